@@ -1,0 +1,84 @@
+//! The user's choice of device, and how it becomes a backend.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Backend;
+use crate::error::{Error, Result};
+use crate::{cpu, gpu, reference};
+
+/// `--device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// Single precision on all cores.
+    Cpu,
+    /// Double precision, plain loops: the definition.
+    Reference,
+    /// A real GPU: the n-th of `mixscore devices`, or the best.
+    Gpu(Option<usize>),
+    /// A Vulkan adapter that is itself software (lavapipe, SwiftShader): for tests, not for speed.
+    Software,
+}
+
+impl FromStr for Device {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "auto" => Device::Auto,
+            "cpu" => Device::Cpu,
+            "reference" => Device::Reference,
+            "gpu" => Device::Gpu(None),
+            "software" => Device::Software,
+            _ => match text.strip_prefix("gpu:").map(str::parse) {
+                Some(Ok(n)) => Device::Gpu(Some(n)),
+                _ => {
+                    return Err(Error::Usage {
+                        what: format!("there is no device {text:?}"),
+                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`) or software".into(),
+                    });
+                }
+            },
+        })
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Auto => f.write_str("auto"),
+            Device::Cpu => f.write_str("cpu"),
+            Device::Reference => f.write_str("reference"),
+            Device::Gpu(None) => f.write_str("gpu"),
+            Device::Gpu(Some(n)) => write!(f, "gpu:{n}"),
+            Device::Software => f.write_str("software"),
+        }
+    }
+}
+
+/// A backend, and the sentence that says why it is this one.
+pub struct Opened {
+    pub backend: Box<dyn Backend>,
+    pub why: String,
+}
+
+/// Opens the chosen device.
+///
+/// # Errors
+/// [`Error::NoDevice`] with what to do on this platform.
+pub fn open(device: Device) -> Result<Opened> {
+    let because = |backend: Box<dyn Backend>, why: &str| Opened { why: format!("{} ({why})", backend.describe()), backend };
+    Ok(match device {
+        Device::Reference => because(Box::new(reference::Reference), "asked for"),
+        Device::Cpu => because(Box::new(cpu::Cpu::new()), "asked for"),
+        Device::Gpu(index) => because(Box::new(gpu::open(gpu::Choice::Real(index))?), "asked for"),
+        Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
+        Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
+            Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
+            Err(_) => because(Box::new(cpu::Cpu::new()), "no GPU was found; `mixscore devices` says what was seen"),
+        },
+    })
+}

@@ -1,0 +1,138 @@
+//! The command line: one file per verb. Results go to stdout, talk and progress to stderr.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::backend::device::{Device, Opened};
+use crate::error::Result;
+
+pub mod bench;
+pub mod check;
+pub mod devices;
+pub mod evaluate;
+pub mod gradient;
+pub mod init;
+pub mod presets;
+pub mod report;
+pub mod resume;
+pub mod run;
+pub mod sample;
+pub mod score;
+pub mod shaders;
+
+/// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
+#[derive(Parser)]
+#[command(name = "mixscore", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options that every verb takes.
+#[derive(Args, Clone)]
+pub struct Common {
+    /// auto, cpu, reference, gpu, gpu:N or software.
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    pub device: Device,
+    /// Seed of all random numbers; overrides a config's.
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print exactly one JSON object on stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress and no talk on stderr.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Run one experiment, from a config file or a built-in preset, into a run folder.
+    Run(run::Arguments),
+    /// Go on with a stopped or killed run from its newest good checkpoint, bit for bit.
+    Resume(resume::Arguments),
+    /// Write DIR/report.html from a run folder.
+    Report(report::Arguments),
+    /// The gradient of a divergence, with standard errors.
+    Gradient(gradient::Arguments),
+    /// Divergences, total variation and coverage of a student, with standard errors.
+    Evaluate(evaluate::Arguments),
+    /// Log-density and score of a mixture at points.
+    Score(score::Arguments),
+    /// Draw points from a mixture.
+    Sample(sample::Arguments),
+    /// List adapters and say which one `--device auto` takes, and why.
+    Devices(devices::Arguments),
+    /// Compare this machine's device with the reference: known answers and a parity table.
+    Check(check::Arguments),
+    /// Throughput per kernel beside the device's own measured roof.
+    Bench(bench::Arguments),
+    /// List the built-in experiments.
+    Presets(presets::Arguments),
+    /// Write a commented config to start from.
+    Init(init::Arguments),
+    /// Write every composed WGSL module.
+    Shaders(shaders::Arguments),
+}
+
+/// Parses the command line, runs the verb and turns an error into a message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match dispatch(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mixscore: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<()> {
+    let common = &cli.common;
+    match &cli.verb {
+        Verb::Run(arguments) => run::run(common, arguments),
+        Verb::Resume(arguments) => resume::run(common, arguments),
+        Verb::Report(arguments) => report::run(common, arguments),
+        Verb::Gradient(arguments) => gradient::run(common, arguments),
+        Verb::Evaluate(arguments) => evaluate::run(common, arguments),
+        Verb::Score(arguments) => score::run(common, arguments),
+        Verb::Sample(arguments) => sample::run(common, arguments),
+        Verb::Devices(arguments) => devices::run(common, arguments),
+        Verb::Check(arguments) => check::run(common, arguments),
+        Verb::Bench(arguments) => bench::run(common, arguments),
+        Verb::Presets(arguments) => presets::run(common, arguments),
+        Verb::Init(arguments) => init::run(common, arguments),
+        Verb::Shaders(arguments) => shaders::run(common, arguments),
+    }
+}
+
+impl Common {
+    /// Opens the device and says on stderr which one it is and why.
+    pub fn open_device(&self) -> Result<Opened> {
+        let opened = crate::backend::device::open(self.device)?;
+        self.say(&format!("device: {}", opened.why));
+        Ok(opened)
+    }
+
+    /// Talk, on stderr, unless `--quiet`.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// The one JSON object of `--json` on stdout. A reader that went away is no error.
+    pub fn print_json(&self, value: &serde_json::Value) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout().lock(), "{value:#}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Gradient descent: problems in users' coordinates, starts, stop rules, the loop and its checkpoints.
+
+pub mod gradient_descent;
+pub mod initial;
+pub mod problem;

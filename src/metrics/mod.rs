@@ -1,0 +1,59 @@
+//! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
+
+use serde::Serialize;
+
+use crate::mixture::{GaussianMixture, squared_distance};
+
+/// A teacher component counts as covered by a student within this many standard deviations (experiments.md).
+pub const COVERAGE_RADIUS: f64 = 0.75;
+
+/// Which teacher components have a student near them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Teacher components with at least one student within [`COVERAGE_RADIUS`]·σ.
+    pub covered: usize,
+    pub n_teacher_components: usize,
+    /// covered / n_teacher_components.
+    pub share: f64,
+    /// The student weight within that radius of each teacher component, shape (K). A student counts for its nearest teacher.
+    pub student_weight: Vec<f64>,
+}
+
+/// Coverage of `teacher` by students at `means` (k, d) with `weights` (k).
+pub fn coverage(teacher: &GaussianMixture, means: &[f64], weights: &[f64]) -> Coverage {
+    let radius = COVERAGE_RADIUS * COVERAGE_RADIUS * teacher.variance();
+    let mut student_weight = vec![0.0; teacher.n_components()];
+    for (mean, w) in means.chunks_exact(teacher.n_features()).zip(weights) {
+        let (j, distance) = nearest(teacher, mean);
+        if distance <= radius {
+            student_weight[j] += w;
+        }
+    }
+    let covered = student_weight.iter().filter(|w| **w > 0.0).count();
+    Coverage {
+        covered,
+        n_teacher_components: teacher.n_components(),
+        share: covered as f64 / teacher.n_components() as f64,
+        student_weight,
+    }
+}
+
+/// The teacher component nearest to `mean`, and the squared distance to it.
+pub fn nearest(teacher: &GaussianMixture, mean: &[f64]) -> (usize, f64) {
+    (0..teacher.n_components())
+        .map(|j| (j, squared_distance(teacher.mean(j), mean)))
+        .fold((0, f64::INFINITY), |best, next| if next.1 < best.1 { next } else { best })
+}
+
+/// Σ wᵢ |μᵢ − nearest teacher mean|, the distance of matched means.
+pub fn matched_distance(teacher: &GaussianMixture, means: &[f64], weights: &[f64]) -> f64 {
+    means.chunks_exact(teacher.n_features()).zip(weights).map(|(mean, w)| w * nearest(teacher, mean).1.sqrt()).sum()
+}
+
+/// The Lyapunov sum about the one Gaussian teacher's mean m: Σ|μᵢ−m|² falls along the gradient flow, Σ wᵢ|μᵢ−m|² along the flow of
+/// gradients divided by weights (math.md §4). `None` for a teacher of several components.
+pub fn lyapunov(teacher: &GaussianMixture, means: &[f64], weights: Option<&[f64]>) -> Option<f64> {
+    let rows = means.chunks_exact(teacher.n_features());
+    (teacher.n_components() == 1)
+        .then(|| rows.enumerate().map(|(i, mean)| weights.map_or(1.0, |w| w[i]) * squared_distance(mean, teacher.mean(0))).sum())
+}

@@ -1,0 +1,48 @@
+//! Who draws from which counter: the one place where the layout of the random numbers is written down.
+//!
+//! key = first two words of Philox(counter = [purpose, replicate, "mixs", version], key = seed)
+//! counter = [coordinate block, sample, stratum, step]; a block holds four coordinates, one word each
+//!
+//! Nothing else enters, so a draw is the same for every backend, chunk size, thread count and number of devices.
+
+use super::philox::{Philox, philox};
+
+/// Written to every run; changes when any draw changes.
+pub const RNG_VERSION: u32 = 1;
+
+/// What a draw is for: draws of different purposes are independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Purpose {
+    /// The samples that a gradient step uses.
+    Step = 1,
+    /// The samples that a metric uses, x ~ student.
+    MeasureStudent = 2,
+    /// The samples that a metric uses, x ~ teacher.
+    MeasureTeacher = 3,
+    /// Random starts of the student.
+    Start = 4,
+    /// Generated teachers.
+    Teacher = 5,
+    /// The verb `sample`.
+    Sample = 6,
+    /// Known-answer checks and benchmarks.
+    Check = 7,
+}
+
+/// The key of a purpose and replicate under the user's seed.
+pub fn key(seed: u64, purpose: Purpose, replicate: u32) -> [u32; 2] {
+    let words = philox([purpose as u32, replicate, u32::from_le_bytes(*b"mixs"), RNG_VERSION], [seed as u32, (seed >> 32) as u32]);
+    [words[0], words[1]]
+}
+
+/// The four words for coordinates 4·block … 4·block + 3.
+#[inline(always)]
+pub fn words(key: [u32; 2], step: u32, stratum: u32, sample: u32, block: u32) -> [u32; 4] {
+    philox([block, sample, stratum, step], key)
+}
+
+/// A stream for the host's own draws (starts, teachers), one per (purpose, replicate, stratum).
+pub fn stream(seed: u64, purpose: Purpose, replicate: u32, stratum: u32) -> Philox {
+    Philox::new(key(seed, purpose, replicate), [0, stratum, 0])
+}

@@ -1,0 +1,18 @@
+//! Placeholder, replaced in the next commits.
+use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::error::Result;
+use crate::mixture::GaussianMixture;
+
+pub struct Reference;
+
+impl Backend for Reference {
+    fn describe(&self) -> String {
+        todo!()
+    }
+    fn evaluate(&mut self, _: &GaussianMixture, _: &[f64], _: bool) -> Result<Evaluation> {
+        todo!()
+    }
+    fn open(&mut self, _: &UnitProblem) -> Result<Box<dyn Session>> {
+        todo!()
+    }
+}
