@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod gradient;
 pub mod init;
 pub mod presets;
+pub mod progress;
 pub mod report;
 pub mod resume;
 pub mod run;
