@@ -80,8 +80,8 @@ impl UnitProblem {
 /// A gradient as its groups saw it, so that standard errors can be had in any coordinates.
 #[derive(Debug, Clone)]
 pub struct GradientSums {
-    /// Common to all strata. One group: a deterministic rule.
-    pub groups: Groups,
+    /// One for each replicate, common to its strata, and with as many groups in each. One group: a deterministic rule.
+    pub groups: Vec<Groups>,
     /// ∂L/∂μ from each group's samples alone, shape (R, G, k, rank).
     pub group_gradients: Vec<f64>,
     /// ½|a|² averaged over each group of each stratum, shape (R, C, G), C strata.

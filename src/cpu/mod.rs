@@ -1,23 +1,48 @@
-//! Placeholder, replaced in the next commits.
+//! The CPU backend: float32, all cores, vector instructions chosen at run time; products by faer.
+//!
+//! Work is cut by the sample index alone and added in a fixed order, so results have the same bits for any number of threads.
+//! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
+//! components there are.
+
+mod evaluate;
+mod lanes;
+mod scatter;
+mod session;
+mod shifted;
+mod tile;
+
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 
+/// The CPU device.
+#[derive(Default)]
 pub struct Cpu;
+
+impl Cpu {
+    /// All cores of this process (`RAYON_NUM_THREADS` limits them).
+    pub fn new() -> Self {
+        Self
+    }
+}
 
 impl Backend for Cpu {
     fn describe(&self) -> String {
-        todo!()
+        format!("cpu: {} threads, f32", rayon::current_num_threads())
     }
-    fn evaluate(&mut self, _: &GaussianMixture, _: &[f64], _: bool) -> Result<Evaluation> {
-        todo!()
+
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        Ok(evaluate::evaluate(mixture, points, responsibilities))
     }
-    fn open(&mut self, _: &UnitProblem) -> Result<Box<dyn Session>> {
-        todo!()
+
+    fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
+        Ok(Box::new(session::CpuSession::new(problem)))
     }
 }
-impl Cpu {
-    pub fn new() -> Self {
-        Cpu
-    }
+
+/// out = a·b or out += a·b for column-major matrices with the given leading dimensions; one thread.
+fn product(out: MatMut<f32>, accumulate: Accum, a: MatRef<f32>, b: MatRef<f32>) {
+    matmul(out, accumulate, a, b, 1.0, Par::Seq);
 }

@@ -209,7 +209,7 @@ impl Fit {
     /// The device's.
     pub fn gradient(&mut self, step: u64) -> Result<Vec<Gradient>> {
         let sums = self.session.gradient(step)?;
-        let (k, rank, n_groups) = (self.unit.n_components(), self.unit.rank, sums.groups.n_groups);
+        let (k, rank, n_groups) = (self.unit.n_components(), self.unit.rank, sums.groups[0].n_groups);
         let weights = self.unit.weights(self.unit.strata());
         let (row, factor) = (n_groups * k * rank, 1.0 / self.scale.powi(3));
         let replicates = self.subspaces.iter().zip(sums.group_gradients.chunks_exact(row));
@@ -217,12 +217,13 @@ impl Fit {
             .enumerate()
             .map(|(r, (subspace, group_gradients))| {
                 let lifted: Vec<Vec<f64>> = group_gradients.chunks_exact(k * rank).map(|g| subspace.lift_vectors(g, factor)).collect();
-                let entries: Vec<Estimate> = (0..lifted[0].len()).map(|e| Estimate::from_groups(&sums.groups, |g| lifted[g][e])).collect();
+                let entries: Vec<Estimate> =
+                    (0..lifted[0].len()).map(|e| Estimate::from_groups(&sums.groups[r], |g| lifted[g][e])).collect();
                 let half_square = &sums.half_square[r * weights.len() * n_groups..][..weights.len() * n_groups];
                 Gradient {
                     gradient: entries.iter().map(|e| e.value).collect(),
                     standard_error: entries.iter().map(|e| e.standard_error).collect(),
-                    divergence: stratified(weights, &sums.groups, half_square).scaled(self.scale.powi(-2)),
+                    divergence: stratified(weights, &sums.groups[r], half_square).scaled(self.scale.powi(-2)),
                 }
             })
             .collect())

@@ -1,18 +1,74 @@
-//! Placeholder, replaced in the next commits.
+//! The definition: float64, plain loops in formula order, one file per kernel. Every other device is checked against it.
+
+pub mod density;
+pub mod draw;
+pub mod forward_fisher;
+pub mod posterior;
+pub mod reverse_fisher;
+mod session;
+
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 
+/// A mixture with unit variance as the kernels read it; nothing is checked, because descent may have left the finite numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Components<'a> {
+    /// (k)
+    pub weights: &'a [f64],
+    /// (k, rank) row-major
+    pub means: &'a [f64],
+    /// Number of coordinates.
+    pub rank: usize,
+}
+
+impl<'a> Components<'a> {
+    /// k.
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// True for a mixture of nothing.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// μᵢ, shape (rank).
+    pub fn mean(&self, i: usize) -> &'a [f64] {
+        &self.means[i * self.rank..(i + 1) * self.rank]
+    }
+}
+
+/// The reference device.
 pub struct Reference;
 
 impl Backend for Reference {
     fn describe(&self) -> String {
-        todo!()
+        "reference: plain loops, f64".into()
     }
-    fn evaluate(&mut self, _: &GaussianMixture, _: &[f64], _: bool) -> Result<Evaluation> {
-        todo!()
+
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        let (k, d) = (mixture.n_components(), mixture.n_features());
+        let n = points.len() / d;
+        let mut out = Evaluation { log_density: Vec::with_capacity(n), score: Vec::with_capacity(n * d), responsibilities: Vec::new() };
+        let sigma = mixture.variance().sqrt();
+        let means: Vec<f64> = mixture.means().iter().map(|m| m / sigma).collect();
+        let unit = Components { weights: mixture.weights(), means: &means, rank: d };
+        let (mut r, mut mean) = (vec![0.0; k], vec![0.0; d]);
+        for point in points.chunks_exact(d) {
+            let x: Vec<f64> = point.iter().map(|x| x / sigma).collect();
+            out.log_density.push(density::log_density(&unit, &x) - d as f64 * sigma.ln());
+            density::responsibilities(&unit, &x, &mut r);
+            posterior::mean(&unit, &r, &mut mean);
+            out.score.extend(mean.iter().zip(&x).map(|(m, x)| (m - x) / sigma));
+            if responsibilities {
+                out.responsibilities.extend_from_slice(&r);
+            }
+        }
+        Ok(out)
     }
-    fn open(&mut self, _: &UnitProblem) -> Result<Box<dyn Session>> {
-        todo!()
+
+    fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
+        Ok(Box::new(session::ReferenceSession::new(problem)))
     }
 }

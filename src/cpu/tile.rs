@@ -1,0 +1,177 @@
+//! Up to 256 samples of one stratum on their way through the pipeline: draw → logits → softmax → posterior → coefficients.
+
+use faer::{Accum, MatMut, MatRef};
+
+use super::lanes::{self, LANES, vectorised};
+use super::product;
+use super::shifted::Shifted;
+use crate::objective::divergence::Sampler;
+use crate::objective::groups::BLOCK;
+
+/// Where a stratum's samples come from.
+#[derive(Clone, Copy)]
+pub struct Draws<'a> {
+    pub key: [u32; 2],
+    pub sampler: Sampler,
+    pub step: u32,
+    pub stratum: u32,
+    /// Nodes (n, rank) and weights (n) of a grid.
+    pub table: Option<(&'a [f32], &'a [f32])>,
+}
+
+/// One mixture's columns; matrices are column-major with the tile's leading dimension.
+pub struct SideColumns {
+    /// Responsibilities, ld × k.
+    pub r: Vec<f32>,
+    /// centre − posterior mean, ld × rank.
+    pub v: Vec<f32>,
+    /// ⟨ε_l, v⟩ or ⟨ε_l, a⟩, ld × k.
+    pub u: Vec<f32>,
+    /// Σ_l r_l u_l, ld.
+    pub c: Vec<f32>,
+    /// The softmax's peak and mass, ld.
+    pub peak: Vec<f32>,
+    pub mass: Vec<f32>,
+}
+
+/// Scratch for one tile, allocated once per run of tiles.
+pub struct Tile {
+    pub rank: usize,
+    /// Samples, and samples padded to whole vectors: the leading dimension.
+    pub m: usize,
+    pub ld: usize,
+    pub weight: Vec<f32>,
+    /// ld × rank.
+    pub z: Vec<f32>,
+    /// Score residual M − N, ld × rank.
+    pub a: Vec<f32>,
+    /// ½|a|², ld.
+    pub half_square: Vec<f32>,
+    pub student: SideColumns,
+    pub teacher: SideColumns,
+}
+
+impl SideColumns {
+    fn new(k: usize, rank: usize) -> Self {
+        let column = |n: usize| vec![0.0; n * BLOCK];
+        Self { r: column(k), v: column(rank), u: column(k), c: column(1), peak: column(1), mass: column(1) }
+    }
+
+    /// Responsibilities and centre − posterior mean, from z.
+    fn posterior(&mut self, side: &Shifted, z: &[f32], ld: usize, rank: usize) {
+        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, side.k); // rank × k
+        let r = &mut self.r[..ld * side.k];
+        product(MatMut::from_column_major_slice_mut(r, ld, side.k), Accum::Replace, matrix(z, ld, rank), epsilon);
+        vectorised(
+            #[inline(always)]
+            || lanes::softmax(r, &side.offset, ld, &mut self.peak[..ld], &mut self.mass[..ld]),
+        );
+        let v = &mut self.v[..ld * rank];
+        product(MatMut::from_column_major_slice_mut(v, ld, rank), Accum::Replace, matrix(r, ld, side.k), epsilon.transpose());
+        vectorised(
+            #[inline(always)]
+            || lanes::subtract_from(&side.e, v, ld),
+        );
+    }
+
+    /// u_l = ⟨ε_l, b⟩ and c = Σ r_l u_l = ⟨e − v, b⟩, for b = v (`None`) or another ld × rank matrix.
+    fn project(&mut self, side: &Shifted, b: Option<&[f32]>, ld: usize, rank: usize) {
+        let b = b.unwrap_or(&self.v);
+        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, side.k);
+        let u = MatMut::from_column_major_slice_mut(&mut self.u[..ld * side.k], ld, side.k);
+        product(u, Accum::Replace, matrix(b, ld, rank), epsilon);
+        let (v, c) = (&self.v[..ld * rank], &mut self.c[..ld]);
+        vectorised(
+            #[inline(always)]
+            || lanes::inner_from(&side.e, v, &b[..ld * rank], ld, c),
+        );
+    }
+
+    /// ln of the sum of exponentials of sample s.
+    pub fn log_sum(&self, s: usize) -> f64 {
+        f64::from(self.peak[s]) + f64::from(self.mass[s]).ln()
+    }
+}
+
+fn matrix(values: &[f32], ld: usize, columns: usize) -> MatRef<'_, f32> {
+    MatRef::from_column_major_slice(&values[..ld * columns], ld, columns)
+}
+
+impl Tile {
+    pub fn new(k: usize, n_teachers: usize, rank: usize) -> Self {
+        Self {
+            rank,
+            m: 0,
+            ld: 0,
+            weight: vec![0.0; BLOCK],
+            z: vec![0.0; BLOCK * rank],
+            a: vec![0.0; BLOCK * rank],
+            half_square: vec![0.0; BLOCK],
+            student: SideColumns::new(k, rank),
+            teacher: SideColumns::new(n_teachers, rank),
+        }
+    }
+
+    /// Samples first … first + m of a stratum, their responsibilities, posterior means and score residuals.
+    pub fn fill(&mut self, draws: &Draws, first: usize, m: usize, p: &Shifted, q: &Shifted) {
+        (self.m, self.ld) = (m, m.next_multiple_of(LANES));
+        match draws.table {
+            None => self.draw(draws, first),
+            Some((nodes, weights)) => self.look_up(nodes, weights, first),
+        }
+        let (ld, rank) = (self.ld, self.rank);
+        self.student.posterior(p, &self.z, ld, rank);
+        self.teacher.posterior(q, &self.z, ld, rank);
+        let (v, w) = (&self.student.v[..ld * rank], &self.teacher.v[..ld * rank]);
+        let (a, half) = (&mut self.a[..ld * rank], &mut self.half_square[..ld]);
+        vectorised(
+            #[inline(always)]
+            || lanes::residual(w, v, a, ld, half),
+        );
+    }
+
+    /// u and c of both sides against their own v (Stein) or against the score residual (`pathwise`).
+    pub fn project(&mut self, p: &Shifted, q: &Shifted, pathwise: bool) {
+        let b = pathwise.then_some(&self.a[..]);
+        self.student.project(p, b, self.ld, self.rank);
+        self.teacher.project(q, b, self.ld, self.rank);
+    }
+
+    fn draw(&mut self, draws: &Draws, first: usize) {
+        self.weight[..self.m].fill(1.0);
+        let antithetic = draws.sampler == Sampler::Antithetic;
+        let (ld, rank, z) = (self.ld, self.rank, &mut self.z);
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut normals = [[0.0; LANES]; 4];
+                for block in 0..rank.div_ceil(4) {
+                    for s in (0..ld).step_by(LANES) {
+                        // Sixteen antithetic samples are the eight draws from half their index, each with both signs.
+                        let index = if antithetic { (first + s) / 2 } else { first + s };
+                        lanes::draw(draws.key, draws.step, draws.stratum, index as u32, block as u32, &mut normals);
+                        for (c, normals) in (4 * block..rank.min(4 * block + 4)).zip(&normals) {
+                            let column = &mut z[c * ld + s..c * ld + s + LANES];
+                            if antithetic {
+                                for lane in 0..LANES {
+                                    column[lane] = if lane % 2 == 0 { normals[lane / 2] } else { -normals[lane / 2] };
+                                }
+                            } else {
+                                column.copy_from_slice(normals);
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    fn look_up(&mut self, nodes: &[f32], weights: &[f32], first: usize) {
+        self.weight[..self.m].copy_from_slice(&weights[first..first + self.m]);
+        for c in 0..self.rank {
+            for s in 0..self.ld {
+                self.z[c * self.ld + s] = if s < self.m { nodes[(first + s) * self.rank + c] } else { 0.0 };
+            }
+        }
+    }
+}

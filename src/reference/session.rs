@@ -1,0 +1,169 @@
+//! A problem open on the reference device: the kernels in a loop over replicates, strata and samples.
+
+use rayon::prelude::*;
+
+use super::draw::draw;
+use super::forward_fisher::add_model_score_part;
+use super::posterior::Point;
+use super::reverse_fisher::{add_pathwise, add_score_function, add_stein};
+use super::{Components, density};
+use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use crate::error::Result;
+use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
+use crate::objective::grid::{Grid, grid};
+use crate::objective::groups::Groups;
+use crate::random::streams::{Purpose, key};
+
+pub struct ReferenceSession {
+    problem: UnitProblem,
+    means: Vec<f64>, // (R, k, rank)
+}
+
+/// What one replicate's samples gave, averaged over each group.
+struct ReplicateSums {
+    groups: Groups,
+    gradients: Vec<f64>,   // (G, k, rank)
+    half_square: Vec<f64>, // (C, G)
+}
+
+impl ReferenceSession {
+    pub fn new(problem: &UnitProblem) -> Self {
+        let n = problem.n_replicates * problem.n_components() * problem.rank;
+        Self { problem: problem.clone(), means: vec![0.0; n] }
+    }
+
+    fn side(&self, side: Side, r: usize) -> Components<'_> {
+        let weights = self.problem.weights(side);
+        let row = weights.len() * self.problem.rank;
+        let means = if side == Side::Student { &self.means } else { &self.problem.teacher_means };
+        Components { weights, means: &means[r * row..(r + 1) * row], rank: self.problem.rank }
+    }
+
+    fn grid(&self, r: usize) -> Result<Option<Grid>> {
+        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let centres = self.side(self.problem.strata(), r).means;
+        (self.problem.sampler == Sampler::Grid)
+            .then(|| grid(self.problem.rank, self.problem.n_samples, centres, [(p.weights, p.means), (q.weights, q.means)]))
+            .transpose()
+    }
+
+    fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
+        let grid = self.grid(r)?;
+        let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
+        let n_strata = self.problem.weights(self.problem.strata()).len();
+        let (n_groups, row) = (groups.n_groups, self.problem.n_components() * self.problem.rank);
+        // Blocks in parallel, added in order: the same bits for any number of threads.
+        let n_blocks = groups.n_samples.div_ceil(groups.block_size());
+        let blocks: Vec<(Vec<f64>, Vec<f64>)> =
+            (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref())).collect();
+        let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: vec![0.0; n_strata * n_groups] };
+        for (b, (gradient, half_square)) in blocks.iter().enumerate() {
+            let g = b * groups.block_size() / groups.group_size;
+            sums.gradients[g * row..(g + 1) * row].iter_mut().zip(gradient).for_each(|(o, v)| *o += v);
+            half_square.iter().enumerate().for_each(|(s, v)| sums.half_square[s * n_groups + g] += v);
+        }
+        Ok(sums)
+    }
+
+    /// The part of one block of samples, of all strata: gradient (k, rank) and ½|a|² (C).
+    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>) -> (Vec<f64>, Vec<f64>) {
+        let problem = &self.problem;
+        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let strata = self.side(problem.strata(), r);
+        let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
+        let (mut gradient, mut half_square) = (vec![0.0; p.len() * p.rank], vec![0.0; strata.len()]);
+        let mut z = vec![0.0; p.rank];
+        for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
+            let share = match grid {
+                Some(grid) => grid.weights[s],
+                None => 1.0 / groups.range(s / groups.group_size).len() as f64,
+            };
+            for i in 0..strata.len() {
+                match grid {
+                    Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
+                    None => draw(key, problem.sampler, step as u32, i as u32, s as u32, &mut z),
+                }
+                let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
+                let at = Point::at(&p, &q, &x);
+                half_square[i] += share * at.half_square();
+                let weight = strata.weights[i] * share;
+                match (problem.divergence, problem.estimator) {
+                    (Divergence::Forward, _) => add_model_score_part(&p, &x, &at, 0.0, weight, &mut gradient),
+                    (_, Estimator::Pathwise) => add_pathwise(&p, &q, i, &x, &at, weight, &mut gradient),
+                    (_, Estimator::ScoreFunction) => add_score_function(&p, &x, &at, weight, &mut gradient),
+                    (_, Estimator::Stein | Estimator::Auto) => {
+                        add_stein(&p, &q, i, &at, weight, &mut gradient[i * p.rank..(i + 1) * p.rank]);
+                    }
+                }
+            }
+        }
+        (gradient, half_square)
+    }
+
+    /// ½|a|², ln p − ln q and the excess, averaged over one group of one stratum.
+    fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, g: usize, step: u64) -> [f64; 3] {
+        let problem = &self.problem;
+        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
+        let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
+        let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
+        for s in groups.range(g) {
+            draw(key, Sampler::Philox, step as u32, i as u32, s as u32, &mut z);
+            let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
+            let log_ratio = density::log_density(&p, &x) - density::log_density(&q, &x);
+            sums[0] += Point::at(&p, &q, &x).half_square();
+            sums[1] += log_ratio;
+            sums[2] += (1.0 - if from == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() }).max(0.0);
+        }
+        sums.map(|sum| sum / groups.range(g).len() as f64)
+    }
+}
+
+impl Session for ReferenceSession {
+    fn set_means(&mut self, means: &[f64]) -> Result<()> {
+        self.means.copy_from_slice(means);
+        Ok(())
+    }
+
+    fn means(&mut self) -> Result<Vec<f64>> {
+        Ok(self.means.clone())
+    }
+
+    fn gradient(&mut self, step: u64) -> Result<GradientSums> {
+        let replicates: Vec<ReplicateSums> = (0..self.problem.n_replicates).map(|r| self.replicate(r, step)).collect::<Result<_>>()?;
+        Ok(GradientSums {
+            groups: replicates.iter().map(|s| s.groups).collect(),
+            group_gradients: replicates.iter().flat_map(|s| s.gradients.iter().copied()).collect(),
+            half_square: replicates.iter().flat_map(|s| s.half_square.iter().copied()).collect(),
+        })
+    }
+
+    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+        let (row, rank) = (self.problem.n_components() * self.problem.rank, self.problem.rank);
+        for step in first_step..first_step + n_steps {
+            for r in 0..self.problem.n_replicates {
+                let sums = self.replicate(r, step)?;
+                for (e, mean) in self.means[r * row..(r + 1) * row].iter_mut().enumerate() {
+                    let gradient: f64 = (0..sums.groups.n_groups).map(|g| sums.groups.share(g) * sums.gradients[g * row + e]).sum();
+                    *mean -= rates[e / rank] * gradient;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+        let groups = Groups::new(n_samples, false, 1);
+        let n_strata = self.problem.weights(from).len();
+        let cells = self.problem.n_replicates * n_strata * groups.n_groups;
+        let values: Vec<[f64; 3]> = (0..cells)
+            .into_par_iter()
+            .map(|cell| {
+                let (g, stratum) = (cell % groups.n_groups, cell / groups.n_groups);
+                self.measure_group(stratum / n_strata, from, &groups, stratum % n_strata, g, step)
+            })
+            .collect();
+        let pick = |c: usize| values.iter().map(|v| v[c]).collect();
+        Ok(MeasureSums { groups, half_square: pick(0), log_ratio: pick(1), excess: pick(2) })
+    }
+}
