@@ -27,7 +27,6 @@ pub enum Ink {
     Blue,
     Vermillion,
     Green,
-    Purple,
     Text,
     Grey,
 }
@@ -38,7 +37,6 @@ impl Ink {
             Ink::Blue => RGBColor(0x00, 0x72, 0xB2),
             Ink::Vermillion => RGBColor(0xD5, 0x5E, 0x00),
             Ink::Green => RGBColor(0x00, 0x9E, 0x73),
-            Ink::Purple => RGBColor(0xB0, 0x5C, 0x8B), // darker than the palette's, for text on white
             Ink::Text => RGBColor(0x1F, 0x1F, 0x1F),
             Ink::Grey => RGBColor(0x8A, 0x8A, 0x8A),
         }

@@ -142,7 +142,6 @@ pre { background: var(--wash); padding: .8rem 1rem; font-size: .82rem; white-spa
   svg [fill='#0072B2'] { fill: #56b4e9; } svg [stroke='#0072B2'] { stroke: #56b4e9; }
   svg [fill='#D55E00'] { fill: #f08b3c; } svg [stroke='#D55E00'] { stroke: #f08b3c; }
   svg [fill='#009E73'] { fill: #2fc79b; } svg [stroke='#009E73'] { stroke: #2fc79b; }
-  svg [fill='#B05C8B'] { fill: #d99abf; } svg [stroke='#B05C8B'] { stroke: #d99abf; }
 }
 @media print {
   main { max-width: none; padding: 0; }
