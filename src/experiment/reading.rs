@@ -33,6 +33,9 @@ pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Resul
     if config.objective.sampler != Sampler::Grid {
         config.objective.samples.get_or_insert(DEFAULT_SAMPLES);
     }
+    if config.student.components.is_some() {
+        config.student.start.get_or_insert_default();
+    }
     limits::check(&config)?;
     Ok(config)
 }
@@ -95,10 +98,7 @@ fn too_large(bytes: u64) -> Error {
 fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(0, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count()) + 1;
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
-    Error::bad_config(
-        format!("line {line} is not TOML: {}", clipped(&what)),
-        "`mixscore init` writes a commented config to compare with",
-    )
+    Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
 }
 
 /// A typing error with its key and the nearest name that would have been right.
@@ -110,12 +110,8 @@ fn explained(error: &toml::de::Error) -> Error {
         "" => message.to_string(),
         place => format!("{place}: {message}"),
     };
-    let remedy = match suggestion(message) {
-        Some(name) => format!("Did you mean `{name}`"),
-        None => "`mixscore init` writes a commented config with every key".into(),
-    };
-    let remedy = if remedy.starts_with("Did") { remedy + "? `mixscore init` writes a commented config with every key" } else { remedy };
-    Error::bad_config(clipped(&what), remedy)
+    let question = suggestion(message).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
+    Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
 }
 
 /// serde lists what it knows in back quotes after the unknown name: the one of them that is nearest to it.
@@ -160,7 +156,9 @@ mod tests {
         let config = config_from(SMALL, &[], None).unwrap();
         assert_eq!((config.descent.steps, config.objective.samples, config.log.every), (1000, Some(4096), 10));
         let written = toml::to_string_pretty(&config).unwrap();
-        for key in ["replicates = 1", "step_size = 0.5", "divide_by_weight = true", "every_seconds = 60.0", "trajectory = true", "noise = 0.0"] {
+        for key in
+            ["replicates = 1", "step_size = 0.5", "divide_by_weight = true", "every_seconds = 60.0", "trajectory = true", "noise = 0.0"]
+        {
             assert!(written.contains(key), "{key} is not in\n{written}");
         }
         let again = config_from(&written, &[], None).unwrap();
