@@ -13,6 +13,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod gradient;
 pub mod init;
+mod pair;
 pub mod presets;
 pub mod report;
 pub mod resume;
