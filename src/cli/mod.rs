@@ -15,6 +15,7 @@ pub mod gradient;
 pub mod init;
 mod pair;
 pub mod presets;
+pub mod progress;
 pub mod report;
 pub mod resume;
 pub mod run;
