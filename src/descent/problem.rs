@@ -1,10 +1,12 @@
 //! A problem in users' coordinates, opened on a backend: the translation between (R, k, d) means and what the device holds.
 
+use rayon::prelude::*;
+
 use crate::backend::{Backend, MeasureSums, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
-use crate::objective::groups::Estimate;
+use crate::objective::groups::{Estimate, Groups};
 use crate::objective::subspace::Subspace;
 
 /// Everything that defines L and how its gradient is estimated. The student's means are not part of it: they move.
@@ -205,22 +207,15 @@ impl Fit {
     /// The device's.
     pub fn gradient(&mut self, step: u64) -> Result<Vec<Gradient>> {
         let sums = self.session.gradient(step)?;
-        let (k, rank, n_groups) = (self.unit.n_components(), self.unit.rank, sums.groups[0].n_groups);
         let weights = self.unit.weights(self.unit.strata());
-        let (row, factor) = (n_groups * k * rank, 1.0 / self.scale.powi(3));
-        let replicates = self.subspaces.iter().zip(sums.group_gradients.chunks_exact(row));
-        Ok(replicates
-            .enumerate()
-            .map(|(r, (subspace, group_gradients))| {
-                let lifted: Vec<Vec<f64>> = group_gradients.chunks_exact(k * rank).map(|g| subspace.lift_vectors(g, factor)).collect();
-                let entries: Vec<Estimate> =
-                    (0..lifted[0].len()).map(|e| Estimate::from_groups(&sums.groups[r], |g| lifted[g][e])).collect();
-                let half_square = &sums.half_square[r * weights.len() * n_groups..][..weights.len() * n_groups];
-                Gradient {
-                    gradient: entries.iter().map(|e| e.value).collect(),
-                    standard_error: entries.iter().map(|e| e.standard_error).collect(),
-                    divergence: stratified(weights, &sums.groups[r], half_square).scaled(self.scale.powi(-2)),
-                }
+        let n_groups = sums.groups[0].n_groups;
+        let (row, strata) = (n_groups * self.unit.n_components() * self.unit.rank, weights.len() * n_groups);
+        Ok((0..self.n_replicates())
+            .map(|r| {
+                let (gradient, standard_error) =
+                    lift_groups(&self.subspaces[r], self.scale.powi(-3), &sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]);
+                let divergence = stratified(weights, &sums.groups[r], &sums.half_square[r * strata..(r + 1) * strata]);
+                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)) }
             })
             .collect())
     }
@@ -265,8 +260,32 @@ impl Fit {
 }
 
 /// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).
-fn stratified(weights: &[f64], groups: &crate::objective::groups::Groups, group_means: &[f64]) -> Estimate {
+fn stratified(weights: &[f64], groups: &Groups, group_means: &[f64]) -> Estimate {
     Estimate::combine(
         weights.iter().zip(group_means.chunks_exact(groups.n_groups)).map(|(w, means)| (*w, Estimate::from_groups(groups, |g| means[g]))),
     )
+}
+
+/// ∂L/∂μ (k, d) and its standard errors from what each group saw (G, k, ϱ): the groups' deviations are lifted, because
+/// standard errors of rotated coordinates need their covariance.
+fn lift_groups(subspace: &Subspace, factor: f64, groups: &Groups, group_gradients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let rank = subspace.rank();
+    let k = group_gradients.len() / (groups.n_groups * rank);
+    let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..k)
+        .into_par_iter()
+        .map(|i| {
+            let of_group = |g: usize| &group_gradients[(g * k + i) * rank..][..rank];
+            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * of_group(g)[c]).sum()).collect();
+            let deviations: Vec<f64> = (0..groups.n_groups)
+                .flat_map(|g| of_group(g).iter().zip(&mean).map(move |(y, mean)| groups.deviation_scale(g) * (y - mean)))
+                .collect();
+            let gradient = subspace.lift_vectors(&mean, factor);
+            let mut variance = vec![0.0; gradient.len()];
+            for deviation in subspace.lift_vectors(&deviations, factor).chunks_exact(gradient.len()) {
+                variance.iter_mut().zip(deviation).for_each(|(v, y)| *v += y * y);
+            }
+            (gradient, variance.iter().map(|v| v.sqrt()).collect())
+        })
+        .collect();
+    (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
 }

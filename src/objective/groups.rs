@@ -51,6 +51,13 @@ impl Groups {
     pub fn share(&self, g: usize) -> f64 {
         self.range(g).len() as f64 / self.n_samples as f64
     }
+
+    /// √(share/(G−1)): the squares of (ȳ_g − ȳ) times this add up to the variance of ȳ, without bias for any group sizes.
+    ///
+    /// One group has no spread: the standard error is zero, which is right for a deterministic rule and for nothing else.
+    pub fn deviation_scale(&self, g: usize) -> f64 {
+        if self.n_groups < 2 { 0.0 } else { (self.share(g) / (self.n_groups - 1) as f64).sqrt() }
+    }
 }
 
 /// A number with its standard error.
@@ -61,16 +68,11 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// From the means of groups that hold the given shares of the samples: Σ n_g(ȳ_g − ȳ)²/((G−1)n) is unbiased for any sizes.
-    ///
-    /// One group has no spread: its standard error is zero, which is right for a deterministic rule and for nothing else.
+    /// From the means of groups.
     pub fn from_groups(groups: &Groups, mean_of: impl Fn(usize) -> f64) -> Self {
         let value: f64 = (0..groups.n_groups).map(|g| groups.share(g) * mean_of(g)).sum();
-        if groups.n_groups < 2 {
-            return Self { value, standard_error: 0.0 };
-        }
-        let spread: f64 = (0..groups.n_groups).map(|g| groups.share(g) * (mean_of(g) - value).powi(2)).sum();
-        Self { value, standard_error: (spread / (groups.n_groups - 1) as f64).sqrt() }
+        let variance: f64 = (0..groups.n_groups).map(|g| (groups.deviation_scale(g) * (mean_of(g) - value)).powi(2)).sum();
+        Self { value, standard_error: variance.sqrt() }
     }
 
     /// Σ cᵢ·(independent estimate i).

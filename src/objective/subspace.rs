@@ -4,7 +4,8 @@
 //! So a descent in d dimensions is one in ϱ ≤ min(d, k+K−1) coordinates: y = Uᵀ(μ − c)/s, with c the teacher's centroid and the
 //! columns of U an orthonormal basis of the span, ordered by singular value.
 
-use faer::{Mat, Par};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use crate::mixture::GaussianMixture;
 
@@ -72,14 +73,11 @@ impl Subspace {
 
     /// Vectors (n, d), times `factor`, of vectors (n, ϱ): gradients, not points.
     pub fn lift_vectors(&self, vectors: &[f64], factor: f64) -> Vec<f64> {
-        let d = self.centre.len();
         let Some(basis) = &self.basis else { return vectors.iter().map(|v| v * factor).collect() };
-        let mut out = vec![0.0; vectors.len() / self.rank * d];
-        for (row, v) in out.chunks_exact_mut(d).zip(vectors.chunks_exact(self.rank)) {
-            for (u, y) in basis.chunks_exact(d).zip(v) {
-                row.iter_mut().zip(u).for_each(|(o, u)| *o += y * factor * u);
-            }
-        }
+        let (n, d) = (vectors.len() / self.rank, self.centre.len());
+        let mut out = vec![0.0; n * d];
+        let (vectors, basis) = (MatRef::from_row_major_slice(vectors, n, self.rank), MatRef::from_row_major_slice(basis, self.rank, d));
+        matmul(MatMut::from_row_major_slice_mut(&mut out, n, d), Accum::Replace, vectors, basis, factor, Par::Seq);
         out
     }
 }
@@ -88,11 +86,12 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The first `rank` left singular vectors, one a row.
+/// The first `rank` left singular vectors, one a row: of QR first, so that the decomposition itself is small.
 fn orthonormal_rows(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
     // One thread: with several, the last bits would depend on their number.
     faer::set_global_parallelism(Par::Seq);
-    let svd = columns.thin_svd().expect("the singular value decomposition of finite numbers converges");
-    let u = svd.U();
-    (0..rank).flat_map(|c| (0..columns.nrows()).map(move |row| u[(row, c)])).collect()
+    let qr = columns.qr();
+    let svd = qr.thin_R().thin_svd().expect("the singular value decomposition of finite numbers converges");
+    let u = qr.compute_thin_Q() * svd.U();
+    (0..rank).flat_map(|c| (0..columns.nrows()).map(move |row| (row, c))).map(|at| u[at]).collect()
 }

@@ -1,0 +1,76 @@
+//! What several test files need: problems in a line, and comparisons that cannot be fooled.
+#![allow(dead_code)] // every test file uses its own part
+
+use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
+use mixscore::{Backend, GaussianMixture, Gradient, Problem};
+
+/// A bound with its reason.
+pub struct Tolerance {
+    pub bound: f64,
+    pub why: &'static str,
+}
+
+/// Passes on err ≤ bound, so that NaN fails; the message carries everything.
+#[track_caller]
+pub fn assert_close(name: &str, got: f64, want: f64, tolerance: &Tolerance) {
+    let err = (got - want).abs();
+    assert!(err <= tolerance.bound, "{name}: {got:e} vs {want:e}, error {err:e} over {:e} ({})", tolerance.bound, tolerance.why);
+}
+
+/// max |got − want| ≤ bound · max |want|.
+#[track_caller]
+pub fn assert_normwise(name: &str, got: &[f64], want: &[f64], tolerance: &Tolerance) {
+    assert_eq!(got.len(), want.len(), "{name}: length");
+    let scale = want.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let err = (got - want).abs();
+        let bound = tolerance.bound * scale;
+        assert!(err <= bound, "{name}[{i}]: {got:e} vs {want:e}, error {err:e} over {bound:e} ({})", tolerance.why);
+    }
+}
+
+/// Numbers in (−1, 1) that look random and are the same everywhere.
+pub fn scattered(n: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..n)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        })
+        .collect()
+}
+
+/// A teacher of `n` components with means in (−spread, spread)^d and uneven weights.
+pub fn teacher(n: usize, d: usize, spread: f64, seed: u64) -> GaussianMixture {
+    let means = scattered(n * d, seed).iter().map(|v| v * spread).collect();
+    GaussianMixture::new(uneven(n), means, d, 1.0).unwrap()
+}
+
+/// Weights proportional to 1, 2, 3, …
+pub fn uneven(n: usize) -> Vec<f64> {
+    let total = (n * (n + 1) / 2) as f64;
+    (1..=n).map(|i| i as f64 / total).collect()
+}
+
+/// A problem on the exact grid.
+pub fn exact(weights: Vec<f64>, teacher: GaussianMixture) -> Problem {
+    Problem { sampler: Sampler::Grid, n_samples: None, ..Problem::new(weights, teacher) }
+}
+
+/// The gradient at `means` (one replicate).
+pub fn gradient(problem: &Problem, backend: &mut dyn Backend, means: &[f64]) -> Gradient {
+    problem.open(backend, means).unwrap().gradient(0).unwrap().remove(0)
+}
+
+/// Every estimator of both divergences.
+pub const FORMS: [(Divergence, Estimator); 4] = [
+    (Divergence::Reverse, Estimator::Stein),
+    (Divergence::Reverse, Estimator::Pathwise),
+    (Divergence::Reverse, Estimator::ScoreFunction),
+    (Divergence::Forward, Estimator::Auto),
+];
+
+/// Largest absolute entry.
+pub fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |a, v| a.max(v.abs()))
+}
