@@ -19,6 +19,10 @@ pub enum Error {
     )]
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
 
+    /// A one-shot result that overflowed; nothing was written (exit 3).
+    #[error("{what}. {remedy}.")]
+    NonFiniteResult { what: String, remedy: String },
+
     /// A file that cannot be read as what it should be (exit 4).
     #[error("{}: {what}. {remedy}.", path.display())]
     BadFile { path: PathBuf, what: String, remedy: String },
@@ -68,7 +72,7 @@ impl Error {
         match self {
             Error::Io { .. } => 1,
             Error::Usage { .. } => 2,
-            Error::NonFinite { .. } => 3,
+            Error::NonFinite { .. } | Error::NonFiniteResult { .. } => 3,
             Error::BadFile { .. } | Error::BadInput { .. } | Error::BadConfig { .. } => 4,
             Error::NoDevice { .. } => 5,
             Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,

@@ -1,9 +1,122 @@
+//! `mixscore gradient`: ∂L/∂μ of a student with its standard errors, into one `.npz`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
 use super::Common;
-use crate::error::Result;
+use super::pair::{Pair, check_finite, check_output, plus_minus};
+use crate::descent::problem::{Gradient, Problem};
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::{Values, write_npz};
+use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::groups::Estimate;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(flatten)]
+    pair: Pair,
+    /// Under which density the expectation is: the student's (reverse) or the teacher's (forward).
+    #[arg(long, value_enum, default_value_t)]
+    divergence: Divergence,
+    /// Which unbiased estimator of the reverse gradient.
+    #[arg(long, value_enum, default_value_t)]
+    estimator: Estimator,
+    /// Where the points come from.
+    #[arg(long, value_enum, default_value_t)]
+    sampler: Sampler,
+    /// Samples per component of that density; for the grid, where it is optional, the most nodes per component.
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Heat-flow time t added to both variances.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true, value_name = "T")]
+    noise: f64,
+    /// Work in all d coordinates, not in the subspace of the means.
+    #[arg(long)]
+    no_reduce: bool,
+    /// How a GPU stores means and draws.
+    #[arg(long, value_enum, default_value_t)]
+    storage: Storage,
+    /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error.
+    #[arg(long, value_name = "G.npz")]
+    output: PathBuf,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    check_output(&arguments.output, "npz")?;
+    if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
+        return Err(Error::Usage {
+            what: "--samples is missing".into(),
+            remedy: "Give --samples N, samples per component, or --sampler grid".into(),
+        });
+    }
+    let (student, teacher) = arguments.pair.read()?;
+    let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));
+    problem.validate(student.means())?; // before a device is looked for
+    let mut opened = common.open_device()?;
+    let mut fit = problem.open(&mut *opened.backend, student.means())?;
+    let result = fit.gradient(0)?.remove(0);
+    write(arguments, &student, &result)?;
+    let norm = norm(&result);
+    if common.json {
+        common.print_json(&json!({
+            "schema": "mixscore.gradient/1",
+            "divergence": result.divergence,
+            "gradient_norm": norm,
+            "objective": problem.divergence,
+            "estimator": problem.estimator,
+            "sampler": problem.sampler,
+            "samples": problem.n_samples,
+            "subspace_dimensions": fit.rank(),
+            "seed": problem.seed,
+            "device": opened.backend.describe(),
+            "output": arguments.output.to_string_lossy(),
+        }));
+    } else {
+        let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
+        println!("{name} Fisher divergence  {}", plus_minus(result.divergence));
+        println!("norm of its gradient       {}", plus_minus(norm));
+        println!("written to {}", arguments.output.display());
+    }
+    Ok(())
+}
+
+impl Arguments {
+    fn problem(&self, student: &GaussianMixture, teacher: GaussianMixture, seed: u64) -> Problem {
+        Problem {
+            divergence: self.divergence,
+            estimator: self.estimator,
+            sampler: self.sampler,
+            n_samples: self.samples,
+            noise: self.noise,
+            reduce: !self.no_reduce,
+            storage: self.storage,
+            seed,
+            ..Problem::new(student.weights().to_vec(), teacher)
+        }
+    }
+}
+
+/// |∂L/∂μ| with the root-mean-square error of the whole gradient, √Σ se², which holds for any correlation of its entries.
+fn norm(result: &Gradient) -> Estimate {
+    let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }
+}
+
+fn write(arguments: &Arguments, student: &GaussianMixture, result: &Gradient) -> Result<()> {
+    let Gradient { gradient, standard_error, divergence } = result;
+    check_finite("gradient", gradient)?;
+    check_finite("standard_error", standard_error)?;
+    check_finite("divergence", &[divergence.value, divergence.standard_error])?;
+    let shape = [student.n_components(), student.n_features()];
+    write_npz(
+        &arguments.output,
+        &[
+            ("gradient", &shape, Values::F64(gradient)),
+            ("standard_error", &shape, Values::F64(standard_error)),
+            ("divergence", &[], Values::F64(&[divergence.value])),
+            ("divergence_standard_error", &[], Values::F64(&[divergence.standard_error])),
+        ],
+    )
 }

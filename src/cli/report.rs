@@ -1,9 +1,26 @@
+//! `mixscore report`: the page of a run, again, from its folder alone.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
 use super::Common;
 use crate::error::Result;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// A run folder, as `mixscore run` writes it.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    crate::report::write_run(&arguments.folder)?;
+    let page = arguments.folder.join("report.html");
+    if common.json {
+        common.print_json(&json!({ "schema": "mixscore.report/1", "output": page.to_string_lossy() }));
+    } else {
+        println!("{}", page.display());
+    }
+    Ok(())
 }

@@ -78,7 +78,7 @@ impl Problem {
     /// [`Error::BadInput`] where numbers make no problem; the device's errors.
     pub fn open(&self, backend: &mut dyn Backend, starts: &[f64]) -> Result<Fit> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
-        self.check(starts)?;
+        self.validate(starts)?;
         let scale = (self.teacher.variance() + self.noise).sqrt();
         let subspaces: Vec<Subspace> = starts
             .chunks_exact(k * d)
@@ -91,7 +91,11 @@ impl Problem {
         Ok(Fit { session, subspaces, unit, scale })
     }
 
-    fn check(&self, starts: &[f64]) -> Result<()> {
+    /// Refuses numbers that make no problem; [`Problem::open`] asks this itself.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`].
+    pub fn validate(&self, starts: &[f64]) -> Result<()> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         let row = k * d;
         if row == 0 || starts.is_empty() || starts.len() % row != 0 {

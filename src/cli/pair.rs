@@ -1,0 +1,97 @@
+//! A student and a teacher from files, and the checks of an output path that every one-shot verb makes before it computes.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::read_mixture;
+
+/// `--student` and `--teacher`.
+#[derive(clap::Args)]
+pub struct Pair {
+    /// The student: a mixture file (.npz, .safetensors or .json).
+    #[arg(long, value_name = "S")]
+    pub student: PathBuf,
+    /// The teacher: a mixture file with the student's dimension and variance.
+    #[arg(long, value_name = "T")]
+    pub teacher: PathBuf,
+}
+
+impl Pair {
+    /// Reads both, and refuses two mixtures that make no problem.
+    ///
+    /// # Errors
+    /// What cannot be read; different dimensions or variances.
+    pub fn read(&self) -> Result<(GaussianMixture, GaussianMixture)> {
+        let (student, teacher) = (read_mixture(&self.student)?, read_mixture(&self.teacher)?);
+        if student.n_features() != teacher.n_features() {
+            return Err(Error::bad_input(
+                format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
+                "Give two mixtures of the same dimension",
+            ));
+        }
+        if student.variance() != teacher.variance() {
+            return Err(Error::bad_input(
+                format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
+                "Student and teacher of one problem share their variance; write the same `variance` into both files",
+            ));
+        }
+        Ok((student, teacher))
+    }
+}
+
+/// Refuses, before anything is computed, an output path of another extension or in a folder that is not there.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn check_output(path: &Path, extension: &str) -> Result<()> {
+    if path.extension().is_none_or(|e| e != extension) {
+        return Err(Error::Usage {
+            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+            remedy: format!("Call it {}", path.with_extension(extension).display()),
+        });
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::Usage {
+            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
+            remedy: "Make it first, or choose another place".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses results that are not finite: none reaches a file.
+///
+/// # Errors
+/// [`Error::NonFiniteResult`] with the name and place of the first such number.
+pub fn check_finite(name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::NonFiniteResult {
+            what: format!("{name}: number {at} of {} is {}", values.len(), values[at]),
+            remedy: "Nothing was written. Numbers this far apart need --device reference, or smaller units".into(),
+        }),
+    }
+}
+
+/// Single precision, refusing what overflows.
+///
+/// # Errors
+/// As [`check_finite`].
+pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
+    check_finite(name, values)?;
+    let single: Vec<f32> = values.iter().map(|v| *v as f32).collect();
+    match single.iter().position(|v| !v.is_finite()) {
+        None => Ok(single),
+        Some(at) => Err(Error::NonFiniteResult {
+            what: format!("{name}: {} does not fit in single precision", values[at]),
+            remedy: "Nothing was written. Use --device reference, which writes double precision".into(),
+        }),
+    }
+}
+
+/// "value ± standard error" for people.
+pub fn plus_minus(e: crate::objective::groups::Estimate) -> String {
+    format!("{:.6e} ± {:.1e}", e.value, e.standard_error)
+}

@@ -1,0 +1,49 @@
+//! Writing a file so that nobody ever sees half of it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes to a temporary file in the same folder, brings it to the disk and renames it to `path`: whatever stops the program, `path`
+/// holds the old bytes or all of the new ones.
+///
+/// # Errors
+/// [`Error::Io`] where the system refuses, or with `write`'s own error; [`Error::BadFile`] where `path` is a folder, pipe or device,
+/// which a rename would fail on or replace.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|old| !old.is_file()) {
+        return Err(Error::bad_file(path, "exists and is not a regular file", "Choose another name for the output"));
+    }
+    replace(path, write).map_err(|source| Error::io(path, source))
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut temporary = temporary_file().tempfile_in(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// A hidden name, and the permissions that an ordinary new file gets: a temporary file's own are for one user only.
+fn temporary_file() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mixscore-").suffix(".partial");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    builder
+}
+
+/// A rename is on the disk when its folder is. Windows has no such call.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

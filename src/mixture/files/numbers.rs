@@ -1,0 +1,127 @@
+//! Numbers as little-endian bytes.
+
+use std::io::{self, Read, Write};
+
+use super::open::{damaged, reading};
+use crate::error::{Error, Result};
+
+/// The number types that are read; all become float64.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    F32,
+    F64,
+    I32,
+    I64,
+    U32,
+    U64,
+}
+
+impl Kind {
+    /// Bytes of one number.
+    pub fn size(self) -> u64 {
+        match self {
+            Kind::F32 | Kind::I32 | Kind::U32 => 4,
+            Kind::F64 | Kind::I64 | Kind::U64 => 8,
+        }
+    }
+}
+
+/// Numbers to write, in the type that the file gets.
+#[derive(Debug, Clone, Copy)]
+pub enum Values<'a> {
+    F64(&'a [f64]),
+    F32(&'a [f32]),
+    I64(&'a [i64]),
+}
+
+/// The number of elements and of bytes of an array; `None` where a product overflows.
+pub fn extent(shape: &[usize], kind: Kind) -> Option<(usize, u64)> {
+    let count = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n))?;
+    Some((count, (count as u64).checked_mul(kind.size())?))
+}
+
+/// Reads `count` numbers. The caller has checked that the file can hold that many.
+pub fn read_values(reader: &mut dyn Read, kind: Kind, count: usize) -> Result<Vec<f64>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| {
+        let bytes = 8 * count as u128;
+        Error::bad_input(format!("{count} numbers need {bytes} bytes, more than this machine gives"), "Read a smaller file")
+    })?;
+    let mut buffer = vec![0u8; 1 << 16];
+    let size = kind.size() as usize;
+    while values.len() < count {
+        let bytes = &mut buffer[..size * (count - values.len()).min((1 << 16) / size)];
+        reader.read_exact(bytes).map_err(reading)?;
+        extend(&mut values, kind, bytes);
+    }
+    // Whole numbers beyond 2⁵³ were rounded: they are no counts of anything that we wrote.
+    let exact = 2f64.powi(53);
+    if !matches!(kind, Kind::F32 | Kind::F64) && values.iter().any(|v| v.abs() > exact) {
+        return Err(damaged("holds whole numbers beyond 2^53, which float64 cannot hold exactly"));
+    }
+    Ok(values)
+}
+
+fn extend(values: &mut Vec<f64>, kind: Kind, bytes: &[u8]) {
+    let (fours, eights) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
+    match kind {
+        Kind::F32 => values.extend(fours.iter().map(|b| f64::from(f32::from_le_bytes(*b)))),
+        Kind::I32 => values.extend(fours.iter().map(|b| f64::from(i32::from_le_bytes(*b)))),
+        Kind::U32 => values.extend(fours.iter().map(|b| f64::from(u32::from_le_bytes(*b)))),
+        Kind::F64 => values.extend(eights.iter().map(|b| f64::from_le_bytes(*b))),
+        Kind::I64 => values.extend(eights.iter().map(|b| i64::from_le_bytes(*b) as f64)),
+        Kind::U64 => values.extend(eights.iter().map(|b| u64::from_le_bytes(*b) as f64)),
+    }
+}
+
+impl Values<'_> {
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::F64(v) => v.len(),
+            Values::F32(v) => v.len(),
+            Values::I64(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all elements.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Values::F64(_) | Values::I64(_) => 8 * self.len() as u64,
+            Values::F32(_) => 4 * self.len() as u64,
+        }
+    }
+
+    /// The type's name in an .npy header.
+    pub fn descr(&self) -> &'static str {
+        match self {
+            Values::F64(_) => "<f8",
+            Values::F32(_) => "<f4",
+            Values::I64(_) => "<i8",
+        }
+    }
+
+    /// Writes all elements.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Values::F64(v) => write_chunks(v, out, |x| x.to_le_bytes()),
+            Values::F32(v) => write_chunks(v, out, |x| x.to_le_bytes()),
+            Values::I64(v) => write_chunks(v, out, |x| x.to_le_bytes()),
+        }
+    }
+}
+
+fn write_chunks<T: Copy, const N: usize>(values: &[T], out: &mut dyn Write, bytes: impl Fn(T) -> [u8; N]) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(8192 * N);
+    for chunk in values.chunks(8192) {
+        buffer.clear();
+        chunk.iter().for_each(|v| buffer.extend(bytes(*v)));
+        out.write_all(&buffer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Hugging Face's .safetensors: a length, a JSON header with places, then the numbers.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo, TensorView};
+
+use super::numbers::{Kind, Values, extent, read_values};
+use super::open::{at, damaged, open, reading, shown};
+use super::{Array, Contents, MEANS, VARIANCE, WEIGHTS, write_atomically};
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+
+/// A mixture's header has some hundred bytes; the format itself allows 100 MB.
+const LONGEST_HEADER: u64 = 1 << 20;
+
+/// The tensors called `wanted` (float32 or float64), and the names of the others.
+pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
+    let (file, length) = open(path)?;
+    at(path, read_tensors(BufReader::new(file), length, wanted))
+}
+
+fn read_tensors(mut file: BufReader<File>, length: u64, wanted: &[&str]) -> Result<Contents> {
+    let (metadata, data) = header(&mut file, length)?;
+    let (wanted, others): (Vec<String>, Vec<String>) = metadata.offset_keys().into_iter().partition(|name| wanted.contains(&name.as_str()));
+    let mut arrays = Vec::new();
+    for name in wanted {
+        let info = metadata.info(&name).ok_or_else(|| damaged(format!("has no tensor {}", shown(&name))))?;
+        let array = read_tensor(&mut file, data, &name, info)?;
+        arrays.push((name, array));
+    }
+    Ok(Contents { arrays, others })
+}
+
+/// The checked header and where the numbers start. The crate checks that tensors fill the data without gaps and overlaps.
+fn header(file: &mut BufReader<File>, length: u64) -> Result<(Metadata, u64)> {
+    let mut declared = [0; 8];
+    file.read_exact(&mut declared).map_err(reading)?;
+    let declared = u64::from_le_bytes(declared);
+    if declared > LONGEST_HEADER || declared > length.saturating_sub(8) {
+        return Err(damaged(format!("declares a header of {declared} bytes in {length} (at most {LONGEST_HEADER} are read)")));
+    }
+    let mut bytes = vec![0; declared as usize];
+    file.read_exact(&mut bytes).map_err(reading)?;
+    let metadata: Metadata = serde_json::from_slice(&bytes)
+        .map_err(|error| damaged(format!("has a header that cannot be used: {}", shown(&error.to_string()))))?;
+    let (there, start) = (length - 8 - declared, 8 + declared);
+    if metadata.data_len() as u64 != there {
+        return Err(damaged(format!("declares {} bytes of numbers, but {there} follow the header", metadata.data_len())));
+    }
+    Ok((metadata, start))
+}
+
+fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorInfo) -> Result<Array> {
+    let kind = match info.dtype {
+        Dtype::F32 => Kind::F32,
+        Dtype::F64 => Kind::F64,
+        other => return Err(Error::bad_input(format!("the tensor {name} holds {other:?}"), "Save it as F32 or F64")),
+    };
+    let (from, to) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
+    match extent(&info.shape, kind) {
+        Some((count, bytes)) if from.checked_add(bytes) == Some(to) => {
+            file.seek(SeekFrom::Start(data + from)).map_err(reading)?;
+            Ok(Array { shape: info.shape.clone(), values: read_values(file, kind, count)? })
+        }
+        _ => Err(damaged(format!("the tensor {name} of shape {:?} does not fill its place", info.shape))),
+    }
+}
+
+/// Writes weights, means and variance as F64.
+pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
+    let (k, d) = (mixture.n_components(), mixture.n_features());
+    let variance = [mixture.variance()];
+    let parts = [
+        (MEANS, vec![k, d], Values::F64(mixture.means())),
+        (VARIANCE, vec![], Values::F64(&variance)),
+        (WEIGHTS, vec![k], Values::F64(mixture.weights())),
+    ];
+    write_atomically(path, |out| {
+        let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, _, values)| little_endian(values)).collect::<std::io::Result<_>>()?;
+        let mut tensors = Vec::new();
+        for ((name, shape, _), bytes) in parts.iter().zip(&bytes) {
+            tensors.push((*name, TensorView::new(Dtype::F64, shape.clone(), bytes).map_err(std::io::Error::other)?));
+        }
+        out.write_all(&safetensors::serialize(tensors, None).map_err(std::io::Error::other)?)
+    })
+}
+
+fn little_endian(values: &Values) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    values.write(&mut bytes)?;
+    Ok(bytes)
+}

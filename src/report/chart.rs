@@ -1,0 +1,174 @@
+//! Charts as plain data, and the one place that draws them: plotters, into an SVG string.
+
+use plotters::prelude::*;
+
+use super::axis::Axis;
+use crate::error::{Error, Result};
+
+/// Canvas units per CSS pixel of the nominal size: plotters rounds to whole units.
+const FINE: i32 = 4;
+
+/// Nominal size in CSS pixels: two charts side by side on a wide screen, one, a little smaller, on a phone.
+pub const WIDTH: i32 = 480;
+pub const HEIGHT: i32 = 340;
+
+/// Nominal pixels around the plotting area, as (left, right without labels, right with labels, top, bottom).
+const LEFT: i32 = 64;
+const RIGHT: i32 = 14;
+const RIGHT_WITH_LABELS: i32 = 112;
+const TOP: i32 = 12;
+const BOTTOM: i32 = 48;
+
+const FONT: i32 = 13;
+
+/// A colour of Okabe and Ito's palette, or a grey. The page's style sheet maps each to its dark counterpart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    Blue,
+    Vermillion,
+    Green,
+    Text,
+    Grey,
+}
+
+impl Ink {
+    fn colour(self) -> RGBColor {
+        match self {
+            Ink::Blue => RGBColor(0x00, 0x72, 0xB2),
+            Ink::Vermillion => RGBColor(0xD5, 0x5E, 0x00),
+            Ink::Green => RGBColor(0x00, 0x9E, 0x73),
+            Ink::Text => RGBColor(0x1F, 0x1F, 0x1F),
+            Ink::Grey => RGBColor(0x8A, 0x8A, 0x8A),
+        }
+    }
+}
+
+/// One thing in a chart; points are in the axes' units.
+#[derive(Debug, Clone)]
+pub enum Mark {
+    /// A polyline; `width` in nominal half pixels.
+    Line {
+        points: Vec<(f64, f64)>,
+        ink: Ink,
+        width: u32,
+        opacity: f64,
+    },
+    Dashed {
+        points: Vec<(f64, f64)>,
+        ink: Ink,
+    },
+    /// A filled polygon.
+    Area {
+        outline: Vec<(f64, f64)>,
+        ink: Ink,
+        opacity: f64,
+    },
+    Ring {
+        at: (f64, f64),
+        ink: Ink,
+    },
+    Dot {
+        at: (f64, f64),
+        ink: Ink,
+    },
+    Cross {
+        at: (f64, f64),
+        ink: Ink,
+    },
+    /// Text to the right of the plotting area at the height of `y`, moved so that labels do not overlap.
+    Label {
+        y: f64,
+        text: String,
+        ink: Ink,
+    },
+}
+
+/// What is drawn, in the order of `marks`, later ones on top.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// What the picture shows, for those who cannot see it. Fixed words only.
+    pub description: String,
+    pub x: Axis,
+    pub y: Axis,
+    pub marks: Vec<Mark>,
+}
+
+/// Width and height of the plotting area of a chart without labels, in nominal pixels.
+pub fn plotting_size() -> (f64, f64) {
+    (f64::from(WIDTH - LEFT - RIGHT), f64::from(HEIGHT - TOP - BOTTOM))
+}
+
+impl Chart {
+    /// The chart as an `<svg>` element.
+    ///
+    /// # Errors
+    /// Those of the drawing library.
+    pub fn svg(&self) -> Result<String> {
+        let mut text = String::new();
+        self.draw(&mut text)
+            .map_err(|error| Error::bad_input(format!("a chart could not be drawn: {error}"), "Report this with the run folder"))?;
+        let label = format!("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" ", super::html::escape(&self.description));
+        Ok(text.replacen("<svg ", &label, 1))
+    }
+
+    fn draw(&self, text: &mut String) -> std::result::Result<(), Box<dyn std::error::Error + '_>> {
+        let root = SVGBackend::with_string(text, ((WIDTH * FINE) as u32, (HEIGHT * FINE) as u32)).into_drawing_area();
+        let labelled = self.marks.iter().any(|m| matches!(m, Mark::Label { .. }));
+        let ink = Ink::Text.colour();
+        let font = ("sans-serif", f64::from(FONT * FINE) * 1.24).into_font().color(&ink);
+        let mut chart = ChartBuilder::on(&root)
+            .margin_top(TOP * FINE)
+            .margin_right(if labelled { RIGHT_WITH_LABELS } else { RIGHT } * FINE)
+            .x_label_area_size(BOTTOM * FINE)
+            .y_label_area_size(LEFT * FINE)
+            .build_cartesian_2d(self.x.clone(), self.y.clone())?;
+        chart
+            .configure_mesh()
+            .bold_line_style(Ink::Grey.colour().mix(0.25).stroke_width(2))
+            .axis_style(Ink::Grey.colour().stroke_width(4))
+            .label_style(font.clone())
+            .axis_desc_style(font.clone())
+            .x_label_formatter(&|v| self.x.format(*v))
+            .y_label_formatter(&|v| self.y.format(*v))
+            .set_all_tick_mark_size(4 * FINE)
+            .x_desc(self.x.title.as_str())
+            .y_desc(self.y.title.as_str())
+            .draw()?;
+        let mut labels = Vec::new();
+        for mark in &self.marks {
+            match mark {
+                Mark::Line { points, ink, width, opacity } => {
+                    let style = ink.colour().mix(*opacity).stroke_width(width * FINE as u32 / 2);
+                    chart.plotting_area().draw(&PathElement::new(self.inside(points), style))?;
+                }
+                Mark::Dashed { points, ink } => {
+                    let style = ink.colour().stroke_width(6);
+                    let element = plotters::element::DashedPathElement::new(self.inside(points), 7 * FINE, 5 * FINE, style);
+                    chart.plotting_area().draw(&element)?;
+                }
+                Mark::Area { outline, ink, opacity } => {
+                    chart.plotting_area().draw(&Polygon::new(self.inside(outline), ink.colour().mix(*opacity)))?;
+                }
+                Mark::Ring { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().stroke_width(5)))?,
+                Mark::Dot { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().filled()))?,
+                Mark::Cross { at, ink } => chart.plotting_area().draw(&Cross::new(*at, 5 * FINE, ink.colour().stroke_width(9)))?,
+                Mark::Label { y, text, ink } => labels.push((chart.backend_coord(&(self.x.high, *y)), text, *ink)),
+            }
+        }
+        labels.sort_by_key(|((_, y), _, _)| *y);
+        let mut lowest = 0;
+        for ((x, y), text, ink) in labels {
+            let y = (y - 2 * FONT * FINE / 3).max(lowest);
+            lowest = y + (FONT + 3) * FINE;
+            let colour = ink.colour();
+            root.draw(&Text::new(text.as_str(), (x + 6 * FINE, y), font.clone().color(&colour)))?;
+        }
+        root.present()?;
+        Ok(())
+    }
+
+    /// Points with coordinates that axes can place, at or within their ends.
+    fn inside(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+        points.iter().filter(|(x, y)| self.x.holds(*x) && self.y.holds(*y)).copied().collect()
+    }
+}

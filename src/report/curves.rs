@@ -1,0 +1,192 @@
+//! Metrics against steps: the divergences with their predicted tail, KL, total variation and coverage, the Lyapunov sum.
+
+use super::axis::{Axis, drawable};
+use super::chart::{Chart, Ink, Mark};
+use super::run_folder::{Run, Students};
+use super::table::Table;
+use crate::mixture::squared_distance;
+
+/// Steps are drawn from 1 on, so that the start has a place on a logarithmic axis.
+pub const STEP_TITLE: &str = "step + 1";
+
+/// Rows that are drawn, evenly on the logarithmic axis.
+const MOST_ROWS: usize = 300;
+
+/// Replicates that are drawn one by one.
+const MOST_THIN_LINES: usize = 24;
+
+/// Half-widths of a band around a single run, in standard errors.
+const BAND: f64 = 2.0;
+
+/// One metric of a chart: its column, its name in the chart, its colour.
+type Curve = (&'static str, &'static str, Ink);
+
+/// Both Fisher divergences, with the predicted tail where it applies.
+pub fn divergences(run: &Run) -> Option<Chart> {
+    let curves = [("reverse_fisher", "reverse", Ink::Blue), ("forward_fisher", "forward", Ink::Vermillion)];
+    let mut chart =
+        logarithmic(&run.metrics, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
+    if let Some(tail) = tail(run) {
+        add_tail(&mut chart, &run.metrics, |t| tail.divergence(t));
+    }
+    Some(chart)
+}
+
+/// Both Kullback–Leibler divergences.
+pub fn kl(run: &Run) -> Option<Chart> {
+    let curves = [("kl_student_teacher", "KL(p‖q)", Ink::Blue), ("kl_teacher_student", "KL(q‖p)", Ink::Vermillion)];
+    logarithmic(&run.metrics, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
+}
+
+/// Total variation and coverage, both between 0 and 1.
+pub fn shares(run: &Run) -> Option<Chart> {
+    let curves = [("total_variation", "total variation", Ink::Blue), ("coverage", "coverage", Ink::Green)];
+    let y = Axis::between("share, 0 to 1", -0.03, 1.05);
+    chart(&run.metrics, &curves, y, "Total variation and coverage against the step")
+}
+
+/// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail where it applies.
+pub fn lyapunov(run: &Run) -> Option<Chart> {
+    let curves = [("lyapunov", "", Ink::Blue)];
+    let mut chart = logarithmic(&run.metrics, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
+    if let Some(tail) = tail(run) {
+        add_tail(&mut chart, &run.metrics, |t| tail.lyapunov(t));
+    }
+    Some(chart)
+}
+
+fn logarithmic(metrics: &Table, curves: &[Curve], title: &str, description: &str) -> Option<Chart> {
+    let y = Axis::logarithmic(title, curves.iter().filter_map(|c| metrics.column(c.0)).flatten().flatten().copied())?;
+    chart(metrics, curves, y, description)
+}
+
+fn chart(metrics: &Table, curves: &[Curve], y: Axis, description: &str) -> Option<Chart> {
+    let rows = rows(&metrics.steps);
+    let last = *metrics.steps.last()? + 1.0;
+    let x = Axis::logarithmic(STEP_TITLE, [metrics.steps.first()? + 1.0, last])?;
+    let present: Vec<&Curve> = curves.iter().filter(|c| metrics.column(c.0).is_some()).collect();
+    let mut chart = Chart { description: description.into(), x, y, marks: Vec::new() };
+    for (name, label, ink) in present.iter().copied() {
+        add_curve(&mut chart, metrics, &rows, name, *ink);
+        let end = rows.iter().rev().find_map(|t| metrics.quantile(name, *t, 0.5));
+        if let Some(end) = end.filter(|_| !label.is_empty()) {
+            let y = end.clamp(chart.y.low, chart.y.high);
+            chart.marks.push(Mark::Label { y, text: (*label).into(), ink: *ink });
+        }
+    }
+    (!present.is_empty()).then_some(chart)
+}
+
+fn add_curve(chart: &mut Chart, metrics: &Table, rows: &[usize], name: &str, ink: Ink) {
+    let x = |t: usize| metrics.steps[t] + 1.0;
+    let (low, high) = (chart.y.low, chart.y.high);
+    let shown = |v: f64| drawable(v) && (!chart.y.logarithmic || v > 0.0);
+    let line = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<(f64, f64)> {
+        rows.iter().filter_map(|t| Some((x(*t), value(*t)?))).filter(|p| shown(p.1)).collect()
+    };
+    let band = |side: f64| -> Vec<(f64, f64)> {
+        let edge = |t: usize| match metrics.n_replicates {
+            1 => Some(metrics.quantile(name, t, 0.5)? + side * BAND * metrics.quantile(&format!("{name}_se"), t, 0.5)?),
+            _ => metrics.quantile(name, t, 0.5 + 0.45 * side),
+        };
+        rows.iter().filter_map(|t| Some((x(*t), edge(*t).filter(|v| drawable(*v))?.clamp(low, high)))).collect()
+    };
+    let mut outline = band(1.0);
+    outline.extend(band(-1.0).into_iter().rev());
+    let median = line(&|t| metrics.quantile(name, t, 0.5));
+    let mut thin = Vec::new();
+    if metrics.n_replicates > 1 {
+        for replicate in metrics.column(name).unwrap_or_default().iter().take(MOST_THIN_LINES) {
+            thin.push(Mark::Line { points: line(&|t| Some(replicate[t])), ink, width: 1, opacity: 0.35 });
+        }
+    }
+    chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
+    chart.marks.extend(thin);
+    chart.marks.push(Mark::Line { points: median, ink, width: 4, opacity: 1.0 });
+}
+
+/// At most [`MOST_ROWS`] rows, evenly in the logarithm of the step; always the first and the last.
+fn rows(steps: &[f64]) -> Vec<usize> {
+    let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Vec::new() };
+    let span = ((last + 1.0) / (first + 1.0)).ln();
+    let mut rows: Vec<usize> = Vec::new();
+    let mut taken = f64::NEG_INFINITY;
+    for (t, step) in steps.iter().enumerate() {
+        let place = ((step + 1.0) / (first + 1.0)).ln();
+        if t == 0 || t == steps.len() - 1 || place - taken >= span / MOST_ROWS as f64 {
+            rows.push(t);
+            taken = place;
+        }
+    }
+    rows
+}
+
+/// What gradient descent with step c on ∂L/∂μᵢ / wᵢ tends to for one Gaussian teacher: L → ϱσ⁶/(32c²t²), Lyapunov sum → ϱσ⁶/(4ct).
+pub struct Tail {
+    pub rank: usize,
+    pub step_size: f64,
+    pub variance: f64,
+}
+
+impl Tail {
+    fn divergence(&self, t: f64) -> f64 {
+        self.rank as f64 * self.variance.powi(3) / (32.0 * (self.step_size * t).powi(2))
+    }
+
+    fn lyapunov(&self, t: f64) -> f64 {
+        self.rank as f64 * self.variance.powi(3) / (4.0 * self.step_size * t)
+    }
+}
+
+/// The tail, where the run is one that it describes.
+pub fn tail(run: &Run) -> Option<Tail> {
+    let teacher = run.teacher.as_ref().filter(|t| t.n_components() == 1)?;
+    let reverse = run.setting("objective", "divergence").is_none_or(|v| v.as_str() == Some("reverse"));
+    let by_weight = run.setting("descent", "divide_by_weight").is_none_or(|v| v.as_bool() == Some(true));
+    let number = |v: &toml::Value| v.as_float().or(v.as_integer().map(|i| i as f64));
+    let noise = run.setting("objective", "noise").map_or(Some(0.0), number)?;
+    let step_size = run.setting("descent", "step_size").and_then(number)?;
+    let rank = spread_rank(run.initial.as_ref()?);
+    let variance = teacher.variance() + noise;
+    (reverse && by_weight && rank > 0 && step_size > 0.0 && noise >= 0.0).then_some(Tail { rank, step_size, variance })
+}
+
+/// ϱ: the dimensions that the first replicate's means span around their first mean, by Gram–Schmidt with the farthest first.
+fn spread_rank(students: &Students) -> usize {
+    let (d, k) = (students.n_features, students.weights.len());
+    let mut rows: Vec<Vec<f64>> = students.means[..k * d]
+        .chunks_exact(d)
+        .skip(1)
+        .map(|row| row.iter().zip(&students.means[..d]).map(|(a, b)| a - b).collect())
+        .collect();
+    let zero = vec![0.0; d];
+    let square = |row: &[f64]| squared_distance(row, &zero);
+    let largest = rows.iter().map(|r| square(r)).fold(0.0, f64::max);
+    // Work bounded for very large students, whose rank is not of interest here.
+    for rank in 0..rows.len().min(d).min(64) {
+        let Some(far) = rows.iter().enumerate().max_by(|a, b| square(a.1).total_cmp(&square(b.1))).map(|(i, _)| i) else { return rank };
+        let axis = rows.swap_remove(far);
+        let length = square(&axis);
+        if !(length > 1e-18 * largest) {
+            return rank;
+        }
+        for row in &mut rows {
+            let share = row.iter().zip(&axis).map(|(a, b)| a * b).sum::<f64>() / length;
+            row.iter_mut().zip(&axis).for_each(|(a, b)| *a -= share * b);
+        }
+    }
+    (k - 1).min(d)
+}
+
+fn add_tail(chart: &mut Chart, metrics: &Table, predicted: impl Fn(f64) -> f64) {
+    let Some(last) = metrics.steps.last().copied().filter(|t| *t >= 1.0) else { return };
+    let points: Vec<(f64, f64)> = (0..=100)
+        .map(|i| last.powf(f64::from(i) / 100.0))
+        .map(|t| (t + 1.0, predicted(t)))
+        .filter(|(x, y)| chart.x.holds(*x) && chart.y.holds(*y))
+        .collect();
+    if let Some((_, y)) = points.last().copied().filter(|_| points.len() > 1) {
+        chart.marks.push(Mark::Dashed { points, ink: Ink::Text });
+        chart.marks.push(Mark::Label { y, text: "predicted tail".into(), ink: Ink::Text });
+    }
+}

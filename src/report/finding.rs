@@ -1,0 +1,142 @@
+//! The finding in a sentence, and the table of metrics at the start and at the end.
+
+use serde_json::Value;
+
+use super::bars::Covered;
+use super::number::{plus_minus, short};
+use super::run_folder::Run;
+use crate::metrics::COVERAGE_RADIUS;
+
+/// Said wherever a Fisher divergence is shown.
+pub const BLIND: &str = "Both Fisher divergences are blind to the relative weights of separated modes and to missing modes: \
+                         read them together with KL, total variation and coverage.";
+
+/// Metric, column, unit.
+const METRICS: [(&str, &str, &str); 10] = [
+    ("Reverse Fisher divergence", "reverse_fisher", "1/unit²"),
+    ("Forward Fisher divergence", "forward_fisher", "1/unit²"),
+    ("KL(student ‖ teacher)", "kl_student_teacher", "nat"),
+    ("KL(teacher ‖ student)", "kl_teacher_student", "nat"),
+    ("Total variation", "total_variation", "share"),
+    ("Coverage", "coverage", "share"),
+    ("Distance of matched means", "matched_distance", "unit"),
+    ("Lyapunov sum", "lyapunov", "unit²"),
+    ("Movement per step", "movement", "unit"),
+    ("Gradient norm", "gradient_norm", "1/unit³"),
+];
+
+/// A line of the table.
+pub struct Row {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub first: String,
+    pub last: String,
+}
+
+/// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile.
+pub fn table(run: &Run) -> Vec<Row> {
+    let present = METRICS.iter().filter(|(_, column, _)| run.metrics.column(column).is_some());
+    present.map(|(name, column, unit)| Row { name, unit, first: at_start(run, column), last: at_end(run, column) }).collect()
+}
+
+fn at_start(run: &Run, column: &str) -> String {
+    cell(run, column, (0..run.metrics.steps.len()).find(|t| run.metrics.quantile(column, *t, 0.5).is_some()))
+}
+
+/// The summary's estimate where it has one, else the last one logged.
+fn at_end(run: &Run, column: &str) -> String {
+    let summary = [&run.summary, &run.summary["final"], &run.summary["metrics"]].into_iter().map(|v| &v[column]).find(|v| v.is_object());
+    let numbers = summary.and_then(|v| Some((v["value"].as_f64()?, v["standard_error"].as_f64().unwrap_or(0.0))));
+    match numbers.filter(|_| run.metrics.n_replicates == 1) {
+        Some((value, error)) => plus_minus(value, error),
+        None => cell(run, column, (0..run.metrics.steps.len()).rev().find(|t| run.metrics.quantile(column, *t, 0.5).is_some())),
+    }
+}
+
+fn cell(run: &Run, column: &str, row: Option<usize>) -> String {
+    let Some(t) = row else { return "–".into() };
+    let quantile = |share| run.metrics.quantile(column, t, share).unwrap_or(f64::NAN);
+    if run.metrics.n_replicates == 1 {
+        let error = run.metrics.quantile(&format!("{column}_se"), t, 0.5).unwrap_or(0.0);
+        return plus_minus(quantile(0.5), error);
+    }
+    format!("{} ({} to {})", short(quantile(0.5)), short(quantile(0.05)), short(quantile(0.95)))
+}
+
+/// The finding, from the log alone.
+pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
+    let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
+    let forward = run.setting("objective", "divergence").is_some_and(|v| v.as_str() == Some("forward"));
+    let (name, column) = if forward { ("forward", "forward_fisher") } else { ("reverse", "reverse_fisher") };
+    let mut text = format!("In {steps} steps the {name} Fisher divergence went from {} to {}", at_start(run, column), at_end(run, column));
+    if run.metrics.n_replicates > 1 {
+        text += &format!(" (medians of {} replicates, with their 5th to 95th percentiles)", run.metrics.n_replicates);
+    }
+    if let Some(covered) = covered {
+        let n = covered.student_weight.len();
+        text += "; ";
+        text += &match covered.n_replicates {
+            1 => format!("{:.0} of {n} teacher components have a student within {COVERAGE_RADIUS}σ", covered.share * n as f64),
+            r => format!(
+                "{} of {r} replicates have a student within {COVERAGE_RADIUS}σ of each of the {n} teacher components",
+                covered.complete
+            ),
+        };
+    }
+    if run.metrics.column("total_variation").is_some() {
+        text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));
+    }
+    text + "."
+}
+
+/// What was run: name and value, from summary, environment and config.
+pub fn facts(run: &Run) -> Vec<(String, String)> {
+    let mut facts: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, value: Option<String>| facts.extend(value.map(|v| (name.to_string(), v)));
+    add("Stopped because", stop(&run.summary));
+    add("Device", plain(&run.summary["device"]).or_else(|| plain(&run.environment["device"])));
+    add("Steps", plain(&run.summary["steps"]));
+    add("Time", run.summary["seconds"].as_f64().map(|s| format!("{} s", short(s))));
+    add("Samples per second", run.summary["samples_per_second"].as_f64().map(short));
+    add("Replicates", (run.metrics.n_replicates > 1).then(|| run.metrics.n_replicates.to_string()));
+    if let Some(teacher) = &run.teacher {
+        let shape =
+            format!("{} components in {} dimensions, variance {}", teacher.n_components(), teacher.n_features(), short(teacher.variance()));
+        add("Teacher", Some(shape));
+    }
+    add("Student", run.student.as_ref().or(run.initial.as_ref()).map(|s| format!("{} components", s.weights.len())));
+    let objective = ["divergence", "estimator", "sampler", "samples", "noise"]
+        .iter()
+        .filter_map(|key| run.setting("objective", key).map(|v| format!("{key} {}", bare(v))))
+        .collect::<Vec<_>>();
+    add("Objective", (!objective.is_empty()).then(|| objective.join(", ")));
+    let step = run.setting("descent", "step_size").map(|v| {
+        let by_weight = run.setting("descent", "divide_by_weight").and_then(toml::Value::as_bool).unwrap_or(true);
+        format!("{}, on ∂L/∂μᵢ{}", bare(v), if by_weight { " / wᵢ" } else { "" })
+    });
+    add("Step size", step);
+    add("Seed", run.config.as_ref().and_then(|c| c.get("seed")).map(bare));
+    facts
+}
+
+fn bare(v: &toml::Value) -> String {
+    v.as_str().map_or_else(|| v.to_string(), str::to_string)
+}
+
+/// A scalar as text.
+pub fn plain(v: &Value) -> Option<String> {
+    match v {
+        Value::String(s) => Some(s.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
+        _ => None,
+    }
+}
+
+/// `stop` is a sentence, or an object that has one beside its kind and numbers.
+fn stop(summary: &Value) -> Option<String> {
+    let stop = &summary["stop"];
+    let sentence = ["sentence", "message", "reason"].iter().find_map(|key| plain(&stop[*key]));
+    let extra = ["stop_sentence", "stop_reason", "sentence"].iter().find_map(|key| plain(&summary[*key]));
+    extra.or(sentence).or_else(|| plain(stop)).or_else(|| plain(&stop["kind"]))
+}

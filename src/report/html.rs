@@ -1,0 +1,153 @@
+//! The page: one self-contained file, no scripts, no network; light, dark, narrow and printed.
+
+use std::fmt::Write;
+
+/// Text of a file as text of a page: markup is escaped, control and direction-changing characters become visible.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A picture and the words under it.
+pub struct Figure {
+    pub title: &'static str,
+    /// An `<svg>` element, drawn here: the one thing that is not escaped.
+    pub svg: String,
+    pub caption: String,
+}
+
+/// Everything that the page says, in order, as plain text.
+#[derive(Default)]
+pub struct Page {
+    pub title: String,
+    pub finding: String,
+    pub warning: String,
+    pub facts: Vec<(String, String)>,
+    pub figures: Vec<Figure>,
+    /// Name of the table, its header, its rows.
+    pub table: (String, Vec<String>, Vec<Vec<String>>),
+    pub notes: Vec<String>,
+    /// Name and text of what is shown as it is.
+    pub listings: Vec<(String, String)>,
+}
+
+impl Page {
+    /// The whole file.
+    pub fn html(&self) -> String {
+        let mut out = String::new();
+        let title = escape(&self.title);
+        let _ = write!(out, "{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
+        let _ = writeln!(out, "<p class=\"finding\">{}</p>", escape(&self.finding));
+        let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&self.warning));
+        self.write_figures(&mut out);
+        self.write_table(&mut out);
+        self.write_facts(&mut out);
+        for note in &self.notes {
+            let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
+        }
+        for (name, text) in &self.listings {
+            let _ = writeln!(out, "<h2>{}</h2>\n<pre>{}</pre>", escape(name), escape(text));
+        }
+        out.push_str("</main>\n</body>\n</html>\n");
+        out
+    }
+
+    fn write_figures(&self, out: &mut String) {
+        out.push_str("<div class=\"figures\">\n");
+        for figure in &self.figures {
+            let _ = writeln!(
+                out,
+                "<figure><h2>{}</h2>\n{}<figcaption>{}</figcaption></figure>",
+                escape(figure.title),
+                figure.svg,
+                escape(&figure.caption)
+            );
+        }
+        out.push_str("</div>\n");
+    }
+
+    fn write_table(&self, out: &mut String) {
+        let (name, header, rows) = &self.table;
+        let _ = write!(out, "<h2>{}</h2>\n<div class=\"wide\"><table>\n<thead><tr>", escape(name));
+        header.iter().for_each(|h| {
+            let _ = write!(out, "<th scope=\"col\">{}</th>", escape(h));
+        });
+        out.push_str("</tr></thead>\n<tbody>\n");
+        for row in rows {
+            out.push_str("<tr>");
+            row.iter().for_each(|cell| {
+                let _ = write!(out, "<td>{}</td>", escape(cell));
+            });
+            out.push_str("</tr>\n");
+        }
+        out.push_str("</tbody></table></div>\n");
+    }
+
+    fn write_facts(&self, out: &mut String) {
+        out.push_str("<h2>What was run</h2>\n<dl>\n");
+        for (name, value) in &self.facts {
+            let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+        }
+        out.push_str("</dl>\n");
+    }
+}
+
+/// The policy forbids scripts and every request, should anything ever slip through.
+const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+    <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
+    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+    <meta name=\"color-scheme\" content=\"light dark\"/>\n";
+
+/// Charts carry the light palette in attributes; the dark one replaces them by these rules.
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1f1f1f; --paper: #fff; --soft: #5c5c5c; --line: #d8d8d8; --wash: #f5f6f7; --mark: #0072b2; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 78rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
+p { max-width: 46rem; margin: .5rem 0; }
+.finding { font-size: 1.15rem; border-left: 4px solid var(--mark); padding-left: .8rem; }
+.warning, .note, figcaption { color: var(--soft); }
+.note, dd { overflow-wrap: anywhere; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: .5rem 2rem; }
+figure { margin: 0; min-width: 0; }
+figure h2 { margin-top: 1.2rem; }
+figcaption { font-size: .88rem; margin-top: .25rem; }
+svg.chart { display: block; width: 100%; height: auto; max-width: 40rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem 1.4rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .3rem 2rem; margin: 0; }
+dl div { display: grid; grid-template-columns: 9.5rem 1fr; gap: .6rem; min-width: 0; }
+dt { color: var(--soft); }
+dd { margin: 0; min-width: 0; }
+pre { background: var(--wash); padding: .8rem 1rem; font-size: .82rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8e8; --paper: #16181a; --soft: #a8abae; --line: #3a3e42; --wash: #202326; --mark: #56b4e9; }
+  svg [fill='#1F1F1F'] { fill: #e8e8e8; } svg [stroke='#1F1F1F'] { stroke: #e8e8e8; }
+  svg [fill='#0072B2'] { fill: #56b4e9; } svg [stroke='#0072B2'] { stroke: #56b4e9; }
+  svg [fill='#D55E00'] { fill: #f08b3c; } svg [stroke='#D55E00'] { stroke: #f08b3c; }
+  svg [fill='#009E73'] { fill: #2fc79b; } svg [stroke='#009E73'] { stroke: #2fc79b; }
+}
+@media print {
+  main { max-width: none; padding: 0; }
+  body { font-size: 11pt; }
+  figure, tr, dl div { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  .figures { grid-template-columns: 1fr 1fr; }
+}
+";

@@ -1,0 +1,72 @@
+//! Numbers as people read them: 0.0123 ± 0.0004, 3.2·10⁻⁷.
+
+/// e in superscript digits.
+pub fn superscript(e: i32) -> String {
+    e.to_string()
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            digit => char::from_u32(0x2070 + (digit as u32 - '0' as u32)).unwrap_or(digit),
+        })
+        .collect()
+}
+
+/// Up to four significant digits, with a power of ten where plain digits would be long.
+pub fn short(v: f64) -> String {
+    significant(v, 4, true)
+}
+
+/// The value and its standard error with two digits of the error; the value alone where the error is zero or unknown.
+pub fn plus_minus(value: f64, error: f64) -> String {
+    if !(error > 0.0 && error.is_finite() && value.is_finite()) {
+        return short(value);
+    }
+    let digits = if value == 0.0 { 2 } else { ((value.abs() / error).log10().floor() as i32 + 2).clamp(1, 12) };
+    if value.abs().max(error) < 1e-3 || value.abs() >= 1e5 {
+        let exponent = if value == 0.0 { error.log10().floor() } else { value.abs().log10().floor() } as i32;
+        let scale = 10f64.powi(exponent);
+        let places = (digits - 1).max(0) as usize;
+        return format!("({:.places$} ± {:.places$})·10{}", value / scale, error / scale, superscript(exponent));
+    }
+    let places = (1 - error.log10().floor() as i32).clamp(0, 12) as usize;
+    format!("{value:.places$} ± {error:.places$}")
+}
+
+fn significant(v: f64, digits: i32, trim: bool) -> String {
+    if v == 0.0 {
+        return "0".into();
+    }
+    if !v.is_finite() {
+        return "not finite".into();
+    }
+    let exponent = v.abs().log10().floor() as i32;
+    if !(-4..6).contains(&exponent) {
+        let mantissa = v / 10f64.powi(exponent);
+        return format!("{}·10{}", significant(mantissa, digits.min(3), trim), superscript(exponent));
+    }
+    let places = (digits - 1 - exponent).clamp(0, 12) as usize;
+    let text = format!("{v:.places$}");
+    if trim && text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_well() {
+        assert_eq!(short(0.0), "0");
+        assert_eq!(short(12.5), "12.5");
+        assert_eq!(short(-0.05), "-0.05");
+        assert_eq!(short(123456.7), "123457");
+        assert_eq!(short(3.21e-7), "3.21·10⁻⁷");
+        assert_eq!(short(1e-300), "1·10⁻³⁰⁰");
+        assert_eq!(plus_minus(1.23456, 0.0123), "1.235 ± 0.012");
+        assert_eq!(plus_minus(1.234e-6, 5.6e-8), "(1.234 ± 0.056)·10⁻⁶".replace("1.234 ± 0.056", "1.23 ± 0.06"));
+        assert_eq!(plus_minus(0.5, 0.0), "0.5");
+        assert_eq!(plus_minus(f64::NAN, 1.0), "not finite");
+    }
+}

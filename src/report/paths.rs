@@ -1,0 +1,139 @@
+//! Where the students' means went: over the teacher's density contours, or against the step in one dimension.
+
+use super::axis::{Axis, drawable};
+use super::chart::{Chart, Ink, Mark, plotting_size};
+use super::contours::contours;
+use super::curves::STEP_TITLE;
+use super::plane::Plane;
+use super::run_folder::{Run, Students, Trajectory};
+use crate::mixture::GaussianMixture;
+
+/// Students and points per path that are drawn.
+const MOST_PATHS: usize = 200;
+const MOST_POINTS: usize = 120;
+
+/// Contours at these shares of the largest density.
+const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
+
+/// The paths of one replicate: for each student its positions (T, d), and the steps (T).
+struct Paths<'a> {
+    steps: Vec<f64>,
+    students: Vec<Vec<&'a [f64]>>,
+    /// False where only the start and the end are known.
+    whole: bool,
+}
+
+/// The chart and the sentence under it.
+pub fn paths(run: &Run) -> Option<(Chart, String)> {
+    let teacher = run.teacher.as_ref()?;
+    let paths = match (&run.trajectory, &run.initial, &run.student) {
+        (Some(trajectory), ..) => along(trajectory),
+        (None, Some(start), Some(end)) if start.means.len() == end.means.len() => ends(start, end),
+        _ => return None,
+    };
+    let all: Vec<f64> = paths.students.iter().flatten().flat_map(|p| p.iter().copied()).collect();
+    let mut caption = caption(run, &paths);
+    let chart = match Plane::new(teacher, &all) {
+        None => against_step(teacher, &paths)?,
+        Some(plane) => {
+            if plane.principal {
+                caption += " The plane is that of the first two principal directions of the means.";
+            }
+            over_density(teacher, &plane, &paths)?
+        }
+    };
+    Some((chart, caption))
+}
+
+fn along(trajectory: &Trajectory) -> Paths<'_> {
+    let Trajectory { steps, means, n_replicates, n_components: k, n_features: d } = trajectory;
+    let stride = steps.len().div_ceil(MOST_POINTS);
+    let times: Vec<usize> = (0..steps.len()).filter(|t| t % stride == 0 || *t == steps.len() - 1).collect();
+    let position = |t: usize, i: usize| &means[(t * n_replicates * k + i) * d..][..*d];
+    let students = (0..(*k).min(MOST_PATHS)).map(|i| times.iter().map(|t| position(*t, i)).collect()).collect();
+    Paths { steps: times.iter().map(|t| steps[*t]).collect(), students, whole: true }
+}
+
+fn ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
+    let (d, k) = (start.n_features, start.weights.len());
+    let row = |s: &'a Students, i: usize| &s.means[i * d..(i + 1) * d];
+    Paths { steps: vec![0.0, 1.0], students: (0..k.min(MOST_PATHS)).map(|i| vec![row(start, i), row(end, i)]).collect(), whole: false }
+}
+
+fn caption(run: &Run, paths: &Paths) -> String {
+    let (k, n_replicates) = match (&run.trajectory, &run.initial) {
+        (Some(t), _) => (t.n_components, t.n_replicates),
+        (None, Some(s)) => (s.weights.len(), s.n_replicates),
+        _ => (paths.students.len(), 1),
+    };
+    let path = if paths.whole { "paths" } else { "straight lines from start to end (no trajectory was kept)" };
+    let flat = run.teacher.as_ref().is_some_and(|t| t.n_features() > 1);
+    let (marks, teacher) = if flat { ("open circles at the start, dots at the end, ", "crosses") } else { ("", "dashed lines") };
+    let mut text = format!("The students’ means: {marks}blue {path}. Orange {teacher}: the teacher’s means.");
+    if flat {
+        text += " Grey: contours of the teacher’s density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak.";
+    }
+    if n_replicates > 1 {
+        text += &format!(" Shown is the first of {n_replicates} replicates.");
+    }
+    if k > paths.students.len() {
+        text += &format!(" Shown are the first {} of {k} students.", paths.students.len());
+    }
+    text
+}
+
+fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Option<Chart> {
+    let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
+    let centres: Vec<(f64, f64)> = (0..teacher.n_components()).map(|j| plane.project(teacher.mean(j))).collect();
+    let reach = 3.2 * teacher.variance().sqrt();
+    let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
+    let points: Vec<(f64, f64)> = around.chain(flat.iter().flatten().copied()).collect();
+    let (x, y) = squared_axes(plane, &points)?;
+    let weighted: Vec<_> = centres.iter().copied().zip(teacher.weights().iter().copied()).collect();
+    let lines = contours(&weighted, teacher.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
+    let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Grey, width: 2, opacity: 0.7 }).collect();
+    for points in &flat {
+        marks.push(Mark::Line { points: points.clone(), ink: Ink::Blue, width: 2, opacity: 0.65 });
+    }
+    marks.extend(flat.iter().filter_map(|p| p.first()).map(|at| Mark::Ring { at: *at, ink: Ink::Blue }));
+    marks.extend(centres.iter().map(|at| Mark::Cross { at: *at, ink: Ink::Vermillion }));
+    marks.extend(flat.iter().filter_map(|p| p.last()).map(|at| Mark::Dot { at: *at, ink: Ink::Blue }));
+    marks.retain(
+        |m| !matches!(m, Mark::Ring { at, .. } | Mark::Cross { at, .. } | Mark::Dot { at, .. } if !(x.holds(at.0) && y.holds(at.1))),
+    );
+    Some(Chart { description: "Paths of the students' means over the contours of the teacher's density".into(), x, y, marks })
+}
+
+/// Axes around the points with the same length for a unit in both directions.
+fn squared_axes(plane: &Plane, points: &[(f64, f64)]) -> Option<(Axis, Axis)> {
+    let titles = if plane.principal {
+        ["first principal direction (unit)", "second principal direction (unit)"]
+    } else {
+        ["x₁ (unit)", "x₂ (unit)"]
+    };
+    let x = Axis::linear(titles[0], points.iter().map(|p| p.0))?;
+    let y = Axis::linear(titles[1], points.iter().map(|p| p.1))?;
+    let (width, height) = plotting_size();
+    let unit = ((x.high - x.low) / width).max((y.high - y.low) / height);
+    let widened = |axis: &Axis, pixels: f64| {
+        let middle = 0.5 * (axis.low + axis.high);
+        Axis::between(&axis.title, middle - 0.5 * unit * pixels, middle + 0.5 * unit * pixels)
+    };
+    Some((widened(&x, width), widened(&y, height)))
+}
+
+fn against_step(teacher: &GaussianMixture, paths: &Paths) -> Option<Chart> {
+    let (first, last) = (*paths.steps.first()?, *paths.steps.last()?);
+    let x = Axis::logarithmic(STEP_TITLE, [first + 1.0, last + 1.0])?;
+    let positions = paths.students.iter().flatten().map(|p| p[0]);
+    let y = Axis::linear("x (unit)", positions.chain(teacher.means().iter().copied()))?;
+    let mut marks = Vec::new();
+    for mean in teacher.means().iter().filter(|m| drawable(**m)) {
+        marks.push(Mark::Dashed { points: vec![(x.low, *mean), (x.high, *mean)], ink: Ink::Vermillion });
+    }
+    for student in &paths.students {
+        let points = paths.steps.iter().zip(student).map(|(t, p)| (t + 1.0, p[0])).collect();
+        marks.push(Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.7 });
+    }
+    Some(Chart { description: "The students' means against the step, and the teacher's means".into(), x, y, marks })
+}

@@ -1,0 +1,110 @@
+//! A plane to look at means in: the coordinates themselves for d = 2, else the first two principal directions.
+
+use crate::mixture::GaussianMixture;
+
+/// An orthonormal frame in d ≥ 2 dimensions.
+#[derive(Debug, Clone)]
+pub struct Plane {
+    origin: Vec<f64>,
+    axes: [Vec<f64>; 2],
+    /// False where the axes are the coordinates themselves.
+    pub principal: bool,
+}
+
+impl Plane {
+    /// The plane for a teacher and students whose means are rows of `students` (…, d); the students count only where the teacher's
+    /// means span no plane. `None` for d = 1.
+    pub fn new(teacher: &GaussianMixture, students: &[f64]) -> Option<Plane> {
+        let d = teacher.n_features();
+        match d {
+            0 | 1 => None,
+            2 => Some(Plane { origin: vec![0.0; 2], axes: [vec![1.0, 0.0], vec![0.0, 1.0]], principal: false }),
+            _ => {
+                let mut means = teacher.means().to_vec();
+                if teacher.n_components() < 3 {
+                    means.extend_from_slice(students);
+                }
+                Some(Self::principal(&means, d))
+            }
+        }
+    }
+
+    fn principal(means: &[f64], d: usize) -> Plane {
+        let n = (means.len() / d) as f64;
+        let mut origin = vec![0.0; d];
+        for row in means.chunks_exact(d) {
+            origin.iter_mut().zip(row).for_each(|(o, v)| *o += v / n);
+        }
+        let first = direction(means, &origin, &[]);
+        let second = direction(means, &origin, &[&first]);
+        Plane { origin, axes: [first, second], principal: true }
+    }
+
+    /// The coordinates of a point (d) in the plane.
+    pub fn project(&self, point: &[f64]) -> (f64, f64) {
+        let along = |axis: &[f64]| point.iter().zip(&self.origin).zip(axis).map(|((p, o), a)| (p - o) * a).sum();
+        (along(&self.axes[0]), along(&self.axes[1]))
+    }
+}
+
+/// The direction of largest spread that is orthogonal to `others`, by power iteration from a fixed start.
+fn direction(means: &[f64], origin: &[f64], others: &[&[f64]]) -> Vec<f64> {
+    let d = origin.len();
+    // A start with a share of every coordinate, unlike a symmetric configuration's own directions.
+    let mut axis: Vec<f64> = (0..d).map(|c| ((c + 1) as f64 * 0.618_033_988_75).fract() - 0.4).collect();
+    for _ in 0..60 {
+        orthonormalise(&mut axis, others);
+        let mut next = vec![0.0; d];
+        for row in means.chunks_exact(d) {
+            let along: f64 = row.iter().zip(origin).zip(&axis).map(|((v, o), a)| (v - o) * a).sum();
+            next.iter_mut().zip(row).zip(origin).for_each(|((next, v), o)| *next += along * (v - o));
+        }
+        if !next.iter().any(|v| *v != 0.0) || next.iter().any(|v| !v.is_finite()) {
+            break; // no spread left: any direction will do
+        }
+        axis = next;
+    }
+    orthonormalise(&mut axis, others);
+    axis
+}
+
+fn orthonormalise(axis: &mut [f64], others: &[&[f64]]) {
+    let largest = axis.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    axis.iter_mut().for_each(|v| *v /= largest); // squares stay finite
+    for other in others {
+        let share: f64 = axis.iter().zip(*other).map(|(a, b)| a * b).sum();
+        axis.iter_mut().zip(*other).for_each(|(a, b)| *a -= share * b);
+    }
+    let length = axis.iter().map(|v| v * v).sum::<f64>().sqrt();
+    axis.iter_mut().for_each(|v| *v /= length);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Means in a plane of five dimensions keep their distances in it.
+    #[test]
+    fn finds_a_plane() {
+        let (u, v) = ([0.5, 0.5, 0.5, 0.5, 0.0], [0.5, -0.5, 0.5, -0.5, 0.0]);
+        let flat = [(3.0, 0.0), (-2.0, 1.0), (0.0, -1.5), (1.0, 1.0)];
+        let means: Vec<f64> = flat.iter().flat_map(|(a, b)| (0..5).map(|c| 7.0 + a * u[c] + b * v[c]).collect::<Vec<_>>()).collect();
+        let teacher = GaussianMixture::uniform(means.clone(), 5).unwrap();
+        let plane = Plane::new(&teacher, &[]).unwrap();
+        let shown: Vec<(f64, f64)> = means.chunks_exact(5).map(|m| plane.project(m)).collect();
+        let distance = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1);
+        for i in 0..4 {
+            for j in 0..i {
+                // Sixty power iterations with the second eigenvalue at about a third of the first.
+                assert!((distance(shown[i], shown[j]) - distance(flat[i], flat[j])).abs() <= 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn means_that_coincide_are_no_trouble() {
+        let teacher = GaussianMixture::uniform(vec![1.0, 2.0, 3.0], 3).unwrap();
+        let (x, y) = Plane::new(&teacher, &[1.0, 2.0, 3.0]).unwrap().project(&[2.0, 2.0, 3.0]);
+        assert!(x.is_finite() && y.is_finite());
+    }
+}

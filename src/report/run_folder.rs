@@ -1,0 +1,209 @@
+//! What a report needs of a run folder. The folder may come from a stranger: everything is bounded, and what is missing is `None`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::table::Table;
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::{Array, read_mixture, read_npz};
+
+const MOST_TEXT: u64 = 1 << 20;
+const MOST_ARRAYS: u64 = 1 << 30;
+
+/// A run, as far as its folder tells.
+pub struct Run {
+    pub name: String,
+    /// `config.toml` as it is.
+    pub config_text: Option<String>,
+    pub config: Option<toml::Table>,
+    pub environment: Value,
+    pub summary: Value,
+    pub metrics: Table,
+    pub teacher: Option<GaussianMixture>,
+    /// (R, k, d) at the start and at the end.
+    pub initial: Option<Students>,
+    pub student: Option<Students>,
+    pub trajectory: Option<Trajectory>,
+    /// Files that were there and could not be used, with the reason.
+    pub notes: Vec<String>,
+}
+
+/// The students of all replicates.
+pub struct Students {
+    /// (k)
+    pub weights: Vec<f64>,
+    /// (R, k, d)
+    pub means: Vec<f64>,
+    pub n_replicates: usize,
+    pub n_features: usize,
+}
+
+/// The means along the descent.
+pub struct Trajectory {
+    /// (T)
+    pub steps: Vec<f64>,
+    /// (T, R, k, d)
+    pub means: Vec<f64>,
+    pub n_replicates: usize,
+    pub n_components: usize,
+    pub n_features: usize,
+}
+
+impl Run {
+    /// Reads the folder. Only `metrics.csv` must be there.
+    ///
+    /// # Errors
+    /// No folder, no metrics, or metrics that cannot be read.
+    pub fn read(folder: &Path) -> Result<Run> {
+        let metrics_path = folder.join("metrics.csv");
+        if !metrics_path.exists() {
+            return Err(Error::bad_file(
+                folder,
+                "there is no metrics.csv: this is no run folder",
+                "Give the folder that `mixscore run` wrote",
+            ));
+        }
+        let mut notes = Vec::new();
+        let metrics = Table::read(&metrics_path)?;
+        let config_text = optional(&mut notes, folder.join("config.toml"), |p| text(p));
+        let config = config_text.as_deref().and_then(|t| t.parse::<toml::Table>().ok());
+        let teacher = optional(&mut notes, folder.join("teacher.npz"), |p| bounded(p).and_then(|()| read_mixture(p)));
+        let mut run = Run {
+            name: name_of(folder),
+            config_text,
+            config,
+            environment: optional(&mut notes, folder.join("environment.json"), |p| json(p)).unwrap_or_default(),
+            summary: optional(&mut notes, folder.join("summary.json"), |p| json(p)).unwrap_or_default(),
+            metrics,
+            initial: optional(&mut notes, folder.join("initial.npz"), |p| students(p)),
+            student: optional(&mut notes, folder.join("student.npz"), |p| students(p)),
+            trajectory: optional(&mut notes, folder.join("trajectory.npz"), |p| trajectory(p)),
+            teacher,
+            notes,
+        };
+        run.drop_misfits();
+        Ok(run)
+    }
+
+    /// A number in the config, as `descent.step_size`.
+    pub fn setting(&self, section: &str, key: &str) -> Option<&toml::Value> {
+        self.config.as_ref()?.get(section)?.get(key)
+    }
+
+    /// Arrays of other dimensions than the teacher's, or of other components than the students', tell nothing.
+    fn drop_misfits(&mut self) {
+        let Some(d) = self.teacher.as_ref().map(GaussianMixture::n_features) else { return };
+        let mut note =
+            |name: &str, other: usize| self.notes.push(format!("{name} has {other} dimensions and the teacher {d}; it is left out"));
+        for (name, students) in [("initial.npz", &mut self.initial), ("student.npz", &mut self.student)] {
+            if let Some(other) = students.as_ref().map(|s| s.n_features).filter(|other| *other != d) {
+                note(name, other);
+                *students = None;
+            }
+        }
+        if let Some(other) = self.trajectory.as_ref().map(|t| t.n_features).filter(|other| *other != d) {
+            note("trajectory.npz", other);
+            self.trajectory = None;
+        }
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// `None` and a note where the file is there but cannot be used; `None` alone where it is not there.
+fn optional<T>(notes: &mut Vec<String>, path: PathBuf, read: impl Fn(&Path) -> Result<T>) -> Option<T> {
+    if !path.exists() {
+        return None;
+    }
+    read(&path).map_err(|error| notes.push(format!("left out: {error}"))).ok()
+}
+
+/// Refuses what is not a plain file (a FIFO would wait for ever) or is too large.
+fn checked_length(path: &Path, most: u64) -> Result<u64> {
+    let metadata = path.metadata().map_err(|e| Error::io(path, e))?;
+    if !metadata.is_file() {
+        return Err(Error::bad_file(path, "this is not a plain file", "Restore it, or remove it"));
+    }
+    if metadata.len() > most {
+        return Err(Error::bad_file(
+            path,
+            format!("{} bytes are more than the {most} that a report reads", metadata.len()),
+            "Remove it, and its part of the page is left out",
+        ));
+    }
+    Ok(metadata.len())
+}
+
+fn bounded(path: &Path) -> Result<()> {
+    checked_length(path, MOST_ARRAYS).map(|_| ())
+}
+
+/// The bytes of a plain file of at most `most` bytes.
+///
+/// # Errors
+/// [`Error::BadFile`] for anything else; what the operating system says.
+pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    checked_length(path, most)?;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    file.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    Ok(bytes)
+}
+
+fn text(path: &Path) -> Result<String> {
+    String::from_utf8(read_bytes(path, MOST_TEXT)?).map_err(|_| Error::bad_file(path, "this is not UTF-8 text", "Restore it"))
+}
+
+fn json(path: &Path) -> Result<Value> {
+    serde_json::from_slice(&read_bytes(path, MOST_TEXT)?)
+        .map_err(|e| Error::bad_file(path, format!("this is not JSON ({e})"), "Restore it"))
+}
+
+fn take(path: &Path, arrays: &mut Vec<(String, Array)>, name: &str) -> Result<Array> {
+    let at = arrays.iter().position(|(n, _)| n == name);
+    at.map(|i| arrays.swap_remove(i).1).ok_or_else(|| Error::bad_file(path, format!("there is no array {name}"), "Restore it"))
+}
+
+fn misshapen(path: &Path, array: &Array) -> Error {
+    Error::bad_file(path, format!("means of shape {:?} are none of a run", array.shape), "Restore it")
+}
+
+fn students(path: &Path) -> Result<Students> {
+    bounded(path)?;
+    let mut arrays = read_npz(path)?;
+    let means = take(path, &mut arrays, "means")?;
+    let (n_replicates, k, d) = match means.shape[..] {
+        [k, d] => (1, k, d),
+        [r, k, d] => (r, k, d),
+        _ => return Err(misshapen(path, &means)),
+    };
+    if n_replicates * k * d == 0 {
+        return Err(misshapen(path, &means));
+    }
+    // Weights may be (k), or (R, k) with the same row R times.
+    let weights = take(path, &mut arrays, "weights").ok().filter(|w| w.values.len() >= k && w.values.len() % k == 0);
+    let weights = weights.map_or_else(|| vec![1.0 / k as f64; k], |w| w.values[..k].to_vec());
+    Ok(Students { weights, means: means.values, n_replicates, n_features: d })
+}
+
+fn trajectory(path: &Path) -> Result<Trajectory> {
+    bounded(path)?;
+    let mut arrays = read_npz(path)?;
+    let (steps, means) = (take(path, &mut arrays, "step")?, take(path, &mut arrays, "means")?);
+    let (t, n_replicates, n_components, n_features) = match means.shape[..] {
+        [t, k, d] => (t, 1, k, d),
+        [t, r, k, d] => (t, r, k, d),
+        _ => return Err(misshapen(path, &means)),
+    };
+    if steps.values.len() != t || t * n_replicates * n_components * n_features == 0 {
+        return Err(misshapen(path, &means));
+    }
+    Ok(Trajectory { steps: steps.values, means: means.values, n_replicates, n_components, n_features })
+}

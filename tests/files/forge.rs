@@ -1,0 +1,99 @@
+//! Makes files byte by byte, so that any of their fields can lie. Shares no code with the crate.
+
+use std::io::Write;
+
+/// An .npy file of version 1 with this dictionary and these bytes.
+pub fn npy(header: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// An .npy file of float64 whose header says `shape`.
+pub fn doubles(shape: &str, values: &[f64]) -> Vec<u8> {
+    let payload: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    npy(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"), &payload)
+}
+
+/// An entry of a zip archive. `None` fields are what they should be.
+#[derive(Clone, Default)]
+pub struct Entry {
+    pub name: String,
+    /// The bytes as they lie in the archive.
+    pub packed: Vec<u8>,
+    pub size: u32,
+    pub method: u16,
+    pub flags: u16,
+    pub crc: u32,
+    pub offset: Option<u32>,
+    pub local_name: Option<String>,
+    pub local_size: Option<u32>,
+}
+
+pub fn stored(name: &str, content: &[u8]) -> Entry {
+    Entry { name: name.into(), packed: content.to_vec(), size: content.len() as u32, crc: crc(content), ..Entry::default() }
+}
+
+pub fn deflated(name: &str, content: &[u8]) -> Entry {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    Entry { packed: encoder.finish().unwrap(), method: 8, ..stored(name, content) }
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// A zip archive of these entries with a plain end.
+pub fn zip(entries: &[Entry]) -> Vec<u8> {
+    zip_with_count(entries, entries.len() as u16)
+}
+
+pub fn zip_with_count(entries: &[Entry], count: u16) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let at = bytes.len() as u32;
+        let common = |size: u32, name: &str| {
+            let mut fields = Vec::new();
+            for field in [entry.flags, entry.method, 0, 33] {
+                fields.extend(field.to_le_bytes());
+            }
+            for field in [entry.crc, entry.packed.len() as u32, size] {
+                fields.extend(field.to_le_bytes());
+            }
+            fields.extend((name.len() as u16).to_le_bytes());
+            fields.extend([0; 2]);
+            fields
+        };
+        let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
+        bytes.extend(b"PK\x03\x04\x14\x00");
+        bytes.extend(common(entry.local_size.unwrap_or(entry.size), local_name));
+        bytes.extend(local_name.as_bytes());
+        bytes.extend(&entry.packed);
+        directory.extend(b"PK\x01\x02\x14\x00\x14\x00");
+        directory.extend(common(entry.size, &entry.name));
+        directory.extend([0; 10]);
+        directory.extend(entry.offset.unwrap_or(at).to_le_bytes());
+        directory.extend(entry.name.as_bytes());
+    }
+    let start = bytes.len() as u32;
+    bytes.extend(&directory);
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+    bytes.extend((directory.len() as u32).to_le_bytes());
+    bytes.extend(start.to_le_bytes());
+    bytes.extend([0; 2]);
+    bytes
+}
+
+/// A .safetensors file with this header and `n` zero bytes.
+pub fn safetensors(header: &str, n: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + n, 0);
+    bytes
+}
