@@ -136,7 +136,9 @@ fn a_run_folder_is_as_the_contract_says() {
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["schema"], "mixscore.run/1");
     let run = place.path("r");
-    for name in ["config.toml", "environment.json", "teacher.npz", "initial.npz", "student.npz", "metrics.csv", "summary.json", "report.html"] {
+    for name in
+        ["config.toml", "environment.json", "teacher.npz", "initial.npz", "student.npz", "metrics.csv", "summary.json", "report.html"]
+    {
         assert!(run.join(name).is_file(), "{name} is missing");
     }
     assert!(run.join("checkpoints").is_dir());
@@ -183,11 +185,15 @@ fn starts_come_from_files_beside_the_config() {
     std::fs::create_dir(place.path("sub")).unwrap();
     let means = [0.5, 1.5, -2.5, 3.0, 0.25, 0.125, 7.0, -1.0];
     let weights = [0.75, 0.25];
-    write_npz(&place.path("sub/one.npz"), &[("means", &[2, 2], Values::F64(&means[..4])), ("weights", &[2], Values::F64(&weights))]).unwrap();
+    write_npz(&place.path("sub/one.npz"), &[("means", &[2, 2], Values::F64(&means[..4])), ("weights", &[2], Values::F64(&weights))])
+        .unwrap();
     write_npz(&place.path("sub/two.npz"), &[("means", &[2, 2, 2], Values::F64(&means))]).unwrap();
-    write_npz(&place.path("sub/wide.npz"), &[("means", &[2, 2], Values::F64(&means[..4])), ("variance", &[], Values::F64(&[2.0]))]).unwrap();
+    write_npz(&place.path("sub/wide.npz"), &[("means", &[2, 2], Values::F64(&means[..4])), ("variance", &[], Values::F64(&[2.0]))])
+        .unwrap();
     let run = |replicates: usize, file: &str, folder: &str| {
-        let text = format!("replicates = {replicates}\n[teacher]\nkind = \"circle\"\ncomponents = 3\n[student]\nfile = \"{file}\"\n[descent]\nsteps = 1\n");
+        let text = format!(
+            "replicates = {replicates}\n[teacher]\nkind = \"circle\"\ncomponents = 3\n[student]\nfile = \"{file}\"\n[descent]\nsteps = 1\n"
+        );
         std::fs::write(place.path("sub/c.toml"), text).unwrap();
         code(&place.mixscore(&["run", "sub/c.toml", "--device", "cpu", "--quiet", "--output", folder]))
     };
@@ -353,7 +359,8 @@ fn quickstart_is_quick_and_finds_the_teachers() {
     // The promise for two free cores.
     assert!(begin.elapsed() <= Duration::from_secs(10), "{:?}", begin.elapsed());
     let summary = json(&place.path("runs/quickstart-1/summary.json"));
-    let (first, last) = (summary["first"]["reverse_fisher"]["value"].as_f64().unwrap(), summary["reverse_fisher"]["value"].as_f64().unwrap());
+    let (first, last) =
+        (summary["first"]["reverse_fisher"]["value"].as_f64().unwrap(), summary["reverse_fisher"]["value"].as_f64().unwrap());
     assert!(last <= 0.01 * first, "{first} to {last}");
     assert_eq!(summary["coverage"], 1.0);
 }
@@ -470,7 +477,11 @@ mod cut_short {
             for cut in [false, true] {
                 let path = newest(&run, ending);
                 let length = files[&path].len();
-                if cut { std::fs::write(&path, &files[&path][..length - 1]).unwrap() } else { flip(&path, length / 2) }
+                if cut {
+                    std::fs::write(&path, &files[&path][..length - 1]).unwrap()
+                } else {
+                    flip(&path, length / 2)
+                }
                 let output = place.mixscore(&["resume", "r"]);
                 assert_eq!(code(&output), 0, "{}", text(&output.stderr));
                 assert!(text(&output.stderr).contains("is skipped"), "{}", text(&output.stderr));

@@ -16,10 +16,7 @@ pub struct Arguments {
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
-        return Err(Error::Usage {
-            what: "a resumed run keeps its seed".into(),
-            remedy: "Leave --seed out, or start a new run".into(),
-        });
+        return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
     }
     let mut progress = Progress::new(common);
     let asked = Asked {

@@ -211,10 +211,8 @@ fn numbers(run: &Path) -> Result<Vec<u64>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io(folder, error)),
     };
-    let mut numbers: Vec<u64> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".manifest.json")?.parse().ok())
-        .collect();
+    let mut numbers: Vec<u64> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".manifest.json")?.parse().ok()).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }

@@ -95,10 +95,7 @@ fn too_large(bytes: u64) -> Error {
 fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(0, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count()) + 1;
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
-    Error::bad_config(
-        format!("line {line} is not TOML: {}", clipped(&what)),
-        "`mixscore init` writes a commented config to compare with",
-    )
+    Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
 }
 
 /// A typing error with its key and the nearest name that would have been right.
@@ -160,7 +157,9 @@ mod tests {
         let config = config_from(SMALL, &[], None).unwrap();
         assert_eq!((config.descent.steps, config.objective.samples, config.log.every), (1000, Some(4096), 10));
         let written = toml::to_string_pretty(&config).unwrap();
-        for key in ["replicates = 1", "step_size = 0.5", "divide_by_weight = true", "every_seconds = 60.0", "trajectory = true", "noise = 0.0"] {
+        for key in
+            ["replicates = 1", "step_size = 0.5", "divide_by_weight = true", "every_seconds = 60.0", "trajectory = true", "noise = 0.0"]
+        {
             assert!(written.contains(key), "{key} is not in\n{written}");
         }
         let again = config_from(&written, &[], None).unwrap();

@@ -74,7 +74,16 @@ fn write_trajectory(run: &Path, replicates: usize, setting: &Setting) -> Result<
 }
 
 #[allow(clippy::too_many_arguments)] // all that there is to say of a run, once
-fn summary(run: &Path, config: &Config, setting: &Setting, means: &[f64], rows: [&[Row]; 2], state: &State, stop: &Stop, finding: &str) -> Value {
+fn summary(
+    run: &Path,
+    config: &Config,
+    setting: &Setting,
+    means: &[f64],
+    rows: [&[Row]; 2],
+    state: &State,
+    stop: &Stop,
+    finding: &str,
+) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.into(), value);
     put("schema", json!("mixscore.summary/1"));

@@ -165,10 +165,5 @@ fn plan(config: &Config, setting: &Setting) -> Plan {
 }
 
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {
-    Sitting {
-        choice: asked.device,
-        device: opened.backend.describe(),
-        why: opened.why.clone(),
-        command_line: asked.command_line.clone(),
-    }
+    Sitting { choice: asked.device, device: opened.backend.describe(), why: opened.why.clone(), command_line: asked.command_line.clone() }
 }

@@ -78,7 +78,11 @@ impl Setting {
         let variance = [self.teacher.variance()];
         write_npz(
             path,
-            &[("weights", &[k], Values::F64(&self.weights)), ("means", shape, Values::F64(means)), ("variance", &[], Values::F64(&variance))],
+            &[
+                ("weights", &[k], Values::F64(&self.weights)),
+                ("means", shape, Values::F64(means)),
+                ("variance", &[], Values::F64(&variance)),
+            ],
         )
     }
 

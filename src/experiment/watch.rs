@@ -146,8 +146,11 @@ impl Watch<'_> {
         if let Some(value) = at_most(rows, "gradient_norm", descent.gradient_tolerance) {
             return Some(Stop::GradientBelow { step, value, tolerance: descent.gradient_tolerance });
         }
-        at_most(rows, "movement", descent.movement_tolerance)
-            .map(|value| Stop::MovementBelow { step, value, tolerance: descent.movement_tolerance })
+        at_most(rows, "movement", descent.movement_tolerance).map(|value| Stop::MovementBelow {
+            step,
+            value,
+            tolerance: descent.movement_tolerance,
+        })
     }
 }
 
