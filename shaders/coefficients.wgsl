@@ -1,7 +1,7 @@
 // Sums over blocks of samples of r_l (1 + ⟨μ_l − M, V⟩) (Stein), or of r_l (⟨μ_l − M, a⟩ + extra·½|a|²).
 // One invocation: four components of one block. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;   // (rows, component quads)
-@group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨V, ε_l⟩ or ⟨a, ε_l⟩
+@group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨μ_l − M, V⟩ or ⟨μ_l − M, a⟩
 @group(0) @binding(3) var<storage, read> statistics: array<vec4f>;         // (rows, 2)
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;     // (chunk's pairs, blocks, component quads)
 
@@ -21,9 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var sample = first; sample < end; sample += 1u) {
         let row = pair * params.rows_per_pair + sample;
         let own = statistics[2u * row + 1u];
-        let along = select(own.y, own.x, params.side == 0u);
-        let base = select(params.extra * own.z, 1.0, params.stein == 1u) - along;
-        sum += own.w * (responsibilities[row * quads + quad] * (vec4f(base) + projections[row * quads + quad]));
+        let base = select(params.extra * own.x, 1.0, params.stein == 1u);
+        sum += own.y * (responsibilities[row * quads + quad] * (vec4f(base) + projections[row * quads + quad]));
     }
     partials[index] = sum;
 }

@@ -1,6 +1,7 @@
 // The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o; and each
 // component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o. Differences come first, so
-// that means far from the origin of coordinates cost no precision. One workgroup: one pair.
+// that means far from the origin of coordinates cost no precision; and sums carry their rounding errors, because far components that are
+// about as far as o have terms that cancel. One workgroup: one pair.
 @group(0) @binding(1) var<storage, read> centres: array<vec4f>;               // (R, C, quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;                 // (R, k, quads)
 @group(0) @binding(3) var<storage, read> weights: array<vec2f>;               // (k): w, ln w
@@ -19,6 +20,11 @@ fn log_density_at_centre(row: u32, centre: u32, log_weight: f32) -> f32 {
         square += dot(difference, difference);
     }
     return log_weight - 0.5 * square;
+}
+
+// ⟨μ − o, (μ − centre) + (o − centre)⟩ on one coordinate, added to a sum.
+fn add_coordinate(sum: vec2f, mean: f32, origin: f32, centre: f32) -> vec2f {
+    return pair_sum(sum, pair_product(exact_sum(mean, -origin), pair_sum(exact_sum(mean, -centre), exact_sum(origin, -centre))));
 }
 
 // Ties go to the lowest index.
@@ -61,13 +67,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var l = lane; l < 4u * params.component_quads; l += 64u) {
         var offset = -1e30; // of padding: its responsibility is exactly zero
         if (l < params.n_components) {
-            var sum = 0.0;
+            var sum = vec2f();
             for (var c = 0u; c < quads; c += 1u) {
+                let m = means[(first + l) * quads + c];
                 let o = means[origin * quads + c];
-                let epsilon = means[(first + l) * quads + c] - o;
-                sum += dot(epsilon, epsilon - 2.0 * (centres[pair * quads + c] - o));
+                let at = centres[pair * quads + c];
+                sum = add_coordinate(sum, m.x, o.x, at.x);
+                sum = add_coordinate(sum, m.y, o.y, at.y);
+                sum = add_coordinate(sum, m.z, o.z, at.z);
+                sum = add_coordinate(sum, m.w, o.w, at.w);
             }
-            offset = weights[l].y - weights[index].y - 0.5 * sum;
+            offset = weights[l].y - weights[index].y - 0.5 * (sum.x + sum.y);
         }
         offsets[pair * 4u * params.component_quads + l] = offset;
     }

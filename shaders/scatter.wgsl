@@ -3,7 +3,7 @@
 // replicate and takes that group's rows in order, a block at a time: no atomics, the same sums for any chunk.
 // Twin of src/reference/forward_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;   // (rows, component quads)
-@group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨a, ε_i⟩
+@group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨μ_i − M, a⟩
 @group(0) @binding(3) var<storage, read> residuals: array<vec4f>;          // (rows, feature quads): a
 @group(0) @binding(4) var<storage, read> z: array<Draw4>;                  // (rows, feature quads)
 @group(0) @binding(5) var<storage, read> frames: array<vec4f>;             // (2, pairs, feature quads)
@@ -26,8 +26,8 @@ fn factors(offset: u32, component_quad: u32, second: bool) -> vec4f {
     let row = block_row + offset;
     let at = row * params.component_quads + component_quad;
     let own = statistics[2u * row + 1u];
-    let p = own.w * responsibilities[at];
-    return select(p, p * (projections[at] + vec4f(params.extra * own.z - own.x)), second);
+    let p = own.y * responsibilities[at];
+    return select(p, p * (projections[at] + vec4f(params.extra * own.x)), second);
 }
 
 fn left_block(row_quad: u32, depth_quad: u32) -> mat4x4f {

@@ -28,6 +28,7 @@ struct Params {
     teacher_components: u32,
     teacher_quads: u32,
     own_rows: u32,       // 1: rows of the gradient have a part that their own stratum owns
+    zero: u32,           // 0, but no compiler knows: see common/exact.wgsl
     extra: f32,          // times ½|a|² is added to ⟨μ − M, a⟩ (score function)
 }
 

@@ -1,6 +1,6 @@
 //! The device: adapters, buffers, submissions paced to a fraction of a second, bounded waits.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::dispatch::Limits;
@@ -56,7 +56,13 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
     }
 }
 
-fn found() -> Vec<wgpu::Adapter> {
+/// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
+fn found() -> &'static [wgpu::Adapter] {
+    static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    FOUND.get_or_init(look)
+}
+
+fn look() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     descriptor.flags = wgpu::InstanceFlags::empty();
@@ -87,11 +93,11 @@ impl Context {
     /// # Errors
     /// [`Error::NoDevice`] where the driver refuses.
     pub fn open(index: usize) -> Result<Self> {
-        let chosen = found().into_iter().nth(index).ok_or_else(|| Error::NoDevice {
+        let chosen = found().get(index).ok_or_else(|| Error::NoDevice {
             what: format!("There is no adapter {index}."),
             remedy: "`mixscore devices` lists what was found.".into(),
         })?;
-        let adapter = describe(&chosen);
+        let adapter = describe(chosen);
         let optional = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let limits = chosen.limits();
         let opened = pollster::block_on(chosen.request_device(&wgpu::DeviceDescriptor {

@@ -158,7 +158,7 @@ impl Evaluator<'_> {
         let logits = bind(&format!("logits_{tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
         let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
-        context.run(&[origin.dispatch((runs.len() * STRIDE) as u32, k, (6 * k * k * d) as f64)?], 1)?;
+        context.run(&[origin.dispatch((runs.len() * STRIDE) as u32, k, (60 * k * k * d) as f64)?], 1)?;
         let origin_of: Vec<u32> = context.download(&origins, k)?;
 
         let mut out = Evaluation {

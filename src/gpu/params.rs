@@ -29,6 +29,7 @@ pub struct Params {
     pub teacher_components: u32,
     pub teacher_quads: u32,
     pub own_rows: u32,
+    pub zero: u32,
     pub extra: f32,
 }
 
@@ -62,6 +63,7 @@ pub fn offsets() -> Vec<(&'static str, usize)> {
         teacher_components,
         teacher_quads,
         own_rows,
+        zero,
         extra
     )
 }

@@ -38,10 +38,10 @@ impl Gpu {
     /// The device's.
     pub fn roof(&mut self) -> Result<Roof> {
         let context = &self.handle.context;
-        let (invocations, chain) = (1usize << 14, 4096usize);
+        let (invocations, chain) = (1usize << 14, 1024usize);
         let out = context.buffer("roof", 16 * invocations as u64)?;
         let params = context.uniform(&params::bytes(&[Params { n_samples: chain as u32, ..Params::default() }]));
-        let operations = (invocations * chain * 16 * 4 * 2) as f64;
+        let operations = (invocations * chain * 256) as f64;
         let chains = self.handle.kernels.bind(context, "roof", &params, &[&out])?.dispatch(0, invocations / 64, operations)?;
 
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;

@@ -169,7 +169,7 @@ impl Rows {
         let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
         let mut shared = Vec::new();
         for side in 0..2 {
-            let work = (n_pairs * model.n_components[side] * model.rank * 6) as f64;
+            let work = (n_pairs * model.n_components[side] * model.rank * 60) as f64;
             shared.push(stages.origin[side].dispatch(rows.offset_of([Entry::Student, Entry::Teacher][side]), n_pairs, work)?);
         }
         rows.gradient_list = shared.clone();
@@ -268,6 +268,7 @@ struct Stages {
 
 struct GradientStages {
     projections: [Bound; 2],
+    centre: [Bound; 2],
     coefficients: [Bound; 2],
     fold: [Bound; 2],
     scatter: Option<Bound>,
@@ -327,6 +328,7 @@ impl Stages {
                         let name = format!("projections_{}", tiles.components[s]);
                         bind(&name, &[left, &means[s], &origins[s], &offsets[s], &projected[s]])
                     })?,
+                    centre: both(&|s| bind(&format!("centre_{}", lanes([student, teacher][s])), &[&responsibilities[s], &projected[s]]))?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
                     fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
                     scatter: form
@@ -405,6 +407,7 @@ impl Stages {
             let blocks = chunk.n_pairs * chunk.blocks(groups) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
             out.push(stages.projections[side].dispatch(at, rows / 64 * columns, (32 * rows * features * quads) as f64)?);
+            out.push(stages.centre[side].dispatch(at, rows / 64 * lanes(quads), (16 * rows * quads) as f64)?);
             out.push(stages.coefficients[side].dispatch(at, blocks.div_ceil(64), (16 * rows * quads) as f64)?);
             out.push(stages.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
         }
