@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Common;
-use crate::backend::device::Device;
 use crate::backend::{Backend, UnitProblem};
 use crate::cpu::Cpu;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Choice, Gpu};
 use crate::mixture::GaussianMixture;

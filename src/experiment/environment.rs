@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::backend::device::Device;
+use crate::device::Device;
 use crate::error::Result;
 use crate::random::streams::RNG_VERSION;
 

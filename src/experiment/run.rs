@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::backend::device::{self, Device, Opened};
 use crate::descent::checkpoint;
 use crate::descent::gradient_descent::{Plan, State, descend};
 use crate::descent::journal::Journal;
 use crate::descent::problem::Fit;
 use crate::descent::stop::Stop;
+use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 
 use super::config::Config;
