@@ -56,7 +56,7 @@ impl Progress {
         }
         match event {
             Event::Opened { why } => self.line(&format!("device: {why}")),
-            Event::Skipped { why } => self.line(why),
+            Event::Note { text } => self.line(text),
             Event::Begun { folder, step, steps } => {
                 let verb = if *step == 0 { "run" } else { "resumed" };
                 self.line(&format!("{verb}: {}, step {step} of {steps}", folder.display()));

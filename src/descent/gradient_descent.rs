@@ -64,6 +64,11 @@ impl State {
     pub fn start(fit: &mut Fit) -> Result<State> {
         Ok(State { step: 0, coordinates: fit.coordinates()?, logged: None, seconds: 0.0, descent_seconds: 0.0, stop: None })
     }
+
+    /// Whether the present step has been logged.
+    fn is_logged(&self) -> bool {
+        self.logged.as_ref().is_some_and(|(step, _)| *step == self.step)
+    }
 }
 
 impl Plan {
@@ -86,10 +91,11 @@ pub fn descend(fit: &mut Fit, plan: &Plan, state: &mut State, keeper: &mut dyn K
     let mut pace = Pace::default();
     let mut clock = Instant::now();
     loop {
-        if plan.is_logged(state.step) && state.logged.as_ref().is_none_or(|(step, _)| *step != state.step) {
-            if let Some(stop) = log(fit, state, keeper, &mut clock)? {
-                return Ok(stop);
-            }
+        if plan.is_logged(state.step)
+            && !state.is_logged()
+            && let Some(stop) = log(fit, state, keeper, &mut clock)?
+        {
+            return Ok(stop);
         }
         if state.step >= plan.steps {
             return Ok(Stop::MaxSteps { steps: plan.steps });
@@ -104,7 +110,7 @@ pub fn descend(fit: &mut Fit, plan: &Plan, state: &mut State, keeper: &mut dyn K
         state.descent_seconds += begin.elapsed().as_secs_f64();
         tick(state, &mut clock);
         if let Some(stop) = broken {
-            if state.logged.as_ref().is_none_or(|(step, _)| *step != state.step) {
+            if !state.is_logged() {
                 log(fit, state, keeper, &mut clock)?;
             }
             return Ok(stop);

@@ -52,7 +52,7 @@ fn check_student(config: &Config) -> Result<()> {
     let student = &config.student;
     match (&student.file, student.components, &student.start) {
         (Some(_), None, None) => return Ok(()),
-        (None, Some(components), Some(_)) => within("student.components", components as u64, 1, MOST_COMPONENTS as u64)?,
+        (None, Some(components), _) => within("student.components", components as u64, 1, MOST_COMPONENTS as u64)?,
         (Some(_), ..) => {
             return Err(Error::bad_config(
                 "[student] has a file and also components or a start",

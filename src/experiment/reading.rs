@@ -16,6 +16,17 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Samples per component where a config says nothing.
 const DEFAULT_SAMPLES: usize = 4096;
 
+/// What serde calls things, and what a reader of a config calls them.
+const TYPES: [(&str, &str); 7] = [
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected usize", "expected a whole number from 0 on"),
+    ("expected f64", "expected a number"),
+    ("expected a boolean", "expected true or false"),
+    ("expected struct Objective", "expected a table"),
+    ("expected struct Descent", "expected a table"),
+    ("expected struct Log", "expected a table"),
+];
+
 /// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked.
 ///
 /// # Errors
@@ -32,6 +43,9 @@ pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Resul
     config.seed = seed.unwrap_or(config.seed);
     if config.objective.sampler != Sampler::Grid {
         config.objective.samples.get_or_insert(DEFAULT_SAMPLES);
+    }
+    if config.student.components.is_some() {
+        config.student.start.get_or_insert_default();
     }
     limits::check(&config)?;
     Ok(config)
@@ -103,16 +117,13 @@ fn explained(error: &toml::de::Error) -> Error {
     let message = error.message().trim_end_matches('.');
     let shown = error.to_string();
     let place = shown.lines().last().and_then(|line| line.strip_prefix("in `")).map_or("", |line| line.trim_end_matches('`'));
-    let what = match place {
-        "" => message.to_string(),
-        place => format!("{place}: {message}"),
-    };
-    let remedy = match suggestion(message) {
-        Some(name) => format!("Did you mean `{name}`"),
-        None => "`mixscore init` writes a commented config with every key".into(),
-    };
-    let remedy = if remedy.starts_with("Did") { remedy + "? `mixscore init` writes a commented config with every key" } else { remedy };
-    Error::bad_config(clipped(&what), remedy)
+    let plain = TYPES.iter().fold(message.to_string(), |text, (rust, words)| match text.strip_suffix(rust) {
+        Some(start) => format!("{start}{words}"),
+        None => text,
+    });
+    let what = if place.is_empty() { plain } else { format!("{place}: {plain}") };
+    let question = suggestion(message).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
+    Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
 }
 
 /// serde lists what it knows in back quotes after the unknown name: the one of them that is nearest to it.
@@ -182,6 +193,7 @@ mod tests {
         assert!(message(SMALL, &["student.start.scheme=wyde"]).contains("Did you mean `wide`"));
         assert!(message(SMALL, &["teacher.kind=circel"]).contains("Did you mean `circle`"));
         assert!(message(SMALL, &["objective.divergence=revers"]).contains("objective.divergence"));
+        assert!(message(SMALL, &["descent.steps=many"]).contains("descent.steps: invalid type: string \"many\", expected a whole number"));
     }
 
     #[test]
@@ -189,7 +201,6 @@ mod tests {
         for weapon in [
             "student.components=4294967296",
             "student.components=18446744073709551615",
-            "teacher.components=4294967296",
             "objective.samples=18446744073709551615",
             "objective.samples=9223372036854775807",
             "descent.steps=9223372036854775807",

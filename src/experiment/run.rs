@@ -28,8 +28,8 @@ use super::watch::{Book, METRICS, RECORDED, TRAJECTORY, Watch, problem_records};
 pub enum Event<'a> {
     /// The device is open; the sentence says which one and why.
     Opened { why: &'a str },
-    /// A checkpoint could not be used; the sentence says why.
-    Skipped { why: &'a str },
+    /// A sentence that people should see: a checkpoint that could not be used, another device than before.
+    Note { text: &'a str },
     /// The folder stands, and the descent goes on from `step` of `steps`.
     Begun { folder: &'a Path, step: u64, steps: u64 },
     /// A logged step, one row per replicate.
@@ -100,6 +100,7 @@ pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
     }
     let mut opened = device::open(asked.device)?;
     (asked.tell)(&Event::Opened { why: &opened.why });
+    note_another_device(folder, &opened, asked.tell);
     let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
     environment::add_sitting(folder, &sitting(&asked, &opened), found.state.step)?;
     go_on(folder, &config, &setting, &mut fit, asked)
@@ -127,7 +128,7 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
 fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked: Asked) -> Result<Outcome> {
     let found = checkpoint::newest(folder, &RECORDED)?;
     for why in &found.skipped {
-        (asked.tell)(&Event::Skipped { why });
+        (asked.tell)(&Event::Note { text: why });
     }
     let mut state = found.state;
     if state.coordinates.len() != fit.n_replicates() * setting.n_components() * fit.rank() {
@@ -156,6 +157,16 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     (watch.tell)(&Event::Finishing);
     let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop)?;
     Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
+}
+
+/// Bits are the same on the same device alone.
+fn note_another_device(folder: &Path, opened: &Opened, tell: &mut dyn FnMut(&Event)) {
+    let (before, now) = (environment::last_device(folder).unwrap_or_default(), opened.backend.describe());
+    if before.split(':').next() != now.split(':').next() {
+        tell(&Event::Note {
+            text: &format!("this run was on {before} before: on {now} its last digits will differ from an unbroken run's"),
+        });
+    }
 }
 
 fn plan(config: &Config, setting: &Setting) -> Plan {

@@ -65,7 +65,7 @@ impl Unborn {
     pub fn new(output: &Output) -> Result<Unborn> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
-        let folder = tempfile::Builder::new().prefix(".new-run-").tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
+        let folder = hidden_folder().tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
         Ok(Unborn { folder })
     }
 
@@ -79,7 +79,6 @@ impl Unborn {
     /// # Errors
     /// [`Error::Io`], and [`Error::BadFile`] where somebody else filled the place meanwhile.
     pub fn publish(self, output: &Output) -> Result<PathBuf> {
-        readable_by_others(self.path());
         let hidden = self.folder.keep();
         let place = match output {
             Output::At(path) => rename(&hidden, path).map(|()| path.clone()),
@@ -114,15 +113,13 @@ fn rename(hidden: &Path, path: &Path) -> Result<()> {
     })
 }
 
-/// Temporary folders are private to their owner; a run folder is as any other folder.
-fn readable_by_others(folder: &Path) {
+/// A hidden name, and the permissions of an ordinary folder: a temporary one's own are for one user only.
+fn hidden_folder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-run-");
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755));
-    }
-    #[cfg(not(unix))]
-    let _ = folder;
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
+    builder
 }
 
 /// The name that a config file gives to its runs: its stem, with characters outside `[A-Za-z0-9._-]` replaced, 64 at the most.
