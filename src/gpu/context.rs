@@ -51,7 +51,7 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         software: info.device_type == wgpu::DeviceType::Cpu,
         half_precision: features.contains(wgpu::Features::SHADER_F16),
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-        largest_binding: limits.max_storage_buffer_binding_size as u64,
+        largest_binding: limits.max_storage_buffer_binding_size,
         workgroup_memory: limits.max_compute_workgroup_storage_size,
     }
 }

@@ -166,7 +166,11 @@ mod tests {
                 let mut seen = vec![0u8; n_pairs * n_samples];
                 for chunk in plan(n_pairs, n_samples, budget) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
-                    assert!(chunk.rows_per_pair % TILE == 0 && chunk.rows_per_pair >= chunk.n_samples && chunk.first_sample % BLOCK == 0);
+                    assert!(
+                        chunk.rows_per_pair.is_multiple_of(TILE)
+                            && chunk.rows_per_pair >= chunk.n_samples
+                            && chunk.first_sample.is_multiple_of(BLOCK)
+                    );
                     for pair in chunk.first_pair..chunk.first_pair + chunk.n_pairs {
                         seen[pair * n_samples + chunk.first_sample..][..chunk.n_samples].iter_mut().for_each(|s| *s += 1);
                     }
@@ -192,7 +196,7 @@ mod tests {
         for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
             let widths = Widths::new(rank, k, teachers);
             let rows = row_budget(widths, &limits).unwrap();
-            assert!(rows % BLOCK == 0 && rows >= BLOCK);
+            assert!(rows.is_multiple_of(BLOCK) && rows >= BLOCK);
             assert!(rows as u64 * 16 * widths.widest() as u64 <= limits.binding, "{rank} {k}: {rows}");
         }
         assert!(matches!(row_budget(Widths::new(1 << 20, 1, 1), &limits), Err(Error::TooLarge { .. })));

@@ -8,8 +8,8 @@ use super::context::Context;
 use super::dispatch::{TILE, Widths, row_budget};
 use super::model::{padded, unpadded, with_logarithms};
 use super::params::{self, Params, STRIDE};
-use super::rows::lanes;
 use super::session::Handle;
+use super::stages::{lanes, tile};
 use crate::backend::Evaluation;
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
@@ -79,10 +79,6 @@ impl Evaluator<'_> {
         &self.handle.context
     }
 
-    fn tile(quads: usize) -> usize {
-        if quads <= 8 { 16 } else { 64 }
-    }
-
     /// Points in single precision, padded to whole tiles of rows.
     fn rows(&self, rows: &[f64]) -> Vec<f32> {
         let mut out = padded(rows, self.d);
@@ -106,14 +102,12 @@ impl Evaluator<'_> {
             context.write(&x, &rows);
             let n_rows = rows.len() / (4 * features);
             let params = context.uniform(&params::bytes(&[Params { rows_per_pair: n_rows as u32, ..self.params() }]));
-            let tile = Self::tile(quads);
-            let columns = (4 * quads).div_ceil(tile);
+            let tile_columns = tile(quads);
+            let columns = (4 * quads).div_ceil(tile_columns);
             let list = [
-                kernels.bind(context, &format!("distance_{tile}"), &params, &[&x, &self.means, &self.weights, &distances])?.dispatch(
-                    0,
-                    n_rows / TILE * columns,
-                    (48 * n_rows * features * quads) as f64,
-                )?,
+                kernels
+                    .bind(context, &format!("distance_{tile_columns}"), &params, &[&x, &self.means, &self.weights, &distances])?
+                    .dispatch(0, n_rows / TILE * columns, (48 * n_rows * features * quads) as f64)?,
                 kernels.bind(context, "nearest", &params, &[&distances, &out])?.dispatch(
                     0,
                     n_rows.div_ceil(64),
@@ -153,9 +147,9 @@ impl Evaluator<'_> {
             .collect();
         let params = context.uniform(&params::bytes(&entries));
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
-        let (tile, feature_tile) = (Self::tile(quads), Self::tile(features));
+        let (component_tile, feature_tile) = (tile(quads), tile(features));
         let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
-        let logits = bind(&format!("logits_{tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
+        let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
         let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
         context.run(&[origin.dispatch((runs.len() * STRIDE) as u32, k, (60 * k * k * d) as f64)?], 1)?;
@@ -177,7 +171,7 @@ impl Evaluator<'_> {
             context.write(&z, &rows);
             let (offset, product) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64);
             let list = [
-                logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(tile), product)?,
+                logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?,
                 softmax.dispatch(offset, n_rows / 64 * lanes(quads), (80 * n_rows * quads) as f64)?,
                 posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?,
             ];

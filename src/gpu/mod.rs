@@ -1,6 +1,6 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
-//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
+//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` and `stages` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
 //! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
 
 mod batch;
@@ -15,6 +15,7 @@ pub mod probe;
 mod rows;
 mod session;
 pub mod shaders;
+mod stages;
 
 use std::sync::Arc;
 

@@ -15,12 +15,15 @@ pub struct Roof {
     pub gigabytes_per_second: f64,
 }
 
+/// Four random words each, and the normals made of them.
+pub type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
+
 impl Gpu {
     /// The device's Philox words at counters [i, 1, 2, 3] for i < n, and the normals it makes of them: shapes (n, 4).
     ///
     /// # Errors
     /// The device's.
-    pub fn words(&mut self, key: [u32; 2], n: usize) -> Result<(Vec<[u32; 4]>, Vec<[f32; 4]>)> {
+    pub fn words(&mut self, key: [u32; 2], n: usize) -> Result<Words> {
         let context = &self.handle.context;
         let params = context.uniform(&params::bytes(&[Params { n_samples: n as u32, ..Params::default() }]));
         let keys = context.upload("keys", &[key])?;

@@ -2,9 +2,10 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
+use mixscore::backend::UnitProblem;
 use mixscore::error::Error;
 use mixscore::gpu::{self, Choice, Gpu};
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side};
+use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
 
@@ -50,7 +51,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 7] = [
+pub const TESTS: [(&str, Test); 8] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
@@ -58,6 +59,7 @@ pub const TESTS: [(&str, Test); 7] = [
     ("means go out and in unchanged", means_round_trip),
     ("p = q gives exactly zero", zero_at_the_optimum),
     ("what fits no binding is refused", too_large),
+    ("half precision is near single precision, or refused", half_precision),
 ];
 
 fn words_and_normals(which: &Which) -> Result<(), Failed> {
@@ -77,9 +79,8 @@ fn words_and_normals(which: &Which) -> Result<(), Failed> {
             let exact = normal_f64(*word);
             let ulp = f64::from((exact.abs() as f32).next_up() - exact.abs() as f32);
             let err = (f64::from(z) - exact).abs() / ulp;
-            if !(err <= worst) {
-                worst = err;
-            }
+            // A NaN takes the place of any number.
+            worst = if err <= worst { worst } else { err };
         }
     }
     if worst <= 4.0 { Ok(()) } else { Err(format!("normals: {worst} ULP").into()) }
@@ -198,6 +199,34 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
         let largest = sums.group_gradients.iter().chain(&sums.half_square).fold(0.0f64, |a, v| if v.abs() <= a { a } else { v.abs() });
         // Both sides are the same sums of the same numbers; 1e-6 leaves room for a compiler that contracts them differently.
         super::within(&format!("{form:?}"), largest, 1e-6)?;
+    }
+    Ok(())
+}
+
+fn half_precision(which: &Which) -> Result<(), Failed> {
+    let Which::Adapter(..) = which else { return Ok(()) }; // the CPU backend has no half precision
+    let mut gpu = which.gpu();
+    for (form, at) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]) {
+        let case = all()[at].clone();
+        let single = case.problem(2, form.0, form.1, Sampler::Antithetic);
+        let single = UnitProblem { n_samples: Some(512), ..single };
+        let half = UnitProblem { storage: Storage::F16, ..single.clone() };
+        let mut gradients = Vec::new();
+        for problem in [&single, &half] {
+            match gpu.open(problem) {
+                Err(Error::NoDevice { .. }) if !gpu.adapter().half_precision => return Ok(()),
+                session => {
+                    let mut session = session?;
+                    session.set_means(&case.means(2))?;
+                    gradients.push(session.gradient(3)?.group_gradients);
+                }
+            }
+        }
+        // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
+        super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
+        if gradients[0] == gradients[1] {
+            return Err("half precision changed nothing: was it used?".into());
+        }
     }
     Ok(())
 }
