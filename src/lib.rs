@@ -1,9 +1,34 @@
-//! The problem on one page comes here with the README.
+#![doc = include_str!("../README.md")]
+//!
+//! # Notation
+//!
+//! | symbol | in code | meaning |
+//! |---|---|---|
+//! | d | `n_features` | dimensions of space |
+//! | ϱ | `rank` | dimensions that a device works in: the span of the means |
+//! | k, K | `n_components`, `n_teacher_components` | components of student and teacher |
+//! | R | `n_replicates` | independent starts that run together |
+//! | n, G | `n_samples`, `n_groups` | samples of a stratum, and the groups they are averaged in |
+//! | p = Σ wᵢN(μᵢ, σ²I) | student | weights fixed, means trained |
+//! | q = Σ vⱼN(mⱼ, σ²I) | teacher | the target |
+//! | r, ρ | responsibilities | softmax of the component log-densities under p, q |
+//! | M, N | posterior means | Σ rᵢμᵢ, Σ ρⱼmⱼ |
+//! | a = M − N | score residual | σ²(∇log p − ∇log q) |
+//! | stratum i | Eᵢ | expectation over x = μᵢ + σz, z ~ N(0, I) |
+//!
+//! Arrays are row-major, and every one says its shape. "Gradient" is always ∂/∂parameters; the gradient in x is the *score*.
+//!
+//! # Rooms, from the ground up
+//!
+//! [`error`] → [`mixture`], [`random`] → [`objective`] (what is minimised) → [`backend`] (the seam) → [`reference`](mod@reference),
+//! [`cpu`], [`gpu`] (the three devices, which never name each other) → [`device`] (the choice among them); [`descent`] and [`metrics`]
+//! use only the seam; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks.
 
 pub mod backend;
 pub mod cli;
 pub mod cpu;
 pub mod descent;
+pub mod device;
 pub mod error;
 pub mod experiment;
 pub mod gpu;
@@ -14,8 +39,8 @@ pub mod random;
 pub mod reference;
 pub mod report;
 
-pub use backend::device::Device;
 pub use backend::{Backend, Session};
 pub use descent::problem::{Divergences, Fit, Gradient, Problem};
+pub use device::Device;
 pub use error::{Error, Result};
 pub use mixture::GaussianMixture;

@@ -4,6 +4,8 @@
 mod forge;
 #[path = "files/hostile.rs"]
 mod hostile;
+#[path = "files/hostile_npz.rs"]
+mod hostile_npz;
 #[path = "files/mutation.rs"]
 mod mutation;
 #[path = "files/watch.rs"]
@@ -13,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use mixscore::GaussianMixture;
 use mixscore::mixture::files::{
-    Array, Values, read_means, read_mixture, read_npy, read_npz, read_points, read_weights, write_atomically, write_mixture, write_npy,
-    write_npz,
+    Array, Values, read_means, read_mixture, read_npy, read_npz, read_points, read_variance, read_weights, write_atomically, write_mixture,
+    write_npy, write_npz,
 };
 
 fn numpy(name: &str) -> PathBuf {
@@ -41,6 +43,7 @@ fn mixtures_come_back_bit_for_bit_in_every_format() {
         assert_eq!(bits(&back), bits(&mixture), "{name}");
         assert_eq!(back.variance().to_bits(), mixture.variance().to_bits(), "{name}");
         assert_eq!(read_weights(&path).unwrap().unwrap(), mixture.weights(), "{name}");
+        assert_eq!(read_variance(&path).unwrap(), Some(mixture.variance()), "{name}");
         let means = read_means(&path).unwrap();
         assert_eq!((means.shape, means.values), (vec![2, 3], mixture.means().to_vec()), "{name}");
         let again = folder.path().join("again").with_extension(path.extension().unwrap());
@@ -108,6 +111,7 @@ fn files_of_numpy_are_read() {
     assert_eq!(trajectory[0], ("step".into(), Array { shape: vec![4], values: count(4) }));
     assert_eq!(trajectory[1], ("means".into(), Array { shape: vec![4, 3, 2], values: count(24) }));
     assert_eq!(read_weights(&numpy("replicates.npz")).unwrap(), None);
+    assert_eq!(read_variance(&numpy("replicates.npz")).unwrap(), None);
 }
 
 #[test]

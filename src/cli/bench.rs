@@ -1,9 +1,160 @@
+//! `mixscore bench`: a gradient step at several sizes on the chosen device, beside the roof measured on the same device in the same process.
+
+use std::time::Instant;
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat};
+use serde::Serialize;
+use serde_json::json;
+
 use super::Common;
-use crate::error::Result;
+use super::check::{Chosen, normwise, problem};
+use crate::backend::{Backend, Session};
+use crate::error::{Error, Result};
+use crate::gpu::probe::Roof;
+use crate::reference::Reference;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Samples per step in all.
+    #[arg(long, default_value_t = 65536, value_name = "N")]
+    samples: usize,
+    /// Seconds to measure each size for.
+    #[arg(long, default_value_t = 1.0, value_name = "S")]
+    seconds: f64,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+/// (d, k, K)
+const SIZES: [(usize, usize, usize); 6] = [(2, 8, 4), (8, 16, 4), (32, 32, 16), (64, 64, 16), (128, 256, 32), (256, 64, 16)];
+
+/// Repeats whose median is given.
+const REPEATS: usize = 5;
+
+#[derive(Serialize)]
+struct Row {
+    d: usize,
+    k: usize,
+    n_teachers: usize,
+    samples: usize,
+    /// Normwise error of the gradient against the reference, on fewer samples.
+    parity_error: f64,
+    /// Wall time of one step of descent.
+    milliseconds: f64,
+    sample_components_per_second: f64,
+    gflops: f64,
+    /// Of the measured roof.
+    share_of_roof: f64,
+}
+
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    if arguments.samples == 0 || !(arguments.seconds.is_finite() && arguments.seconds > 0.0) {
+        return Err(Error::Usage { what: "nothing to measure".into(), remedy: "Give positive --samples and --seconds".into() });
+    }
+    let mut chosen = Chosen::open(common.device)?;
+    let device = chosen.backend().describe();
+    common.say(&format!("device: {device}"));
+    let roof = match &mut chosen {
+        Chosen::Gpu(gpu) => gpu.roof()?,
+        Chosen::Other(_) => host_roof(),
+    };
+    common.say(&format!("roof: {:.1} GFLOP/s, copy {:.1} GB/s, both measured here", roof.gflops, roof.gigabytes_per_second));
+    let mut rows = Vec::new();
+    for (d, k, n_teachers) in SIZES {
+        let row = measure(&mut chosen, &device, &roof, arguments, d, k, n_teachers)?;
+        if !common.json {
+            if rows.is_empty() {
+                println!("    d     k     K   samples   ms/step   samples·components/s   GFLOP/s   of roof   parity");
+            }
+            let (rate, share) = (row.sample_components_per_second, 100.0 * row.share_of_roof);
+            println!(
+                "{d:5} {k:5} {n_teachers:5} {:9} {:9.3} {rate:22.3e} {:9.2} {share:8.1}% {:8.1e}",
+                row.samples, row.milliseconds, row.gflops, row.parity_error
+            );
+        }
+        rows.push(row);
+    }
+    if common.json {
+        common.print_json(&json!({ "schema": "mixscore.bench/1", "device": device, "roof": roof, "rows": rows }));
+    }
+    Ok(())
+}
+
+fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, arguments: &Arguments, d: usize, k: usize, n_teachers: usize) -> Result<Row> {
+    let parity_error = parity(chosen, device, d, k, n_teachers)?;
+    let per_stratum = arguments.samples.div_ceil(k);
+    let (problem, means) = problem(d, k, n_teachers, per_stratum);
+    let mut session = chosen.backend().open(&problem)?;
+    session.set_means(&means)?;
+    let seconds = median_step(&mut *session, k, arguments.seconds)?;
+    let samples = per_stratum * k;
+    let both = (k + n_teachers) as f64;
+    // Logits, then the cheaper of the two ways from responsibilities to coefficients: the same ledger whatever the device really does.
+    let products = 2.0 * d as f64 * both;
+    let moments = (4.0 * d as f64 * both).min(2.0 * (k * k + n_teachers * n_teachers) as f64);
+    let gflops = samples as f64 * (products + moments) / seconds / 1e9;
+    Ok(Row {
+        d,
+        k,
+        n_teachers,
+        samples,
+        parity_error,
+        milliseconds: 1e3 * seconds,
+        sample_components_per_second: samples as f64 * both / seconds,
+        gflops,
+        share_of_roof: gflops / roof.gflops,
+    })
+}
+
+/// Speed of wrong numbers is of no use.
+fn parity(chosen: &mut Chosen, device: &str, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
+    let (problem, means) = problem(d, k, n_teachers, 16);
+    let (mut a, mut b) = (chosen.backend().open(&problem)?, Reference.open(&problem)?);
+    a.set_means(&means)?;
+    b.set_means(&means)?;
+    let error = normwise(&a.gradient(0)?.group_gradients, &b.gradient(0)?.group_gradients);
+    if error <= 1e-4 {
+        return Ok(error);
+    }
+    Err(Error::SelfCheck { device: device.into(), what: format!("the gradient at d={d} k={k} K={n_teachers} is wrong by {error:e}") })
+}
+
+/// Seconds of one step, the median of several measurements after a warm-up. The means stay where they are.
+fn median_step(session: &mut dyn Session, k: usize, seconds: f64) -> Result<f64> {
+    let rates = vec![0.0; k];
+    let timed = |session: &mut dyn Session, steps: u64| -> Result<f64> {
+        let start = Instant::now();
+        session.descend(0, steps, &rates)?;
+        session.means()?; // the device has finished
+        Ok(start.elapsed().as_secs_f64() / steps as f64)
+    };
+    timed(session, 1)?;
+    let steps = (seconds / REPEATS as f64 / timed(session, 1)?).clamp(1.0, 1e4) as u64;
+    let mut times = (0..REPEATS).map(|_| timed(session, steps)).collect::<Result<Vec<f64>>>()?;
+    times.sort_by(f64::total_cmp);
+    Ok(times[REPEATS / 2])
+}
+
+/// The CPU's roof: a large product in single precision by the library that the CPU backend uses, and a copy on one core.
+fn host_roof() -> Roof {
+    let n = 1024;
+    let a = Mat::<f32>::from_fn(n, n, |i, j| ((i + 3 * j) % 7) as f32);
+    let mut c = Mat::<f32>::zeros(n, n);
+    let threads = faer::Par::rayon(0);
+    let mut product = || matmul(c.as_mut(), Accum::Replace, a.as_ref(), a.as_ref(), 1.0, threads);
+    let gemm = best_of_five(&mut product);
+    let source = vec![1.0f32; 16 << 20];
+    let mut destination = vec![0.0f32; source.len()];
+    let copy = best_of_five(&mut || destination.copy_from_slice(std::hint::black_box(&source)));
+    std::hint::black_box((&c, &destination));
+    Roof { gflops: 2.0 * (n as f64).powi(3) / gemm / 1e9, gigabytes_per_second: 8.0 * source.len() as f64 / copy / 1e9 }
+}
+
+fn best_of_five(work: &mut dyn FnMut()) -> f64 {
+    work();
+    let once = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    (0..5).map(|_| once(work)).fold(f64::INFINITY, f64::min)
 }

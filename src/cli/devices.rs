@@ -1,9 +1,38 @@
+//! `mixscore devices`: the adapters of this machine, and which one `--device auto` takes and why.
+
+use serde_json::json;
+
 use super::Common;
 use crate::error::Result;
+use crate::gpu::{self, Adapter, Choice};
 
 #[derive(clap::Args)]
 pub struct Arguments {}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
+    let adapters = gpu::adapters();
+    let chosen = gpu::choose(&adapters, Choice::Real(None));
+    let (auto, why) = match &chosen {
+        Ok(index) => (format!("gpu:{index}"), format!("{} is the best GPU here", adapters[*index].name)),
+        Err(error) => ("cpu".into(), error.to_string()),
+    };
+    if common.json {
+        let rows: Vec<_> = adapters.iter().enumerate().map(|(i, a)| json!({ "index": i, "adapter": a })).collect();
+        common.print_json(&json!({ "schema": "mixscore.devices/1", "adapters": rows, "auto": auto, "why": why }));
+        return Ok(());
+    }
+    for (index, adapter) in adapters.iter().enumerate() {
+        println!("{}", line(index, adapter));
+    }
+    println!("cpu         {} threads, single precision", rayon::current_num_threads());
+    println!("reference   plain loops in double precision: the definition");
+    println!("\n--device auto takes {auto}: {why}");
+    Ok(())
+}
+
+fn line(index: usize, adapter: &Adapter) -> String {
+    let name = if adapter.software { "software".into() } else { format!("gpu:{index}") };
+    let half = if adapter.half_precision { ", f16" } else { "" };
+    let Adapter { name: adapter_name, kind, api, driver, .. } = adapter;
+    format!("{name:<11} {adapter_name} ({kind}, {api}, {driver}, bindings to {} MiB{half})", adapter.largest_binding >> 20)
 }

@@ -1,9 +1,41 @@
+//! `mixscore init`: writes a commented config to start from.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
 use super::Common;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::experiment::presets;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The preset to start from.
+    #[arg(long, value_name = "NAME", default_value = "quickstart")]
+    pub preset: String,
+    /// The file to write; an existing one is left alone.
+    #[arg(value_name = "FILE", default_value = "mixscore.toml")]
+    pub file: PathBuf,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let Some(preset) = presets::find(&arguments.preset) else {
+        let remedy = match presets::nearest(&arguments.preset) {
+            Some(name) => format!("Did you mean {name}? `mixscore presets` lists them all"),
+            None => "`mixscore presets` lists them".into(),
+        };
+        return Err(Error::Usage { what: format!("there is no preset {}", arguments.preset.escape_debug()), remedy });
+    };
+    let file = &arguments.file;
+    let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::bad_file(file, "this file exists already", "Choose another name, or remove it"),
+        _ => Error::io(file, error),
+    })?;
+    out.write_all(preset.text.as_bytes()).map_err(|e| Error::io(file, e))?;
+    if common.json {
+        common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
+    } else {
+        common.say(&format!("wrote {}; run it by `mixscore run {}`", file.display(), file.display()));
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::backend::device::{Device, Opened};
+use crate::device::{Device, Opened};
 use crate::error::Result;
 
 pub mod bench;
@@ -15,6 +15,7 @@ pub mod gradient;
 pub mod init;
 mod pair;
 pub mod presets;
+pub mod progress;
 pub mod report;
 pub mod resume;
 pub mod run;
@@ -119,7 +120,7 @@ fn dispatch(cli: &Cli) -> Result<()> {
 impl Common {
     /// Opens the device and says on stderr which one it is and why.
     pub fn open_device(&self) -> Result<Opened> {
-        let opened = crate::backend::device::open(self.device)?;
+        let opened = crate::device::open(self.device)?;
         self.say(&format!("device: {}", opened.why));
         Ok(opened)
     }

@@ -1,9 +1,30 @@
+//! `mixscore resume`: goes on with a stopped or killed run.
+
+use std::path::PathBuf;
+
 use super::Common;
-use crate::error::Result;
+use super::progress::{self, Progress};
+use crate::error::{Error, Result};
+use crate::experiment::run::{Asked, Event};
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The run folder.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    if common.seed.is_some() {
+        return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
+    }
+    let mut progress = Progress::new(common);
+    let asked = Asked {
+        device: common.device,
+        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        interrupted: progress::interruption(),
+        tell: &mut |event: &Event| progress.show(event),
+    };
+    let outcome = crate::experiment::run::resume(&arguments.folder, asked)?;
+    progress::conclude(common, &outcome)
 }

@@ -1,9 +1,63 @@
+//! `mixscore run`: one experiment, from a config file or a preset, into a run folder.
+
+use std::path::{Path, PathBuf};
+
 use super::Common;
-use crate::error::Result;
+use super::progress::{self, Progress};
+use crate::error::{Error, Result};
+use crate::experiment::run::{Asked, Event};
+use crate::experiment::run_folder::{Output, name_of};
+use crate::experiment::{presets, reading};
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// A TOML file, or a name that `mixscore presets` lists.
+    #[arg(value_name = "CONFIG|PRESET")]
+    pub config: String,
+    /// The run folder; left out: runs/NAME-1, NAME-2, …
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Overrides a key of the config, as descent.steps=50; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let source = source(&arguments.config)?;
+    let config = reading::config_from(&source.text, &arguments.overrides, common.seed)?;
+    let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
+    let mut progress = Progress::new(common);
+    let asked = Asked {
+        device: common.device,
+        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        interrupted: progress::interruption(),
+        tell: &mut |event: &Event| progress.show(event),
+    };
+    let outcome = crate::experiment::run::run(&config, &source.base, &output, asked)?;
+    progress::conclude(common, &outcome)
+}
+
+/// A config's text, the name of its runs, and where its relative paths start.
+struct Source {
+    text: String,
+    name: String,
+    base: PathBuf,
+}
+
+/// A file of that name, else the preset of that name.
+fn source(name: &str) -> Result<Source> {
+    let path = Path::new(name);
+    if !path.is_file()
+        && let Some(preset) = presets::find(name)
+    {
+        return Ok(Source { text: preset.text.into(), name: preset.name.into(), base: PathBuf::from(".") });
+    }
+    if path.symlink_metadata().is_err()
+        && let Some(nearest) = presets::nearest(name)
+    {
+        return Err(Error::bad_file(path, "there is no such file or preset", format!("Did you mean the preset {nearest}")));
+    }
+    let text = reading::text_of(path)?;
+    let base = path.parent().map_or(PathBuf::from("."), Path::to_path_buf);
+    Ok(Source { text, name: name_of(path), base })
 }

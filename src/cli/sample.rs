@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Common;
 use super::pair::check_output;
-use crate::backend::device::Device;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, read_mixture, write_npy};

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Common;
 use super::pair::{check_finite, check_output, to_f32};
 use crate::backend::Evaluation;
-use crate::backend::device::Device;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, Values, read_mixture, read_points, write_npz};

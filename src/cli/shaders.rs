@@ -1,9 +1,33 @@
+//! `mixscore shaders DIR`: every composed WGSL module as a file, ready for any WGSL compiler.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
 use super::Common;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::gpu::shaders;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The folder to write to; made where it is missing.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
 
-pub fn run(_common: &Common, _arguments: &Arguments) -> Result<()> {
-    todo!()
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let folder = &arguments.directory;
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    let mut files = Vec::new();
+    for (name, source) in shaders::all() {
+        let path = folder.join(format!("{name}.wgsl"));
+        std::fs::write(&path, source).map_err(|e| Error::io(&path, e))?;
+        files.push(path.display().to_string());
+    }
+    if common.json {
+        common.print_json(&json!({ "schema": "mixscore.shaders/1", "files": files }));
+    } else {
+        common.say(&format!("{} modules written to {}", files.len(), folder.display()));
+    }
+    Ok(())
 }

@@ -1,1 +1,15 @@
-//! Experiments.
+//! Experiments: configs and presets, and the life of a run in its folder.
+
+pub mod config;
+pub mod environment;
+pub mod limits;
+pub mod nearest;
+pub mod presets;
+pub mod reading;
+pub mod results;
+pub mod row;
+pub mod run;
+pub mod run_folder;
+pub mod setting;
+pub mod teacher;
+pub mod watch;

@@ -1,25 +1,144 @@
-//! Placeholder, replaced in the next commits.
-use crate::backend::{Backend, Evaluation, Session, UnitProblem};
-use crate::error::Result;
-use crate::mixture::GaussianMixture;
+//! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
+//!
+//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` and `stages` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
+//! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
 
-pub struct Gpu;
+mod batch;
+pub mod context;
+pub mod dispatch;
+mod evaluate;
+mod finish;
+pub mod kernels;
+mod model;
+pub mod params;
+pub mod probe;
+mod rows;
+mod session;
+pub mod shaders;
+mod stages;
+
+use std::sync::Arc;
+
+use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::objective::divergence::Storage;
+use context::Context;
+pub use context::{Adapter, adapters};
+use kernels::Kernels;
+use session::{GpuSession, Handle};
+
+/// Which adapter may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// A real GPU: the n-th of [`adapters`], or the best.
+    Real(Option<usize>),
+    /// The first adapter that is itself software.
+    Software,
+    /// The n-th of [`adapters`], whatever it is.
+    Any(usize),
+}
+
+/// An open GPU.
+pub struct Gpu {
+    handle: Handle,
+}
+
+/// The index in `adapters` of the one that `choice` means.
+///
+/// # Errors
+/// [`Error::NoDevice`] with what to do on this platform.
+pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
+    let rank = |kind: &str| ["discrete GPU", "integrated GPU", "virtual GPU", "other"].iter().position(|k| *k == kind).unwrap_or(4);
+    let best = || (0..adapters.len()).filter(|i| !adapters[*i].software).min_by_key(|i| rank(&adapters[*i].kind));
+    let missing = |what: String, remedy: String| Error::NoDevice { what, remedy };
+    match choice {
+        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found ({}).", seen(adapters)), way_out())),
+        Choice::Real(Some(i)) | Choice::Any(i) if i >= adapters.len() => {
+            Err(missing(format!("There is no adapter {i} ({}).", seen(adapters)), "`mixscore devices` lists what was found.".into()))
+        }
+        Choice::Real(Some(i)) if adapters[i].software => Err(missing(
+            format!("Adapter {i} is {}, which is software on the CPU.", adapters[i].name),
+            "Use --device software if that is meant (for tests), or --device cpu, which is much faster.".into(),
+        )),
+        Choice::Real(Some(i)) | Choice::Any(i) => Ok(i),
+        Choice::Software => adapters.iter().position(|a| a.software).ok_or_else(|| {
+            let remedy = "Install one (Debian and Ubuntu: mesa-vulkan-drivers, Fedora: mesa-vulkan-drivers, Windows: WARP is built in), \
+                          or use --device cpu.";
+            missing(format!("No software Vulkan adapter was found ({}).", seen(adapters)), remedy.into())
+        }),
+    }
+}
+
+fn seen(adapters: &[Adapter]) -> String {
+    if adapters.is_empty() {
+        return "no adapter at all".into();
+    }
+    format!("adapters: {}", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
+}
+
+/// What to do where no GPU is seen.
+fn way_out() -> String {
+    let platform = if cfg!(target_os = "linux") {
+        "On Linux a Vulkan driver must be installed (Debian and Ubuntu: mesa-vulkan-drivers for AMD and Intel, the nvidia driver packages \
+         for NVIDIA), and /dev/dri or the NVIDIA devices must be readable. In a container pass the GPU through: docker run --gpus all with \
+         NVIDIA_DRIVER_CAPABILITIES=all for NVIDIA, --device /dev/dri for AMD and Intel."
+    } else if cfg!(target_os = "macos") {
+        "On macOS every Mac since 2012 has Metal; a virtual machine may not pass it through."
+    } else if cfg!(target_os = "windows") {
+        "On Windows install the vendor's display driver; a remote session or virtual machine may hide the GPU."
+    } else {
+        "Install a Vulkan driver."
+    };
+    format!("{platform}\nWithout a GPU use --device cpu, or --device software to try the GPU code on a software adapter.")
+}
+
+/// Opens the chosen adapter.
+///
+/// # Errors
+/// [`Error::NoDevice`] with what to do on this platform.
+pub fn open(choice: Choice) -> Result<Gpu> {
+    let index = choose(&adapters(), choice)?;
+    let handle = Handle { context: Arc::new(Context::open(index)?), kernels: Arc::new(Kernels::new(false)), row_budget: None };
+    Ok(Gpu { handle })
+}
+
+impl Gpu {
+    /// The same device with at most `rows` rows in a chunk: results do not depend on it, which tests show.
+    pub fn with_row_budget(mut self, rows: usize) -> Self {
+        self.handle.row_budget = Some(rows);
+        self
+    }
+
+    /// The same device with kernels that check their indices: slower, for tests.
+    pub fn checked(mut self) -> Self {
+        self.handle.kernels = Arc::new(Kernels::new(true));
+        self
+    }
+
+    /// The adapter it is on.
+    pub fn adapter(&self) -> &Adapter {
+        &self.handle.context.adapter
+    }
+}
 
 impl Backend for Gpu {
     fn describe(&self) -> String {
-        todo!()
+        let adapter = self.adapter();
+        format!("{}: {} ({}), f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
     }
-    fn evaluate(&mut self, _: &GaussianMixture, _: &[f64], _: bool) -> Result<Evaluation> {
-        todo!()
+
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        evaluate::evaluate(&self.handle, mixture, points, responsibilities)
     }
-    fn open(&mut self, _: &UnitProblem) -> Result<Box<dyn Session>> {
-        todo!()
+
+    fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
+        if problem.storage == Storage::F16 && !self.adapter().half_precision {
+            return Err(Error::NoDevice {
+                what: format!("{} has no half precision in shaders.", self.adapter().name),
+                remedy: "Use storage = \"f32\", or an adapter that `mixscore devices` lists with f16.".into(),
+            });
+        }
+        Ok(Box::new(GpuSession::new(&self.handle, problem)?))
     }
-}
-pub enum Choice {
-    Real(Option<usize>),
-    Software,
-}
-pub fn open(_: Choice) -> Result<Gpu> {
-    todo!()
 }

@@ -40,7 +40,7 @@ impl Subspace {
         let origin = teacher.mean(heaviest);
         let rows: Vec<&[f64]> = start.chunks_exact(d).chain((0..n_teachers).filter(|j| *j != heaviest).map(|j| teacher.mean(j))).collect();
         let spread = Mat::from_fn(d, rows.len(), |c, l| rows[l][c] - origin[c]);
-        Self { centre: teacher.centroid(), basis: Some(orthonormal_rows(&spread, rank)), scale, rank }
+        Self { centre: teacher.centroid(), basis: Some(principal_directions(&spread, rank)), scale, rank }
     }
 
     /// ϱ.
@@ -86,8 +86,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The first `rank` left singular vectors, one a row: of QR first, so that the decomposition itself is small.
-fn orthonormal_rows(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
+/// The first `rank` left singular vectors of `columns` (d, n ≥ rank), one a row: QR first, so that the decomposition itself is small.
+pub fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
     // One thread: with several, the last bits would depend on their number.
     faer::set_global_parallelism(Par::Seq);
     let qr = columns.qr();

@@ -1,6 +1,9 @@
 //! A plane to look at means in: the coordinates themselves for d = 2, else the first two principal directions.
 
+use faer::Mat;
+
 use crate::mixture::GaussianMixture;
+use crate::objective::subspace::principal_directions;
 
 /// An orthonormal frame in d ≥ 2 dimensions.
 #[derive(Debug, Clone)]
@@ -30,14 +33,16 @@ impl Plane {
     }
 
     fn principal(means: &[f64], d: usize) -> Plane {
-        let n = (means.len() / d) as f64;
+        let n = means.len() / d;
         let mut origin = vec![0.0; d];
         for row in means.chunks_exact(d) {
-            origin.iter_mut().zip(row).for_each(|(o, v)| *o += v / n);
+            origin.iter_mut().zip(row).for_each(|(o, v)| *o += v / n as f64);
         }
-        let first = direction(means, &origin, &[]);
-        let second = direction(means, &origin, &[&first]);
-        Plane { origin, axes: [first, second], principal: true }
+        // Two columns at the least: one mean alone spans nothing, and any two directions will do.
+        let spread = Mat::from_fn(d, n.max(2), |c, l| if l < n { means[l * d + c] - origin[c] } else { 0.0 });
+        let directions = principal_directions(&spread, 2);
+        let (first, second) = directions.split_at(d);
+        Plane { origin, axes: [first.to_vec(), second.to_vec()], principal: true }
     }
 
     /// The coordinates of a point (d) in the plane.
@@ -45,38 +50,6 @@ impl Plane {
         let along = |axis: &[f64]| point.iter().zip(&self.origin).zip(axis).map(|((p, o), a)| (p - o) * a).sum();
         (along(&self.axes[0]), along(&self.axes[1]))
     }
-}
-
-/// The direction of largest spread that is orthogonal to `others`, by power iteration from a fixed start.
-fn direction(means: &[f64], origin: &[f64], others: &[&[f64]]) -> Vec<f64> {
-    let d = origin.len();
-    // A start with a share of every coordinate, unlike a symmetric configuration's own directions.
-    let mut axis: Vec<f64> = (0..d).map(|c| ((c + 1) as f64 * 0.618_033_988_75).fract() - 0.4).collect();
-    for _ in 0..60 {
-        orthonormalise(&mut axis, others);
-        let mut next = vec![0.0; d];
-        for row in means.chunks_exact(d) {
-            let along: f64 = row.iter().zip(origin).zip(&axis).map(|((v, o), a)| (v - o) * a).sum();
-            next.iter_mut().zip(row).zip(origin).for_each(|((next, v), o)| *next += along * (v - o));
-        }
-        if !next.iter().any(|v| *v != 0.0) || next.iter().any(|v| !v.is_finite()) {
-            break; // no spread left: any direction will do
-        }
-        axis = next;
-    }
-    orthonormalise(&mut axis, others);
-    axis
-}
-
-fn orthonormalise(axis: &mut [f64], others: &[&[f64]]) {
-    let largest = axis.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    axis.iter_mut().for_each(|v| *v /= largest); // squares stay finite
-    for other in others {
-        let share: f64 = axis.iter().zip(*other).map(|(a, b)| a * b).sum();
-        axis.iter_mut().zip(*other).for_each(|(a, b)| *a -= share * b);
-    }
-    let length = axis.iter().map(|v| v * v).sum::<f64>().sqrt();
-    axis.iter_mut().for_each(|v| *v /= length);
 }
 
 #[cfg(test)]
@@ -95,7 +68,7 @@ mod tests {
         let distance = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1);
         for i in 0..4 {
             for j in 0..i {
-                // Sixty power iterations with the second eigenvalue at about a third of the first.
+                // Rounding of a singular value decomposition.
                 assert!((distance(shown[i], shown[j]) - distance(flat[i], flat[j])).abs() <= 1e-9);
             }
         }

@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use mixscore::mixture::files::{read_means, read_mixture, read_npy, read_npz, read_points, read_weights};
+use mixscore::mixture::files::{read_means, read_mixture, read_npy, read_points};
 
-use crate::forge::{Entry, deflated, doubles, npy, safetensors, stored, zip, zip_with_count};
+use crate::forge::{doubles, npy, safetensors};
 use crate::watch::{assert_refused, watched};
 
-struct Folder(tempfile::TempDir);
+/// A folder to put forged files into.
+pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path
@@ -85,106 +86,6 @@ fn npy_files() {
     ] {
         assert_refused(&crate::numpy(&format!("{name}.npy")), reason, read_npy);
     }
-}
-
-#[test]
-fn npz_files() {
-    let folder = Folder::new();
-    let means = doubles("(1, 2)", &[1.0, 2.0]);
-    let one = |change: fn(&mut Entry)| {
-        let mut entry = stored("means.npy", &means);
-        change(&mut entry);
-        zip(&[entry])
-    };
-    let two_names = |first: &str, second: &str| zip(&[stored(first, &means), stored(second, &means)]);
-    let many: Vec<Entry> = (0..65).map(|i| stored(&format!("a{i}.npy"), &means)).collect();
-    let commented = [zip(&[stored("means.npy", &means)]), b"hi".to_vec()].concat();
-    let prefixed = [b"#!/bin/sh\n".to_vec(), zip(&[stored("means.npy", &means)])].concat();
-    let cases: Vec<(Vec<u8>, &str)> = vec![
-        (vec![], "no end of a zip"),
-        (means.clone(), "no end of a zip"),
-        (commented, "no end of a zip"),
-        (prefixed, "does not lie where it should"),
-        (zip(&[]), "no array `means` (other arrays: none)"),
-        (zip(&[stored("mean\x1b.npy", &means)]), "mean\\u{1b}"),
-        (zip(&[stored("centers.npy", &means)]), "other arrays: centers"),
-        (zip(&many), "declares 65 entries"),
-        (zip_with_count(&many[..1], 65_000), "declares 65000 entries"),
-        (zip_with_count(&many[..2], 1), "more in its zip directory"),
-        (zip_with_count(&many[..2], 3), "breaks off"),
-        (two_names("means.npy", "means.npy"), "means twice"),
-        (two_names("means.npy", "../means.npy"), "`../means` cannot be used"),
-        (two_names("means.npy", "/etc/passwd.npy"), "cannot be used"),
-        (two_names("means.npy", "a\\b.npy"), "cannot be used"),
-        (two_names("means.npy", "readme.txt"), "not an .npy array"),
-        (two_names("means.npy", "covariances.npy"), "`covariances`, which is not read, and no `variance`"),
-        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("weights.npy", &means) }]), "contradicts"),
-        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("means.npy", &means) }]), "overlapping"),
-        (one(|entry| entry.offset = Some(5)), "does not lie where"),
-        (one(|entry| entry.offset = Some(u32::MAX - 1)), "does not lie where"),
-        (one(|entry| entry.offset = Some(u32::MAX)), "breaks off"),
-        (one(|entry| entry.flags = 1), "is encrypted"),
-        (one(|entry| entry.method = 14), "method 14"),
-        (one(|entry| entry.crc ^= 1), "wrong checksum"),
-        (one(|entry| entry.local_name = Some("weird.npy".into())), "contradicts the zip directory"),
-        (one(|entry| entry.local_size = Some(7)), "contradicts the zip directory"),
-        (one(|entry| entry.size += 1), "method 0"),
-        (one(|entry| entry.method = 8), "ends before"),
-        (zip(&[Entry { packed: vec![0xff; 40], ..deflated("means.npy", &means) }]), "cannot be read"),
-        (zip(&[Entry { size: 4_000_000_000, ..deflated("means.npy", &means) }]), "looks like an attack"),
-        (zip(&[Entry { size: 400, ..deflated("means.npy", &means) }]), "needs 16 bytes, but"),
-        (zip(&[Entry { size: means.len() as u32 - 8, ..deflated("means.npy", &doubles("(1, 1)", &[1.0, 2.0])) }]), "more bytes than"),
-        (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0, f64::NAN]))]), "means[0, 1] is NaN"),
-        (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0]))]), "the array means shape"),
-        (zip(&[stored("means.npy", &doubles("(2,)", &[1.0, 2.0]))]), "means has shape [2]"),
-        (zip(&[stored("means.npy", &doubles("(1, 1, 2)", &[1.0, 2.0]))]), "several replicates"),
-    ];
-    for (bytes, reason) in cases {
-        assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
-    }
-}
-
-#[test]
-fn numbers_that_make_no_mixture() {
-    let folder = Folder::new();
-    let with = |name: &str, shape: &str, values: &[f64]| {
-        zip(&[stored("means.npy", &doubles("(2, 1)", &[1.0, 2.0])), stored(name, &doubles(shape, values))])
-    };
-    let cases = [
-        (with("weights.npy", "(2,)", &[0.5, 0.6]), "sum to 1.1"),
-        (with("weights.npy", "(2,)", &[1.5, -0.5]), "weights[1] is -0.5"),
-        (with("weights.npy", "(2,)", &[1.0, 0.0]), "weights[1] is 0"),
-        (with("weights.npy", "(2,)", &[f64::NAN, 0.5]), "weights[0] is NaN"),
-        (with("weights.npy", "(3,)", &[0.25, 0.25, 0.5]), "3 weights do not belong to 2 means"),
-        (with("weights.npy", "(1, 2)", &[0.5, 0.5]), "weights has shape [1, 2]"),
-        (with("variance.npy", "()", &[0.0]), "variance is 0"),
-        (with("variance.npy", "()", &[f64::INFINITY]), "variance is inf"),
-        (with("variance.npy", "(2,)", &[1.0, 1.0]), "variance has shape [2]"),
-        (with("weight.npy", "(2,)", &[0.5, 0.5]), "`weight`, which is not read"),
-    ];
-    for (bytes, reason) in cases {
-        assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
-    }
-    let path = folder.file("a.npz", with("weights.npy", "(2,)", &[0.5, 0.6]));
-    assert_refused(&path, "sum to 1.1", read_weights);
-}
-
-/// 256 MiB of zeros that a consistent header declares, in some 260 kB; and 64 entries that stay below the cap one by one.
-#[test]
-fn zip_bombs() {
-    let folder = Folder::new();
-    let zeros = |megabytes: usize| doubles(&format!("({}, 1)", megabytes << 17), &vec![0.0; megabytes << 17]);
-    let bomb = zip(&[deflated("means.npy", &zeros(256))]);
-    assert!(bomb.len() < 400_000);
-    assert_refused(&folder.file("bomb.npz", bomb), "looks like an attack", read_mixture);
-    let part = deflated("a.npy", &zeros(3));
-    let parts: Vec<Entry> = (0..64).map(|i| Entry { name: format!("a{i}.npy"), ..part.clone() }).collect();
-    assert_refused(&folder.file("cluster.npz", zip(&parts)), "looks like an attack", read_npz);
-    // A header that is modest and an entry that is not.
-    let liar = [doubles("(1, 1)", &[1.0]), vec![0; 200 << 20]].concat();
-    assert_refused(&folder.file("liar.npz", zip(&[deflated("means.npy", &liar)])), "looks like an attack", read_mixture);
-    let hidden = Entry { size: doubles("(1, 1)", &[1.0]).len() as u32, ..deflated("means.npy", &liar) };
-    assert_refused(&folder.file("hidden.npz", zip(&[hidden])), "more bytes than it declares", read_mixture);
 }
 
 #[test]

@@ -70,7 +70,23 @@ pub fn read_means(path: &Path) -> Result<Array> {
 /// [`Error::BadFile`] where they are not positive or do not sum to 1 within 1e-6.
 pub fn read_weights(path: &Path) -> Result<Option<Vec<f64>>> {
     let mut contents = read_named(path, &[WEIGHTS])?;
+    open::at(path, contents.refuse_mistaken_names())?;
     open::at(path, contents.weights().and_then(|weights| weights.map(normalised).transpose()))
+}
+
+/// The `variance` of a mixture file or of starts of replicates; `None` where the file has none.
+///
+/// # Errors
+/// [`Error::BadFile`] where it is not one positive finite number.
+pub fn read_variance(path: &Path) -> Result<Option<f64>> {
+    let mut contents = read_named(path, &[VARIANCE])?;
+    open::at(path, contents.refuse_mistaken_names())?;
+    match open::at(path, contents.variance())? {
+        Some(variance) if !(variance.is_finite() && variance > 0.0) => {
+            Err(Error::bad_file(path, format!("variance is {variance}"), "Give a positive finite number"))
+        }
+        variance => Ok(variance),
+    }
 }
 
 /// Points (n, d) from .npy, or from .csv with or without a row of names: at least one row and one column, all finite.
@@ -137,7 +153,7 @@ fn mixture_of(mut contents: Contents) -> Result<GaussianMixture> {
             ));
         }
     };
-    GaussianMixture::new(weights, means.values, d, contents.variance()?)
+    GaussianMixture::new(weights, means.values, d, contents.variance()?.unwrap_or(1.0))
 }
 
 impl Contents {
@@ -173,10 +189,10 @@ impl Contents {
         }
     }
 
-    fn variance(&mut self) -> Result<f64> {
+    fn variance(&mut self) -> Result<Option<f64>> {
         match self.take(VARIANCE) {
-            None => Ok(1.0),
-            Some(Array { values, .. }) if values.len() == 1 => Ok(values[0]),
+            None => Ok(None),
+            Some(Array { values, .. }) if values.len() == 1 => Ok(Some(values[0])),
             Some(Array { shape, .. }) => Err(Error::bad_input(
                 format!("variance has shape {shape:?}; only one variance, common to all components and coordinates, is supported"),
                 "Give a single number",
@@ -186,7 +202,7 @@ impl Contents {
 
     fn refuse_mistaken_names(&self) -> Result<()> {
         for (name, mistaken) in MISTAKEN {
-            let missing = self.arrays.iter().all(|(present, _)| present != name);
+            let missing = self.arrays.iter().all(|(present, _)| present != name) && self.others.iter().all(|present| present != name);
             if let Some(other) = self.others.iter().find(|other| missing && mistaken.contains(&other.as_str())) {
                 return Err(Error::bad_input(
                     format!("there is an array `{other}`, which is not read, and no `{name}`"),

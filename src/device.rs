@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Backend;
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::{cpu, gpu, reference};
 

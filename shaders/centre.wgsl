@@ -1,0 +1,23 @@
+// projections[row, l] −= Σ_m r_m projections[row, m]: ⟨ε_l, v⟩ becomes ⟨μ_l − M, v⟩. Where one component has all the responsibility
+// its projection becomes exactly zero, however large it was. LANES invocations: one row.
+@group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;      // (rows, component quads)
+@group(0) @binding(2) var<storage, read_write> projections: array<vec4f>;     // (rows, component quads)
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let index = workgroup_index(group, groups);
+    if (index >= n_rows() * LANES / 64u) {
+        return;
+    }
+    let row = (index * 64u + lane) / LANES;
+    let quads = params.component_quads;
+    var sums = vec4f();
+    for (var q = lane % LANES; q < quads; q += LANES) {
+        sums += responsibilities[row * quads + q] * projections[row * quads + q];
+    }
+    sums = sum_over_lanes(lane, sums);
+    let mean = (sums.x + sums.y) + (sums.z + sums.w);
+    for (var q = lane % LANES; q < quads; q += LANES) {
+        projections[row * quads + q] -= vec4f(mean);
+    }
+}

@@ -1,0 +1,1 @@
+alias Draw4 = vec4f; // how draws are stored

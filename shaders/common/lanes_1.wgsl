@@ -1,0 +1,1 @@
+const LANES = 1u; // invocations that share a row

@@ -1,0 +1,1 @@
+const LANES = 16u; // invocations that share a row

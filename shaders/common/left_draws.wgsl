@@ -1,0 +1,2 @@
+alias Left4 = Draw4; // the left factor: draws
+const ADD_OFFSETS = true;

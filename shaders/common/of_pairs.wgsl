@@ -1,0 +1,1 @@
+const SCATTERED = false; // totals of coefficients

@@ -1,0 +1,1 @@
+const SCATTERED = true; // totals of gradients

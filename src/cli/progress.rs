@@ -1,0 +1,145 @@
+//! Progress of a run on stderr: a bar on a terminal, a line now and then elsewhere; and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Common;
+use crate::error::{Error, Result};
+use crate::experiment::row::Row;
+use crate::experiment::run::{Event, Outcome};
+
+/// Where there is no terminal, a line at the most this often.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Set by the first Ctrl-C or SIGTERM.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The flag that the first Ctrl-C or SIGTERM sets; the second ends the process at once.
+pub fn interruption() -> &'static AtomicBool {
+    let installed = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    if let Err(error) = installed {
+        eprintln!("mixscore: Ctrl-C cannot be caught ({error}); checkpoints are kept nevertheless.");
+    }
+    &INTERRUPTED
+}
+
+/// Shows events.
+pub struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    loss: String,
+    shown: Instant,
+}
+
+impl Progress {
+    pub fn new(common: &Common) -> Progress {
+        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::no_length();
+            let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {elapsed} elapsed, {eta} left");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Progress { quiet: common.quiet, bar, loss: String::new(), shown: Instant::now() }
+    }
+
+    /// Shows one event.
+    pub fn show(&mut self, event: &Event) {
+        if self.quiet {
+            return;
+        }
+        match event {
+            Event::Opened { why } => self.line(&format!("device: {why}")),
+            Event::Note { text } => self.line(text),
+            Event::Begun { folder, step, steps } => {
+                let verb = if *step == 0 { "run" } else { "resumed" };
+                self.line(&format!("{verb}: {}, step {step} of {steps}", folder.display()));
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*steps);
+                    bar.set_position(*step);
+                    bar.reset_eta();
+                }
+            }
+            Event::Logged { rows } => {
+                self.loss = loss(rows);
+                if let Some(bar) = &self.bar {
+                    bar.set_message(self.loss.clone());
+                }
+            }
+            Event::Stepped { step, steps } => match &self.bar {
+                Some(bar) => bar.set_position(*step),
+                None if self.shown.elapsed() >= LINE_EVERY => {
+                    self.shown = Instant::now();
+                    eprintln!("step {step} of {steps}  {}", self.loss);
+                }
+                None => {}
+            },
+            Event::Finishing => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+/// The newest reverse Fisher divergence, of the first replicate.
+fn loss(rows: &[Row]) -> String {
+    let value = rows.first().and_then(|row| row.get("reverse_fisher"));
+    let whose = if rows.len() > 1 { " (replicate 0)" } else { "" };
+    value.map_or(String::new(), |v| format!("reverse Fisher {v:.3e}{whose}"))
+}
+
+/// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
+pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
+    let folder = &outcome.folder;
+    if common.json {
+        common.print_json(&serde_json::json!({
+            "schema": "mixscore.run/1",
+            "folder": folder,
+            "was_finished": outcome.was_finished,
+            "summary": outcome.summary,
+        }));
+    } else {
+        use std::io::Write;
+        let already = if outcome.was_finished { "This run was finished before; nothing was changed.\n" } else { "" };
+        let mut finding = outcome.finding.clone();
+        if let Some(first) = finding.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        // A reader that went away is no error.
+        let _ = writeln!(
+            std::io::stdout().lock(),
+            "{already}{finding}.\nStopped because {}.\nResults: {}\nReport:  {}",
+            because(&outcome.stop.to_string()),
+            folder.display(),
+            folder.join("report.html").display(),
+        );
+    }
+    use crate::descent::stop::Stop;
+    match outcome.stop {
+        Stop::Interrupted { step } => Err(Error::Interrupted { step, folder: folder.clone() }),
+        Stop::NonFinite { step, replicate, component, step_size } => Err(Error::NonFinite { step, replicate, component, step_size }),
+        _ => Ok(()),
+    }
+}
+
+fn because(sentence: &str) -> String {
+    match sentence.strip_prefix("interrupted") {
+        Some(rest) => format!("it was interrupted{rest}"),
+        None => sentence.into(),
+    }
+}

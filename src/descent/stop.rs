@@ -1,0 +1,86 @@
+//! Why a descent ended: an enum that carries its sentence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The end of a descent, with the numbers that decided it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Stop {
+    /// All steps were made.
+    MaxSteps { steps: u64 },
+    /// The measured divergence of every replicate is at most the tolerance.
+    DivergenceBelow { step: u64, value: f64, tolerance: f64 },
+    /// No mean of any replicate moved farther per step, since the logged step before, than the tolerance.
+    MovementBelow { step: u64, value: f64, tolerance: f64 },
+    /// The gradient of every replicate has at most this norm.
+    GradientBelow { step: u64, value: f64, tolerance: f64 },
+    /// The next step would have produced NaN or infinity; the state before it is kept.
+    NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
+    /// Ctrl-C or SIGTERM; a checkpoint was kept.
+    Interrupted { step: u64 },
+}
+
+impl Stop {
+    /// Whether a resumed run has nothing left to do.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Stop::Interrupted { .. })
+    }
+
+    /// The name in `summary.json`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Stop::MaxSteps { .. } => "max-steps",
+            Stop::DivergenceBelow { .. } => "divergence-below",
+            Stop::MovementBelow { .. } => "movement-below",
+            Stop::GradientBelow { .. } => "gradient-below",
+            Stop::NonFinite { .. } => "non-finite",
+            Stop::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::MaxSteps { steps } => write!(f, "all {steps} steps were made"),
+            Stop::DivergenceBelow { step, value, tolerance } => {
+                write!(f, "at step {step} the divergence {value:.3e} was at most descent.divergence_tolerance = {tolerance:e}")
+            }
+            Stop::MovementBelow { step, value, tolerance } => {
+                write!(f, "at step {step} no mean moved more than {value:.3e} per step, at most descent.movement_tolerance = {tolerance:e}")
+            }
+            Stop::GradientBelow { step, value, tolerance } => {
+                write!(f, "at step {step} the gradient's norm {value:.3e} was at most descent.gradient_tolerance = {tolerance:e}")
+            }
+            Stop::NonFinite { step, replicate, component, step_size } => write!(
+                f,
+                "step {step} of replicate {replicate} made the mean of component {component} non-finite (descent.step_size = {step_size}); the state before it is kept"
+            ),
+            Stop::Interrupted { step } => write!(f, "interrupted at step {step}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_serdes_and_sentences_have_numbers() {
+        for stop in [
+            Stop::MaxSteps { steps: 3 },
+            Stop::DivergenceBelow { step: 3, value: 1e-4, tolerance: 2e-4 },
+            Stop::MovementBelow { step: 3, value: 1e-4, tolerance: 2e-4 },
+            Stop::GradientBelow { step: 3, value: 1e-4, tolerance: 2e-4 },
+            Stop::NonFinite { step: 3, replicate: 0, component: 1, step_size: 1e9 },
+            Stop::Interrupted { step: 3 },
+        ] {
+            let value = serde_json::to_value(&stop).unwrap();
+            assert_eq!(value["kind"], stop.kind());
+            assert_eq!(serde_json::from_value::<Stop>(value).unwrap(), stop);
+            assert!(stop.to_string().contains('3'), "{stop}");
+        }
+    }
+}

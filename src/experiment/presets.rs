@@ -1,0 +1,50 @@
+//! The built-in experiments, as commented configs.
+
+/// A preset.
+#[derive(Debug, Clone, Copy)]
+pub struct Preset {
+    pub name: &'static str,
+    /// The config, commented; its first line says what the preset shows.
+    pub text: &'static str,
+}
+
+/// All presets, in reading order.
+pub const PRESETS: [Preset; 4] = [
+    Preset { name: "quickstart", text: include_str!("presets/quickstart.toml") },
+    Preset { name: "one-gaussian", text: include_str!("presets/one-gaussian.toml") },
+    Preset { name: "forward-vs-reverse", text: include_str!("presets/forward-vs-reverse.toml") },
+    Preset { name: "random-start", text: include_str!("presets/random-start.toml") },
+];
+
+impl Preset {
+    /// What it shows, in one line.
+    pub fn about(&self) -> &'static str {
+        self.text.lines().next().map_or("", |line| line.trim_start_matches(['#', ' ']))
+    }
+}
+
+/// The preset of that name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The preset whose name is most like a mistyped one.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let scored = PRESETS.iter().map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name));
+    scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_valid_config_with_a_first_line() {
+        for preset in &PRESETS {
+            crate::experiment::reading::config_from(preset.text, &[], None).unwrap_or_else(|e| panic!("{}: {e}", preset.name));
+            assert!(preset.text.starts_with("# ") && preset.about().len() > 20, "{}", preset.name);
+        }
+        assert_eq!(nearest("quikstart"), Some("quickstart"));
+        assert!(find("quickstart").is_some() && find("nothing").is_none() && nearest("zzz").is_none());
+    }
+}

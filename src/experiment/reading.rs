@@ -1,0 +1,241 @@
+//! From TOML text and `--set` overrides to a checked config: size and nesting capped, typing errors answered with suggestions.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+use crate::objective::divergence::Sampler;
+
+use super::config::Config;
+use super::limits;
+
+/// A config is a page of text; anything larger is something else.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Samples per component where a config says nothing.
+const DEFAULT_SAMPLES: usize = 4096;
+
+/// What serde calls things, and what a reader of a config calls them.
+const TYPES: [(&str, &str); 7] = [
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected usize", "expected a whole number from 0 on"),
+    ("expected f64", "expected a number"),
+    ("expected a boolean", "expected true or false"),
+    ("expected struct Objective", "expected a table"),
+    ("expected struct Descent", "expected a table"),
+    ("expected struct Log", "expected a table"),
+];
+
+/// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked.
+///
+/// # Errors
+/// [`Error::BadConfig`].
+pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
+    if text.len() as u64 > MOST_BYTES {
+        return Err(too_large(text.len() as u64));
+    }
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| not_toml(text, &error))?;
+    for assignment in overrides {
+        set(&mut table, assignment)?;
+    }
+    let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
+    config.seed = seed.unwrap_or(config.seed);
+    if config.objective.sampler != Sampler::Grid {
+        config.objective.samples.get_or_insert(DEFAULT_SAMPLES);
+    }
+    if config.student.components.is_some() {
+        config.student.start.get_or_insert_default();
+    }
+    limits::check(&config)?;
+    Ok(config)
+}
+
+/// The text of a config file.
+///
+/// # Errors
+/// [`Error::BadFile`] where it is missing, no plain file, too large or no UTF-8.
+pub fn text_of(path: &Path) -> Result<String> {
+    let remedy = "Give a config file, or a name that `mixscore presets` lists";
+    let found = std::fs::metadata(path).map_err(|error| Error::bad_file(path, error.to_string(), remedy))?;
+    if !found.is_file() {
+        return Err(Error::bad_file(path, "this is not a file", remedy));
+    }
+    if found.len() > MOST_BYTES {
+        return Err(too_large(found.len()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| Error::bad_file(path, error.to_string(), remedy))?;
+    String::from_utf8(bytes).map_err(|error| Error::bad_file(path, format!("the text is not UTF-8 ({error})"), "Save it as UTF-8"))
+}
+
+/// Puts "a.b=VALUE" into the table; VALUE is TOML, or else a bare string.
+fn set(table: &mut Table, assignment: &str) -> Result<()> {
+    let Some((key, text)) = assignment.split_once('=') else {
+        return Err(Error::Usage {
+            what: format!("--set {} has no =", assignment.escape_debug()),
+            remedy: "Write --set KEY=VALUE, as --set descent.steps=50".into(),
+        });
+    };
+    let text = text.trim();
+    let value = match format!("value = {text}").parse::<Table>() {
+        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("value").unwrap_or_else(|| Value::String(text.into())),
+        _ => Value::String(text.into()),
+    };
+    let mut path: Vec<&str> = key.split('.').map(str::trim).collect();
+    let last = path.pop().unwrap_or_default();
+    let mut at = table;
+    for part in path {
+        let entry = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = entry else {
+            return Err(Error::bad_config(
+                format!("--set {key}: {part} is a value, not a table"),
+                "Name a key as in the config, as descent.steps",
+            ));
+        };
+        at = inner;
+    }
+    at.insert(last.into(), value);
+    Ok(())
+}
+
+fn too_large(bytes: u64) -> Error {
+    Error::bad_config(
+        format!("the text has {bytes} bytes, more than the {MOST_BYTES} that a config may have"),
+        "Put long lists of numbers into a file of means and name it under `file`",
+    )
+}
+
+/// Where and why a text is no TOML, in one line.
+fn not_toml(text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(0, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count()) + 1;
+    let what = error.message().trim_end_matches('.').replace('\n', ", ");
+    Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
+}
+
+/// A typing error with its key and the nearest name that would have been right.
+fn explained(error: &toml::de::Error) -> Error {
+    let message = error.message().trim_end_matches('.');
+    let shown = error.to_string();
+    let place = shown.lines().last().and_then(|line| line.strip_prefix("in `")).map_or("", |line| line.trim_end_matches('`'));
+    let plain = TYPES.iter().fold(message.to_string(), |text, (rust, words)| match text.strip_suffix(rust) {
+        Some(start) => format!("{start}{words}"),
+        None => text,
+    });
+    let what = if place.is_empty() { plain } else { format!("{place}: {plain}") };
+    let question = suggestion(message).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
+    Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
+}
+
+/// serde lists what it knows in back quotes after the unknown name: the one of them that is nearest to it.
+fn suggestion(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    quoted
+        .map(|name| (strsim::jaro_winkler(unknown, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// Text from a stranger's file for an error message: control characters escaped, 400 characters at the most.
+fn clipped(text: &str) -> String {
+    let safe: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    if safe.chars().count() <= 400 { safe } else { safe.chars().take(400).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "[teacher]\nkind = \"circle\"\ncomponents = 5\n[student]\ncomponents = 4\n[student.start]\nscheme = \"wide\"\n";
+
+    fn message(text: &str, overrides: &[&str]) -> String {
+        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        match config_from(text, &overrides, None) {
+            Ok(config) => format!("accepted: {config:?}"),
+            Err(error) => {
+                assert_eq!(error.exit_code(), 4, "{error}");
+                error.to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_written() {
+        let config = config_from(SMALL, &[], None).unwrap();
+        assert_eq!((config.descent.steps, config.objective.samples, config.log.every), (1000, Some(4096), 10));
+        let written = toml::to_string_pretty(&config).unwrap();
+        for key in
+            ["replicates = 1", "step_size = 0.5", "divide_by_weight = true", "every_seconds = 60.0", "trajectory = true", "noise = 0.0"]
+        {
+            assert!(written.contains(key), "{key} is not in\n{written}");
+        }
+        let again = config_from(&written, &[], None).unwrap();
+        assert_eq!(toml::to_string_pretty(&again).unwrap(), written);
+    }
+
+    #[test]
+    fn overrides_are_toml_or_bare_strings() {
+        let set = ["descent.steps=50", "objective.divergence=forward", "objective.samples = 64", "log.trajectory=false"].map(String::from);
+        let config = config_from(SMALL, &set, Some(7)).unwrap();
+        assert_eq!((config.descent.steps, config.objective.samples, config.log.trajectory, config.seed), (50, Some(64), false, 7));
+        assert_eq!(config.objective.divergence, crate::objective::divergence::Divergence::Forward);
+    }
+
+    #[test]
+    fn typing_errors_get_a_suggestion() {
+        assert!(message(SMALL, &["descent.step_sise=1"]).contains("Did you mean `step_size`"));
+        assert!(message(SMALL, &["objective.divergence=revers"]).contains("Did you mean `reverse`"));
+        assert!(message(SMALL, &["desent.steps=1"]).contains("Did you mean `descent`"));
+        assert!(message(SMALL, &["student.start.scheme=wyde"]).contains("Did you mean `wide`"));
+        assert!(message(SMALL, &["teacher.kind=circel"]).contains("Did you mean `circle`"));
+        assert!(message(SMALL, &["objective.divergence=revers"]).contains("objective.divergence"));
+        assert!(message(SMALL, &["descent.steps=many"]).contains("descent.steps: invalid type: string \"many\", expected a whole number"));
+    }
+
+    #[test]
+    fn numbers_as_weapons_are_refused() {
+        for weapon in [
+            "student.components=4294967296",
+            "student.components=18446744073709551615",
+            "objective.samples=18446744073709551615",
+            "objective.samples=9223372036854775807",
+            "descent.steps=9223372036854775807",
+            "descent.step_size=0",
+            "descent.step_size=-0.5",
+            "descent.step_size=nan",
+            "descent.step_size=inf",
+            "descent.gradient_tolerance=nan",
+            "descent.divergence_tolerance=-1.0",
+            "objective.noise=nan",
+            "objective.noise=-1.0",
+            "replicates=0",
+            "replicates=9223372036854775807",
+            "log.every=0",
+            "log.samples=0",
+            "checkpoint.every_seconds=nan",
+            "student.components=0",
+            "student.weights=[0.5, 0.5]",
+            "seed=-1",
+        ] {
+            let said = message(SMALL, &[weapon]);
+            assert!(said.starts_with("config: "), "{weapon}: {said}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_refused() {
+        let deep = format!("a = {}{}", "[".repeat(200_000), "]".repeat(200_000));
+        let dotted = format!("{}x = 1", "a.".repeat(200_000));
+        let long = format!("{SMALL}\n#{}", "x".repeat(1 << 20));
+        for text in [deep.as_str(), dotted.as_str(), long.as_str(), "= 1", "[teacher", "a = 1\na = 2", "\u{1b}[31m = 1"] {
+            let said = message(text, &[]);
+            assert!(said.starts_with("config: ") && !said.contains('\u{1b}') && said.len() < 2000, "{said}");
+        }
+        let nested = format!("seed={}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(message(SMALL, &[&nested]).starts_with("config: "));
+    }
+}

@@ -1,0 +1,180 @@
+//! The life of a run: prepare a folder, descend in it, finish it; a resumed run enters at the second part.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::descent::checkpoint;
+use crate::descent::gradient_descent::{Plan, State, descend};
+use crate::descent::journal::Journal;
+use crate::descent::problem::Fit;
+use crate::descent::stop::Stop;
+use crate::device::{self, Device, Opened};
+use crate::error::{Error, Result};
+
+use super::config::Config;
+use super::environment::{self, Sitting};
+use super::reading;
+use super::results;
+use super::row::{self, Row};
+use super::run_folder::{self, Output, Unborn};
+use super::setting::Setting;
+use super::watch::{Book, METRICS, RECORDED, TRAJECTORY, Watch, problem_records};
+
+/// What happens on the way, for whoever shows it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The device is open; the sentence says which one and why.
+    Opened { why: &'a str },
+    /// A sentence that people should see: a checkpoint that could not be used, another device than before.
+    Note { text: &'a str },
+    /// The folder stands, and the descent goes on from `step` of `steps`.
+    Begun { folder: &'a Path, step: u64, steps: u64 },
+    /// A logged step, one row per replicate.
+    Logged { rows: &'a [Row] },
+    /// Steps made so far.
+    Stepped { step: u64, steps: u64 },
+    /// The descent is over and the results are being written.
+    Finishing,
+}
+
+/// Who asks for a run, and with what.
+pub struct Asked<'a> {
+    pub device: Device,
+    pub command_line: Vec<String>,
+    /// Set by Ctrl-C: the piece of steps at hand is finished, and everything is written.
+    pub interrupted: &'a AtomicBool,
+    pub tell: &'a mut dyn FnMut(&Event),
+}
+
+/// A run that has stopped, for good or for now.
+#[derive(Debug)]
+pub struct Outcome {
+    pub folder: PathBuf,
+    pub stop: Stop,
+    /// `summary.json`.
+    pub summary: Value,
+    /// One sentence with the numbers.
+    pub finding: String,
+    /// There was nothing left to do, and nothing was changed.
+    pub was_finished: bool,
+}
+
+/// Runs `config` into a new folder. Relative paths of the config start at `base`.
+///
+/// # Errors
+/// Bad input, no device, a device lost, files that cannot be written. Before the descent begins, no folder is left behind.
+pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Result<Outcome> {
+    output.check()?;
+    let setting = Setting::of(config, base)?;
+    let mut opened = device::open(asked.device)?;
+    (asked.tell)(&Event::Opened { why: &opened.why });
+    let unborn = Unborn::new(output)?;
+    let config = config.with_absolute_paths(base);
+    let sitting = sitting(&asked, &opened);
+    let (setting, mut fit) = prepare(&config, &setting, unborn.path(), &mut opened, &sitting)?;
+    let folder = unborn.publish(output)?;
+    let _lock = run_folder::lock(&folder)?;
+    go_on(&folder, &config, &setting, &mut fit, asked)
+}
+
+/// Goes on with the run in `folder`, from its newest good checkpoint and on the device that it began with, unless another is asked for.
+///
+/// # Errors
+/// [`Error::Checkpoint`] where no checkpoint can be used; those of [`run`].
+pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
+    let text = run_folder::small_file(&folder.join("config.toml"))?;
+    let found = checkpoint::newest(folder, &RECORDED)?;
+    if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder)) {
+        let (summary, finding) = results::read(folder)?;
+        return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
+    }
+    let _lock = run_folder::lock(folder)?;
+    let text = String::from_utf8(text).map_err(|e| Error::bad_file(folder.join("config.toml"), e.to_string(), "Restore the file"))?;
+    let config = reading::config_from(&text, &[], None)?;
+    let setting = Setting::read(folder)?;
+    if asked.device == Device::Auto {
+        asked.device = environment::first_choice(folder).unwrap_or_default();
+    }
+    let mut opened = device::open(asked.device)?;
+    (asked.tell)(&Event::Opened { why: &opened.why });
+    note_another_device(folder, &opened, asked.tell);
+    let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
+    environment::add_sitting(folder, &sitting(&asked, &opened), found.state.step)?;
+    go_on(folder, &config, &setting, &mut fit, asked)
+}
+
+/// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
+fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opened, sitting: &Sitting) -> Result<(Setting, Fit)> {
+    run_folder::write_text(&folder.join("config.toml"), &config.to_toml()?)?;
+    run_folder::write_json(&folder.join("environment.json"), &environment::new(sitting))?;
+    setting.write(folder)?;
+    let setting = Setting::read(folder)?;
+    let mut fit = setting.problem(config).open(opened.backend.as_mut(), &setting.starts)?;
+    let checkpoints = folder.join(checkpoint::FOLDER);
+    std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
+    let mut metrics = Journal::create(&folder.join(METRICS))?;
+    metrics.append(row::header(config.replicates > 1).as_bytes())?;
+    let trajectory = Journal::create(&folder.join(TRAJECTORY))?;
+    let problem = problem_records(folder)?;
+    let mut book = Book { run: folder.into(), metrics, trajectory, problem, number: 0, saved: Instant::now() };
+    book.save(&State::start(&mut fit)?)?;
+    Ok((setting, fit))
+}
+
+/// From the newest good checkpoint to the end. The caller holds the folder's lock.
+fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked: Asked) -> Result<Outcome> {
+    let found = checkpoint::newest(folder, &RECORDED)?;
+    for why in &found.skipped {
+        (asked.tell)(&Event::Note { text: why });
+    }
+    let mut state = found.state;
+    if state.coordinates.len() != fit.n_replicates() * setting.n_components() * fit.rank() {
+        return Err(Error::Checkpoint {
+            path: folder.into(),
+            what: format!("the checkpoint's {} coordinates are not those of the problem", state.coordinates.len()),
+            remedy: "Start the run again, into another folder".into(),
+        });
+    }
+    checkpoint::forget_after(folder, found.number)?;
+    // The manifest's records end with the two journals.
+    let [.., metrics, trajectory] = &found.files[..] else { unreachable!("a checkpoint that verified has all records") };
+    let metrics = Journal::cut(&folder.join(METRICS), metrics.length)?;
+    let trajectory = Journal::cut(&folder.join(TRAJECTORY), trajectory.length)?;
+    let problem = problem_records(folder)?;
+    let book = Book { run: folder.into(), metrics, trajectory, problem, number: found.number, saved: Instant::now() };
+    fit.set_coordinates(&state.coordinates)?;
+    (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
+    let mut watch = Watch { config, setting, book, tell: asked.tell };
+    let stop = match state.stop.clone() {
+        Some(stop) => stop,
+        None => descend(fit, &plan(config, setting), &mut state, &mut watch, asked.interrupted)?,
+    };
+    state.stop = stop.is_final().then(|| stop.clone());
+    watch.book.save(&state)?;
+    (watch.tell)(&Event::Finishing);
+    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop)?;
+    Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
+}
+
+/// Bits are the same on the same device alone.
+fn note_another_device(folder: &Path, opened: &Opened, tell: &mut dyn FnMut(&Event)) {
+    let (before, now) = (environment::last_device(folder).unwrap_or_default(), opened.backend.describe());
+    if before.split(':').next() != now.split(':').next() {
+        tell(&Event::Note {
+            text: &format!("this run was on {before} before: on {now} its last digits will differ from an unbroken run's"),
+        });
+    }
+}
+
+fn plan(config: &Config, setting: &Setting) -> Plan {
+    let step_size = config.descent.step_size;
+    let rates = setting.weights.iter().map(|w| if config.descent.divide_by_weight { step_size / w } else { step_size }).collect();
+    Plan { steps: config.descent.steps, log_every: config.log.every, rates, step_size }
+}
+
+fn sitting(asked: &Asked, opened: &Opened) -> Sitting {
+    Sitting { choice: asked.device, device: opened.backend.describe(), why: opened.why.clone(), command_line: asked.command_line.clone() }
+}

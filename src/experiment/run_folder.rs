@@ -1,0 +1,218 @@
+//! Run folders: names, birth in one rename, and the files that are written whole or not at all.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::mixture::files::write_atomically;
+
+/// Small text files of a run folder are at most this long.
+const MOST_SMALL: u64 = 1 << 26;
+
+/// Where a run goes.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// A folder that is empty or does not exist.
+    At(PathBuf),
+    /// The first of NAME-1, NAME-2, … in `runs/` that does not exist.
+    Numbered(String),
+}
+
+impl Output {
+    /// Refuses a folder that holds something, before any work is done.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`].
+    pub fn check(&self) -> Result<()> {
+        let Output::At(path) = self else { return Ok(()) };
+        match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::bad_file(path, error.to_string(), "Choose another --output")),
+            Ok(true) => Ok(()),
+            Ok(false) if path.join("config.toml").exists() => Err(Error::bad_file(
+                path,
+                "this folder holds a run already",
+                format!("Go on with it by `mixscore resume {}`, or choose another --output", path.display()),
+            )),
+            Ok(false) => Err(Error::bad_file(path, "this folder is not empty", "Choose another --output")),
+        }
+    }
+
+    fn parent(&self) -> PathBuf {
+        match self {
+            Output::Numbered(_) => PathBuf::from("runs"),
+            Output::At(path) => match path.parent() {
+                Some(parent) if parent != Path::new("") => parent.into(),
+                _ => PathBuf::from("."),
+            },
+        }
+    }
+}
+
+/// A folder in the making, beside the place where it will appear; dropped, it leaves nothing behind.
+pub struct Unborn {
+    folder: tempfile::TempDir,
+}
+
+impl Unborn {
+    /// A hidden folder in the parent of `output`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn new(output: &Output) -> Result<Unborn> {
+        let parent = output.parent();
+        std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
+        let folder = hidden_folder().tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
+        Ok(Unborn { folder })
+    }
+
+    /// The hidden folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Lets the whole folder appear at its place at once.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::BadFile`] where somebody else filled the place meanwhile.
+    pub fn publish(self, output: &Output) -> Result<PathBuf> {
+        let hidden = self.folder.keep();
+        let place = match output {
+            Output::At(path) => rename(&hidden, path).map(|()| path.clone()),
+            Output::Numbered(name) => numbered(&hidden, name),
+        };
+        place.inspect_err(|_| drop(std::fs::remove_dir_all(&hidden)))
+    }
+}
+
+fn numbered(hidden: &Path, name: &str) -> Result<PathBuf> {
+    for n in 1.. {
+        let path = Path::new("runs").join(format!("{name}-{n}"));
+        if path.symlink_metadata().is_ok() {
+            continue;
+        }
+        match rename(hidden, &path) {
+            Err(Error::BadFile { .. }) => continue,
+            done => return done.map(|()| path),
+        }
+    }
+    unreachable!("there are more numbers than folders")
+}
+
+fn rename(hidden: &Path, path: &Path) -> Result<()> {
+    // An empty folder may be there; anything else stays, and makes the rename fail.
+    let _ = std::fs::remove_dir(path);
+    std::fs::rename(hidden, path).map_err(|error| match error.kind() {
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            Error::bad_file(path, "something was put here while the run was being prepared", "Choose another --output")
+        }
+        _ => Error::io(path, error),
+    })
+}
+
+/// A hidden name, and the permissions of an ordinary folder: a temporary one's own are for one user only.
+fn hidden_folder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-run-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
+    builder
+}
+
+/// The name that a config file gives to its runs: its stem, with characters outside `[A-Za-z0-9._-]` replaced, 64 at the most.
+pub fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = stem.chars().map(safe).take(64).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() { "run".into() } else { name.into() }
+}
+
+/// One process at a time works in a run folder: the lock lasts as long as the file is held, and dies with its process.
+///
+/// # Errors
+/// [`Error::BadFile`] where another process holds it.
+pub fn lock(run: &Path) -> Result<File> {
+    let path = run.join(crate::descent::checkpoint::FOLDER).join("lock");
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(Error::bad_file(path, "this is not a plain file", "Remove it"));
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|e| Error::io(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::bad_file(run, "another process is working on this run", "Wait for it, or stop it with Ctrl-C and resume"))
+        }
+        // File systems without locks: go on, as there is nothing to hold.
+        Err(std::fs::TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.
+///
+/// # Errors
+/// [`Error::BadFile`].
+pub fn small_file(path: &Path) -> Result<Vec<u8>> {
+    let remedy = "Give the folder of a run, as `mixscore run` wrote it";
+    let found = std::fs::symlink_metadata(path).map_err(|e| Error::bad_file(path, e.to_string(), remedy))?;
+    if !found.is_file() || found.len() > MOST_SMALL {
+        return Err(Error::bad_file(path, format!("this is no plain file of at most {MOST_SMALL} bytes"), remedy));
+    }
+    std::fs::read(path).map_err(|e| Error::io(path, e))
+}
+
+/// Writes a JSON document, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_json(path: &Path, value: &Value) -> Result<()> {
+    write_atomically(path, |w| writeln!(w, "{value:#}"))
+}
+
+/// Writes a text, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomically(path, |w| w.write_all(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_to_be_folders() {
+        for (path, name) in [
+            ("a/my run.toml", "my-run"),
+            ("../..hidden.toml", "hidden"),
+            ("x/é\u{1b}[31m.toml", "---31m"),
+            ("/", "run"),
+            ("quick_start-2.1.toml", "quick_start-2.1"),
+        ] {
+            assert_eq!(name_of(Path::new(path)), name);
+        }
+        assert_eq!(name_of(&PathBuf::from("x".repeat(300))).len(), 64);
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let output = Output::At(parent.path().join("run"));
+        drop(Unborn::new(&output).unwrap());
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        let unborn = Unborn::new(&output).unwrap();
+        std::fs::write(unborn.path().join("config.toml"), "").unwrap();
+        output.check().unwrap();
+        std::fs::create_dir(parent.path().join("run")).unwrap();
+        output.check().unwrap();
+        unborn.publish(&output).unwrap();
+        assert!(output.check().unwrap_err().to_string().contains("mixscore resume"));
+        let late = Unborn::new(&output).unwrap();
+        assert_eq!(late.publish(&output).unwrap_err().exit_code(), 4);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+}

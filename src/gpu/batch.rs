@@ -1,0 +1,164 @@
+//! A batch of replicates on the device: its gradient, its descent, its metrics.
+
+use super::finish::Finish;
+use super::model::{Model, padded, unpadded};
+use super::rows::{Form, Rows, Spec};
+use super::session::Handle;
+use crate::backend::{GradientSums, MeasureSums, UnitProblem};
+use crate::error::Result;
+use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::grid::{Grid, grid};
+use crate::objective::groups::Groups;
+use crate::random::streams::{Purpose, key};
+
+pub struct Batch {
+    handle: Handle,
+    problem: UnitProblem,
+    model: Model,
+    gradient: Option<GradientWork>,
+    /// The last measurement of either side.
+    measures: [Option<Rows>; 2],
+}
+
+struct GradientWork {
+    rows: Rows,
+    finish: Finish,
+    grid: Option<Grid>,
+}
+
+impl Batch {
+    /// # Errors
+    /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
+    pub fn new(handle: Handle, problem: UnitProblem) -> Result<Self> {
+        let model = Model::new(&handle.context, &problem)?;
+        let mut batch = Self { handle, problem, model, gradient: None, measures: [None, None] };
+        if batch.problem.sampler != Sampler::Grid {
+            batch.gradient = Some(batch.work(None)?);
+        }
+        Ok(batch)
+    }
+
+    pub fn n_replicates(&self) -> usize {
+        self.problem.n_replicates
+    }
+
+    fn form(&self) -> Form {
+        match (self.problem.divergence, self.problem.estimator) {
+            (Divergence::Forward, _) => Form { stein: false, own_rows: false, scatter: true, extra: 0.0 },
+            (_, Estimator::Pathwise) => Form { stein: false, own_rows: true, scatter: true, extra: 0.0 },
+            (_, Estimator::ScoreFunction) => Form { stein: false, own_rows: false, scatter: true, extra: 1.0 },
+            (_, Estimator::Stein | Estimator::Auto) => Form { stein: true, own_rows: true, scatter: false, extra: 0.0 },
+        }
+    }
+
+    fn keys(&self, purpose: Purpose) -> Vec<[u32; 2]> {
+        let first = self.problem.first_replicate;
+        (first..first + self.problem.n_replicates as u32).map(|r| key(self.problem.seed, purpose, r)).collect()
+    }
+
+    fn work(&self, grid: Option<Grid>) -> Result<GradientWork> {
+        let (context, kernels) = (&self.handle.context, &self.handle.kernels);
+        let spec = Spec {
+            strata: self.problem.strata(),
+            groups: grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len())),
+            sampler: self.problem.sampler,
+            grid: grid.as_ref(),
+            keys: self.keys(Purpose::Step),
+            form: Some(self.form()),
+            half: self.problem.storage == Storage::F16,
+            row_budget: self.handle.row_budget,
+        };
+        let rows = Rows::new(context, kernels, &self.model, &spec)?;
+        let finish = context.guarded(|| Finish::new(context, kernels, &self.model, &rows, self.form(), spec.strata))?;
+        Ok(GradientWork { rows, finish, grid })
+    }
+
+    /// The gradient's work at the current means: a grid is as fine as they need.
+    fn current_work(&mut self) -> Result<&GradientWork> {
+        if self.problem.sampler == Sampler::Grid {
+            let means = self.means()?;
+            let problem = &self.problem;
+            let centres = if problem.strata() == Side::Student { &means } else { &problem.teacher_means };
+            let mixtures = [(&problem.student_weights[..], &means[..]), (&problem.teacher_weights[..], &problem.teacher_means[..])];
+            let next = grid(problem.rank, problem.n_samples, centres, mixtures)?;
+            let same = |work: &GradientWork| work.grid.as_ref().is_some_and(|g| g.nodes == next.nodes);
+            if !self.gradient.as_ref().is_some_and(same) {
+                self.gradient = Some(self.work(Some(next))?);
+            }
+        }
+        match &self.gradient {
+            Some(work) => Ok(work),
+            None => unreachable!("only a grid's work waits for the means"),
+        }
+    }
+
+    pub fn set_means(&mut self, means: &[f64]) {
+        self.handle.context.write(&self.model.means[0], &padded(means, self.model.rank));
+    }
+
+    pub fn means(&self) -> Result<Vec<f64>> {
+        let n = self.model.n_replicates * self.model.n_components[0] * self.model.widths.features * 4;
+        Ok(unpadded(&self.handle.context.download(&self.model.means[0], n)?, self.model.rank))
+    }
+
+    pub fn gradient(&mut self, step: u64) -> Result<GradientSums> {
+        let context = self.handle.context.clone();
+        context.write(&self.model.state, &[step as u32]);
+        let (rank, n_replicates) = (self.model.rank, self.model.n_replicates);
+        let deterministic = self.problem.sampler == Sampler::Grid;
+        let work = self.current_work()?;
+        context.run(&work.rows.statistics_list, 1)?;
+        context.run(&work.finish.groups_list, 1)?;
+        let gradients = unpadded(&context.download(&work.finish.group_gradients, work.finish.n_numbers)?, rank);
+        let [half_square, _, _] = averages(&work.rows.statistics(&context)?, &work.rows.groups, deterministic);
+        Ok(GradientSums { groups: vec![work.rows.groups; n_replicates], group_gradients: gradients, half_square })
+    }
+
+    pub fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+        let context = self.handle.context.clone();
+        let rates: Vec<f32> = rates.iter().map(|r| *r as f32).collect();
+        context.write(&self.model.state, &[first_step as u32]);
+        let together = if self.problem.sampler == Sampler::Grid { 1 } else { n_steps };
+        let mut done = 0;
+        while done < n_steps {
+            let work = self.current_work()?;
+            context.write(&work.finish.rates, &rates);
+            context.run(&work.finish.step_list, together)?;
+            done += together;
+        }
+        Ok(())
+    }
+
+    pub fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+        let context = self.handle.context.clone();
+        let groups = Groups::new(n_samples, false, 1);
+        let slot = super::model::index(from);
+        if self.measures[slot].as_ref().is_none_or(|rows| rows.groups != groups) {
+            let purpose = [Purpose::MeasureStudent, Purpose::MeasureTeacher][slot];
+            let spec = Spec {
+                strata: from,
+                groups,
+                sampler: Sampler::Philox,
+                grid: None,
+                keys: self.keys(purpose),
+                form: None,
+                half: false,
+                row_budget: self.handle.row_budget,
+            };
+            self.measures[slot] = None; // its memory first
+            self.measures[slot] = Some(Rows::new(&context, &self.handle.kernels, &self.model, &spec)?);
+        }
+        context.write(&self.model.state, &[step as u32]);
+        let Some(rows) = &self.measures[slot] else { unreachable!("just made") };
+        context.run(&rows.statistics_list, 1)?;
+        let [half_square, log_ratio, excess] = averages(&rows.statistics(&context)?, &groups, false);
+        Ok(MeasureSums { groups, half_square, log_ratio, excess })
+    }
+}
+
+/// Averages over each group from sums of shape (pairs, G, 4); the nodes of a deterministic rule have weights that sum to one.
+fn averages(sums: &[f32], groups: &Groups, deterministic: bool) -> [Vec<f64>; 3] {
+    let count = |g: usize| if deterministic { 1.0 } else { groups.range(g).len() as f64 };
+    let pick = |c: usize| sums.chunks_exact(4).enumerate().map(|(at, s)| f64::from(s[c]) / count(at % groups.n_groups)).collect();
+    [pick(0), pick(1), pick(2)]
+}

@@ -1,0 +1,266 @@
+//! The device: adapters, buffers, submissions paced to a fraction of a second, bounded waits.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::dispatch::Limits;
+use super::kernels::Dispatch;
+use crate::error::{Error, Result};
+
+/// No submission is longer than a fraction of a second, so a device that needs this long has hung.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Seconds of work in one submission: long against the cost of submitting, short against a driver's watchdog (2 s on Windows).
+const SUBMISSION_SECONDS: f64 = 0.075;
+
+/// Dispatches in one submission at the most.
+const SUBMISSION_DISPATCHES: usize = 8192;
+
+/// An adapter as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Adapter {
+    pub name: String,
+    /// Vulkan, Metal or Dx12.
+    pub api: String,
+    /// discrete GPU, integrated GPU, virtual GPU, CPU or other.
+    pub kind: String,
+    pub driver: String,
+    /// Itself software: used only when asked for.
+    pub software: bool,
+    pub half_precision: bool,
+    pub timestamps: bool,
+    /// Bytes in one storage binding.
+    pub largest_binding: u64,
+    pub workgroup_memory: u32,
+}
+
+fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "CPU",
+        wgpu::DeviceType::Other => "other",
+    };
+    Adapter {
+        name: info.name,
+        api: format!("{:?}", info.backend),
+        kind: kind.into(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        half_precision: features.contains(wgpu::Features::SHADER_F16),
+        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        largest_binding: limits.max_storage_buffer_binding_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+    }
+}
+
+/// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
+fn found() -> &'static [wgpu::Adapter] {
+    static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    FOUND.get_or_init(look)
+}
+
+fn look() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+}
+
+/// Every adapter of this machine, in the order of `gpu:N`.
+pub fn adapters() -> Vec<Adapter> {
+    found().iter().map(describe).collect()
+}
+
+/// An open device.
+pub struct Context {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    /// The adapter it is on.
+    pub adapter: Adapter,
+    /// What it allows.
+    pub limits: Limits,
+    failure: Arc<Mutex<Option<String>>>,
+    operations_per_second: Mutex<f64>,
+}
+
+impl Context {
+    /// Opens the adapter at `index` of [`adapters`].
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] where the driver refuses.
+    pub fn open(index: usize) -> Result<Self> {
+        let chosen = found().get(index).ok_or_else(|| Error::NoDevice {
+            what: format!("There is no adapter {index}."),
+            remedy: "`mixscore devices` lists what was found.".into(),
+        })?;
+        let adapter = describe(chosen);
+        let optional = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let limits = chosen.limits();
+        let opened = pollster::block_on(chosen.request_device(&wgpu::DeviceDescriptor {
+            label: Some("mixscore"),
+            required_features: chosen.features() & optional,
+            required_limits: limits.clone(),
+            ..Default::default()
+        }));
+        let (device, queue) = opened.map_err(|error| Error::NoDevice {
+            what: format!("{} could not be opened: {error}.", adapter.name),
+            remedy: "Update its driver, or use --device cpu.".into(),
+        })?;
+        let failure: Arc<Mutex<Option<String>>> = Arc::default();
+        let (lost, uncaptured) = (failure.clone(), failure.clone());
+        device.set_device_lost_callback(move |reason, message| {
+            // A device that this process drops is no failure.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&lost, format!("the device was lost ({reason:?}: {message})"));
+            }
+        });
+        device
+            .on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, format!("the driver refused a command ({error})"))));
+        let limits = Limits { adapter: adapter.name.clone(), binding: adapter.largest_binding, buffer: limits.max_buffer_size };
+        Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9) })
+    }
+
+    /// The device itself, for pipelines.
+    pub(super) fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// A buffer of `bytes` (at least 16), refused before anything is taken where it does not fit.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
+        let size = bytes.max(16).next_multiple_of(16);
+        self.limits.check(label, size)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        Ok(self.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false }))
+    }
+
+    /// A buffer that holds `data`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn upload<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer> {
+        let buffer = self.buffer(label, size_of_val(data) as u64)?;
+        self.write(&buffer, data);
+        Ok(buffer)
+    }
+
+    /// A uniform buffer that holds `data`.
+    pub fn uniform(&self, data: &[u8]) -> wgpu::Buffer {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some("mixscore params"), size: data.len() as u64, usage, mapped_at_creation: false };
+        let buffer = self.device.create_buffer(&descriptor);
+        self.queue.write_buffer(&buffer, 0, data);
+        buffer
+    }
+
+    /// Writes `data` at the start of a buffer.
+    pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
+        self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
+    }
+
+    /// The first `n` numbers of a buffer.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
+        let bytes = (n * size_of::<T>()) as u64;
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let size = bytes.next_multiple_of(16);
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging =
+            self.device.create_buffer(&wgpu::BufferDescriptor { label: Some("mixscore staging"), size, usage, mapped_at_creation: false });
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        let submission = self.queue.submit([encoder.finish()]);
+        staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        self.wait(submission)?;
+        let lost = |error: String| Error::DeviceLost { what: format!("{}: results could not be read ({error})", self.adapter.name) };
+        let view = staging.slice(..).get_mapped_range().map_err(|error| lost(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view[..bytes as usize]))
+    }
+
+    /// Runs `steps` times the same list of dispatches, in as many submissions as it takes.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
+        let mut pending: Vec<&Dispatch> = Vec::new();
+        let mut operations = 0.0;
+        for dispatch in (0..steps).flat_map(|_| list) {
+            let budget = SUBMISSION_SECONDS * *self.rate();
+            if !pending.is_empty() && (operations + dispatch.operations > budget || pending.len() == SUBMISSION_DISPATCHES) {
+                self.submit(&pending, operations)?;
+                pending.clear();
+                operations = 0.0;
+            }
+            pending.push(dispatch);
+            operations += dispatch.operations;
+        }
+        self.submit(&pending, operations)
+    }
+
+    fn rate(&self) -> std::sync::MutexGuard<'_, f64> {
+        self.operations_per_second.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// One submission, waited for; what it took sets the size of the next.
+    fn submit(&self, dispatches: &[&Dispatch], operations: f64) -> Result<()> {
+        if dispatches.is_empty() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for dispatch in dispatches {
+                pass.set_pipeline(&dispatch.pipeline);
+                pass.set_bind_group(0, &dispatch.bindings, &[dispatch.params_offset]);
+                pass.dispatch_workgroups(dispatch.workgroups[0], dispatch.workgroups[1], 1);
+            }
+        }
+        let submission = self.queue.submit([encoder.finish()]);
+        self.wait(submission)?;
+        let measured = operations / start.elapsed().as_secs_f64();
+        let mut rate = self.rate();
+        // Towards what was measured, but never more than fourfold at once: one odd submission must not make the next one long.
+        *rate = measured.clamp(*rate / 4.0, *rate * 4.0).max(1e6);
+        Ok(())
+    }
+
+    fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        let lost = |what: String| Error::DeviceLost { what: format!("{}: {what}", self.adapter.name) };
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) });
+        if let Some(what) = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+            return Err(lost(what));
+        }
+        polled.map(|_| ()).map_err(|error| lost(format!("work did not finish within {} s ({error})", PATIENCE.as_secs())))
+    }
+
+    /// Runs `body` and turns out-of-memory and validation errors of the commands in it into ours.
+    ///
+    /// # Errors
+    /// Those of `body`; [`Error::DeviceLost`].
+    pub fn guarded<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = body();
+        let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+        match errors.into_iter().flatten().next() {
+            None => result,
+            Some(error) => result.and(Err(Error::DeviceLost { what: format!("{}: {error}", self.adapter.name) })),
+        }
+    }
+}
+
+fn note(failure: &Mutex<Option<String>>, text: String) {
+    failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(text);
+}

@@ -1,0 +1,204 @@
+//! Pure planning: how rows are cut into chunks, how many fit, how workgroups are folded. No GPU is named here.
+
+use crate::error::{Error, Result};
+use crate::objective::groups::{BLOCK, Groups};
+
+/// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
+pub const TILE: usize = 64;
+
+/// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
+const SCRATCH_BYTES: u64 = 64 << 20;
+
+/// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
+const PRODUCT_OPERATIONS: u64 = 1 << 30;
+
+/// Workgroups along one axis of a dispatch.
+const MOST_WORKGROUPS: u64 = 65_535;
+
+/// What an adapter allows.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For messages.
+    pub adapter: String,
+    /// Bytes in one storage binding.
+    pub binding: u64,
+    /// Bytes in one buffer.
+    pub buffer: u64,
+}
+
+impl Limits {
+    /// Refuses a buffer that no binding can hold.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] with the figures.
+    pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
+        let limit = self.binding.min(self.buffer);
+        if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
+    }
+}
+
+/// The widths of a row, in quads of four numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Widths {
+    /// ϱ/4, rounded up.
+    pub features: usize,
+    /// k/4, rounded up.
+    pub student: usize,
+    /// K/4, rounded up.
+    pub teacher: usize,
+}
+
+impl Widths {
+    /// Quads that hold the given numbers.
+    pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
+        Self { features: rank.div_ceil(4), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
+    }
+
+    fn widest(&self) -> usize {
+        self.features.max(self.student).max(self.teacher)
+    }
+
+    /// Bytes of all scratch buffers per row: draws and two vectors, responsibilities, projections and partial sums, statistics.
+    fn row_bytes(&self) -> u64 {
+        16 * (3 * self.features + 3 * (self.student + self.teacher) + 4) as u64
+    }
+}
+
+/// Rows that a chunk may hold: a multiple of [`BLOCK`].
+///
+/// # Errors
+/// [`Error::TooLarge`] where even one block of rows needs more than a binding.
+pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
+    let row = 16 * widths.widest() as u64;
+    limits.check("the scratch of one block of rows", row * BLOCK as u64)?;
+    let fits = limits.binding.min(limits.buffer) / row;
+    let aim = SCRATCH_BYTES / widths.row_bytes();
+    let quick = PRODUCT_OPERATIONS / (32 * (widths.features * widths.student.max(widths.teacher)) as u64);
+    let rows = fits.min(aim).min(quick).min(1 << 18) as usize;
+    Ok((rows / BLOCK * BLOCK).max(BLOCK))
+}
+
+/// The same range of samples of consecutive pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    pub first_pair: usize,
+    pub n_pairs: usize,
+    pub first_sample: usize,
+    /// Samples of each pair in this chunk.
+    pub n_samples: usize,
+    /// `n_samples` padded to whole tiles.
+    pub rows_per_pair: usize,
+}
+
+impl Chunk {
+    /// Rows in all.
+    pub fn rows(&self) -> usize {
+        self.n_pairs * self.rows_per_pair
+    }
+
+    /// Blocks of each pair.
+    pub fn blocks(&self, groups: &Groups) -> usize {
+        self.n_samples.div_ceil(groups.block_size())
+    }
+
+    /// Groups that the chunk touches.
+    pub fn groups(&self, groups: &Groups) -> usize {
+        (self.first_sample + self.n_samples - 1) / groups.group_size + 1 - self.first_sample / groups.group_size
+    }
+
+    /// Replicates that the chunk touches, of `n_strata` pairs each.
+    pub fn replicates(&self, n_strata: usize) -> usize {
+        (self.first_pair + self.n_pairs - 1) / n_strata + 1 - self.first_pair / n_strata
+    }
+}
+
+/// Cuts `n_pairs` × `n_samples` into chunks of at most `budget` rows (and never fewer than one block): many pairs with all their
+/// samples where a pair fits, else one pair and a range of whole blocks.
+pub fn plan(n_pairs: usize, n_samples: usize, budget: usize) -> Vec<Chunk> {
+    let padded = n_samples.next_multiple_of(TILE);
+    if padded <= budget.max(BLOCK) {
+        let together = (budget / padded).max(1);
+        let chunk = |first_pair| Chunk {
+            first_pair,
+            n_pairs: together.min(n_pairs - first_pair),
+            first_sample: 0,
+            n_samples,
+            rows_per_pair: padded,
+        };
+        return (0..n_pairs).step_by(together).map(chunk).collect();
+    }
+    let range = (budget / BLOCK * BLOCK).max(BLOCK);
+    let cut = |first_pair| {
+        (0..n_samples).step_by(range).map(move |first_sample| {
+            let n_samples = range.min(n_samples - first_sample);
+            Chunk { first_pair, n_pairs: 1, first_sample, n_samples, rows_per_pair: n_samples.next_multiple_of(TILE) }
+        })
+    };
+    (0..n_pairs).flat_map(cut).collect()
+}
+
+/// Workgroup counts along x and y for `n` workgroups: kernels skip the surplus.
+///
+/// # Errors
+/// [`Error::TooLarge`] beyond 65 535².
+pub fn fold(n: u64) -> Result<[u32; 2]> {
+    let x = n.clamp(1, MOST_WORKGROUPS);
+    let y = n.max(1).div_ceil(x);
+    if y > MOST_WORKGROUPS {
+        return Err(Error::TooLarge {
+            buffer: "the grid of a dispatch",
+            need: n,
+            adapter: "WebGPU".into(),
+            limit: MOST_WORKGROUPS * MOST_WORKGROUPS,
+        });
+    }
+    Ok([x as u32, y as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
+        for (n_pairs, n_samples) in [(1, 1), (1, 63), (5, 64), (7, 300), (3, 1000), (1, 4097), (100, 20)] {
+            for budget in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18] {
+                let mut seen = vec![0u8; n_pairs * n_samples];
+                for chunk in plan(n_pairs, n_samples, budget) {
+                    assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
+                    assert!(
+                        chunk.rows_per_pair.is_multiple_of(TILE)
+                            && chunk.rows_per_pair >= chunk.n_samples
+                            && chunk.first_sample.is_multiple_of(BLOCK)
+                    );
+                    for pair in chunk.first_pair..chunk.first_pair + chunk.n_pairs {
+                        seen[pair * n_samples + chunk.first_sample..][..chunk.n_samples].iter_mut().for_each(|s| *s += 1);
+                    }
+                }
+                assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {n_samples}, budget {budget}");
+            }
+        }
+    }
+
+    #[test]
+    fn folding_covers_every_workgroup_within_the_limits() {
+        for n in [0, 1, 65_535, 65_536, 1 << 20, 65_535 * 65_535] {
+            let [x, y] = fold(n).unwrap();
+            assert!(u64::from(x) * u64::from(y) >= n && x >= 1 && y >= 1);
+            assert!(u64::from(x) <= MOST_WORKGROUPS && u64::from(y) <= MOST_WORKGROUPS);
+        }
+        assert!(fold(65_535 * 65_535 + 1).is_err());
+    }
+
+    #[test]
+    fn budgets_respect_the_binding_limit_and_refuse_before_taking_memory() {
+        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20 };
+        for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
+            let widths = Widths::new(rank, k, teachers);
+            let rows = row_budget(widths, &limits).unwrap();
+            assert!(rows.is_multiple_of(BLOCK) && rows >= BLOCK);
+            assert!(rows as u64 * 16 * widths.widest() as u64 <= limits.binding, "{rank} {k}: {rows}");
+        }
+        assert!(matches!(row_budget(Widths::new(1 << 20, 1, 1), &limits), Err(Error::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,197 @@
+//! Log-density and score of a mixture at arbitrary points.
+//!
+//! First the component nearest to each point is found. Points are then sorted by it, so that the rows z = x − μ of one component form a
+//! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
+//! means far from the origin nor points in many dimensions cost any.
+
+use super::context::Context;
+use super::dispatch::{TILE, Widths, row_budget};
+use super::model::{padded, unpadded, with_logarithms};
+use super::params::{self, Params, STRIDE};
+use super::session::Handle;
+use super::stages::{lanes, tile};
+use crate::backend::Evaluation;
+use crate::error::Result;
+use crate::mixture::{GaussianMixture, squared_distance};
+
+/// A mixture in units of σ around its centroid, and its buffers.
+struct Evaluator<'a> {
+    handle: &'a Handle,
+    sigma: f64,
+    d: usize,
+    k: usize,
+    widths: Widths,
+    budget: usize,
+    /// (k, d), centred, in units of σ
+    unit_means: Vec<f64>,
+    means: wgpu::Buffer,
+    weights: wgpu::Buffer,
+}
+
+/// Evaluates `mixture` at `points` (n, d).
+///
+/// # Errors
+/// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
+pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+    let (k, d) = (mixture.n_components(), mixture.n_features());
+    let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
+    let unit = |rows: &[f64]| -> Vec<f64> {
+        rows.chunks_exact(d).flat_map(|row| row.iter().zip(&centroid).map(|(x, c)| (x - c) / sigma)).collect()
+    };
+    let unit_means = unit(mixture.means());
+    let points = unit(points);
+    let context = &handle.context;
+    let widths = Widths::new(d, k, 1);
+    let evaluator = Evaluator {
+        handle,
+        sigma,
+        d,
+        k,
+        widths,
+        budget: match handle.row_budget {
+            Some(rows) => rows.next_multiple_of(TILE),
+            None => row_budget(widths, &context.limits)?,
+        },
+        means: context.upload("the means", &padded(&unit_means, d))?,
+        weights: context.upload("the weights", &with_logarithms(mixture.weights()))?,
+        unit_means,
+    };
+    let nearest = if k == 1 { vec![0; points.len() / d] } else { evaluator.nearest(&points)? };
+    evaluator.densities(&points, &nearest, responsibilities)
+}
+
+impl Evaluator<'_> {
+    fn params(&self) -> Params {
+        Params {
+            n_strata: self.k as u32,
+            n_components: self.k as u32,
+            component_quads: self.widths.student as u32,
+            feature_quads: self.widths.features as u32,
+            rank: self.d as u32,
+            all_pairs: self.k as u32,
+            n_pairs: 1,
+            n_replicates: 1,
+            ..Params::default()
+        }
+    }
+
+    fn context(&self) -> &Context {
+        &self.handle.context
+    }
+
+    /// Points in single precision, padded to whole tiles of rows.
+    fn rows(&self, rows: &[f64]) -> Vec<f32> {
+        let mut out = padded(rows, self.d);
+        let width = 4 * self.widths.features;
+        out.resize((out.len() / width).next_multiple_of(TILE) * width, 0.0);
+        out
+    }
+
+    /// The component nearest to each of `points` (n, d), weights considered.
+    fn nearest(&self, points: &[f64]) -> Result<Vec<u32>> {
+        let (context, kernels) = (self.context(), &self.handle.kernels);
+        let (features, quads) = (self.widths.features, self.widths.student);
+        let n = points.len() / self.d;
+        let most = self.budget.min(n.next_multiple_of(TILE));
+        let x = context.buffer("points", (16 * most * features) as u64)?;
+        let distances = context.buffer("distances", (16 * most * quads) as u64)?;
+        let out = context.buffer("nearest components", (4 * most) as u64)?;
+        let mut nearest = Vec::with_capacity(n);
+        for part in points.chunks(most * self.d) {
+            let rows = self.rows(part);
+            context.write(&x, &rows);
+            let n_rows = rows.len() / (4 * features);
+            let params = context.uniform(&params::bytes(&[Params { rows_per_pair: n_rows as u32, ..self.params() }]));
+            let tile_columns = tile(quads);
+            let columns = (4 * quads).div_ceil(tile_columns);
+            let list = [
+                kernels
+                    .bind(context, &format!("distance_{tile_columns}"), &params, &[&x, &self.means, &self.weights, &distances])?
+                    .dispatch(0, n_rows / TILE * columns, (48 * n_rows * features * quads) as f64)?,
+                kernels.bind(context, "nearest", &params, &[&distances, &out])?.dispatch(
+                    0,
+                    n_rows.div_ceil(64),
+                    (8 * n_rows * quads) as f64,
+                )?,
+            ];
+            context.run(&list, 1)?;
+            nearest.extend(context.download::<u32>(&out, part.len() / self.d)?);
+        }
+        Ok(nearest)
+    }
+
+    fn densities(&self, points: &[f64], nearest: &[u32], responsibilities: bool) -> Result<Evaluation> {
+        let (context, kernels, d, k) = (self.context(), &self.handle.kernels, self.d, self.k);
+        let (features, quads) = (self.widths.features, self.widths.student);
+        let n = nearest.len();
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by_key(|i| nearest[*i]);
+        let most = self.budget.min(n.next_multiple_of(TILE));
+
+        let origins = context.buffer("origins", (4 * k) as u64)?;
+        let offsets = context.buffer("the logits at all means", (16 * k * quads) as u64)?;
+        let frames = context.buffer("frames", (32 * k * features) as u64)?;
+        let origin_log_weights = context.buffer("log-weights of origins", (8 * k) as u64)?;
+        let z = context.buffer("draws", (16 * most * features) as u64)?;
+        let r = context.buffer("responsibilities", (16 * most * quads) as u64)?;
+        let v = context.buffer("vectors", (16 * most * features) as u64)?;
+        let log_masses = context.buffer("log-masses", (8 * most) as u64)?;
+
+        // Runs of points with one nearest component, no longer than fits.
+        let mut runs: Vec<&[usize]> = order.chunk_by(|a, b| nearest[*a] == nearest[*b]).flat_map(|run| run.chunks(most)).collect();
+        runs.retain(|run| !run.is_empty());
+        let entries: Vec<Params> = runs
+            .iter()
+            .map(|run| Params { first_pair: nearest[run[0]], rows_per_pair: run.len().next_multiple_of(TILE) as u32, ..self.params() })
+            .chain([self.params()])
+            .collect();
+        let params = context.uniform(&params::bytes(&entries));
+        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
+        let (component_tile, feature_tile) = (tile(quads), tile(features));
+        let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
+        let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
+        let softmax = bind(&format!("softmax_{}", lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
+        let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
+        context.run(&[origin.dispatch((runs.len() * STRIDE) as u32, k, (60 * k * k * d) as f64)?], 1)?;
+        let origin_of: Vec<u32> = context.download(&origins, k)?;
+
+        let mut out = Evaluation {
+            log_density: vec![0.0; n],
+            score: vec![0.0; n * d],
+            responsibilities: if responsibilities { vec![0.0; n * k] } else { Vec::new() },
+        };
+        let constant = -0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() - d as f64 * self.sigma.ln();
+        for (at, run) in runs.iter().enumerate() {
+            let centre = nearest[run[0]] as usize;
+            let mean = |l: usize| &self.unit_means[l * d..(l + 1) * d];
+            let point = |i: usize| &points[i * d..(i + 1) * d];
+            let draws: Vec<f64> = run.iter().flat_map(|i| point(*i).iter().zip(mean(centre)).map(|(x, m)| x - m)).collect();
+            let rows = self.rows(&draws);
+            let n_rows = rows.len() / (4 * features);
+            context.write(&z, &rows);
+            let (offset, product) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64);
+            let list = [
+                logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?,
+                softmax.dispatch(offset, n_rows / 64 * lanes(quads), (80 * n_rows * quads) as f64)?,
+                posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?,
+            ];
+            context.run(&list, 1)?;
+            let vectors = unpadded(&context.download(&v, 4 * run.len() * features)?, d);
+            let masses: Vec<[f32; 2]> = context.download(&log_masses, run.len())?;
+            let origin = mean(origin_of[centre] as usize);
+            for (row, i) in run.iter().enumerate() {
+                out.log_density[*i] = f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) + constant;
+                let score = &mut out.score[i * d..(i + 1) * d];
+                let (own, z) = (&vectors[row * d..(row + 1) * d], &draws[row * d..(row + 1) * d]);
+                score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / self.sigma);
+            }
+            if responsibilities {
+                let own = unpadded(&context.download(&r, 4 * run.len() * quads)?, k);
+                for (row, i) in run.iter().enumerate() {
+                    out.responsibilities[i * k..(i + 1) * k].copy_from_slice(&own[row * k..(row + 1) * k]);
+                }
+            }
+        }
+        Ok(out)
+    }
+}

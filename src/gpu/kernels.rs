@@ -1,0 +1,133 @@
+//! Pipelines: a kernel is compiled when it is first used, bound to its buffers once, and dispatched from a plain list.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::context::Context;
+use super::dispatch::fold;
+use super::params::Params;
+use super::shaders::{self, Shader};
+use crate::error::Result;
+
+/// A compiled kernel.
+pub struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// One command of a list.
+#[derive(Clone)]
+pub struct Dispatch {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) bindings: wgpu::BindGroup,
+    pub(super) params_offset: u32,
+    pub(super) workgroups: [u32; 2],
+    /// For pacing: about how many operations it does.
+    pub(super) operations: f64,
+}
+
+/// A kernel with its buffers.
+#[derive(Clone)]
+pub struct Bound {
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+}
+
+impl Bound {
+    /// A dispatch of `n` workgroups of 64 with the params entry at `params_offset`, about `operations` operations.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
+    pub fn dispatch(&self, params_offset: u32, n: usize, operations: f64) -> Result<Dispatch> {
+        // A dispatch costs about as much as this many operations even if it does nothing.
+        let operations = operations + 2e4;
+        Ok(Dispatch {
+            pipeline: self.pipeline.clone(),
+            bindings: self.bindings.clone(),
+            params_offset,
+            workgroups: fold(n as u64)?,
+            operations,
+        })
+    }
+}
+
+/// All kernels of a device, compiled when first used.
+pub struct Kernels {
+    compiled: Mutex<HashMap<&'static str, Arc<Kernel>>>,
+    checked: bool,
+}
+
+impl Kernels {
+    /// With `checked`, indices are checked and loops bounded by the shader compiler: slower, for tests.
+    pub fn new(checked: bool) -> Self {
+        Self { compiled: Mutex::default(), checked }
+    }
+
+    /// The kernel `name` with `params` at binding 0 and `buffers` from binding 1 on.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
+    pub fn bind(&self, context: &Context, name: &str, params: &wgpu::Buffer, buffers: &[&wgpu::Buffer]) -> Result<Bound> {
+        let kernel = self.get(context, name)?;
+        let uniform = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(size_of::<Params>() as u64) };
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
+        entries.extend(
+            buffers.iter().zip(1..).map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
+        );
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(name), layout: &kernel.layout, entries: &entries };
+        Ok(Bound { pipeline: kernel.pipeline.clone(), bindings: context.device().create_bind_group(&descriptor) })
+    }
+
+    fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let shader = shaders::find(name);
+        if let Some(kernel) = compiled.get(shader.name) {
+            return Ok(kernel.clone());
+        }
+        let kernel = Arc::new(context.guarded(|| Ok(compile(context.device(), shader, self.checked)))?);
+        compiled.insert(shader.name, kernel.clone());
+        Ok(kernel)
+    }
+}
+
+fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader.name), source: wgpu::ShaderSource::Wgsl(shader.source.into()) };
+    let module = if checked {
+        device.create_shader_module(descriptor)
+    } else {
+        // Safety: the source is a constant of this crate. Every index is built from `Params`, which one planner writes together with
+        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`; tables that are indexed by
+        // data (`origins`) hold component numbers that the kernels wrote, valid also when means are NaN. Every loop runs over a range
+        // taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
+        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+    };
+    let mut entries = vec![binding(0, wgpu::BufferBindingType::Uniform, true)];
+    for (kind, index) in shader.bindings.chars().zip(1..) {
+        entries.push(binding(index, wgpu::BufferBindingType::Storage { read_only: kind == 'r' }, false));
+    }
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(shader.name),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(shader.name),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        // Every kernel writes its workgroup memory before it reads it; zeroing it first costs more than some kernels themselves.
+        compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
+        cache: None,
+    });
+    Kernel { pipeline, layout }
+}
+
+fn binding(index: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding: index,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
+}

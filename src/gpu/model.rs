@@ -1,0 +1,80 @@
+//! Both mixtures of a batch of replicates as they lie on the device.
+
+use super::context::Context;
+use super::dispatch::Widths;
+use crate::backend::UnitProblem;
+use crate::error::Result;
+use crate::objective::divergence::Side;
+
+/// Means and weights of either side; index 0 is the student, 1 the teacher.
+pub struct Model {
+    pub n_replicates: usize,
+    pub rank: usize,
+    /// k and K.
+    pub n_components: [usize; 2],
+    pub widths: Widths,
+    /// (R, components, feature quads)
+    pub means: [wgpu::Buffer; 2],
+    /// (components): w, ln w
+    pub weights: [wgpu::Buffer; 2],
+    /// (1): the step whose draws come next
+    pub state: wgpu::Buffer,
+}
+
+/// 0 for the student, 1 for the teacher.
+pub fn index(side: Side) -> usize {
+    match side {
+        Side::Student => 0,
+        Side::Teacher => 1,
+    }
+}
+
+impl Model {
+    /// The teacher of the problem, and a student whose means are still to come.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooLarge`].
+    pub fn new(context: &Context, problem: &UnitProblem) -> Result<Self> {
+        let n_components = [problem.n_components(), problem.n_teacher_components()];
+        let widths = Widths::new(problem.rank, n_components[0], n_components[1]);
+        let student_bytes = (problem.n_replicates * n_components[0] * widths.features * 16) as u64;
+        let teacher = padded(&problem.teacher_means, problem.rank);
+        Ok(Self {
+            n_replicates: problem.n_replicates,
+            rank: problem.rank,
+            n_components,
+            widths,
+            means: [context.buffer("the student's means", student_bytes)?, context.upload("the teacher's means", &teacher)?],
+            weights: [
+                context.upload("the student's weights", &with_logarithms(&problem.student_weights))?,
+                context.upload("the teacher's weights", &with_logarithms(&problem.teacher_weights))?,
+            ],
+            state: context.upload("the step", &[0u32; 4])?,
+        })
+    }
+
+    /// Quads of a side's responsibilities.
+    pub fn quads(&self, side: usize) -> usize {
+        [self.widths.student, self.widths.teacher][side]
+    }
+}
+
+/// Rows of `rank` numbers in single precision, padded with zeros to whole quads.
+pub fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
+    let width = rank.next_multiple_of(4);
+    let mut out = vec![0.0; rows.len() / rank * width];
+    for (to, from) in out.chunks_exact_mut(width).zip(rows.chunks_exact(rank)) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+    }
+    out
+}
+
+/// The inverse of [`padded`], in double precision.
+pub fn unpadded(rows: &[f32], rank: usize) -> Vec<f64> {
+    rows.chunks_exact(rank.next_multiple_of(4)).flat_map(|row| row[..rank].iter().map(|v| f64::from(*v))).collect()
+}
+
+/// w and ln w, the logarithm taken in double precision.
+pub fn with_logarithms(weights: &[f64]) -> Vec<[f32; 2]> {
+    weights.iter().map(|w| [*w as f32, w.ln() as f32]).collect()
+}

@@ -1,0 +1,253 @@
+//! The rows of one expectation: buffers, and the list of dispatches that takes every chunk from draws to sums over groups.
+
+use super::context::Context;
+use super::dispatch::{Chunk, Limits, Widths, plan, row_budget};
+use super::kernels::{Dispatch, Kernels};
+use super::model::{Model, index};
+use super::params::{self, Params, STRIDE};
+use super::stages::Stages;
+use crate::error::Result;
+use crate::objective::divergence::{Sampler, Side};
+use crate::objective::grid::Grid;
+use crate::objective::groups::Groups;
+
+/// What is made of each row beside its statistics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Form {
+    /// Coefficients of the Stein form.
+    pub stein: bool,
+    /// Each gradient row has a part that its own stratum owns (Stein, pathwise).
+    pub own_rows: bool,
+    /// Every stratum adds to every gradient row (all but Stein).
+    pub scatter: bool,
+    /// ½|a|² enters with this factor (score function: 1).
+    pub extra: f32,
+}
+
+/// What an expectation is over.
+pub struct Spec<'a> {
+    /// Whose components the strata are.
+    pub strata: Side,
+    pub groups: Groups,
+    pub sampler: Sampler,
+    /// The table of a grid.
+    pub grid: Option<&'a Grid>,
+    /// (R)
+    pub keys: Vec<[u32; 2]>,
+    /// `None`: statistics only.
+    pub form: Option<Form>,
+    /// Draws are stored in half precision.
+    pub half: bool,
+    /// Most rows of a chunk; `None`: what suits the adapter.
+    pub row_budget: Option<usize>,
+}
+
+/// Bytes of each buffer, computed before any is taken.
+pub struct Sizes {
+    pub origins: u64,
+    pub offsets: [u64; 2],
+    pub frames: u64,
+    pub draws: u64,
+    pub vectors: u64,
+    pub responsibilities: [u64; 2],
+    pub per_row: u64,
+    pub partials: u64,
+    pub coefficient_sums: [u64; 2],
+    pub statistic_sums: u64,
+    pub scattered: u64,
+}
+
+impl Sizes {
+    fn new(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Self {
+        let Widths { features, student, teacher } = model.widths;
+        let bytes = |quads: usize| 16 * quads as u64;
+        let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
+        let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(&spec.groups)).max().unwrap_or(0);
+        let (gradient, scatter) = (spec.form.is_some() as usize, spec.form.is_some_and(|f| f.scatter) as usize);
+        let sums = n_pairs * spec.groups.n_groups;
+        Self {
+            origins: bytes(n_pairs.div_ceil(4)),
+            offsets: [bytes(n_pairs * student), bytes(n_pairs * teacher)],
+            frames: bytes(2 * n_pairs * features),
+            draws: bytes(rows * features) / if spec.half { 2 } else { 1 },
+            vectors: bytes(rows * features),
+            responsibilities: [bytes(rows * student), bytes(rows * teacher)],
+            per_row: bytes(rows),
+            partials: bytes(blocks * if gradient == 1 { student.max(teacher) } else { 1 }),
+            coefficient_sums: [bytes(gradient * sums * student), bytes(gradient * sums * teacher)],
+            statistic_sums: bytes(sums),
+            scattered: bytes(scatter * model.n_replicates * spec.groups.n_groups * model.n_components[0] * features),
+        }
+    }
+
+    fn check(&self, limits: &Limits) -> Result<()> {
+        limits.check("the logits at the centres of all strata", self.offsets[0].max(self.offsets[1]))?;
+        limits.check("the frames of all strata", self.frames)?;
+        limits.check("the draws of a chunk", self.vectors)?;
+        limits.check("the responsibilities of a chunk", self.responsibilities[0].max(self.responsibilities[1]))?;
+        limits.check("the partial sums of a chunk", self.partials)?;
+        limits.check("the coefficients of all groups", self.coefficient_sums[0].max(self.coefficient_sums[1]))?;
+        limits.check("the gradients of all groups", self.scattered)
+    }
+}
+
+/// The buffers of an expectation and its recorded list.
+pub struct Rows {
+    pub groups: Groups,
+    pub n_strata: usize,
+    pub n_pairs: usize,
+    /// (pairs, groups) quads: sums of weight·(½|a|², ln p − ln q, excess, 1)
+    pub statistic_sums: wgpu::Buffer,
+    /// (pairs, groups, component quads) of either side
+    pub coefficient_sums: [wgpu::Buffer; 2],
+    /// (R, groups, k, feature quads)
+    pub scattered: wgpu::Buffer,
+    /// (pairs) of either side
+    pub origins: [wgpu::Buffer; 2],
+    /// The uniform entries; those of [`Rows::offset_of`] follow the chunks'.
+    pub params: wgpu::Buffer,
+    n_chunks: usize,
+    /// Origins, then every chunk; sums of statistics only in the second list.
+    pub gradient_list: Vec<Dispatch>,
+    pub statistics_list: Vec<Dispatch>,
+}
+
+/// A uniform entry that belongs to no chunk.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry {
+    Student,
+    Teacher,
+    /// The student's, for totals over groups.
+    StudentTotal,
+    TeacherTotal,
+}
+
+/// Uniform entries of a chunk: student, teacher, statistics.
+pub const ENTRIES: usize = 3;
+
+impl Rows {
+    /// Allocates and records.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooLarge`] before anything is taken; [`crate::Error::DeviceLost`].
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
+        let n_strata = model.n_components[index(spec.strata)];
+        let n_pairs = model.n_replicates * n_strata;
+        let budget = match spec.row_budget {
+            Some(rows) => rows,
+            None => row_budget(model.widths, &context.limits)?,
+        };
+        let chunks = plan(n_pairs, spec.groups.n_samples, budget);
+        let sizes = Sizes::new(model, spec, &chunks, n_pairs);
+        sizes.check(&context.limits)?;
+        context.guarded(|| Self::build(context, kernels, model, spec, &chunks, &sizes, n_strata))
+    }
+
+    fn build(
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        spec: &Spec,
+        chunks: &[Chunk],
+        sizes: &Sizes,
+        n_strata: usize,
+    ) -> Result<Self> {
+        let n_pairs = model.n_replicates * n_strata;
+        let pair = |label, sizes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, sizes[0])?, context.buffer(label, sizes[1])?]);
+        let mut rows = Self {
+            groups: spec.groups,
+            n_strata,
+            n_pairs,
+            statistic_sums: context.buffer("sums of statistics", sizes.statistic_sums)?,
+            coefficient_sums: pair("sums of coefficients", sizes.coefficient_sums)?,
+            scattered: context.buffer("scattered gradients", sizes.scattered)?,
+            origins: pair("origins", [sizes.origins; 2])?,
+            params: context.uniform(&params::bytes(&entries(model, spec, chunks, n_pairs))),
+            n_chunks: chunks.len(),
+            gradient_list: Vec::new(),
+            statistics_list: Vec::new(),
+        };
+        let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
+        let mut shared = Vec::new();
+        for side in 0..2 {
+            let work = (n_pairs * model.n_components[side] * model.rank * 60) as f64;
+            shared.push(stages.origin[side].dispatch(rows.offset_of([Entry::Student, Entry::Teacher][side]), n_pairs, work)?);
+        }
+        rows.gradient_list = shared.clone();
+        rows.statistics_list = shared;
+        for (c, chunk) in chunks.iter().enumerate() {
+            let densities = stages.densities(model, chunk, c)?;
+            rows.gradient_list.extend_from_slice(&densities);
+            rows.statistics_list.extend(densities);
+            rows.statistics_list.extend(stages.statistic_sums(&spec.groups, chunk, c)?);
+            if let Some(form) = spec.form {
+                let sums = stages.coefficients(model, &spec.groups, form, chunk, c)?;
+                rows.gradient_list.extend_from_slice(&sums);
+                rows.statistics_list.extend(sums);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The offset of an entry in [`Rows::params`].
+    pub fn offset_of(&self, entry: Entry) -> u32 {
+        ((ENTRIES * self.n_chunks + entry as usize) * STRIDE) as u32
+    }
+
+    /// Sums of statistics, shape (pairs, groups, 4).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
+        context.download(&self.statistic_sums, 4 * self.n_pairs * self.groups.n_groups)
+    }
+}
+
+fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<Params> {
+    let form = spec.form.unwrap_or(Form { stein: true, own_rows: false, scatter: false, extra: 0.0 });
+    let base = Params {
+        n_strata: (n_pairs / model.n_replicates) as u32,
+        feature_quads: model.widths.features as u32,
+        rank: model.rank as u32,
+        strata: index(spec.strata) as u32,
+        all_pairs: n_pairs as u32,
+        sampler: match spec.sampler {
+            Sampler::Grid => 2,
+            Sampler::Antithetic => 1,
+            _ => 0,
+        },
+        n_samples: spec.groups.n_samples as u32,
+        block_size: spec.groups.block_size() as u32,
+        group_size: spec.groups.group_size as u32,
+        n_groups: spec.groups.n_groups as u32,
+        out_groups: spec.groups.n_groups as u32,
+        n_replicates: model.n_replicates as u32,
+        stein: form.stein as u32,
+        own_rows: form.own_rows as u32,
+        extra: form.extra,
+        teacher_components: model.n_components[1] as u32,
+        teacher_quads: model.widths.teacher as u32,
+        ..Params::default()
+    };
+    let sided = |side: usize, params: Params| Params {
+        side: side as u32,
+        n_components: model.n_components[side] as u32,
+        component_quads: model.quads(side) as u32,
+        ..params
+    };
+    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 4);
+    for chunk in chunks {
+        let of_chunk = Params {
+            first_pair: chunk.first_pair as u32,
+            n_pairs: chunk.n_pairs as u32,
+            first_sample: chunk.first_sample as u32,
+            chunk_samples: chunk.n_samples as u32,
+            rows_per_pair: chunk.rows_per_pair as u32,
+            ..base
+        };
+        out.extend([sided(0, of_chunk), sided(1, of_chunk), Params { component_quads: 1, ..sided(0, of_chunk) }]);
+    }
+    let total = Params { out_groups: 1, ..base };
+    out.extend([sided(0, base), sided(1, base), sided(0, total), sided(1, total)]);
+    out
+}

@@ -1,0 +1,187 @@
+//! One line per kernel: the kernels of a chunk with their buffers, and the order in which they run.
+
+use super::context::Context;
+use super::dispatch::{Chunk, Widths};
+use super::kernels::{Bound, Dispatch, Kernels};
+use super::model::{Model, index};
+use super::params::STRIDE;
+use super::rows::{ENTRIES, Form, Rows, Sizes, Spec};
+use crate::error::Result;
+use crate::objective::groups::Groups;
+
+/// Kernels with their buffers.
+pub struct Stages {
+    draw: Bound,
+    pub origin: [Bound; 2],
+    logits: [Bound; 2],
+    softmax: [Bound; 2],
+    posterior: [Bound; 2],
+    statistics: Bound,
+    block_sums: Bound,
+    fold_statistics: Bound,
+    gradient: Option<GradientStages>,
+    tiles: Tiles,
+    n_strata: usize,
+}
+
+struct GradientStages {
+    projections: [Bound; 2],
+    centre: [Bound; 2],
+    coefficients: [Bound; 2],
+    fold: [Bound; 2],
+    scatter: Option<Bound>,
+}
+
+/// Tile columns for products over components of either side and over features; lanes of a row likewise.
+#[derive(Clone, Copy)]
+struct Tiles {
+    components: [usize; 2],
+    features: usize,
+}
+
+/// Narrow tiles for few columns; the order of sums is the same.
+pub fn tile(quads: usize) -> usize {
+    if quads <= 8 { 16 } else { 64 }
+}
+
+/// Invocations that share a row.
+pub fn lanes(quads: usize) -> usize {
+    if quads <= 8 { 1 } else { 16 }
+}
+
+impl Stages {
+    /// # Errors
+    /// The device's.
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+        let Widths { features, student, teacher } = model.widths;
+        let half = if spec.half { "_f16" } else { "" };
+        let tiles = Tiles { components: [tile(student), tile(teacher)], features: tile(features) };
+        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
+        let scratch = |label, bytes| context.buffer(label, bytes);
+
+        let keys = context.upload("keys", &spec.keys)?;
+        let nodes = context.upload("nodes", &spec.grid.map(|g| super::model::padded(&g.nodes, model.rank)).unwrap_or_default())?;
+        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
+        let shares = context.upload("weights of nodes", &shares)?;
+        let (z, weight) = (scratch("draws", sizes.draws)?, scratch("weights of rows", sizes.per_row / 4)?);
+        let offsets = [scratch("offsets", sizes.offsets[0])?, scratch("offsets", sizes.offsets[1])?];
+        let frames = scratch("frames", sizes.frames)?;
+        let log_weights = scratch("log-weights of origins", 2 * sizes.origins)?;
+        let responsibilities =
+            [scratch("responsibilities", sizes.responsibilities[0])?, scratch("responsibilities", sizes.responsibilities[1])?];
+        let vectors = [scratch("vectors", sizes.vectors)?, scratch("vectors", sizes.vectors)?];
+        let log_masses = scratch("log-masses", sizes.per_row / 2)?;
+        let statistics = scratch("statistics", 2 * sizes.per_row)?;
+        let partials = scratch("partial sums", sizes.partials)?;
+        let (means, weights, origins) = (&model.means, &model.weights, &rows.origins);
+        let centres = &means[index(spec.strata)];
+
+        let gradient = match spec.form {
+            None => None,
+            Some(form) => {
+                let projected = [scratch("projections", sizes.responsibilities[0])?, scratch("projections", sizes.responsibilities[1])?];
+                Some(GradientStages {
+                    projections: both(&|s| {
+                        // Without Stein, a has taken the place of V_p, and both sides project it.
+                        let left = if form.stein { &vectors[s] } else { &vectors[0] };
+                        let name = format!("projections_{}", tiles.components[s]);
+                        bind(&name, &[left, &means[s], &origins[s], &offsets[s], &projected[s]])
+                    })?,
+                    centre: both(&|s| bind(&format!("centre_{}", lanes([student, teacher][s])), &[&responsibilities[s], &projected[s]]))?,
+                    coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
+                    fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
+                    scatter: form
+                        .scatter
+                        .then(|| {
+                            let strata_weights = &weights[index(spec.strata)];
+                            let (r, u) = (&responsibilities[0], &projected[0]);
+                            let name = format!("scatter_{}{half}", tiles.features);
+                            bind(&name, &[r, u, &vectors[0], &z, &frames, &statistics, strata_weights, &rows.scattered])
+                        })
+                        .transpose()?,
+                })
+            }
+        };
+        Ok(Self {
+            draw: bind(&format!("draw{half}"), &[&keys, &model.state, &nodes, &shares, &z, &weight])?,
+            origin: both(&|s| bind("origin", &[centres, &means[s], &weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
+            logits: both(&|s| {
+                let name = format!("logits_{}{half}", tiles.components[s]);
+                bind(&name, &[&z, &means[s], &origins[s], &offsets[s], &responsibilities[s]])
+            })?,
+            softmax: both(&|s| {
+                bind(&format!("softmax_{}", lanes([student, teacher][s])), &[&responsibilities[s], &log_weights, &log_masses])
+            })?,
+            posterior: both(&|s| {
+                let name = format!("posterior_{}", tiles.features);
+                bind(&name, &[&responsibilities[s], &means[s], &origins[s], &frames, &vectors[s]])
+            })?,
+            statistics: bind(
+                &format!("statistics_{}{half}", lanes(features)),
+                &[&z, &vectors[0], &vectors[1], &frames, &log_masses, &weight, &statistics],
+            )?,
+            block_sums: bind("block_sums", &[&statistics, &partials])?,
+            fold_statistics: bind("fold", &[&partials, &rows.statistic_sums])?,
+            gradient,
+            tiles,
+            n_strata: rows.n_strata,
+        })
+    }
+
+    /// Draws, responsibilities, posterior vectors and statistics of a chunk.
+    pub fn densities(&self, model: &Model, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+        let (rows, features) = (chunk.rows(), model.widths.features);
+        let row_tiles = rows / 64;
+        let mut out = vec![self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?];
+        for side in 0..2 {
+            let (quads, at) = (model.quads(side), offset(c, side));
+            let product = (32 * rows * features * quads) as f64;
+            let columns = (4 * quads).div_ceil(self.tiles.components[side]);
+            out.push(self.logits[side].dispatch(at, row_tiles * columns, product)?);
+            out.push(self.softmax[side].dispatch(at, row_tiles * lanes(quads), (80 * rows * quads) as f64)?);
+            let columns = (4 * features).div_ceil(self.tiles.features);
+            out.push(self.posterior[side].dispatch(at, row_tiles * columns, product)?);
+        }
+        out.push(self.statistics.dispatch(offset(c, 0), row_tiles * lanes(features), (64 * rows * features) as f64)?);
+        Ok(out)
+    }
+
+    /// Sums of statistics over the groups of a chunk.
+    pub fn statistic_sums(&self, groups: &Groups, chunk: &Chunk, c: usize) -> Result<[Dispatch; 2]> {
+        let (blocks, sums) = (chunk.n_pairs * chunk.blocks(groups), chunk.n_pairs * chunk.groups(groups));
+        Ok([
+            self.block_sums.dispatch(offset(c, 2), blocks.div_ceil(64), (8 * chunk.rows()) as f64)?,
+            self.fold_statistics.dispatch(offset(c, 2), sums.div_ceil(64), (8 * blocks) as f64)?,
+        ])
+    }
+
+    /// Sums of coefficients over the groups of a chunk, and the scatter.
+    pub fn coefficients(&self, model: &Model, groups: &Groups, form: Form, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+        let Some(stages) = &self.gradient else { return Ok(Vec::new()) };
+        let (rows, features) = (chunk.rows(), model.widths.features);
+        let mut out = Vec::new();
+        // The teacher's coefficients matter only to the part that rows own.
+        for side in 0..if form.own_rows { 2 } else { 1 } {
+            let (quads, at) = (model.quads(side), offset(c, side));
+            let columns = (4 * quads).div_ceil(self.tiles.components[side]);
+            let blocks = chunk.n_pairs * chunk.blocks(groups) * quads;
+            let sums = chunk.n_pairs * chunk.groups(groups) * quads;
+            out.push(stages.projections[side].dispatch(at, rows / 64 * columns, (32 * rows * features * quads) as f64)?);
+            out.push(stages.centre[side].dispatch(at, rows / 64 * lanes(quads), (16 * rows * quads) as f64)?);
+            out.push(stages.coefficients[side].dispatch(at, blocks.div_ceil(64), (16 * rows * quads) as f64)?);
+            out.push(stages.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
+        }
+        if let Some(scatter) = &stages.scatter {
+            let quads = model.widths.student;
+            let tiles = (4 * quads).div_ceil(64) * (4 * features).div_ceil(self.tiles.features);
+            let owners = chunk.groups(groups) * chunk.replicates(self.n_strata);
+            out.push(scatter.dispatch(offset(c, 0), owners * tiles, (64 * rows * features * quads) as f64)?);
+        }
+        Ok(out)
+    }
+}
+
+fn offset(chunk: usize, entry: usize) -> u32 {
+    ((ENTRIES * chunk + entry) * STRIDE) as u32
+}

@@ -1,0 +1,54 @@
+//! Every device against the reference with the same draws: one set of tests for each adapter and for the CPU backend.
+//!
+//! Devices are found at run time. Without an adapter the GPU's tests are *ignored*; with REQUIRE_GPU=1 they *fail* instead.
+//! MIXSCORE_NIGHTLY=1 adds larger sizes.
+
+#[path = "parity/cases.rs"]
+mod cases;
+#[path = "parity/device.rs"]
+mod device;
+#[path = "parity/planted.rs"]
+mod planted;
+
+use cases::all;
+use device::{Which, devices};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let devices = devices();
+    let mut trials = planted::trials();
+    for which in &devices {
+        let name = which.name();
+        for case in all() {
+            let which = which.clone();
+            trials.push(Trial::test(format!("{name}::{}", case.name), move || case.run(&which)));
+        }
+        for (test, body) in device::TESTS {
+            let which = which.clone();
+            trials.push(Trial::test(format!("{name}::{test}"), move || body(&which)));
+        }
+    }
+    if !devices.iter().any(|d| matches!(d, Which::Adapter(..))) {
+        let required = std::env::var("REQUIRE_GPU").is_ok_and(|v| v == "1");
+        let missing = || Err(Failed::from("no adapter was found: install a Vulkan driver (mesa-vulkan-drivers has a software one)"));
+        trials.push(Trial::test("gpu::every_case", missing).with_ignored_flag(!required));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// ‖got − want‖ / ‖want‖, or the norm of the error alone where want is zero.
+fn normwise(got: &[f64], want: &[f64]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let error = norm(&mut got.iter().zip(want).map(|(g, w)| g - w));
+    let scale = norm(&mut want.iter().copied());
+    if got.len() != want.len() {
+        return f64::NAN;
+    }
+    if scale > 0.0 { error / scale } else { error }
+}
+
+/// Passes on err ≤ bound, so that NaN fails.
+fn within(what: &str, err: f64, bound: f64) -> Result<(), Failed> {
+    if err <= bound { Ok(()) } else { Err(format!("{what}: error {err:.2e} over {bound:.0e}").into()) }
+}

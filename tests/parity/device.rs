@@ -1,0 +1,245 @@
+//! The devices, and the tests that do not compare with the reference: words and normals, bit-identity, limits.
+
+use libtest_mimic::Failed;
+use mixscore::backend::Backend;
+use mixscore::backend::UnitProblem;
+use mixscore::error::Error;
+use mixscore::gpu::{self, Choice, Gpu};
+use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::random::normal::normal_f64;
+use mixscore::random::philox::philox;
+
+use super::cases::{Case, all};
+
+/// A device under test.
+#[derive(Clone)]
+pub enum Which {
+    Cpu,
+    /// The index and the name of an adapter.
+    Adapter(usize, String),
+}
+
+/// The CPU backend and every adapter.
+pub fn devices() -> Vec<Which> {
+    let adapters = gpu::adapters().into_iter().enumerate().map(|(i, a)| Which::Adapter(i, a.name));
+    [Which::Cpu].into_iter().chain(adapters).collect()
+}
+
+impl Which {
+    pub fn name(&self) -> String {
+        match self {
+            Which::Cpu => "cpu".into(),
+            Which::Adapter(i, name) => format!("gpu{i}[{name}]"),
+        }
+    }
+
+    pub fn open(&self) -> Box<dyn Backend> {
+        match self {
+            Which::Cpu => Box::new(mixscore::cpu::Cpu::new()),
+            Which::Adapter(..) => Box::new(self.gpu()),
+        }
+    }
+
+    fn gpu(&self) -> Gpu {
+        match self {
+            Which::Cpu => unreachable!("asked of adapters only"),
+            Which::Adapter(i, _) => gpu::open(Choice::Any(*i)).unwrap(),
+        }
+    }
+}
+
+type Test = fn(&Which) -> Result<(), Failed>;
+
+/// Tests of each device by name.
+pub const TESTS: [(&str, Test); 8] = [
+    ("words are the host's, normals within 4 ULP", words_and_normals),
+    ("one set of bits for any row budget, and in the checked mode", any_row_budget),
+    ("one set of bits for replicates together or alone", replicates_alone),
+    ("one set of bits for steps in one call or many", steps_in_many_calls),
+    ("means go out and in unchanged", means_round_trip),
+    ("p = q gives exactly zero", zero_at_the_optimum),
+    ("what fits no binding is refused", too_large),
+    ("half precision is near single precision, or refused", half_precision),
+];
+
+fn words_and_normals(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // its words are the host's own; its normals have their own test
+    }
+    let key = [0x1234_5678, 0x9abc_def0];
+    let n = 1 << 18; // four words each
+    let (words, normals) = which.gpu().words(key, n)?;
+    let mut worst = 0.0f64;
+    for i in 0..n {
+        let want = philox([i as u32, 1, 2, 3], key);
+        if words[i] != want {
+            return Err(format!("counter {i}: words {:x?} instead of {want:x?}", words[i]).into());
+        }
+        for (word, z) in want.iter().zip(normals[i]) {
+            let exact = normal_f64(*word);
+            let ulp = f64::from((exact.abs() as f32).next_up() - exact.abs() as f32);
+            let err = (f64::from(z) - exact).abs() / ulp;
+            // A NaN takes the place of any number.
+            worst = if err <= worst { worst } else { err };
+        }
+    }
+    if worst <= 4.0 { Ok(()) } else { Err(format!("normals: {worst} ULP").into()) }
+}
+
+/// A problem that needs several chunks and groups of several blocks.
+fn long_case() -> Case {
+    Case { n_samples: 9000, k: 3, n_teachers: 2, ..all()[3].clone() }
+}
+
+const FORMS: [(Divergence, Estimator); 4] = [
+    (Divergence::Reverse, Estimator::Stein),
+    (Divergence::Reverse, Estimator::Pathwise),
+    (Divergence::Reverse, Estimator::ScoreFunction),
+    (Divergence::Forward, Estimator::Stein),
+];
+
+/// Gradients, statistics and metrics of a case, and the means after two steps, as one list of numbers.
+fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimator), sampler: Sampler) -> Result<Vec<f64>, Failed> {
+    let mut session = backend.open(&case.problem(3, form.0, form.1, sampler))?;
+    session.set_means(&case.means(3))?;
+    let gradient = session.gradient(2)?;
+    let measure = session.measure(Side::Teacher, 700, 1)?;
+    session.descend(0, 2, &vec![0.1; case.k])?;
+    Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.means()?].concat())
+}
+
+fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
+    let differ = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    if a.len() == b.len() && !a.is_empty() && differ == 0 { Ok(()) } else { Err(format!("{what}: {differ} of {} differ", a.len()).into()) }
+}
+
+fn any_row_budget(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // it has no budget to set
+    }
+    for (form, case) in FORMS.into_iter().flat_map(|form| [(form, long_case()), (form, all()[2].clone())]) {
+        let want = everything(&mut which.gpu(), &case, form, Sampler::Philox)?;
+        for rows in [256, 1024, 20_000] {
+            let got = everything(&mut which.gpu().with_row_budget(rows), &case, form, Sampler::Philox)?;
+            same_bits(&format!("{form:?}, {rows} rows"), &got, &want)?;
+        }
+        let got = everything(&mut which.gpu().checked(), &case, form, Sampler::Philox)?;
+        same_bits(&format!("{form:?}, checked"), &got, &want)?;
+    }
+    Ok(())
+}
+
+fn replicates_alone(which: &Which) -> Result<(), Failed> {
+    let case = all()[2].clone();
+    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]) {
+        let mut backend = which.open();
+        let together = case.problem(3, form.0, form.1, sampler);
+        let (means, rates) = (case.means(3), vec![0.05; case.k]);
+        let mut session = backend.open(&together)?;
+        session.set_means(&means)?;
+        session.descend(4, 2, &rates)?;
+        let want = session.means()?;
+        let (row, teacher_row) = (case.k * case.rank, case.n_teachers * case.rank);
+        let mut got = Vec::new();
+        for r in 0..3 {
+            let mut alone = together.clone();
+            alone.n_replicates = 1;
+            alone.first_replicate += r as u32;
+            alone.teacher_means = together.teacher_means[r * teacher_row..(r + 1) * teacher_row].to_vec();
+            let mut session = backend.open(&alone)?;
+            session.set_means(&means[r * row..(r + 1) * row])?;
+            session.descend(4, 2, &rates)?;
+            got.extend(session.means()?);
+        }
+        same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
+    }
+    Ok(())
+}
+
+fn steps_in_many_calls(which: &Which) -> Result<(), Failed> {
+    let case = all()[2].clone();
+    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
+        let mut backend = which.open();
+        let mut ends = Vec::new();
+        for cuts in [vec![6], vec![1, 2, 3]] {
+            let mut session = backend.open(&case.problem(2, form.0, form.1, sampler))?;
+            session.set_means(&case.means(2))?;
+            let mut step = 7;
+            for n in cuts {
+                session.descend(step, n, &vec![0.05; case.k])?;
+                step += n;
+                let means = session.means()?;
+                session.set_means(&means)?;
+            }
+            ends.push(session.means()?);
+        }
+        same_bits(&format!("{form:?} {sampler:?}"), &ends[0], &ends[1])?;
+    }
+    Ok(())
+}
+
+fn means_round_trip(which: &Which) -> Result<(), Failed> {
+    let case = all()[4].clone();
+    let mut backend = which.open();
+    let mut session = backend.open(&case.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox))?;
+    session.set_means(&case.means(2))?;
+    let first = session.means()?;
+    session.set_means(&first)?;
+    same_bits("means", &session.means()?, &case.means(2))
+}
+
+fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
+    let case = Case { k: 5, n_teachers: 5, ..all()[4].clone() };
+    let mut backend = which.open();
+    for form in FORMS {
+        let problem = case.problem(1, form.0, form.1, Sampler::Philox);
+        let mut session = backend.open(&problem)?;
+        session.set_means(&problem.teacher_means)?;
+        let sums = session.gradient(1)?;
+        let largest = sums.group_gradients.iter().chain(&sums.half_square).fold(0.0f64, |a, v| if v.abs() <= a { a } else { v.abs() });
+        // Both sides are the same sums of the same numbers; 1e-6 leaves room for a compiler that contracts them differently.
+        super::within(&format!("{form:?}"), largest, 1e-6)?;
+    }
+    Ok(())
+}
+
+fn half_precision(which: &Which) -> Result<(), Failed> {
+    let Which::Adapter(..) = which else { return Ok(()) }; // the CPU backend has no half precision
+    let mut gpu = which.gpu();
+    for (form, at) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]) {
+        let case = all()[at].clone();
+        let single = case.problem(2, form.0, form.1, Sampler::Antithetic);
+        let single = UnitProblem { n_samples: Some(512), ..single };
+        let half = UnitProblem { storage: Storage::F16, ..single.clone() };
+        let mut gradients = Vec::new();
+        for problem in [&single, &half] {
+            match gpu.open(problem) {
+                Err(Error::NoDevice { .. }) if !gpu.adapter().half_precision => return Ok(()),
+                session => {
+                    let mut session = session?;
+                    session.set_means(&case.means(2))?;
+                    gradients.push(session.gradient(3)?.group_gradients);
+                }
+            }
+        }
+        // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
+        super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
+        if gradients[0] == gradients[1] {
+            return Err("half precision changed nothing: was it used?".into());
+        }
+    }
+    Ok(())
+}
+
+/// A problem that no adapter holds is refused with figures, before memory is taken.
+fn too_large(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // bound by memory alone
+    }
+    let case = Case { k: 1, n_teachers: 1, rank: 1 << 22, ..all()[0].clone() };
+    match which.open().open(&case.problem(1, Divergence::Reverse, Estimator::Stein, Sampler::Philox)) {
+        Err(Error::TooLarge { .. }) => Ok(()),
+        Err(other) => Err(format!("another error: {other}").into()),
+        Ok(_) => Err("it was accepted".into()),
+    }
+}
