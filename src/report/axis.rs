@@ -7,13 +7,22 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 /// Numbers beyond this are not drawn: sums and squares of those below stay finite.
 const LARGEST: f64 = 1e100;
 
+/// How values are placed, and where ticks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    Linear,
+    /// Linear with ticks at whole numbers only.
+    Whole,
+    Logarithmic,
+}
+
 /// The range and the title (with its unit) of one direction of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
     pub title: String,
     pub low: f64,
     pub high: f64,
-    pub logarithmic: bool,
+    pub scale: Scale,
 }
 
 /// True for numbers that can be drawn.
@@ -27,19 +36,29 @@ impl Axis {
         let (low, high) = ends(values.into_iter().filter(|v| *v >= 1e-100))?;
         let margin = ((high / low).log10() * 0.04).max(0.05);
         let (low, high) = (low / 10f64.powf(margin), high * 10f64.powf(margin));
-        Some(Axis { title: title.into(), low, high, logarithmic: true })
+        Some(Axis { title: title.into(), low, high, scale: Scale::Logarithmic })
     }
 
     /// A linear axis around `values`; `None` when there is none.
     pub fn linear(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
         let (low, high) = ends(values)?;
         let margin = ((high - low) * 0.04).max(high.abs().max(1e-3) * 1e-3);
-        Some(Axis { title: title.into(), low: low - margin, high: high + margin, logarithmic: false })
+        Some(Axis { title: title.into(), low: low - margin, high: high + margin, scale: Scale::Linear })
     }
 
     /// A linear axis with given ends.
     pub fn between(title: &str, low: f64, high: f64) -> Axis {
-        Axis { title: title.into(), low, high, logarithmic: false }
+        Axis { title: title.into(), low, high, scale: Scale::Linear }
+    }
+
+    /// An axis of `n` things counted from 0.
+    pub fn counting(title: &str, n: usize) -> Axis {
+        Axis { title: title.into(), low: -0.6, high: n as f64 - 0.4, scale: Scale::Whole }
+    }
+
+    /// True for a logarithmic axis.
+    pub fn is_logarithmic(&self) -> bool {
+        self.scale == Scale::Logarithmic
     }
 
     /// True where `v` lies on the axis.
@@ -49,13 +68,15 @@ impl Axis {
 
     /// The label of a tick.
     pub fn format(&self, v: f64) -> String {
-        if self.logarithmic { logarithmic_label(v) } else { super::number::short(v) }
+        if self.is_logarithmic() { logarithmic_label(v) } else { super::number::short(v) }
     }
 
     /// Where the labels are.
     pub fn ticks(&self) -> Vec<f64> {
-        if !self.logarithmic {
-            return linear_ticks(self.low, self.high);
+        match self.scale {
+            Scale::Linear => return linear_ticks(self.low, self.high),
+            Scale::Whole => return linear_ticks(self.low, self.high).into_iter().filter(|v| v.fract() == 0.0).collect(),
+            Scale::Logarithmic => {}
         }
         let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
         let decades = last - first + 1;
@@ -101,7 +122,7 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        let place = if self.logarithmic {
+        let place = if self.is_logarithmic() {
             (value / self.low).ln() / (self.high / self.low).ln()
         } else {
             (value - self.low) / (self.high - self.low)

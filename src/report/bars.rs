@@ -37,12 +37,11 @@ pub fn covered(run: &Run) -> Option<Covered> {
     Some(sum)
 }
 
-/// Bars for the students, black lines for the teacher.
+/// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all.
 pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
-    let n = teacher.n_components() as f64;
     let heights = covered.student_weight.iter().chain(teacher.weights()).copied();
     let top = heights.filter(|h| h.is_finite()).fold(0.0, f64::max) * 1.08;
-    let x = Axis::between("teacher component", -0.6, n - 0.4);
+    let x = Axis::counting("teacher component, from 0", teacher.n_components());
     let y = Axis::between("weight", 0.0, top.max(1e-6));
     let mut marks = Vec::new();
     for (j, weight) in covered.student_weight.iter().enumerate() {
@@ -55,5 +54,10 @@ pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
         let points = vec![(j - 0.45, *weight), (j + 0.45, *weight)];
         marks.push(Mark::Line { points, ink: Ink::Text, width: 5, opacity: 1.0 });
     }
-    Some(Chart { description: "Student weight at each teacher component beside the teacher's weight".into(), x, y, marks })
+    (teacher.n_components() > 1).then_some(Chart {
+        description: "Student weight at each teacher component beside the teacher's weight".into(),
+        x,
+        y,
+        marks,
+    })
 }

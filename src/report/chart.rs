@@ -13,13 +13,13 @@ pub const WIDTH: i32 = 480;
 pub const HEIGHT: i32 = 340;
 
 /// Nominal pixels around the plotting area, as (left, right without labels, right with labels, top, bottom).
-const LEFT: i32 = 64;
+const LEFT: i32 = 68;
 const RIGHT: i32 = 14;
-const RIGHT_WITH_LABELS: i32 = 112;
+const RIGHT_WITH_LABELS: i32 = 126;
 const TOP: i32 = 12;
-const BOTTOM: i32 = 48;
+const BOTTOM: i32 = 50;
 
-const FONT: i32 = 13;
+const FONT: i32 = 15;
 
 /// A colour of Okabe and Ito's palette, or a grey. The page's style sheet maps each to its dark counterpart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

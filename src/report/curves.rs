@@ -80,7 +80,7 @@ fn chart(metrics: &Table, curves: &[Curve], y: Axis, description: &str) -> Optio
 fn add_curve(chart: &mut Chart, metrics: &Table, rows: &[usize], name: &str, ink: Ink) {
     let x = |t: usize| metrics.steps[t] + 1.0;
     let (low, high) = (chart.y.low, chart.y.high);
-    let shown = |v: f64| drawable(v) && (!chart.y.logarithmic || v > 0.0);
+    let shown = |v: f64| drawable(v) && (!chart.y.is_logarithmic() || v > 0.0);
     let line = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|t| Some((x(*t), value(*t)?))).filter(|p| shown(p.1)).collect()
     };

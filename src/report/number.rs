@@ -19,7 +19,7 @@ pub fn short(v: f64) -> String {
     significant(v, 4, true)
 }
 
-/// The value and its standard error with two digits of the error; the value alone where the error is zero or unknown.
+/// The value and its standard error, which no line break parts, with two digits of the error; the value alone where the error is zero or unknown.
 pub fn plus_minus(value: f64, error: f64) -> String {
     if !(error > 0.0 && error.is_finite() && value.is_finite()) {
         return short(value);
@@ -29,10 +29,10 @@ pub fn plus_minus(value: f64, error: f64) -> String {
         let exponent = if value == 0.0 { error.log10().floor() } else { value.abs().log10().floor() } as i32;
         let scale = 10f64.powi(exponent);
         let places = (digits - 1).max(0) as usize;
-        return format!("({:.places$} ± {:.places$})·10{}", value / scale, error / scale, superscript(exponent));
+        return format!("({:.places$}\u{a0}±\u{a0}{:.places$})·10{}", value / scale, error / scale, superscript(exponent));
     }
     let places = (1 - error.log10().floor() as i32).clamp(0, 12) as usize;
-    format!("{value:.places$} ± {error:.places$}")
+    format!("{value:.places$}\u{a0}±\u{a0}{error:.places$}")
 }
 
 fn significant(v: f64, digits: i32, trim: bool) -> String {
@@ -64,8 +64,8 @@ mod tests {
         assert_eq!(short(123456.7), "123457");
         assert_eq!(short(3.21e-7), "3.21·10⁻⁷");
         assert_eq!(short(1e-300), "1·10⁻³⁰⁰");
-        assert_eq!(plus_minus(1.23456, 0.0123), "1.235 ± 0.012");
-        assert_eq!(plus_minus(1.234e-6, 5.6e-8), "(1.234 ± 0.056)·10⁻⁶".replace("1.234 ± 0.056", "1.23 ± 0.06"));
+        assert_eq!(plus_minus(1.23456, 0.0123), "1.235\u{a0}±\u{a0}0.012");
+        assert_eq!(plus_minus(1.234e-6, 5.6e-8), "(1.23\u{a0}±\u{a0}0.06)·10⁻⁶");
         assert_eq!(plus_minus(0.5, 0.0), "0.5");
         assert_eq!(plus_minus(f64::NAN, 1.0), "not finite");
     }

@@ -85,7 +85,7 @@ fn caption(run: &Run, paths: &Paths) -> String {
 fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Option<Chart> {
     let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
     let centres: Vec<(f64, f64)> = (0..teacher.n_components()).map(|j| plane.project(teacher.mean(j))).collect();
-    let reach = 3.2 * teacher.variance().sqrt();
+    let reach = 4.0 * teacher.variance().sqrt();
     let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
     let points: Vec<(f64, f64)> = around.chain(flat.iter().flatten().copied()).collect();
     let (x, y) = squared_axes(plane, &points)?;
