@@ -82,3 +82,18 @@ pub fn open(device: Device) -> Result<Opened> {
         },
     })
 }
+
+/// Opens a device again after it was lost `losses` times: a GPU with half of the memory for each.
+///
+/// # Errors
+/// As [`open`].
+pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
+    let choice = match device {
+        Device::Auto => gpu::Choice::Real(None),
+        Device::Gpu(index) => gpu::Choice::Real(index),
+        Device::Software => gpu::Choice::Software,
+        Device::Cpu | Device::Reference => return open(device),
+    };
+    let gpu = gpu::open(choice)?.with_smaller_chunks(losses);
+    Ok(Opened { why: format!("{} (opened again)", gpu.describe()), backend: Box::new(gpu) })
+}

@@ -5,4 +5,5 @@ pub mod gradient_descent;
 pub mod initial;
 pub mod journal;
 pub mod problem;
+pub mod recovery;
 pub mod stop;

@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::descent::checkpoint;
-use crate::descent::gradient_descent::{Plan, State, descend};
+use crate::descent::gradient_descent::{Plan, State};
 use crate::descent::journal::Journal;
 use crate::descent::problem::Fit;
+use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
@@ -148,9 +149,13 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     fit.set_coordinates(&state.coordinates)?;
     (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
     let mut watch = Watch { config, setting, book, tell: asked.tell };
+    let mut reopen = |losses: u32, _: &Error| {
+        let mut opened = device::reopen(asked.device, losses)?;
+        setting.problem(config).open(opened.backend.as_mut(), &setting.starts)
+    };
     let stop = match state.stop.clone() {
         Some(stop) => stop,
-        None => descend(fit, &plan(config, setting), &mut state, &mut watch, asked.interrupted)?,
+        None => descend_through_losses(fit, &plan(config, setting), &mut state, &mut watch, asked.interrupted, &mut reopen)?,
     };
     state.stop = stop.is_final().then(|| stop.clone());
     watch.book.save(&state)?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::dispatch::Limits;
+use super::dispatch::{Limits, SCRATCH_BYTES};
 use super::kernels::Dispatch;
 use crate::error::{Error, Result};
 
@@ -120,7 +120,12 @@ impl Context {
         });
         device
             .on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, format!("the driver refused a command ({error})"))));
-        let limits = Limits { adapter: adapter.name.clone(), binding: adapter.largest_binding, buffer: limits.max_buffer_size };
+        let limits = Limits {
+            adapter: adapter.name.clone(),
+            binding: adapter.largest_binding,
+            buffer: limits.max_buffer_size,
+            scratch: SCRATCH_BYTES,
+        };
         Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9) })
     }
 

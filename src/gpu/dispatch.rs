@@ -7,7 +7,7 @@ use crate::objective::groups::{BLOCK, Groups};
 pub const TILE: usize = 64;
 
 /// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
-const SCRATCH_BYTES: u64 = 64 << 20;
+pub const SCRATCH_BYTES: u64 = 64 << 20;
 
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
@@ -24,6 +24,8 @@ pub struct Limits {
     pub binding: u64,
     /// Bytes in one buffer.
     pub buffer: u64,
+    /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
+    pub scratch: u64,
 }
 
 impl Limits {
@@ -72,7 +74,7 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let row = 16 * widths.widest() as u64;
     limits.check("the scratch of one block of rows", row * BLOCK as u64)?;
     let fits = limits.binding.min(limits.buffer) / row;
-    let aim = SCRATCH_BYTES / widths.row_bytes();
+    let aim = limits.scratch / widths.row_bytes();
     let quick = PRODUCT_OPERATIONS / (32 * (widths.features * widths.student.max(widths.teacher)) as u64);
     let rows = fits.min(aim).min(quick).min(1 << 18) as usize;
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn budgets_respect_the_binding_limit_and_refuse_before_taking_memory() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20 };
+        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, scratch: SCRATCH_BYTES };
         for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
             let widths = Widths::new(rank, k, teachers);
             let rows = row_budget(widths, &limits).unwrap();

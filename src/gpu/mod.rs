@@ -110,6 +110,14 @@ impl Gpu {
         self
     }
 
+    /// The same device with half of the scratch memory for each time that it was lost.
+    pub fn with_smaller_chunks(mut self, losses: u32) -> Self {
+        if let Some(context) = Arc::get_mut(&mut self.handle.context) {
+            context.limits.scratch >>= losses;
+        }
+        self
+    }
+
     /// The same device with kernels that check their indices: slower, for tests.
     pub fn checked(mut self) -> Self {
         self.handle.kernels = Arc::new(Kernels::new(true));

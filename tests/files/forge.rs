@@ -90,6 +90,23 @@ pub fn zip_with_count(entries: &[Entry], count: u16) -> Vec<u8> {
     bytes
 }
 
+/// The archive with a zip64 end that declares `count` entries and a record of `size` bytes beyond the usual ones.
+pub fn zip_with_wide_end(entries: &[Entry], count: u64, size: u64) -> Vec<u8> {
+    let mut bytes = zip(entries);
+    let end = bytes.split_off(bytes.len() - 22);
+    let at = bytes.len() as u64;
+    let field = |at: usize| u64::from(u32::from_le_bytes(end[at..at + 4].try_into().unwrap()));
+    bytes.extend(b"PK\x06\x06");
+    bytes.extend((44 + size).to_le_bytes());
+    bytes.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend([count, count, field(12), field(16)].map(u64::to_le_bytes).concat());
+    bytes.extend(b"PK\x06\x07\0\0\0\0");
+    bytes.extend(at.to_le_bytes());
+    bytes.extend([1, 0, 0, 0]);
+    bytes.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    bytes
+}
+
 /// A .safetensors file with this header and `n` zero bytes.
 pub fn safetensors(header: &str, n: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();

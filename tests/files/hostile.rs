@@ -178,10 +178,14 @@ fn csv_files() {
         (b"1,2\n3,\xff\n".to_vec(), "not UTF-8"),
         (b"\xff\xfe1\0,\0".to_vec(), "not UTF-8"),
         (b"1;2\n3;4\n5;6\n".to_vec(), "line 2, column 1 is `3;4`"),
-        (vec![b'1'; 5 << 20], "longer than 4194304 bytes"),
+        (vec![b'1'; 5 << 20], "line 1 is longer than 2097152 bytes"),
         ([b"1,2\n\"".to_vec(), vec![b','; 5 << 20]].concat(), "line 2 is longer"),
-        ([b"1,2\n\"".to_vec(), b"\n".repeat(1 << 20)].concat(), "line 2, column 1 is `\\\"`"),
-        (vec![b','; 4 << 20], "line 1, column 1 is empty"),
+        ([b"1,2\n\"".to_vec(), b"\n".repeat(5 << 20)].concat(), "line 2, column 1 is `\\\"`"),
+        ([b"1,2\n".repeat(1 << 20), vec![b'1'; 5 << 20]].concat(), "line 1048577 is longer"),
+        (vec![b','; 2 << 20], "line 1, column 1 is empty"),
+        (b"x,y\r\n1,2\r\n\r\n3,\r\n".to_vec(), "line 4, column 2 is empty"),
+        (b"\n1,2\n\n\n3,x".to_vec(), "line 5, column 2 is `x`"),
+        (b"1,2\nx,y\n".to_vec(), "line 2, column 1 is `x`"),
     ];
     for (bytes, reason) in cases {
         assert_refused(&folder.file("a.csv", bytes), reason, read_points);

@@ -2,7 +2,7 @@
 
 use mixscore::mixture::files::{read_mixture, read_npz, read_variance, read_weights};
 
-use crate::forge::{Entry, deflated, doubles, stored, zip, zip_with_count};
+use crate::forge::{Entry, deflated, doubles, stored, zip, zip_with_count, zip_with_wide_end};
 use crate::hostile::Folder;
 use crate::watch::assert_refused;
 
@@ -19,6 +19,9 @@ fn npz_files() {
     let many: Vec<Entry> = (0..65).map(|i| stored(&format!("a{i}.npy"), &means)).collect();
     let commented = [zip(&[stored("means.npy", &means)]), b"hi".to_vec()].concat();
     let prefixed = [b"#!/bin/sh\n".to_vec(), zip(&[stored("means.npy", &means)])].concat();
+    // The last end is a lie; before it there is one that could be believed.
+    let two_ends = [zip(&[stored("means.npy", &means)]), b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0".to_vec()].concat();
+    let nested = [stored("a.npy", &zip(&[stored("means.npy", &means)])), Entry { offset: Some(30 + 5), ..stored("means.npy", &means) }];
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (vec![], "no end of a zip"),
         (means.clone(), "no end of a zip"),
@@ -29,30 +32,38 @@ fn npz_files() {
         (zip(&[stored("centers.npy", &means)]), "other arrays: centers"),
         (zip(&many), "declares 65 entries"),
         (zip_with_count(&many[..1], 65_000), "declares 65000 entries"),
-        (zip_with_count(&many[..2], 1), "more in its zip directory"),
-        (zip_with_count(&many[..2], 3), "breaks off"),
-        (two_names("means.npy", "means.npy"), "means twice"),
+        (zip_with_count(&many[..2], 1), "missing from central directory"),
+        (zip_with_count(&many[..2], 3), "cannot be read: invalid Zip"),
+        (two_names("means.npy", "means.npy"), "two entries of the same name"),
         (two_names("means.npy", "../means.npy"), "`../means` cannot be used"),
         (two_names("means.npy", "/etc/passwd.npy"), "cannot be used"),
         (two_names("means.npy", "a\\b.npy"), "cannot be used"),
         (two_names("means.npy", "readme.txt"), "not an .npy array"),
         (two_names("means.npy", "covariances.npy"), "`covariances`, which is not read, and no `variance`"),
-        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("weights.npy", &means) }]), "contradicts"),
-        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("means.npy", &means) }]), "overlapping"),
-        (one(|entry| entry.offset = Some(5)), "does not lie where"),
-        (one(|entry| entry.offset = Some(u32::MAX - 1)), "does not lie where"),
-        (one(|entry| entry.offset = Some(u32::MAX)), "breaks off"),
+        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("weights.npy", &means) }]), "filename mismatch"),
+        (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("means.npy", &means) }]), "same name"),
+        (zip(&nested), "overlapping"),
+        (two_ends, "does not lie where it should"),
+        (zip_with_wide_end(&many[..1], 20_000_000, 0), "declares 20000000 entries"),
+        (zip_with_wide_end(&many[..2], 3, 0), "cannot be read: invalid Zip"),
+        (zip_with_wide_end(&many[..2], 2, 1 << 40), "broken zip64 end"),
+        (one(|entry| entry.offset = Some(5)), "Invalid local file header"),
+        (one(|entry| entry.offset = Some(u32::MAX - 1)), "cannot be read: invalid Zip"),
+        (one(|entry| entry.offset = Some(u32::MAX)), "cannot be read: invalid Zip"),
         (one(|entry| entry.flags = 1), "is encrypted"),
-        (one(|entry| entry.method = 14), "method 14"),
-        (one(|entry| entry.crc ^= 1), "wrong checksum"),
-        (one(|entry| entry.local_name = Some("weird.npy".into())), "contradicts the zip directory"),
-        (one(|entry| entry.local_size = Some(7)), "contradicts the zip directory"),
-        (one(|entry| entry.size += 1), "method 0"),
-        (one(|entry| entry.method = 8), "ends before"),
+        (one(|entry| entry.method = 14), "the method Lzma"),
+        (one(|entry| entry.crc ^= 1), "Invalid checksum"),
+        (one(|entry| entry.local_name = Some("weird.npy".into())), "filename mismatch"),
+        (one(|entry| entry.local_size = Some(7)), "size mismatch"),
+        (one(|entry| entry.size += 1), "the method Stored"),
+        (one(|entry| entry.method = 8), "Invalid checksum"),
         (zip(&[Entry { packed: vec![0xff; 40], ..deflated("means.npy", &means) }]), "cannot be read"),
         (zip(&[Entry { size: 4_000_000_000, ..deflated("means.npy", &means) }]), "looks like an attack"),
         (zip(&[Entry { size: 400, ..deflated("means.npy", &means) }]), "needs 16 bytes, but"),
-        (zip(&[Entry { size: means.len() as u32 - 8, ..deflated("means.npy", &doubles("(1, 1)", &[1.0, 2.0])) }]), "more bytes than"),
+        (
+            zip(&[Entry { size: means.len() as u32 - 8, ..deflated("means.npy", &doubles("(1, 1)", &[1.0, 2.0])) }]),
+            "larger than its declared",
+        ),
         (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0, f64::NAN]))]), "means[0, 1] is NaN"),
         (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0]))]), "the array means shape"),
         (zip(&[stored("means.npy", &doubles("(2,)", &[1.0, 2.0]))]), "means has shape [2]"),
@@ -61,6 +72,31 @@ fn npz_files() {
     for (bytes, reason) in cases {
         assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
     }
+}
+
+/// Bytes that no entry owns are searched for hidden entries, which must not take long.
+#[test]
+fn a_hole_of_three_gigabytes() {
+    use std::io::{Seek, SeekFrom, Write};
+    let folder = Folder::new();
+    let bytes = zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0, 2.0]))]);
+    let (body, end) = bytes.split_at(bytes.len() - 22);
+    let (size, start) = (u32::from_le_bytes(end[12..16].try_into().unwrap()), 3u32 << 30);
+    let (entry, directory) = body.split_at(body.len() - size as usize);
+    let path = folder.file("hole.npz", entry);
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(start.into())).unwrap(); // takes no disk
+    file.write_all(&[directory, &end[..16], &start.to_le_bytes(), &[0; 2]].concat()).unwrap();
+    assert_refused(&path, "belong to no entry", read_mixture);
+}
+
+/// Only archives above 4 GiB are written with this end, so a small one is forged.
+#[test]
+fn wide_ends_are_read() {
+    let means = stored("means.npy", &doubles("(1, 2)", &[1.0, 2.0]));
+    let folder = Folder::new();
+    let mixture = read_mixture(&folder.file("wide.npz", zip_with_wide_end(&[means], 1, 0))).unwrap();
+    assert_eq!(mixture.means(), [1.0, 2.0]);
 }
 
 #[test]
@@ -107,5 +143,5 @@ fn zip_bombs() {
     let liar = [doubles("(1, 1)", &[1.0]), vec![0; 200 << 20]].concat();
     assert_refused(&folder.file("liar.npz", zip(&[deflated("means.npy", &liar)])), "looks like an attack", read_mixture);
     let hidden = Entry { size: doubles("(1, 1)", &[1.0]).len() as u32, ..deflated("means.npy", &liar) };
-    assert_refused(&folder.file("hidden.npz", zip(&[hidden])), "more bytes than it declares", read_mixture);
+    assert_refused(&folder.file("hidden.npz", zip(&[hidden])), "larger than its declared", read_mixture);
 }

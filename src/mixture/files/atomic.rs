@@ -1,10 +1,15 @@
 //! Writing a file so that nobody ever sees half of it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+/// A file being written. Archives go back in it to fill in sizes.
+pub trait Out: Write + Seek {}
+
+impl<T: Write + Seek> Out for T {}
 
 /// Writes to a temporary file in the same folder, brings it to the disk and renames it to `path`: whatever stops the program, `path`
 /// holds the old bytes or all of the new ones.
@@ -12,14 +17,14 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`] where the system refuses, or with `write`'s own error; [`Error::BadFile`] where `path` is a folder, pipe or device,
 /// which a rename would fail on or replace.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Out) -> io::Result<()>) -> Result<()> {
     if std::fs::metadata(path).is_ok_and(|old| !old.is_file()) {
         return Err(Error::bad_file(path, "exists and is not a regular file", "Choose another name for the output"));
     }
     replace(path, write).map_err(|source| Error::io(path, source))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Out) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

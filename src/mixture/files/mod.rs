@@ -17,9 +17,8 @@ mod numbers;
 mod open;
 mod safetensors;
 mod unzip;
-mod zip;
 
-pub use atomic::write_atomically;
+pub use atomic::{Out, write_atomically};
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;

@@ -1,4 +1,6 @@
 //! NumPy's .npy: a short header in Python's words, then the numbers.
+//!
+//! Read by our own few lines, because the crates for it take the memory that a header declares before they look whether the bytes are there.
 
 use std::io::{BufReader, Read};
 use std::path::Path;

@@ -1,12 +1,17 @@
 //! NumPy's .npz: a zip archive of .npy files.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
 use std::path::Path;
 
+use zip::read::{ZipFile, ZipFileEntry};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
+
 use super::numbers::Values;
-use super::open::{at, damaged, open, shown};
-use super::unzip::{self, Entry};
-use super::{Array, Contents, npy, write_atomically, zip};
+use super::open::{at, damaged, open, reading, shown};
+use super::unzip::{Archive, open_archive, unsound};
+use super::{Array, Contents, npy, write_atomically};
 use crate::error::{Error, Result};
 
 /// What compressed entries may unpack to: this much, or [`MOST_GROWTH`] times the file. Random numbers hardly shrink; bombs grow 1000-fold.
@@ -31,46 +36,63 @@ pub fn write_npz(path: &Path, arrays: &[(&str, &[usize], Values)]) -> Result<()>
     refuse_duplicates(&mut names)?;
     let headers = arrays.iter().map(|(_, shape, values)| npy::header(shape, values)).collect::<Result<Vec<_>>>()?;
     write_atomically(path, |out| {
-        let mut archive = zip::Writer::new(out);
+        let mut archive = ZipWriter::new(out);
         for ((name, _, values), header) in arrays.iter().zip(&headers) {
-            archive.add(&format!("{name}.npy"), header.len() as u64 + values.bytes(), |out: &mut dyn Write| {
-                out.write_all(header)?;
-                values.write(out)
-            })?;
+            archive.start_file(format!("{name}.npy"), plain())?;
+            archive.write_all(header)?;
+            values.write(&mut archive)?;
         }
-        archive.finish()
+        archive.finish()?;
+        Ok(())
     })
+}
+
+/// Stored, with zip64 sizes as NumPy writes them, and nothing that depends on the day or the system.
+fn plain() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .large_file(true)
+        .last_modified_time(DateTime::default())
+        .system(System::Unix)
+        .unix_permissions(0o644)
 }
 
 /// The arrays called `wanted` (`None`: all), and the names of the others.
 pub fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
     let (file, length) = open(path)?;
-    at(path, unzip::entries(&file, length).and_then(|entries| read_entries(&file, length, entries, wanted)))
+    at(path, open_archive(file, length).and_then(|archive| read_entries(archive, length, wanted)))
 }
 
-fn read_entries(file: &std::fs::File, length: u64, entries: Vec<Entry>, wanted: Option<&[&str]>) -> Result<Contents> {
-    let mut names = entries.iter().map(array_name).collect::<Result<Vec<&str>>>()?;
-    refuse_duplicates(&mut names)?;
+fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> Result<Contents> {
+    let names = (0..archive.len()).map(|i| array_name(&archive.by_index_data(i).map_err(unsound)?)).collect::<Result<Vec<String>>>()?;
     let mut contents = Contents { arrays: Vec::new(), others: Vec::new() };
     let mut budget = length.saturating_mul(MOST_GROWTH).max(ALWAYS_UNPACKED);
-    for entry in &entries {
-        let name = array_name(entry)?.to_string();
+    for (index, name) in names.into_iter().enumerate() {
         if wanted.is_some_and(|wanted| !wanted.contains(&name.as_str())) {
             contents.others.push(name);
             continue;
         }
-        if entry.deflated {
-            budget = budget.checked_sub(entry.size).ok_or_else(|| too_much(entry))?;
+        let mut entry = archive.by_index(index).map_err(unsound)?;
+        if entry.compression() != CompressionMethod::Stored {
+            budget = budget.checked_sub(entry.size()).ok_or_else(|| too_much(&name, entry.compressed_size(), entry.size()))?;
         }
-        let array = entry.read(file, |bytes| npy::read(bytes, entry.size)).map_err(|error| in_entry(&name, error))?;
+        let array = read_entry(&mut entry).map_err(|error| in_entry(&name, error))?;
         contents.arrays.push((name, array));
     }
     Ok(contents)
 }
 
-fn too_much(entry: &Entry) -> Error {
+fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<Array> {
+    let size = entry.size();
+    let array = npy::read(entry, size)?;
+    // The checksum, and whether there are more bytes than declared, show at the end only.
+    io::copy(entry, &mut io::sink()).map_err(reading)?;
+    Ok(array)
+}
+
+fn too_much(name: &str, packed: u64, size: u64) -> Error {
     Error::bad_input(
-        format!("{} unpacks from {} to {} bytes, which looks like an attack", shown(&entry.name), entry.packed, entry.size),
+        format!("the array {} unpacks from {packed} to {size} bytes, which looks like an attack", shown(name)),
         "If you trust it, save it with numpy.savez, without compression",
     )
 }
@@ -82,12 +104,13 @@ fn in_entry(name: &str, error: Error) -> Error {
     }
 }
 
-fn array_name(entry: &Entry) -> Result<&str> {
-    let name = entry.name.strip_suffix(".npy").ok_or_else(|| {
-        Error::bad_input(format!("the entry {} is not an .npy array", shown(&entry.name)), "Write the file with numpy.savez")
+fn array_name(entry: &ZipFileEntry) -> Result<String> {
+    let entry_name = entry.name().map_err(unsound)?;
+    let name = entry_name.strip_suffix(".npy").ok_or_else(|| {
+        Error::bad_input(format!("the entry {} is not an .npy array", shown(&entry_name)), "Write the file with numpy.savez")
     })?;
     require_name(name)?;
-    Ok(name)
+    Ok(name.to_string())
 }
 
 /// Names are plain words: nothing that could mean a place outside of the archive.

@@ -1,0 +1,131 @@
+//! Descent through lost devices: a new device, the last good state, and half the memory, three times before giving up.
+
+use std::sync::atomic::AtomicBool;
+
+use super::gradient_descent::{Keeper, Plan, State, descend};
+use super::problem::Fit;
+use super::stop::Stop;
+use crate::error::{Error, Result};
+
+/// Losses that a descent survives.
+pub const MOST_LOSSES: u32 = 3;
+
+/// As [`descend`], but where the device is lost, `reopen` (told how many were lost so far, and why) opens the problem anew and the descent
+/// goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
+///
+/// # Errors
+/// The last [`Error::DeviceLost`] after [`MOST_LOSSES`] others; those of `reopen` and of [`descend`].
+pub fn descend_through_losses(
+    fit: &mut Fit,
+    plan: &Plan,
+    state: &mut State,
+    keeper: &mut dyn Keeper,
+    interrupted: &AtomicBool,
+    reopen: &mut dyn FnMut(u32, &Error) -> Result<Fit>,
+) -> Result<Stop> {
+    let mut losses = 0;
+    loop {
+        match descend(fit, plan, state, keeper, interrupted) {
+            Err(error @ Error::DeviceLost { .. }) if losses < MOST_LOSSES => {
+                losses += 1;
+                *fit = reopen(losses, &error)?;
+                fit.set_coordinates(&state.coordinates)?;
+            }
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Backend, Evaluation, GradientSums, MeasureSums, Session, UnitProblem};
+    use crate::cpu::Cpu;
+    use crate::mixture::GaussianMixture;
+    use crate::objective::divergence::Side;
+    use crate::{Fit, Problem};
+
+    /// The CPU, but every `lifetime`-th call of `descend` finds the device gone, with half of the work done.
+    struct Flaky {
+        lifetime: u32,
+    }
+
+    struct FlakySession {
+        inner: Box<dyn Session>,
+        left: u32,
+    }
+
+    impl Backend for Flaky {
+        fn describe(&self) -> String {
+            "flaky".into()
+        }
+        fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+            Cpu::new().evaluate(mixture, points, responsibilities)
+        }
+        fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
+            Ok(Box::new(FlakySession { inner: Cpu::new().open(problem)?, left: self.lifetime }))
+        }
+    }
+
+    impl Session for FlakySession {
+        fn set_means(&mut self, means: &[f64]) -> Result<()> {
+            self.inner.set_means(means)
+        }
+        fn means(&mut self) -> Result<Vec<f64>> {
+            self.inner.means()
+        }
+        fn gradient(&mut self, step: u64) -> Result<GradientSums> {
+            self.inner.gradient(step)
+        }
+        fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                self.inner.descend(first_step, n_steps / 2, rates)?;
+                return Err(Error::DeviceLost { what: "the device went away".into() });
+            }
+            self.inner.descend(first_step, n_steps, rates)
+        }
+        fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+            self.inner.measure(from, n_samples, step)
+        }
+    }
+
+    struct Silent;
+
+    impl Keeper for Silent {
+        fn log(&mut self, _: &mut Fit, _: &State) -> Result<Option<Stop>> {
+            Ok(None)
+        }
+        fn passed(&mut self, _: &State, _: bool) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run(lifetimes: [u32; 4]) -> (Result<Stop>, State) {
+        let teacher = GaussianMixture::uniform(vec![-2.0, 2.0], 1).unwrap();
+        let problem = Problem { n_samples: Some(64), ..Problem::new(vec![0.5; 2], teacher) };
+        let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
+        let mut fit = open(lifetimes[0]).unwrap();
+        let mut state = State::start(&mut fit).unwrap();
+        let plan = Plan { steps: 40, log_every: 4, rates: vec![0.5; 2], step_size: 0.5 };
+        let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
+        let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
+        (stop, state)
+    }
+
+    #[test]
+    fn three_losses_change_no_bit() {
+        let (stop, whole) = run([u32::MAX; 4]);
+        assert_eq!(stop.unwrap(), Stop::MaxSteps { steps: 40 });
+        let (stop, broken) = run([3, 2, 4, u32::MAX]);
+        assert_eq!(stop.unwrap(), Stop::MaxSteps { steps: 40 });
+        assert_eq!(broken.coordinates, whole.coordinates);
+    }
+
+    #[test]
+    fn the_fourth_loss_is_told_and_the_last_good_state_kept() {
+        let (stop, state) = run([3, 2, 4, 2]);
+        assert!(matches!(stop, Err(Error::DeviceLost { .. })));
+        assert!(state.step > 0 && state.coordinates.iter().all(|v| v.is_finite()));
+    }
+}
