@@ -101,7 +101,7 @@ impl Problem {
     pub fn validate(&self, starts: &[f64]) -> Result<()> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         let row = k * d;
-        if row == 0 || starts.is_empty() || starts.len() % row != 0 {
+        if row == 0 || starts.is_empty() || !starts.len().is_multiple_of(row) {
             return Err(Error::bad_input(
                 format!("{} numbers do not make starts of {k} means in {d} dimensions", starts.len()),
                 "Give student and teacher the same number of dimensions",
