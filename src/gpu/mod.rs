@@ -4,6 +4,8 @@
 //! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
 
 mod batch;
+pub mod canaries;
+mod clock;
 pub mod context;
 pub mod dispatch;
 mod evaluate;
@@ -12,6 +14,7 @@ pub mod kernels;
 mod model;
 pub mod params;
 pub mod probe;
+pub mod profile;
 mod rows;
 mod session;
 pub mod shaders;
@@ -122,6 +125,20 @@ impl Gpu {
     pub fn checked(mut self) -> Self {
         self.handle.kernels = Arc::new(Kernels::new(true));
         self
+    }
+
+    /// The same device with buffers that start as NaN and end in canaries: for tests.
+    pub fn poisoned(self) -> Self {
+        self.handle.context.canaries();
+        self
+    }
+
+    /// Buffers of a [`Gpu::poisoned`] device in which something was written past the end.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+        self.handle.context.canaries().overwritten(&self.handle.context)
     }
 
     /// The adapter it is on.
