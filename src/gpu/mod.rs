@@ -3,6 +3,7 @@
 //! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` and `stages` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
 //! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
 
+mod adapter;
 mod batch;
 pub mod canaries;
 mod clock;
@@ -26,8 +27,8 @@ use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
+pub use adapter::{Adapter, adapters};
 use context::Context;
-pub use context::{Adapter, adapters};
 use kernels::Kernels;
 use session::{GpuSession, Handle};
 

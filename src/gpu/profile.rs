@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Gpu;
 use super::batch::Batch;
+use super::context::Context;
 use super::kernels::Dispatch;
 use crate::backend::UnitProblem;
 use crate::error::Result;
@@ -35,35 +36,33 @@ impl Gpu {
         batch.set_means(means);
         let list = batch.step_list()?;
         context.run(&list, 1)?;
-        let mut names: Vec<&'static str> = list.iter().map(|dispatch| dispatch.kernel).collect();
         let mut seen = Vec::new();
-        names.retain(|name| {
-            !seen.contains(name) && {
-                seen.push(*name);
-                true
+        for dispatch in &list {
+            if !seen.contains(&dispatch.kernel) {
+                seen.push(dispatch.kernel);
             }
-        });
-        names
-            .into_iter()
-            .map(|name| {
-                let own: Vec<Dispatch> = list.iter().filter(|dispatch| dispatch.kernel == name).cloned().collect();
-                let mut repeats = 1;
-                loop {
-                    let start = Instant::now();
-                    let device = context.timed(&own, repeats)?;
-                    let wall = start.elapsed().as_secs_f64();
-                    if wall >= seconds || repeats >= 1 << 20 {
-                        return Ok(KernelTime {
-                            kernel: name,
-                            dispatches: own.len(),
-                            operations: own.iter().map(|dispatch| dispatch.operations).sum(),
-                            seconds: wall / repeats as f64,
-                            device_seconds: device.map(|seconds| seconds / repeats as f64),
-                        });
-                    }
-                    repeats = (repeats as f64 * (1.2 * seconds / wall).clamp(2.0, 16.0)) as u64;
-                }
-            })
-            .collect()
+        }
+        seen.into_iter().map(|kernel| time(&context, kernel, &list, seconds)).collect()
+    }
+}
+
+/// All dispatches of `kernel` in `list`, repeated until they take `seconds`.
+fn time(context: &Context, kernel: &'static str, list: &[Dispatch], seconds: f64) -> Result<KernelTime> {
+    let own: Vec<Dispatch> = list.iter().filter(|dispatch| dispatch.kernel == kernel).cloned().collect();
+    let mut repeats = 1;
+    loop {
+        let start = Instant::now();
+        let device = context.timed(&own, repeats)?;
+        let wall = start.elapsed().as_secs_f64();
+        if wall >= seconds || repeats >= 1 << 20 {
+            return Ok(KernelTime {
+                kernel,
+                dispatches: own.len(),
+                operations: own.iter().map(|dispatch| dispatch.operations).sum(),
+                seconds: wall / repeats as f64,
+                device_seconds: device.map(|seconds| seconds / repeats as f64),
+            });
+        }
+        repeats = (repeats as f64 * (1.2 * seconds / wall).clamp(2.0, 16.0)) as u64;
     }
 }
