@@ -38,6 +38,7 @@ pub mod objective;
 pub mod random;
 pub mod reference;
 pub mod report;
+pub mod self_check;
 
 pub use backend::{Backend, Session};
 pub use descent::problem::{Divergences, Fit, Gradient, Problem};

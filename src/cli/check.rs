@@ -115,8 +115,7 @@ fn known_answers(gpu: &mut Gpu) -> Result<Vec<Check>> {
             let exact = normal_f64(*word);
             let ulp = f64::from((exact.abs() as f32).next_up() - exact.abs() as f32);
             let error = (f64::from(*z) - exact).abs() / ulp;
-            // A NaN takes the place of any number.
-            worst = if error <= worst { worst } else { error };
+            worst = worse(worst, error);
         }
     }
     let mut checks = published_words();
@@ -151,7 +150,7 @@ fn softmax(gpu: &mut Gpu, quads: usize) -> Result<Check> {
     let mut worst = 0.0f64;
     let mut take = |got: f32, want: f64| {
         let error = (f64::from(got) - want).abs() / want.abs().max(1.0);
-        worst = if error <= worst { worst } else { error };
+        worst = worse(worst, error);
     };
     for (row, logits) in logits.chunks_exact(4 * quads).enumerate() {
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -195,6 +194,11 @@ pub(super) fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize
         seed: 0,
     };
     (problem, student)
+}
+
+/// The larger of two errors, where NaN is larger than every number and stays.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a >= b { a } else { b }
 }
 
 /// ‖got − want‖ / ‖want‖.

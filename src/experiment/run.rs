@@ -14,6 +14,7 @@ use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
+use crate::self_check::self_check;
 
 use super::config::Config;
 use super::environment::{self, Sitting};
@@ -72,6 +73,7 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
     let setting = Setting::of(config, base)?;
     let mut opened = device::open(asked.device)?;
     (asked.tell)(&Event::Opened { why: &opened.why });
+    self_check(opened.backend.as_mut())?;
     let unborn = Unborn::new(output)?;
     let config = config.with_absolute_paths(base);
     let sitting = sitting(&asked, &opened);
@@ -101,6 +103,7 @@ pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
     }
     let mut opened = device::open(asked.device)?;
     (asked.tell)(&Event::Opened { why: &opened.why });
+    self_check(opened.backend.as_mut())?;
     note_another_device(folder, &opened, asked.tell);
     let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
     environment::add_sitting(folder, &sitting(&asked, &opened), found.state.step)?;

@@ -70,7 +70,7 @@ pub const FORMS: [(Divergence, Estimator); 4] = [
     (Divergence::Forward, Estimator::Auto),
 ];
 
-/// Largest absolute entry.
+/// Largest absolute entry; NaN if there is one.
 pub fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |a, v| a.max(v.abs()))
+    values.iter().fold(0.0, |a: f64, v| if a.is_nan() || a >= v.abs() { a } else { v.abs() })
 }

@@ -1,0 +1,99 @@
+//! The short self-check that every run begins with: a small problem on the device against the reference, a fraction of a second.
+//!
+//! `mixscore check` is the long form.
+
+use crate::backend::Backend;
+use crate::descent::problem::{Fit, Problem};
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::objective::divergence::Divergence;
+use crate::reference::Reference;
+
+/// Relative to the largest number: single precision, a few hundred terms, two steps of descent.
+const TOLERANCE: f64 = 1e-4;
+
+/// Evaluates, differentiates, descends and measures on `backend`, and compares with the reference.
+///
+/// # Errors
+/// [`Error::SelfCheck`] with what differs and by how much; the device's own errors.
+pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
+    let teacher = GaussianMixture::new(vec![0.3, 0.7], vec![1.0, -0.5, 2.0, -1.5, 0.5, 0.0], 3, 1.0)?;
+    let starts = [0.2, 1.1, -0.4, -1.3, 0.6, 0.9, 2.1, -0.8, 0.3, 0.1, -1.7, -0.6];
+    let student = GaussianMixture::new(vec![0.1, 0.2, 0.3, 0.4], starts.to_vec(), 3, 1.0)?;
+    let (got, want) = (backend.evaluate(&student, &starts, true)?, Reference.evaluate(&student, &starts, true)?);
+    compare(backend, "log-density", &got.log_density, &want.log_density)?;
+    compare(backend, "score", &got.score, &want.score)?;
+    compare(backend, "responsibilities", &got.responsibilities, &want.responsibilities)?;
+    for divergence in [Divergence::Reverse, Divergence::Forward] {
+        let weights = student.weights().to_vec();
+        let problem = Problem { divergence, n_samples: Some(300), seed: 5, ..Problem::new(weights, teacher.clone()) };
+        let (mut fit, mut reference) = (problem.open(backend, &starts)?, problem.open(&mut Reference, &starts)?);
+        for (what, got, want) in answers(&mut fit)?.into_iter().zip(answers(&mut reference)?).map(|(a, b)| (a.0, a.1, b.1)) {
+            compare(backend, &format!("{what}, {divergence:?}"), &got, &want)?;
+        }
+    }
+    Ok(())
+}
+
+/// The gradient, the means after two steps, and the metrics there.
+fn answers(fit: &mut Fit) -> Result<Vec<(&'static str, Vec<f64>)>> {
+    let gradient = fit.gradient(0)?.remove(0);
+    fit.descend(0, 2, &[0.5; 4])?;
+    let m = fit.measure(300, 2)?.remove(0);
+    let metrics = [m.reverse_fisher, m.forward_fisher, m.kl_student_teacher, m.kl_teacher_student, m.total_variation];
+    Ok(vec![
+        ("gradient", gradient.gradient),
+        ("divergence", vec![gradient.divergence.value]),
+        ("means after two steps", fit.means()?),
+        ("metrics", metrics.map(|e| e.value).to_vec()),
+    ])
+}
+
+fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Result<()> {
+    let scale = want.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
+    // Each on its own: a largest error would forget NaN.
+    let bad = (0..want.len()).find(|i| !((got[*i] - want[*i]).abs() <= TOLERANCE * scale));
+    bad.map_or(Ok(()), |i| {
+        let what = format!("{what}: entry {i} is {:e} and by the reference {:e}, where the largest is {scale:.1e}", got[i], want[i]);
+        Err(Error::SelfCheck { device: backend.describe(), what })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Evaluation, Session, UnitProblem};
+    use crate::cpu::Cpu;
+
+    /// The CPU with a fault in what it evaluates, and other draws for forward problems if asked.
+    struct Faulty(fn(&mut Evaluation), bool);
+
+    impl Backend for Faulty {
+        fn describe(&self) -> String {
+            "faulty".into()
+        }
+        fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+            let mut out = Cpu::new().evaluate(mixture, points, responsibilities)?;
+            self.0(&mut out);
+            Ok(out)
+        }
+        fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
+            let mut wrong = problem.clone();
+            wrong.seed += u64::from(self.1 && problem.divergence == Divergence::Forward);
+            Cpu::new().open(&wrong)
+        }
+    }
+
+    #[test]
+    fn good_devices_pass_and_faults_are_caught() {
+        self_check(&mut Cpu::new()).unwrap();
+        self_check(&mut Reference).unwrap();
+        let faults: [fn(&mut Evaluation); 4] =
+            [|e| e.score[3] *= 1.01, |e| e.log_density.swap(0, 1), |e| e.responsibilities[2] = f64::NAN, |e| e.score[0] = f64::NAN];
+        for fault in faults {
+            assert!(matches!(self_check(&mut Faulty(fault, false)), Err(Error::SelfCheck { .. })));
+        }
+        self_check(&mut Faulty(|_| (), false)).unwrap();
+        assert!(matches!(self_check(&mut Faulty(|_| (), true)), Err(Error::SelfCheck { .. })));
+    }
+}
