@@ -25,7 +25,12 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (student, teacher) = arguments.pair.read()?;
     let seed = common.seed.unwrap_or(0);
-    let problem = Problem { seed, noise: arguments.noise, n_samples: Some(arguments.samples), ..Problem::new(student.weights().to_vec(), teacher.clone()) };
+    let problem = Problem {
+        seed,
+        noise: arguments.noise,
+        n_samples: Some(arguments.samples),
+        ..Problem::new(student.weights().to_vec(), teacher.clone())
+    };
     problem.validate(student.means())?; // before a device is looked for
     let mut opened = common.open_device()?;
     let mut fit = problem.open(&mut *opened.backend, student.means())?;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::mixture::{GaussianMixture, is_same_variance};
 use crate::mixture::files::read_mixture;
+use crate::mixture::{GaussianMixture, is_same_variance};
 
 /// `--student` and `--teacher`.
 #[derive(clap::Args)]

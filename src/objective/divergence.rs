@@ -46,6 +46,13 @@ impl Estimator {
     }
 }
 
+impl Sampler {
+    /// What the engine's choice stands for.
+    pub fn resolved(self) -> Self {
+        if self == Sampler::Auto { Sampler::Philox } else { self }
+    }
+}
+
 /// Where the points of the expectation come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -61,13 +68,6 @@ pub enum Sampler {
     Sobol,
     /// An equispaced grid per stratum, for at most three subspace dimensions: no noise.
     Grid,
-}
-
-impl Sampler {
-    /// What the engine's choice stands for.
-    pub fn resolved(self) -> Self {
-        if self == Sampler::Auto { Sampler::Philox } else { self }
-    }
 }
 
 /// How means and draws are stored on a GPU. Sums are always single precision.
