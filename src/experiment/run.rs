@@ -101,9 +101,10 @@ pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
     }
     let mut opened = device::open(asked.device)?;
     (asked.tell)(&Event::Opened { why: &opened.why });
-    note_another_device(folder, &opened, asked.tell);
+    let sitting = sitting(&asked, &opened);
+    note_another_device(folder, &sitting, asked.tell);
     let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
-    environment::add_sitting(folder, &sitting(&asked, &opened), found.state.step)?;
+    environment::add_sitting(folder, &sitting, found.state.step)?;
     go_on(folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
 }
 
@@ -174,10 +175,10 @@ fn with_way_back(error: Error, folder: &Path) -> Error {
     }
 }
 
-/// Bits are the same on the same device alone.
-fn note_another_device(folder: &Path, opened: &Opened, tell: &mut dyn FnMut(&Event)) {
-    let (before, now) = (environment::last_device(folder).unwrap_or_default(), opened.backend.describe());
-    if before.split(':').next() != now.split(':').next() {
+/// Bits are the same on the same device alone, under the same driver.
+fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&Event)) {
+    let (before, now) = (environment::last_computed_on(folder).unwrap_or_default(), sitting.computes_on());
+    if before != now {
         tell(&Event::Note {
             text: &format!("this run was on {before} before: on {now} its last digits will differ from an unbroken run's"),
         });
@@ -191,7 +192,13 @@ fn plan(config: &Config, setting: &Setting) -> Plan {
 }
 
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {
-    Sitting { choice: asked.device, device: opened.backend.describe(), why: opened.why.clone(), command_line: asked.command_line.clone() }
+    Sitting {
+        choice: asked.device,
+        device: opened.backend.describe(),
+        details: opened.backend.details(),
+        why: opened.why.clone(),
+        command_line: asked.command_line.clone(),
+    }
 }
 
 #[cfg(test)]
