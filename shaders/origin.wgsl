@@ -1,7 +1,7 @@
 // The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o; and each
 // component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o. Differences come first, so
 // that means far from the origin of coordinates cost no precision; and sums carry their rounding errors, because far components that are
-// about as far as o have terms that cancel. One workgroup: one pair.
+// about as far as o have terms that cancel. One workgroup: one pair of the chunk.
 @group(0) @binding(1) var<storage, read> centres: array<vec4f>;               // (R, C, quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;                 // (R, k, quads)
 @group(0) @binding(3) var<storage, read> weights: array<vec2f>;               // (k): w, ln w
@@ -37,8 +37,9 @@ fn take_better(lane: u32, value: f32, index: u32) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let pair = workgroup_index(group, groups);
-    if (pair >= params.all_pairs) {
+    let at = workgroup_index(group, groups);
+    let pair = params.first_pair + at;
+    if (at >= params.n_pairs) {
         return;
     }
     let quads = params.feature_quads;
@@ -71,11 +72,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             for (var c = 0u; c < quads; c += 1u) {
                 let m = means[(first + l) * quads + c];
                 let o = means[origin * quads + c];
-                let at = centres[pair * quads + c];
-                sum = add_coordinate(sum, m.x, o.x, at.x);
-                sum = add_coordinate(sum, m.y, o.y, at.y);
-                sum = add_coordinate(sum, m.z, o.z, at.z);
-                sum = add_coordinate(sum, m.w, o.w, at.w);
+                let middle = centres[pair * quads + c];
+                sum = add_coordinate(sum, m.x, o.x, middle.x);
+                sum = add_coordinate(sum, m.y, o.y, middle.y);
+                sum = add_coordinate(sum, m.z, o.z, middle.z);
+                sum = add_coordinate(sum, m.w, o.w, middle.w);
             }
             offset = weights[l].y - weights[index].y - 0.5 * (sum.x + sum.y);
         }

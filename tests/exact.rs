@@ -212,3 +212,35 @@ fn planted_faults_are_caught() {
     assert!(fault(&[f64::NAN, right[1]]), "NaN");
     assert!(!fault(&right));
 }
+
+#[test]
+fn grids_are_exact_where_responsibilities_switch_off_centre() {
+    // One student between two teachers, the switch anywhere near it: the trapezoid rule at a spacing of 1/400 as the truth.
+    for (low, high) in [(-4.7, 5.3), (-1.7, 2.3), (-0.2, 0.8), (-0.5, 0.5), (-9.0, 3.0), (-2.0, 28.0)] {
+        let q = GaussianMixture::uniform(vec![low, high], 1).unwrap();
+        let got = gradient(&exact(vec![1.0], q.clone()), &mut Reference, &[0.0]);
+        let (p, q) =
+            (Components { weights: &[1.0], means: &[0.0], rank: 1 }, Components { weights: q.weights(), means: q.means(), rank: 1 });
+        let (mut force, mut loss) = ([0.0], 0.0);
+        for node in -3600..=3600 {
+            let x = [f64::from(node) / 400.0];
+            let weight = (-0.5 * x[0] * x[0]).exp() / (2.0 * std::f64::consts::PI).sqrt() / 400.0;
+            let at = Point::at(&p, &q, &x);
+            reverse_fisher::add_stein(&p, &q, 0, &at, weight, &mut force);
+            loss += weight * at.half_square();
+        }
+        let tolerance = Tolerance { bound: 1e-10 * loss.max(1.0), why: "what the grid promises" };
+        assert_close(&format!("force, teachers {low}, {high}"), got.gradient[0], force[0], &tolerance);
+        assert_close(&format!("L, teachers {low}, {high}"), got.divergence.value, loss, &tolerance);
+    }
+}
+
+#[test]
+fn a_grid_too_coarse_to_mean_anything_is_refused() {
+    let q = GaussianMixture::uniform(vec![-5.0, 5.0], 1).unwrap();
+    for (n, good) in [(2, false), (16, false), (17, true)] {
+        let problem = Problem { n_samples: Some(n), ..exact(vec![1.0], q.clone()) };
+        let result = problem.open(&mut Reference, &[0.0]).and_then(|mut fit| fit.gradient(0));
+        assert_eq!(result.is_ok(), good, "{n} nodes");
+    }
+}

@@ -152,3 +152,36 @@ fn extreme_problems_agree_with_the_reference() {
         }
     }
 }
+
+#[test]
+fn the_floor_of_single_precision_near_the_optimum() {
+    // Students at the teachers but split in two, and a little off: single precision rounds each posterior mean relative to the
+    // spread of its neighbours, so forces have a floor of about 1e-7 of it, where the exact force is zero or tiny.
+    let q = teacher(5, 3, 2.0, 4);
+    let weights: Vec<f64> = q.weights().iter().flat_map(|w| [0.5 * w, 0.5 * w]).collect();
+    let spread = largest(q.means());
+    for off in [0.0, 1e-6, 1e-4, 1e-2] {
+        let noise = scattered(30, 8);
+        let twice = (0..5).flat_map(|j| [q.mean(j), q.mean(j)].concat());
+        let means: Vec<f64> = twice.zip(&noise).map(|(m, z)| m + off * z).collect();
+        let problem = Problem { n_samples: Some(500), ..Problem::new(weights.clone(), q.clone()) };
+        let (want, got) = (gradient(&problem, &mut Reference, &means), gradient(&problem, &mut Cpu::new(), &means));
+        let err = largest(&got.gradient.iter().zip(&want.gradient).map(|(a, b)| a - b).collect::<Vec<_>>());
+        assert!(err <= 1e-7 * spread * spread, "off by {off}: error {err:e}");
+        let loss = (got.divergence.value - want.divergence.value).abs();
+        assert!(loss <= 1e-4 * want.divergence.value + 1e-13 * spread * spread, "off by {off}: L error {loss:e}");
+    }
+}
+
+#[test]
+fn overflow_is_never_a_number() {
+    let q = GaussianMixture::uniform(vec![-5.0, 5.0], 1).unwrap();
+    let mut fit = Problem { n_samples: Some(64), ..Problem::new(vec![0.5; 2], q) }.open(&mut Cpu::new(), &[1e37, 2.6e39]).unwrap();
+    let metrics = fit.measure(64, 0).unwrap().remove(0);
+    assert!(!metrics.kl_student_teacher.value.is_finite() && !metrics.total_variation.value.is_finite(), "{metrics:?}");
+    // Huge but finite means are no reason to panic in the reduction either.
+    let far: Vec<f64> = scattered(400, 1).iter().map(|v| 1e160 * v).collect();
+    let q = GaussianMixture::uniform(vec![0.0; 200], 200).unwrap();
+    let fit = Problem { n_samples: Some(64), ..Problem::new(vec![0.5; 2], q) }.open(&mut Cpu::new(), &far);
+    assert!(fit.is_ok());
+}

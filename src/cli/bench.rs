@@ -1,4 +1,5 @@
-//! `mixscore bench`: a gradient step at several sizes on the chosen device, beside the roof measured on the same device in the same process.
+//! `mixscore bench`: a gradient step at several sizes on the chosen device, and on a GPU each of its kernels, beside the roof measured on
+//! the same device in the same process.
 
 use std::time::Instant;
 
@@ -12,13 +13,14 @@ use super::check::{Chosen, normwise, problem};
 use crate::backend::{Backend, Session};
 use crate::error::{Error, Result};
 use crate::gpu::probe::Roof;
+use crate::gpu::profile::KernelTime;
 use crate::reference::Reference;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Samples per step in all.
-    #[arg(long, default_value_t = 65536, value_name = "N")]
-    samples: usize,
+    /// Samples per step in all [default: 65536, on a software adapter 4096].
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     /// Seconds to measure each size for.
     #[arg(long, default_value_t = 1.0, value_name = "S")]
     seconds: f64,
@@ -26,6 +28,9 @@ pub struct Arguments {
 
 /// (d, k, K)
 const SIZES: [(usize, usize, usize); 6] = [(2, 8, 4), (8, 16, 4), (32, 32, 16), (64, 64, 16), (128, 256, 32), (256, 64, 16)];
+
+/// Seconds for which each kernel runs alone.
+const KERNEL_SECONDS: f64 = 0.05;
 
 /// Repeats whose median is given.
 const REPEATS: usize = 5;
@@ -44,10 +49,26 @@ struct Row {
     gflops: f64,
     /// Of the measured roof.
     share_of_roof: f64,
+    /// On a GPU: what the step consists of.
+    kernels: Vec<KernelRow>,
+}
+
+/// All dispatches of one kernel in a step, run alone.
+#[derive(Serialize)]
+struct KernelRow {
+    kernel: &'static str,
+    dispatches: usize,
+    milliseconds: f64,
+    /// By the device's own timestamps, where it has them.
+    device_milliseconds: Option<f64>,
+    sample_components_per_second: f64,
+    gflops: f64,
+    /// Of the measured roof.
+    share_of_roof: f64,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    if arguments.samples == 0 || !(arguments.seconds.is_finite() && arguments.seconds > 0.0) {
+    if arguments.samples == Some(0) || !(arguments.seconds.is_finite() && arguments.seconds > 0.0) {
         return Err(Error::Usage { what: "nothing to measure".into(), remedy: "Give positive --samples and --seconds".into() });
     }
     let mut chosen = Chosen::open(common.device)?;
@@ -58,18 +79,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         Chosen::Other(_) => host_roof(),
     };
     common.say(&format!("roof: {:.1} GFLOP/s, copy {:.1} GB/s, both measured here", roof.gflops, roof.gigabytes_per_second));
+    let software = matches!(&chosen, Chosen::Gpu(gpu) if gpu.adapter().software);
+    let samples = arguments.samples.unwrap_or(if software { 4096 } else { 65_536 });
     let mut rows = Vec::new();
     for (d, k, n_teachers) in SIZES {
-        let row = measure(&mut chosen, &device, &roof, arguments, d, k, n_teachers)?;
+        let row = measure(&mut chosen, &device, &roof, [samples, d, k, n_teachers], arguments.seconds)?;
         if !common.json {
-            if rows.is_empty() {
-                println!("    d     k     K   samples   ms/step   samples·components/s   GFLOP/s   of roof   parity");
-            }
-            let (rate, share) = (row.sample_components_per_second, 100.0 * row.share_of_roof);
-            println!(
-                "{d:5} {k:5} {n_teachers:5} {:9} {:9.3} {rate:22.3e} {:9.2} {share:8.1}% {:8.1e}",
-                row.samples, row.milliseconds, row.gflops, row.parity_error
-            );
+            print(&row, rows.is_empty());
         }
         rows.push(row);
     }
@@ -79,15 +95,37 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, arguments: &Arguments, d: usize, k: usize, n_teachers: usize) -> Result<Row> {
+fn print(row: &Row, first: bool) {
+    if first {
+        println!("    d     k     K   samples   ms/step   samples·components/s   GFLOP/s   of roof   parity");
+    }
+    let Row { d, k, n_teachers, samples, milliseconds, sample_components_per_second: rate, gflops, .. } = row;
+    let share = 100.0 * row.share_of_roof;
+    println!("{d:5} {k:5} {n_teachers:5} {samples:9} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}% {:8.1e}", row.parity_error);
+    for kernel in &row.kernels {
+        let KernelRow { kernel: name, dispatches, milliseconds, sample_components_per_second: rate, gflops, .. } = kernel;
+        let device = kernel.device_milliseconds.map_or(String::new(), |ms| format!("   {ms:.3} ms by its own clock"));
+        let share = 100.0 * kernel.share_of_roof;
+        println!("      {name:<18} ×{dispatches:<5} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}%{device}");
+    }
+}
+
+fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, sizes: [usize; 4], seconds: f64) -> Result<Row> {
+    let [samples, d, k, n_teachers] = sizes;
     let parity_error = parity(chosen, device, d, k, n_teachers)?;
-    let per_stratum = arguments.samples.div_ceil(k);
+    let per_stratum = samples.div_ceil(k);
     let (problem, means) = problem(d, k, n_teachers, per_stratum);
     let mut session = chosen.backend().open(&problem)?;
     session.set_means(&means)?;
-    let seconds = median_step(&mut *session, k, arguments.seconds)?;
+    let seconds = median_step(&mut *session, k, seconds)?;
+    drop(session);
     let samples = per_stratum * k;
     let both = (k + n_teachers) as f64;
+    let kernels = match chosen {
+        Chosen::Gpu(gpu) => gpu.profile(&problem, &means, KERNEL_SECONDS)?,
+        Chosen::Other(_) => Vec::new(),
+    };
+    let kernels = kernels.into_iter().map(|time| kernel_row(time, samples as f64 * both, roof)).collect();
     // Logits, then the cheaper of the two ways from responsibilities to coefficients: the same ledger whatever the device really does.
     let products = 2.0 * d as f64 * both;
     let moments = (4.0 * d as f64 * both).min(2.0 * (k * k + n_teachers * n_teachers) as f64);
@@ -102,7 +140,21 @@ fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, arguments: &Arguments
         sample_components_per_second: samples as f64 * both / seconds,
         gflops,
         share_of_roof: gflops / roof.gflops,
+        kernels,
     })
+}
+
+fn kernel_row(time: KernelTime, sample_components: f64, roof: &Roof) -> KernelRow {
+    let gflops = time.operations / time.seconds / 1e9;
+    KernelRow {
+        kernel: time.kernel,
+        dispatches: time.dispatches,
+        milliseconds: 1e3 * time.seconds,
+        device_milliseconds: time.device_seconds.map(|seconds| 1e3 * seconds),
+        sample_components_per_second: sample_components / time.seconds,
+        gflops,
+        share_of_roof: gflops / roof.gflops,
+    }
 }
 
 /// Speed of wrong numbers is of no use.
@@ -118,7 +170,8 @@ fn parity(chosen: &mut Chosen, device: &str, d: usize, k: usize, n_teachers: usi
     Err(Error::SelfCheck { device: device.into(), what: format!("the gradient at d={d} k={k} K={n_teachers} is wrong by {error:e}") })
 }
 
-/// Seconds of one step, the median of several measurements after a warm-up. The means stay where they are.
+/// Seconds of one step, the median of several measurements after a warm-up, or one measurement where a step alone takes all the time.
+/// The means stay where they are.
 fn median_step(session: &mut dyn Session, k: usize, seconds: f64) -> Result<f64> {
     let rates = vec![0.0; k];
     let timed = |session: &mut dyn Session, steps: u64| -> Result<f64> {
@@ -128,7 +181,11 @@ fn median_step(session: &mut dyn Session, k: usize, seconds: f64) -> Result<f64>
         Ok(start.elapsed().as_secs_f64() / steps as f64)
     };
     timed(session, 1)?;
-    let steps = (seconds / REPEATS as f64 / timed(session, 1)?).clamp(1.0, 1e4) as u64;
+    let one = timed(session, 1)?;
+    if one >= seconds {
+        return Ok(one);
+    }
+    let steps = (seconds / REPEATS as f64 / one).clamp(1.0, 1e4) as u64;
     let mut times = (0..REPEATS).map(|_| timed(session, steps)).collect::<Result<Vec<f64>>>()?;
     times.sort_by(f64::total_cmp);
     Ok(times[REPEATS / 2])

@@ -20,9 +20,15 @@ use crate::reference::Reference;
 const DENSITY: f64 = 1e-5;
 /// Gradients are differences of sums that nearly cancel.
 const GRADIENT: f64 = 1e-4;
+/// Draws in half precision are each rounded by up to 2⁻¹¹ = 5e-4 of their size, and the points lie where they were rounded to.
+const HALF: f64 = 2e-3;
 
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// How draws are stored on the device.
+    #[arg(long, value_enum, default_value_t = Storage::F32)]
+    storage: Storage,
+}
 
 /// One comparison.
 #[derive(Serialize)]
@@ -66,7 +72,7 @@ impl Chosen {
     }
 }
 
-pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut chosen = Chosen::open(common.device)?;
     let device = chosen.backend().describe();
     common.say(&format!("device: {device}"));
@@ -75,7 +81,7 @@ pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
         Chosen::Other(_) => published_words(),
     };
     for (rank, k, n_teachers, n_samples) in [(1, 2, 1, 512), (2, 7, 5, 300), (31, 7, 5, 257), (64, 64, 16, 64)] {
-        parity(chosen.backend(), rank, k, n_teachers, n_samples, &mut checks)?;
+        parity(chosen.backend(), [rank, k, n_teachers, n_samples], arguments.storage, &mut checks)?;
     }
     let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
     if common.json {
@@ -116,7 +122,45 @@ fn known_answers(gpu: &mut Gpu) -> Result<Vec<Check>> {
     let mut checks = published_words();
     checks.push(Check::new(format!("Philox words, {n} counters, that differ"), wrong as f64, 0.0));
     checks.push(Check::new("normals, worst error in ULP", worst, 4.0));
+    checks.push(sums(gpu)?);
+    for quads in [2, 25] {
+        checks.push(softmax(gpu, quads)?);
+    }
     Ok(checks)
+}
+
+/// The device's sum by its fixed tree against the host's by the same tree: single precision, the same bits.
+fn sums(gpu: &mut Gpu) -> Result<Check> {
+    let (n, block) = (100_003, 256);
+    let mut rng = stream(0, Purpose::Check, 0, 1);
+    let values: Vec<[f32; 4]> = scattered(&mut rng, 4 * n).chunks_exact(4).map(|v| std::array::from_fn(|c| v[c] as f32)).collect();
+    let add = |sum: [f32; 4], v: &[f32; 4]| std::array::from_fn(|c| sum[c] + v[c]);
+    let blocks: Vec<[f32; 4]> = values.chunks(block).map(|block| block.iter().fold([0.0; 4], add)).collect();
+    let want: [f32; 4] = blocks.iter().fold([0.0; 4], add);
+    let got = gpu.sums(&values, block)?;
+    let wrong = got.iter().zip(want).filter(|(got, want)| got.to_bits() != want.to_bits()).count();
+    Ok(Check::new(format!("sum of {n} numbers by the fixed tree, bits"), wrong as f64, 0.0))
+}
+
+/// The device's responsibilities and log-sum-exp against double precision. Logits reach to ±60: e⁶⁰ alone would fit single precision,
+/// its square would not.
+fn softmax(gpu: &mut Gpu, quads: usize) -> Result<Check> {
+    let mut rng = stream(0, Purpose::Check, 0, 2);
+    let logits: Vec<f64> = scattered(&mut rng, 256 * 4 * quads).iter().map(|v| f64::from(*v as f32 * 60.0)).collect();
+    let (got, masses) = gpu.softmax(&logits.iter().map(|v| *v as f32).collect::<Vec<f32>>(), quads)?;
+    let mut worst = 0.0f64;
+    let mut take = |got: f32, want: f64| {
+        let error = (f64::from(got) - want).abs() / want.abs().max(1.0);
+        worst = if error <= worst { worst } else { error };
+    };
+    for (row, logits) in logits.chunks_exact(4 * quads).enumerate() {
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mass: f64 = logits.iter().map(|v| (v - largest).exp()).sum();
+        take(masses[row], largest + mass.ln());
+        logits.iter().zip(&got[row * 4 * quads..]).for_each(|(v, got)| take(*got, (v - largest).exp() / mass));
+    }
+    // WGSL lets exp err by 3 ULP plus twice the argument's size in ULP; a share is at most e⁻ˣ, and x e⁻ˣ is small.
+    Ok(Check::new(format!("softmax of {} logits", 4 * quads), worst, 2e-6))
 }
 
 /// Numbers in (−1, 1), exact in single precision.
@@ -160,7 +204,8 @@ pub(super) fn normwise(got: &[f64], want: &[f64]) -> f64 {
     if got.len() == want.len() { (error / scale).sqrt() } else { f64::NAN }
 }
 
-fn parity(device: &mut dyn Backend, rank: usize, k: usize, n_teachers: usize, n: usize, checks: &mut Vec<Check>) -> Result<()> {
+fn parity(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], storage: Storage, checks: &mut Vec<Check>) -> Result<()> {
+    let gradient_bound = if storage == Storage::F16 { HALF } else { GRADIENT };
     let size = format!("d={rank} k={k} K={n_teachers}");
     let (problem, means) = problem(rank, k, n_teachers, n);
     let mixture = GaussianMixture::new(problem.student_weights.clone(), means.clone(), rank, 1.0)?;
@@ -175,12 +220,13 @@ fn parity(device: &mut dyn Backend, rank: usize, k: usize, n_teachers: usize, n:
     ];
     for (name, divergence, estimator) in forms {
         let problem = UnitProblem { divergence, estimator, ..problem.clone() };
-        let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
+        let stored = UnitProblem { storage, ..problem.clone() };
+        let (mut a, mut b) = (device.open(&stored)?, Reference.open(&problem)?);
         a.set_means(&means)?;
         b.set_means(&means)?;
         let (got, want) = (a.gradient(1)?, b.gradient(1)?);
         let error = normwise(&got.group_gradients, &want.group_gradients);
-        checks.push(Check::new(format!("{size} gradient, {name}"), error, GRADIENT));
+        checks.push(Check::new(format!("{size} gradient, {name}"), error, gradient_bound));
         if name == "Stein" {
             let (got, want) = (a.measure(Side::Student, n, 1)?, b.measure(Side::Student, n, 1)?);
             checks.push(Check::new(format!("{size} ½|a|²"), normwise(&got.half_square, &want.half_square), GRADIENT));

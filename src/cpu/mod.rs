@@ -6,6 +6,8 @@
 
 mod evaluate;
 mod lanes;
+mod measure;
+mod rows;
 mod scatter;
 mod session;
 mod shifted;

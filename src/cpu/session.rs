@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::lanes;
+use super::measure::measure_stratum;
+use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
 use super::tile::{Draws, Tile};
@@ -15,6 +16,9 @@ use crate::random::streams::{Purpose, key};
 
 /// Tiles that one task works through before it hands its sums back.
 const TILES_PER_RUN: usize = 8;
+
+/// Runs of a stratum whose sums wait in memory for their turn.
+const RUNS_PER_BATCH: usize = 16;
 
 pub struct CpuSession {
     problem: UnitProblem,
@@ -66,13 +70,6 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// What a stratum's samples gave, by blocks: coefficients A (k) and B (K), and ½|a|².
-struct Block {
-    a: Vec<f32>,
-    b: Vec<f32>,
-    half_square: f32,
-}
-
 impl CpuSession {
     pub fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
@@ -108,31 +105,41 @@ impl CpuSession {
             .into_par_iter()
             .map(|i| {
                 let [p, q] = self.pair(r).shifted(Side::Student, i);
-                let blocks = self.blocks(r, samples, i, &p, &q, false);
-                row_of_blocks(&samples.groups, &blocks, &p, &q, merged, self.problem.student_weights[i], |g| samples.mass(g))
+                let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], merged);
+                self.add_blocks(r, samples, i, [&p, &q], false, row)
             })
             .collect();
         (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
     }
 
-    /// The coefficient sums of stratum i, block after block.
-    fn blocks(&self, r: usize, samples: &Samples, i: usize, p: &Shifted, q: &Shifted, pathwise: bool) -> Vec<Block> {
-        let (n, run) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
+    /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
+    fn add_blocks(
+        &self,
+        r: usize,
+        samples: &Samples,
+        i: usize,
+        [p, q]: [&Shifted; 2],
+        pathwise: bool,
+        mut row: RowSums,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let (n, length) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
         let draws = samples.draws(i);
-        let runs: Vec<Vec<Block>> = (0..n.div_ceil(run))
-            .into_par_iter()
-            .map(|t| {
-                let mut tile = self.pair(r).tile();
-                let mut blocks = Vec::new();
-                for first in (t * run..n.min((t + 1) * run)).step_by(BLOCK) {
-                    tile.fill(&draws, first, BLOCK.min(n - first), p, q);
-                    tile.project(p, q, pathwise);
-                    sum_blocks(&tile, samples.groups.block_size(), if pathwise { 0.0 } else { 1.0 }, &mut blocks);
-                }
-                blocks
-            })
-            .collect();
-        runs.into_iter().flatten().collect()
+        let run = |first: usize| {
+            let mut tile = self.pair(r).tile();
+            let mut blocks = Vec::new();
+            for first in (first..n.min(first + length)).step_by(BLOCK) {
+                tile.fill(&draws, first, BLOCK.min(n - first), p, q);
+                tile.project(p, q, pathwise);
+                sum_blocks(&tile, samples.groups.block_size(), if pathwise { 0.0 } else { 1.0 }, &mut blocks);
+            }
+            blocks
+        };
+        for batch in (0..n).step_by(length * RUNS_PER_BATCH) {
+            let runs: Vec<usize> = (batch..n.min(batch + length * RUNS_PER_BATCH)).step_by(length).collect();
+            let blocks: Vec<Vec<Block>> = runs.into_par_iter().map(run).collect();
+            blocks.iter().flatten().for_each(|block| row.add(block));
+        }
+        (row.rows, row.half_square)
     }
 
     /// One replicate's gradient, (G′, k, rank), and ½|a|² (C, G).
@@ -165,10 +172,10 @@ impl CpuSession {
             .into_par_iter()
             .map(|i| {
                 let [mut p, mut q] = self.pair(r).shifted(Side::Student, i);
-                let blocks = self.blocks(r, samples, i, &p, &q, true);
                 // These coefficients sum to zero: the origins drop out.
                 (p.origin, q.origin) = (vec![0.0; rank], vec![0.0; rank]);
-                row_of_blocks(&samples.groups, &blocks, &p, &q, false, self.problem.student_weights[i], |g| samples.mass(g)).0
+                let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], false);
+                self.add_blocks(r, samples, i, [&p, &q], true, row).0
             })
             .collect();
         for (i, row) in rows.iter().enumerate() {
@@ -177,94 +184,6 @@ impl CpuSession {
                 out.iter_mut().zip(&row[g * rank..]).for_each(|(o, v)| *o += v);
             }
         }
-    }
-
-    fn measure_stratum(&self, r: usize, from: Side, i: usize, samples: &Samples) -> Vec<[f64; 3]> {
-        let pair = self.pair(r);
-        let [p, q] = pair.shifted(from, i);
-        let (groups, n) = (samples.groups, samples.groups.n_samples);
-        let mut sums = vec![[0.0; 3]; groups.n_groups];
-        let mut tile = pair.tile();
-        for first in (0..n).step_by(BLOCK) {
-            tile.fill(&samples.draws(i), first, BLOCK.min(n - first), &p, &q);
-            for s in 0..tile.m {
-                let log_ratio = log_ratio(&tile, s, &p, &q);
-                let excess = 1.0 - if from == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() };
-                let sums = &mut sums[(first + s) / groups.group_size];
-                sums[0] += f64::from(tile.half_square[s]);
-                sums[1] += log_ratio;
-                sums[2] += excess.max(0.0);
-            }
-        }
-        sums.iter().enumerate().map(|(g, sums)| sums.map(|sum| sum / samples.mass(g))).collect()
-    }
-}
-
-/// ln p − ln q at sample s: both log-sum-exps are relative to their origins' own log-densities.
-fn log_ratio(tile: &Tile, s: usize, p: &Shifted, q: &Shifted) -> f64 {
-    let mut inner = 0.0;
-    for c in 0..tile.rank {
-        let (e, f, z) = (f64::from(p.e[c]), f64::from(q.e[c]), f64::from(tile.z[c * tile.ld + s]));
-        inner += (e - f) * (e + f + 2.0 * z);
-    }
-    (tile.student.log_sum(s) + p.log_weight) - (tile.teacher.log_sum(s) + q.log_weight) - 0.5 * inner
-}
-
-fn sum_blocks(tile: &Tile, block_size: usize, base: f32, blocks: &mut Vec<Block>) {
-    let (ld, side) = (tile.ld, [&tile.student, &tile.teacher]);
-    for first in (0..tile.m).step_by(block_size) {
-        let run = first..tile.m.min(first + block_size);
-        let weight = &tile.weight[run.clone()];
-        let [a, b] = side.map(|side| {
-            let columns = side.r.chunks_exact(ld).zip(side.u.chunks_exact(ld)).take(side.r.len() / BLOCK);
-            lanes::vectorised(
-                #[inline(always)]
-                || columns.map(|(r, u)| lanes::coefficient(weight, &r[run.clone()], &u[run.clone()], &side.c[run.clone()], base)).collect(),
-            )
-        });
-        blocks.push(Block { a, b, half_square: lanes::weighted_sum(weight, &tile.half_square[run]) });
-    }
-}
-
-/// ∂L/∂μᵢ = wᵢ( Σ A_l ε_l + o_p − Σ B_j ε_j − o_q ) for every group (G, rank), or for all samples (1, rank); and ½|a|² (G).
-fn row_of_blocks(
-    groups: &Groups,
-    blocks: &[Block],
-    p: &Shifted,
-    q: &Shifted,
-    merged: bool,
-    weight: f64,
-    mass: impl Fn(usize) -> f64,
-) -> (Vec<f64>, Vec<f64>) {
-    let rank = p.origin.len();
-    let per_group = groups.group_size / groups.block_size();
-    let mut half_square = Vec::with_capacity(groups.n_groups);
-    let mut rows: Vec<f64> = Vec::new();
-    let (mut a, mut b) = (vec![0.0; p.k], vec![0.0; q.k]);
-    for (g, blocks) in blocks.chunks(per_group).enumerate() {
-        let share = if merged { groups.share(g) } else { 1.0 } / mass(g);
-        for block in blocks {
-            a.iter_mut().zip(&block.a).for_each(|(o, v)| *o += share * f64::from(*v));
-            b.iter_mut().zip(&block.b).for_each(|(o, v)| *o += share * f64::from(*v));
-        }
-        half_square.push(blocks.iter().map(|block| f64::from(block.half_square)).sum::<f64>() / mass(g));
-        if !merged || g + 1 == groups.n_groups {
-            let mut row: Vec<f64> = p.origin.iter().zip(&q.origin).map(|(o_p, o_q)| o_p - o_q).collect();
-            add_combination(&a, &p.epsilon, 1.0, &mut row);
-            add_combination(&b, &q.epsilon, -1.0, &mut row);
-            rows.extend(row.iter().map(|v| weight * v));
-            a.fill(0.0);
-            b.fill(0.0);
-        }
-    }
-    debug_assert_eq!(rows.len() % rank, 0);
-    (rows, half_square)
-}
-
-/// row += sign · Σ coefficient_l ε_l.
-fn add_combination(coefficients: &[f64], epsilon: &[f32], sign: f64, row: &mut [f64]) {
-    for (a, epsilon) in coefficients.iter().zip(epsilon.chunks_exact(row.len())) {
-        row.iter_mut().zip(epsilon).for_each(|(o, e)| *o += sign * a * f64::from(*e));
     }
 }
 
@@ -312,7 +231,7 @@ impl Session for CpuSession {
                 let (r, i) = (at / n_strata, at % n_strata);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
                 let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, table: None };
-                self.measure_stratum(r, from, i, &samples)
+                measure_stratum(&self.pair(r), from, i, &samples)
             })
             .collect();
         let pick = |c: usize| strata.iter().flatten().map(|v| v[c]).collect();

@@ -9,6 +9,9 @@ use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage
 use crate::objective::groups::{Estimate, Groups};
 use crate::objective::subspace::Subspace;
 
+/// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
+const MOST_SAMPLES: usize = 1 << 31;
+
 /// Everything that defines L and how its gradient is estimated. The student's means are not part of it: they move.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -100,7 +103,7 @@ impl Problem {
     pub fn validate(&self, starts: &[f64]) -> Result<()> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         let row = k * d;
-        if row == 0 || starts.is_empty() || starts.len() % row != 0 {
+        if row == 0 || starts.is_empty() || !starts.len().is_multiple_of(row) {
             return Err(Error::bad_input(
                 format!("{} numbers do not make starts of {k} means in {d} dimensions", starts.len()),
                 "Give student and teacher the same number of dimensions",
@@ -125,8 +128,8 @@ impl Problem {
             (Sampler::Sobol, _) => Err(Error::bad_input("the sobol sampler is not available yet", "Use antithetic, philox or grid")),
             (Sampler::Grid, None) => Ok(()),
             (_, None) => Err(Error::bad_input("the number of samples is missing", "Give --samples N, or --sampler grid")),
-            (_, Some(n)) if n > u32::MAX as usize => Err(Error::bad_input(
-                format!("{n} samples per component are more than the {} that random numbers have addresses for", u32::MAX),
+            (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(
+                format!("{n} samples per component are more than the {MOST_SAMPLES} that random numbers have addresses for"),
                 "Use fewer, and more steps",
             )),
             (Sampler::Antithetic, Some(n)) if n % 2 == 1 => {
@@ -251,14 +254,18 @@ impl Fit {
                     let row = weights.len() * sums.groups.n_groups;
                     stratified(weights, &sums.groups, &values[r * row..(r + 1) * row])
                 };
+                let of_student = mean(Side::Student, &student, &student.log_ratio);
+                let of_teacher = mean(Side::Teacher, &teacher, &teacher.log_ratio);
                 let excess = [mean(Side::Student, &student, &student.excess), mean(Side::Teacher, &teacher, &teacher.excess)];
+                // (·)₊ of NaN is 0 on most machines: where the densities overflowed, total variation is not known either.
+                let known = if (of_student.value + of_teacher.value).is_finite() { 1.0 } else { f64::NAN };
                 Divergences {
                     reverse_fisher: mean(Side::Student, &student, &student.half_square).scaled(units),
                     forward_fisher: mean(Side::Teacher, &teacher, &teacher.half_square).scaled(units),
-                    kl_student_teacher: mean(Side::Student, &student, &student.log_ratio),
-                    kl_teacher_student: mean(Side::Teacher, &teacher, &teacher.log_ratio).scaled(-1.0),
+                    kl_student_teacher: of_student,
+                    kl_teacher_student: of_teacher.scaled(-1.0),
                     // Both are unbiased and independent; their average is never worse than the worse one.
-                    total_variation: Estimate::combine(excess.map(|e| (0.5, e))),
+                    total_variation: Estimate::combine(excess.map(|e| (0.5 * known, e))),
                 }
             })
             .collect())

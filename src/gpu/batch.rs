@@ -1,6 +1,7 @@
 //! A batch of replicates on the device: its gradient, its descent, its metrics.
 
 use super::finish::Finish;
+use super::kernels::Dispatch;
 use super::model::{Model, padded, unpadded};
 use super::rows::{Form, Rows, Spec};
 use super::session::Handle;
@@ -90,6 +91,14 @@ impl Batch {
             Some(work) => Ok(work),
             None => unreachable!("only a grid's work waits for the means"),
         }
+    }
+
+    /// The dispatches of one step of descent at the current means; rates are zero until a descent sets them.
+    ///
+    /// # Errors
+    /// Those of a session.
+    pub fn step_list(&mut self) -> Result<Vec<Dispatch>> {
+        Ok(self.current_work()?.finish.step_list.clone())
     }
 
     pub fn set_means(&mut self, means: &[f64]) {

@@ -1,8 +1,11 @@
-//! The device: adapters, buffers, submissions paced to a fraction of a second, bounded waits.
+//! The device: buffers, submissions paced to a fraction of a second, bounded waits.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::adapter::{Adapter, describe, found};
+use super::canaries::Canaries;
+use super::clock::Clock;
 use super::dispatch::{Limits, SCRATCH_BYTES};
 use super::kernels::Dispatch;
 use crate::error::{Error, Result};
@@ -13,67 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Seconds of work in one submission: long against the cost of submitting, short against a driver's watchdog (2 s on Windows).
 const SUBMISSION_SECONDS: f64 = 0.075;
 
+/// A dispatch costs about as much as this many operations even if it does nothing.
+const DISPATCH_OPERATIONS: f64 = 2e4;
+
 /// Dispatches in one submission at the most.
 const SUBMISSION_DISPATCHES: usize = 8192;
-
-/// An adapter as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Adapter {
-    pub name: String,
-    /// Vulkan, Metal or Dx12.
-    pub api: String,
-    /// discrete GPU, integrated GPU, virtual GPU, CPU or other.
-    pub kind: String,
-    pub driver: String,
-    /// Itself software: used only when asked for.
-    pub software: bool,
-    pub half_precision: bool,
-    pub timestamps: bool,
-    /// Bytes in one storage binding.
-    pub largest_binding: u64,
-    pub workgroup_memory: u32,
-}
-
-fn describe(adapter: &wgpu::Adapter) -> Adapter {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let kind = match info.device_type {
-        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
-        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
-        wgpu::DeviceType::VirtualGpu => "virtual GPU",
-        wgpu::DeviceType::Cpu => "CPU",
-        wgpu::DeviceType::Other => "other",
-    };
-    Adapter {
-        name: info.name,
-        api: format!("{:?}", info.backend),
-        kind: kind.into(),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
-        software: info.device_type == wgpu::DeviceType::Cpu,
-        half_precision: features.contains(wgpu::Features::SHADER_F16),
-        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-        largest_binding: limits.max_storage_buffer_binding_size,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
-    }
-}
-
-/// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
-fn found() -> &'static [wgpu::Adapter] {
-    static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
-    FOUND.get_or_init(look)
-}
-
-fn look() -> Vec<wgpu::Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::PRIMARY;
-    descriptor.flags = wgpu::InstanceFlags::empty();
-    let instance = wgpu::Instance::new(descriptor);
-    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
-}
-
-/// Every adapter of this machine, in the order of `gpu:N`.
-pub fn adapters() -> Vec<Adapter> {
-    found().iter().map(describe).collect()
-}
 
 /// An open device.
 pub struct Context {
@@ -85,10 +32,11 @@ pub struct Context {
     pub limits: Limits,
     failure: Arc<Mutex<Option<String>>>,
     operations_per_second: Mutex<f64>,
+    canaries: OnceLock<Canaries>,
 }
 
 impl Context {
-    /// Opens the adapter at `index` of [`adapters`].
+    /// Opens the adapter at `index` of [`super::adapters`].
     ///
     /// # Errors
     /// [`Error::NoDevice`] where the driver refuses.
@@ -126,7 +74,7 @@ impl Context {
             buffer: limits.max_buffer_size,
             scratch: SCRATCH_BYTES,
         };
-        Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9) })
+        Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9), canaries: OnceLock::new() })
     }
 
     /// The device itself, for pipelines.
@@ -139,10 +87,20 @@ impl Context {
     /// # Errors
     /// [`Error::TooLarge`].
     pub fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
-        let size = bytes.max(16).next_multiple_of(16);
+        let canaries = self.canaries.get();
+        let size = if canaries.is_some() { Canaries::size(bytes) } else { bytes.max(16).next_multiple_of(16) };
         self.limits.check(label, size)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-        Ok(self.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false }))
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
+        if let Some(canaries) = canaries {
+            canaries.watch(self, label, &buffer, bytes);
+        }
+        Ok(buffer)
+    }
+
+    /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
+    pub fn canaries(&self) -> &Canaries {
+        self.canaries.get_or_init(Canaries::default)
     }
 
     /// A buffer that holds `data`.
@@ -198,39 +156,60 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
+        self.paced(list, steps, None).map(|_| ())
+    }
+
+    /// As [`Context::run`]; the seconds that the device spent by its own clock, where it has one.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
+        let clock = Clock::new(self, f64::from(self.queue.get_timestamp_period()) * 1e-9)?;
+        let seconds = self.paced(list, steps, clock.as_ref())?;
+        Ok(clock.map(|_| seconds))
+    }
+
+    fn paced(&self, list: &[Dispatch], steps: u64, clock: Option<&Clock>) -> Result<f64> {
+        let mut seconds = 0.0;
         let mut pending: Vec<&Dispatch> = Vec::new();
         let mut operations = 0.0;
         for dispatch in (0..steps).flat_map(|_| list) {
             let budget = SUBMISSION_SECONDS * *self.rate();
-            if !pending.is_empty() && (operations + dispatch.operations > budget || pending.len() == SUBMISSION_DISPATCHES) {
-                self.submit(&pending, operations)?;
+            if !pending.is_empty()
+                && (operations + dispatch.operations + DISPATCH_OPERATIONS > budget || pending.len() == SUBMISSION_DISPATCHES)
+            {
+                seconds += self.submit(&pending, operations, clock)?;
                 pending.clear();
                 operations = 0.0;
             }
             pending.push(dispatch);
-            operations += dispatch.operations;
+            operations += dispatch.operations + DISPATCH_OPERATIONS;
         }
-        self.submit(&pending, operations)
+        Ok(seconds + self.submit(&pending, operations, clock)?)
     }
 
     fn rate(&self) -> std::sync::MutexGuard<'_, f64> {
         self.operations_per_second.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// One submission, waited for; what it took sets the size of the next.
-    fn submit(&self, dispatches: &[&Dispatch], operations: f64) -> Result<()> {
+    /// One submission, waited for; what it took sets the size of the next. Seconds by the clock.
+    fn submit(&self, dispatches: &[&Dispatch], operations: f64, clock: Option<&Clock>) -> Result<f64> {
         if dispatches.is_empty() {
-            return Ok(());
+            return Ok(0.0);
         }
         let start = Instant::now();
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let mut pass =
+                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: clock.map(Clock::writes) });
             for dispatch in dispatches {
                 pass.set_pipeline(&dispatch.pipeline);
                 pass.set_bind_group(0, &dispatch.bindings, &[dispatch.params_offset]);
                 pass.dispatch_workgroups(dispatch.workgroups[0], dispatch.workgroups[1], 1);
             }
+        }
+        if let Some(clock) = clock {
+            clock.resolve(&mut encoder);
         }
         let submission = self.queue.submit([encoder.finish()]);
         self.wait(submission)?;
@@ -238,7 +217,8 @@ impl Context {
         let mut rate = self.rate();
         // Towards what was measured, but never more than fourfold at once: one odd submission must not make the next one long.
         *rate = measured.clamp(*rate / 4.0, *rate * 4.0).max(1e6);
-        Ok(())
+        drop(rate);
+        clock.map_or(Ok(0.0), |clock| clock.seconds(self))
     }
 
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {

@@ -143,7 +143,6 @@ impl Evaluator<'_> {
         let entries: Vec<Params> = runs
             .iter()
             .map(|run| Params { first_pair: nearest[run[0]], rows_per_pair: run.len().next_multiple_of(TILE) as u32, ..self.params() })
-            .chain([self.params()])
             .collect();
         let params = context.uniform(&params::bytes(&entries));
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
@@ -152,8 +151,6 @@ impl Evaluator<'_> {
         let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
         let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
-        context.run(&[origin.dispatch((runs.len() * STRIDE) as u32, k, (60 * k * k * d) as f64)?], 1)?;
-        let origin_of: Vec<u32> = context.download(&origins, k)?;
 
         let mut out = Evaluation {
             log_density: vec![0.0; n],
@@ -171,6 +168,7 @@ impl Evaluator<'_> {
             context.write(&z, &rows);
             let (offset, product) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64);
             let list = [
+                origin.dispatch(offset, 1, (60 * k * d) as f64)?,
                 logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?,
                 softmax.dispatch(offset, n_rows / 64 * lanes(quads), (80 * n_rows * quads) as f64)?,
                 posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?,
@@ -178,6 +176,7 @@ impl Evaluator<'_> {
             context.run(&list, 1)?;
             let vectors = unpadded(&context.download(&v, 4 * run.len() * features)?, d);
             let masses: Vec<[f32; 2]> = context.download(&log_masses, run.len())?;
+            let origin_of: Vec<u32> = context.download(&origins, k)?;
             let origin = mean(origin_of[centre] as usize);
             for (row, i) in run.iter().enumerate() {
                 out.log_density[*i] = f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) + constant;

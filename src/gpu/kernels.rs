@@ -11,6 +11,7 @@ use crate::error::Result;
 
 /// A compiled kernel.
 pub struct Kernel {
+    name: &'static str,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -18,17 +19,19 @@ pub struct Kernel {
 /// One command of a list.
 #[derive(Clone)]
 pub struct Dispatch {
+    pub(super) kernel: &'static str,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bindings: wgpu::BindGroup,
     pub(super) params_offset: u32,
     pub(super) workgroups: [u32; 2],
-    /// For pacing: about how many operations it does.
+    /// For pacing and for the ledger: about how many operations it does.
     pub(super) operations: f64,
 }
 
 /// A kernel with its buffers.
 #[derive(Clone)]
 pub struct Bound {
+    kernel: &'static str,
     pipeline: wgpu::ComputePipeline,
     bindings: wgpu::BindGroup,
 }
@@ -39,9 +42,8 @@ impl Bound {
     /// # Errors
     /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
     pub fn dispatch(&self, params_offset: u32, n: usize, operations: f64) -> Result<Dispatch> {
-        // A dispatch costs about as much as this many operations even if it does nothing.
-        let operations = operations + 2e4;
         Ok(Dispatch {
+            kernel: self.kernel,
             pipeline: self.pipeline.clone(),
             bindings: self.bindings.clone(),
             params_offset,
@@ -75,7 +77,7 @@ impl Kernels {
             buffers.iter().zip(1..).map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
         );
         let descriptor = wgpu::BindGroupDescriptor { label: Some(name), layout: &kernel.layout, entries: &entries };
-        Ok(Bound { pipeline: kernel.pipeline.clone(), bindings: context.device().create_bind_group(&descriptor) })
+        Ok(Bound { kernel: kernel.name, pipeline: kernel.pipeline.clone(), bindings: context.device().create_bind_group(&descriptor) })
     }
 
     fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
@@ -120,7 +122,7 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
         compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
         cache: None,
     });
-    Kernel { pipeline, layout }
+    Kernel { name: shader.name, pipeline, layout }
 }
 
 fn binding(index: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) -> wgpu::BindGroupLayoutEntry {

@@ -3,7 +3,10 @@
 //! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` and `stages` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
 //! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
 
+mod adapter;
 mod batch;
+pub mod canaries;
+mod clock;
 pub mod context;
 pub mod dispatch;
 mod evaluate;
@@ -12,6 +15,7 @@ pub mod kernels;
 mod model;
 pub mod params;
 pub mod probe;
+pub mod profile;
 mod rows;
 mod session;
 pub mod shaders;
@@ -23,8 +27,8 @@ use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
+pub use adapter::{Adapter, adapters};
 use context::Context;
-pub use context::{Adapter, adapters};
 use kernels::Kernels;
 use session::{GpuSession, Handle};
 
@@ -122,6 +126,20 @@ impl Gpu {
     pub fn checked(mut self) -> Self {
         self.handle.kernels = Arc::new(Kernels::new(true));
         self
+    }
+
+    /// The same device with buffers that start as NaN and end in canaries: for tests.
+    pub fn poisoned(self) -> Self {
+        self.handle.context.canaries();
+        self
+    }
+
+    /// Buffers of a [`Gpu::poisoned`] device in which something was written past the end.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+        self.handle.context.canaries().overwritten(&self.handle.context)
     }
 
     /// The adapter it is on.

@@ -1,9 +1,10 @@
-//! Known answers and roofs of a device: random words, normals, a chain of multiply-adds, a copy.
+//! Known answers and roofs of a device: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
 
 use std::time::Instant;
 
 use super::Gpu;
 use super::params::{self, Params};
+use super::stages::lanes;
 use crate::error::Result;
 
 /// What a device can do at best, measured.
@@ -33,6 +34,60 @@ impl Gpu {
         let bound = self.handle.kernels.bind(context, "words", &params, &[&keys, &words, &normals])?;
         context.run(&[bound.dispatch(0, n.div_ceil(64), 3000.0 * n as f64)?], 1)?;
         Ok((context.download(&words, n)?, context.download(&normals, n)?))
+    }
+
+    /// The device's sums of `values` (n, 4) in blocks of `block_size` and then over the blocks, both in order.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn sums(&mut self, values: &[[f32; 4]], block_size: usize) -> Result<[f32; 4]> {
+        let (context, n) = (&self.handle.context, values.len() as u32);
+        let (size, rows) = (block_size as u32, n.next_multiple_of(64));
+        let params = Params { n_pairs: 1, chunk_samples: n, n_samples: n, rows_per_pair: rows, block_size: size, ..Params::default() };
+        let params = Params { group_size: rows, n_groups: 1, component_quads: 1, ..params };
+        let params = context.uniform(&params::bytes(&[params]));
+        // Statistics lie in pairs of quads, of which the first is summed.
+        let pairs: Vec<[f32; 8]> = values.iter().map(|v| [v[0], v[1], v[2], v[3], f32::NAN, f32::NAN, f32::NAN, f32::NAN]).collect();
+        let n_blocks = values.len().div_ceil(block_size);
+        let (values, partials) = (context.upload("values", &pairs)?, context.buffer("partial sums", 16 * n_blocks as u64)?);
+        let sums = context.upload("sums", &[[f32::NAN; 4]])?;
+        let kernels = &self.handle.kernels;
+        let list = [
+            kernels.bind(context, "block_sums", &params, &[&values, &partials])?.dispatch(0, n_blocks.div_ceil(64), 4.0 * f64::from(n))?,
+            kernels.bind(context, "fold", &params, &[&partials, &sums])?.dispatch(0, 1, 4.0 * n_blocks as f64)?,
+        ];
+        context.run(&list, 1)?;
+        Ok(context.download::<[f32; 4]>(&sums, 1)?[0])
+    }
+
+    /// The device's responsibilities of `logits` (n, 4·quads), n a multiple of 64, and each row's log-sum-exp.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn softmax(&mut self, logits: &[f32], quads: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+        let (context, n) = (&self.handle.context, logits.len() / (4 * quads));
+        let params = Params { n_pairs: 1, rows_per_pair: n as u32, all_pairs: 1, component_quads: quads as u32, ..Params::default() };
+        let params = context.uniform(&params::bytes(&[params]));
+        let (values, origins) = (context.upload("logits", logits)?, context.upload("log-weights of origins", &[0f32; 2])?);
+        let masses = context.upload("log-masses", &vec![[f32::NAN; 2]; n])?;
+        let name = format!("softmax_{}", lanes(quads));
+        let bound = self.handle.kernels.bind(context, &name, &params, &[&values, &origins, &masses])?;
+        context.run(&[bound.dispatch(0, n / 64 * lanes(quads), (80 * n * quads) as f64)?], 1)?;
+        let masses: Vec<[f32; 2]> = context.download(&masses, n)?;
+        Ok((context.download(&values, logits.len())?, masses.iter().map(|m| m[0]).collect()))
+    }
+
+    /// For tests: `told` quads of `values` are copied into a buffer for `n`. What the kernel left out is NaN.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn copied(&mut self, values: &[[f32; 4]], n: usize, told: usize) -> Result<Vec<[f32; 4]>> {
+        let context = &self.handle.context;
+        let params = context.uniform(&params::bytes(&[Params { n_samples: told as u32, ..Params::default() }]));
+        let (source, destination) = (context.upload("source", values)?, context.buffer("destination", 16 * n as u64)?);
+        let bound = self.handle.kernels.bind(context, "copy", &params, &[&source, &destination])?;
+        context.run(&[bound.dispatch(0, told.div_ceil(64), told as f64)?], 1)?;
+        context.download(&destination, n)
     }
 
     /// The device's own roof, each the best of five after a warm-up.

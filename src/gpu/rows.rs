@@ -116,7 +116,6 @@ pub struct Rows {
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
     Student,
-    Teacher,
     /// The student's, for totals over groups.
     StudentTotal,
     TeacherTotal,
@@ -168,13 +167,6 @@ impl Rows {
             statistics_list: Vec::new(),
         };
         let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
-        let mut shared = Vec::new();
-        for side in 0..2 {
-            let work = (n_pairs * model.n_components[side] * model.rank * 60) as f64;
-            shared.push(stages.origin[side].dispatch(rows.offset_of([Entry::Student, Entry::Teacher][side]), n_pairs, work)?);
-        }
-        rows.gradient_list = shared.clone();
-        rows.statistics_list = shared;
         for (c, chunk) in chunks.iter().enumerate() {
             let densities = stages.densities(model, chunk, c)?;
             rows.gradient_list.extend_from_slice(&densities);
@@ -235,7 +227,7 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
         component_quads: model.quads(side) as u32,
         ..params
     };
-    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 4);
+    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 3);
     for chunk in chunks {
         let of_chunk = Params {
             first_pair: chunk.first_pair as u32,
@@ -248,6 +240,6 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
         out.extend([sided(0, of_chunk), sided(1, of_chunk), Params { component_quads: 1, ..sided(0, of_chunk) }]);
     }
     let total = Params { out_groups: 1, ..base };
-    out.extend([sided(0, base), sided(1, base), sided(0, total), sided(1, total)]);
+    out.extend([sided(0, base), sided(0, total), sided(1, total)]);
     out
 }

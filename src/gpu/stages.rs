@@ -133,7 +133,15 @@ impl Stages {
     pub fn densities(&self, model: &Model, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
-        let mut out = vec![self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?];
+        let mut out = Vec::new();
+        if chunk.first_sample == 0 {
+            // The first time that these pairs are met.
+            for side in 0..2 {
+                let work = (chunk.n_pairs * model.n_components[side] * model.rank * 60) as f64;
+                out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, work)?);
+            }
+        }
+        out.push(self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?);
         for side in 0..2 {
             let (quads, at) = (model.quads(side), offset(c, side));
             let product = (32 * rows * features * quads) as f64;

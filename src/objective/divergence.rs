@@ -70,7 +70,7 @@ pub enum Sampler {
     Grid,
 }
 
-/// How means and draws are stored on a GPU. Sums are always single precision.
+/// How draws are stored on a GPU. Means, vectors and sums are always single precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {

@@ -2,12 +2,20 @@
 //!
 //! The trapezoid rule converges like exp(−2πy/h), where y is the distance of the integrand's nearest pole from the real axis.
 //! The responsibilities of two components whose means differ by Δ switch along Δ like a logistic function, so their poles lie at
-//! y = π/|Δ|; h = 0.7/|Δ| makes the error exp(−28). Pairs that switch farther than [`REACH`] from the stratum do not count.
+//! y = π/|Δ|. Gradients have them to the third power, which costs a factor (2π/h)²/2: h = 0.5/|Δ| makes exp(−39) times that.
+//! (Measured against fine quadrature, 45 pairs with |Δ| from 0.8 to 30, worst gradient error: 1e-7 at 0.7, 1e-10 at 0.6, 1e-12 at
+//! 0.5.) Pairs that switch farther than [`REACH`] from the stratum do not count.
 
 use crate::error::{Error, Result};
 
 /// The grid covers |z| ≤ REACH: the Gaussian mass beyond is below 1e-12.
 const REACH: f64 = 7.5;
+
+/// Fewer than this many nodes on each side of the centre (a spacing of 0.94) do not even integrate a Gaussian's moments.
+const LEAST_HALF: f64 = 8.0;
+
+/// Spacing times the widest gap.
+const SPACING: f64 = 0.5;
 
 /// Grids with more nodes than this are refused.
 const MOST_NODES: f64 = 3e7;
@@ -32,10 +40,17 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
             "Use --sampler antithetic",
         ));
     }
-    let gap = mixtures.iter().map(|(weights, means)| widest_gap(rank, centres, weights, means)).fold(1.0, f64::max);
-    let mut half = (REACH * gap / 0.7).ceil();
+    let gap = widest(rank, centres, mixtures);
+    let mut half = (REACH * gap / SPACING).ceil();
     if let Some(cap) = cap {
-        half = half.min((((cap as f64).powf(1.0 / rank as f64) - 1.0) / 2.0).floor()).max(1.0);
+        let capped = half_within(cap as f64, rank);
+        if capped < LEAST_HALF {
+            return Err(Error::bad_input(
+                format!("{cap} nodes in {rank} dimensions are too coarse a grid to mean anything"),
+                format!("Use at least {} samples, or none for as many as 1e-10 takes", (2.0 * LEAST_HALF + 1.0).powi(rank as i32)),
+            ));
+        }
+        half = half.min(capped);
     }
     if (2.0 * half + 1.0).powi(rank as i32) > MOST_NODES {
         return Err(Error::bad_input(
@@ -44,6 +59,21 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
         ));
     }
     Ok(lattice(rank, half as i64))
+}
+
+/// Nodes on each side of the centre of an axis, with at most `cap` nodes in the cube.
+fn half_within(cap: f64, rank: usize) -> f64 {
+    // A little more, so that the root of an exact power is not rounded down.
+    (((cap * (1.0 + 1e-12)).powf(1.0 / rank as f64) - 1.0) / 2.0).floor()
+}
+
+/// The nodes of the cube that [`grid`] takes without a cap: with fewer, a grid has an error that no standard error tells.
+pub fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+    (2.0 * (REACH * widest(rank, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
+}
+
+fn widest(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+    mixtures.iter().map(|(weights, means)| widest_gap(rank, centres, weights, means)).fold(1.0, f64::max)
 }
 
 fn lattice(rank: usize, half: i64) -> Grid {

@@ -103,8 +103,8 @@ mod tests {
                 let total: usize = (0..groups.n_groups).map(|g| groups.range(g).len()).sum();
                 assert_eq!(total, n);
                 assert!(groups.n_groups <= MAX_GROUPS);
-                assert!(BLOCK % groups.block_size() == 0 && groups.group_size % groups.block_size() == 0);
-                assert!(!paired || groups.group_size % 2 == 0);
+                assert!(BLOCK.is_multiple_of(groups.block_size()) && groups.group_size.is_multiple_of(groups.block_size()));
+                assert!(!paired || groups.group_size.is_multiple_of(2));
             }
         }
     }

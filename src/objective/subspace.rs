@@ -88,10 +88,15 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// The first `rank` left singular vectors of `columns` (d, n ≥ rank), one a row: QR first, so that the decomposition itself is small.
 pub fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
+    // The largest entry becomes 1, so that no square overflows.
+    let largest = columns.norm_max();
+    let scaled = if largest > 0.0 { columns * faer::Scale(1.0 / largest) } else { columns.clone() };
     // One thread: with several, the last bits would depend on their number.
+    let before = faer::get_global_parallelism();
     faer::set_global_parallelism(Par::Seq);
-    let qr = columns.qr();
+    let qr = scaled.qr();
     let svd = qr.thin_R().thin_svd().expect("the singular value decomposition of finite numbers converges");
     let u = qr.compute_thin_Q() * svd.U();
+    faer::set_global_parallelism(before);
     (0..rank).flat_map(|c| (0..columns.nrows()).map(move |row| (row, c))).map(|at| u[at]).collect()
 }

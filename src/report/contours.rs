@@ -19,7 +19,8 @@ type Edge = (usize, usize, bool);
 pub fn contours(components: &[(Point, f64)], variance: f64, x: (f64, f64), y: (f64, f64), levels: &[f64]) -> Vec<Vec<Point>> {
     let lattice = Lattice { origin: (x.0, y.0), step: ((x.1 - x.0) / (POINTS - 1) as f64, (y.1 - y.0) / (POINTS - 1) as f64) };
     let scale = variance.sqrt();
-    if !(lattice.step.0.max(lattice.step.1) <= 0.8 * scale) {
+    let fine_enough = lattice.step.0.max(lattice.step.1) <= 0.8 * scale;
+    if !fine_enough {
         return Vec::new();
     }
     let values = density(&lattice, components, scale);

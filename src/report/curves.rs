@@ -167,7 +167,8 @@ fn spread_rank(students: &Students) -> usize {
         let Some(far) = rows.iter().enumerate().max_by(|a, b| square(a.1).total_cmp(&square(b.1))).map(|(i, _)| i) else { return rank };
         let axis = rows.swap_remove(far);
         let length = square(&axis);
-        if !(length > 1e-18 * largest) {
+        let spreads = length > 1e-18 * largest;
+        if !spreads {
             return rank;
         }
         for row in &mut rows {

@@ -12,7 +12,7 @@ pub const BLIND: &str = "Both Fisher divergences are blind to the relative weigh
                          read them together with KL, total variation and coverage.";
 
 /// Metric, column, unit.
-const METRICS: [(&str, &str, &str); 10] = [
+const METRICS: [(&str, &str, &str); 11] = [
     ("Reverse Fisher divergence", "reverse_fisher", "1/unit²"),
     ("Forward Fisher divergence", "forward_fisher", "1/unit²"),
     ("KL(student ‖ teacher)", "kl_student_teacher", "nat"),
@@ -20,6 +20,7 @@ const METRICS: [(&str, &str, &str); 10] = [
     ("Total variation", "total_variation", "share"),
     ("Coverage", "coverage", "share"),
     ("Distance of matched means", "matched_distance", "unit"),
+    ("Ended at the teacher nearest at the start", "nearest_at_start", "share"),
     ("Lyapunov sum", "lyapunov", "unit²"),
     ("Movement per step", "movement", "unit"),
     ("Gradient norm", "gradient_norm", "1/unit³"),

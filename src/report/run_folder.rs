@@ -69,19 +69,19 @@ impl Run {
         }
         let mut notes = Vec::new();
         let metrics = Table::read(&metrics_path)?;
-        let config_text = optional(&mut notes, folder.join("config.toml"), |p| text(p));
+        let config_text = optional(&mut notes, folder.join("config.toml"), text);
         let config = config_text.as_deref().and_then(|t| t.parse::<toml::Table>().ok());
         let teacher = optional(&mut notes, folder.join("teacher.npz"), |p| bounded(p).and_then(|()| read_mixture(p)));
         let mut run = Run {
             name: name_of(folder),
             config_text,
             config,
-            environment: optional(&mut notes, folder.join("environment.json"), |p| json(p)).unwrap_or_default(),
-            summary: optional(&mut notes, folder.join("summary.json"), |p| json(p)).unwrap_or_default(),
+            environment: optional(&mut notes, folder.join("environment.json"), json).unwrap_or_default(),
+            summary: optional(&mut notes, folder.join("summary.json"), json).unwrap_or_default(),
             metrics,
-            initial: optional(&mut notes, folder.join("initial.npz"), |p| students(p)),
-            student: optional(&mut notes, folder.join("student.npz"), |p| students(p)),
-            trajectory: optional(&mut notes, folder.join("trajectory.npz"), |p| trajectory(p)),
+            initial: optional(&mut notes, folder.join("initial.npz"), students),
+            student: optional(&mut notes, folder.join("student.npz"), students),
+            trajectory: optional(&mut notes, folder.join("trajectory.npz"), trajectory),
             teacher,
             notes,
         };

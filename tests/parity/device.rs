@@ -51,7 +51,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 8] = [
+pub const TESTS: [(&str, Test); 10] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
@@ -59,6 +59,8 @@ pub const TESTS: [(&str, Test); 8] = [
     ("means go out and in unchanged", means_round_trip),
     ("p = q gives exactly zero", zero_at_the_optimum),
     ("what fits no binding is refused", too_large),
+    ("poisoned buffers change no bit, and no tail is overwritten", poison),
+    ("planted: a write past the end and a number left out both show", poison_shows),
     ("half precision is near single precision, or refused", half_precision),
 ];
 
@@ -226,6 +228,50 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
         super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
         if gradients[0] == gradients[1] {
             return Err("half precision changed nothing: was it used?".into());
+        }
+    }
+    Ok(())
+}
+
+/// Every buffer starts as NaN and ends in a canary: what no kernel writes would show in the results.
+fn poison(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // its buffers are the host's vectors
+    }
+    let forms = FORMS.into_iter().map(|form| (form, Sampler::Philox));
+    for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic)]) {
+        for at in [0, 2, 4] {
+            let case = all()[at].clone();
+            if sampler == Sampler::Grid && case.rank > 2 {
+                continue;
+            }
+            let want = everything(&mut which.gpu(), &case, form, sampler)?;
+            let mut gpu = which.gpu().poisoned().with_row_budget(256);
+            let got = everything(&mut gpu, &case, form, sampler)?;
+            same_bits(&format!("{form:?} {sampler:?} {}", case.name), &got, &want)?;
+            untouched(&gpu)?;
+        }
+    }
+    Ok(())
+}
+
+fn untouched(gpu: &Gpu) -> Result<(), Failed> {
+    let overwritten = gpu.overwritten()?;
+    if overwritten.is_empty() { Ok(()) } else { Err(format!("written past the end: {overwritten:?}").into()) }
+}
+
+/// The canary and the poison must catch a kernel that was told one row too many or one too few.
+fn poison_shows(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(());
+    }
+    let (n, values) = (100, vec![[1.0f32; 4]; 101]);
+    for (told, tail, complete) in [(n, true, true), (n + 1, false, true), (n - 1, true, false)] {
+        let mut gpu = which.gpu().poisoned();
+        let got = gpu.copied(&values, n, told)?;
+        let numbers = got.iter().flatten().all(|v| *v == 1.0);
+        if untouched(&gpu).is_ok() != tail || numbers != complete {
+            return Err(format!("told {told} of {n}: the tail or the poison did not show it").into());
         }
     }
     Ok(())

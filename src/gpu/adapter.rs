@@ -1,0 +1,62 @@
+//! The adapters of this machine, as people see them.
+
+use std::sync::OnceLock;
+
+/// An adapter as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Adapter {
+    pub name: String,
+    /// Vulkan, Metal or Dx12.
+    pub api: String,
+    /// discrete GPU, integrated GPU, virtual GPU, CPU or other.
+    pub kind: String,
+    pub driver: String,
+    /// Itself software: used only when asked for.
+    pub software: bool,
+    pub half_precision: bool,
+    pub timestamps: bool,
+    /// Bytes in one storage binding.
+    pub largest_binding: u64,
+    pub workgroup_memory: u32,
+}
+
+pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "CPU",
+        wgpu::DeviceType::Other => "other",
+    };
+    Adapter {
+        name: info.name,
+        api: format!("{:?}", info.backend),
+        kind: kind.into(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        half_precision: features.contains(wgpu::Features::SHADER_F16),
+        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        largest_binding: limits.max_storage_buffer_binding_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+    }
+}
+
+/// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
+pub(super) fn found() -> &'static [wgpu::Adapter] {
+    static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    FOUND.get_or_init(look)
+}
+
+fn look() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+}
+
+/// Every adapter of this machine, in the order of `gpu:N`.
+pub fn adapters() -> Vec<Adapter> {
+    found().iter().map(describe).collect()
+}

@@ -1,0 +1,274 @@
+//! The one-shot verbs, through the real program: arrays, JSON, exit codes, and values against closed forms.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{Tolerance, assert_close, assert_normwise};
+use mixscore::GaussianMixture;
+use mixscore::mixture::files::{Array, Values, read_npy, read_npz, write_mixture, write_npy};
+use serde_json::Value;
+
+/// A temporary folder and the program in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn mixture(&self, name: &str, weights: &[f64], means: &[f64], d: usize, variance: f64) {
+        write_mixture(&self.path(name), &GaussianMixture::new(weights.to_vec(), means.to_vec(), d, variance).unwrap()).unwrap();
+    }
+
+    fn points(&self, name: &str, d: usize, values: &[f64]) {
+        write_npy(&self.path(name), &[values.len() / d, d], Values::F64(values)).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_mixscore")).args(line.split_whitespace()).current_dir(self.0.path()).output().unwrap()
+    }
+
+    /// The one JSON object that `line --json` prints.
+    #[track_caller]
+    fn json(&self, line: &str, schema: &str) -> Value {
+        let output = self.run(&format!("{line} --json --quiet"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stderr.is_empty(), "--quiet talks: {}", String::from_utf8_lossy(&output.stderr));
+        let object: Value = serde_json::from_slice(&output.stdout).expect("exactly one JSON object");
+        assert_eq!(object["schema"], schema);
+        object
+    }
+
+    /// `line` ends with `code`, says `word` on stderr, nothing on stdout, and leaves no new file.
+    #[track_caller]
+    fn refused(&self, line: &str, code: i32, word: &str) {
+        let before = files(self.0.path());
+        let output = self.run(line);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {message}");
+        assert!(message.contains(word), "{line}: {message}");
+        assert!(output.stdout.is_empty(), "{line} prints a result: {}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(files(self.0.path()), before, "{line} leaves a file");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn array<'a>(arrays: &'a [(String, Array)], name: &str) -> &'a Array {
+    &arrays.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no array {name}")).1
+}
+
+const ROUNDING: Tolerance = Tolerance { bound: 1e-12, why: "double precision, a few operations" };
+const SINGLE: Tolerance = Tolerance { bound: 1e-5, why: "single precision, as promised for log-densities and scores" };
+
+/// One Gaussian each, variance σ²: the score residual is (μ − m)/σ² everywhere, so L = ½|μ−m|²/σ⁴ and ∂L/∂μ = (μ−m)/σ⁴ exactly.
+#[test]
+fn gradient_of_one_gaussian_is_the_difference_of_the_means() {
+    let place = Place::new();
+    let (mu, m, variance) = ([1.5, -2.0, 0.25], [0.5, 1.0, 0.0], 2.0);
+    place.mixture("s.npz", &[1.0], &mu, 3, variance);
+    place.mixture("t.npz", &[1.0], &m, 3, variance);
+    let difference: Vec<f64> = mu.iter().zip(&m).map(|(a, b)| (a - b) / (variance * variance)).collect();
+    let value = 0.5 * mu.iter().zip(&m).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() / (variance * variance);
+    for options in [
+        "--samples 64",
+        "--samples 64 --no-reduce",
+        "--sampler grid",
+        "--divergence forward --sampler grid",
+        "--estimator pathwise --samples 64",
+    ] {
+        let line = format!("gradient --student s.npz --teacher t.npz --output g.npz --device reference {options}");
+        let object = place.json(&line, "mixscore.gradient/1");
+        let arrays = read_npz(&place.path("g.npz")).unwrap();
+        assert_eq!((&array(&arrays, "gradient").shape[..], &array(&arrays, "standard_error").shape[..]), (&[1, 3][..], &[1, 3][..]));
+        assert!(array(&arrays, "divergence").shape.is_empty() && array(&arrays, "divergence_standard_error").shape.is_empty());
+        assert_normwise(options, &array(&arrays, "gradient").values, &difference, &ROUNDING);
+        assert_close(options, array(&arrays, "divergence").values[0], value, &ROUNDING);
+        assert_close(options, object["divergence"]["value"].as_f64().unwrap(), value, &ROUNDING);
+        let error = array(&arrays, "standard_error").values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+        assert_close("no sample differs from another", error, 0.0, &ROUNDING);
+    }
+}
+
+/// Summing the reverse gradient over components gives Σwᵢμᵢ − m for a Gaussian teacher: here within its own standard errors.
+#[test]
+fn gradient_of_many_students_is_within_its_standard_errors() {
+    let place = Place::new();
+    let (weights, means) = ([0.2, 0.3, 0.5], [2.0, 0.0, -1.0, 1.0, 0.0, -2.0]);
+    place.mixture("s.npz", &weights, &means, 2, 1.0);
+    place.mixture("t.npz", &[1.0], &[0.5, 0.25], 2, 1.0);
+    let common = "gradient --student s.npz --teacher t.npz --device cpu --seed 5";
+    place.json(&format!("{common} --samples 8192 --output a.npz"), "mixscore.gradient/1");
+    place.json(&format!("{common} --sampler grid --output b.npz"), "mixscore.gradient/1");
+    let (drawn, exact) = (read_npz(&place.path("a.npz")).unwrap(), read_npz(&place.path("b.npz")).unwrap());
+    for c in 0..2 {
+        let total: f64 = array(&exact, "gradient").values.iter().skip(c).step_by(2).sum();
+        let want: f64 = weights.iter().zip(means.iter().skip(c).step_by(2)).map(|(w, m)| w * m).sum::<f64>() - [0.5, 0.25][c];
+        assert_close("sum over components", total, want, &Tolerance { bound: 1e-4, why: "single precision" });
+    }
+    for (i, error) in array(&drawn, "standard_error").values.iter().enumerate() {
+        // 31 degrees of freedom: beyond 8 standard errors with probability 5e-9.
+        let bound = Tolerance { bound: 8.0 * error, why: "eight standard errors" };
+        assert!(*error > 0.0);
+        assert_close("entry", array(&drawn, "gradient").values[i], array(&exact, "gradient").values[i], &bound);
+    }
+}
+
+/// The closed form of one Gaussian against another: KL = |μ−m|²/2σ², TV = 2Φ(|μ−m|/2σ) − 1.
+#[test]
+fn evaluate_agrees_with_closed_forms() {
+    let place = Place::new();
+    place.mixture("s.npz", &[1.0], &[1.0, 0.0], 2, 1.0);
+    place.mixture("t.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
+    let object = place.json("evaluate --student s.npz --teacher t.npz --samples 20000 --device cpu", "mixscore.evaluate/1");
+    // 2Φ(½) − 1
+    let want = [
+        ("reverse_fisher", 0.5),
+        ("forward_fisher", 0.5),
+        ("kl_student_teacher", 0.5),
+        ("kl_teacher_student", 0.5),
+        ("total_variation", 0.382_924_922_548_026),
+    ];
+    for (name, want) in want {
+        let (value, error) = (object[name]["value"].as_f64().unwrap(), object[name]["standard_error"].as_f64().unwrap());
+        assert_close(name, value, want, &Tolerance { bound: 8.0 * error + 1e-5, why: "eight standard errors, and single precision" });
+        assert!(error <= 0.02, "{name}: {error}");
+    }
+    assert_eq!(object["coverage"], 0.0);
+    let near = place.json("evaluate --student t.npz --teacher t.npz --samples 64 --device reference", "mixscore.evaluate/1");
+    assert_eq!((&near["coverage"], &near["reverse_fisher"]["value"], &near["student_weight"][0]), (&1.0.into(), &0.0.into(), &1.0.into()));
+    let table = place.run("evaluate --student s.npz --teacher t.npz --samples 64 --device reference");
+    let text = String::from_utf8(table.stdout).unwrap();
+    assert!(text.contains("total_variation") && text.contains("blind") && text.contains("0 of 1 teacher components"), "{text}");
+}
+
+/// One Gaussian: log-density −½|x−μ|²/σ² − ½d ln 2πσ², score (μ−x)/σ².
+#[test]
+fn score_agrees_with_one_gaussian() {
+    let place = Place::new();
+    let (mu, variance) = ([1.0, -1.0], 0.5);
+    let x = [0.0, 0.0, 1.0, 2.0, -3.0, 4.0];
+    place.mixture("m.npz", &[1.0], &mu, 2, variance);
+    place.points("x.npy", 2, &x);
+    std::fs::write(place.path("x.csv"), "0,0\n1,2\n-3,4\n").unwrap();
+    let score: Vec<f64> = x.chunks(2).flat_map(|x| [(mu[0] - x[0]) / variance, (mu[1] - x[1]) / variance]).collect();
+    let log_density: Vec<f64> = x
+        .chunks(2)
+        .map(|x| -0.5 * ((x[0] - mu[0]).powi(2) + (x[1] - mu[1]).powi(2)) / variance - (2.0 * std::f64::consts::PI * variance).ln())
+        .collect();
+    for (points, device, dtype, tolerance) in
+        [("x.npy", "reference", "float64", ROUNDING), ("x.csv", "reference", "float64", ROUNDING), ("x.npy", "cpu", "float32", SINGLE)]
+    {
+        let line = format!("score --mixture m.npz --points {points} --responsibilities --device {device} --output o.npz");
+        let object = place.json(&line, "mixscore.score/1");
+        assert_eq!((&object["dtype"], &object["points"]), (&dtype.into(), &3.into()));
+        let arrays = read_npz(&place.path("o.npz")).unwrap();
+        assert_eq!((&array(&arrays, "score").shape[..], &array(&arrays, "log_density").shape[..]), (&[3, 2][..], &[3][..]));
+        assert_normwise("score", &array(&arrays, "score").values, &score, &tolerance);
+        assert_normwise("log-density", &array(&arrays, "log_density").values, &log_density, &tolerance);
+        assert_eq!(array(&arrays, "responsibilities").values, [1.0; 3]);
+        let bytes = std::fs::read(place.path("o.npz")).unwrap();
+        let descr: &[u8] = if dtype == "float64" { b"'<f8'" } else { b"'<f4'" };
+        assert_eq!(bytes.windows(5).filter(|w| *w == descr).count(), 3, "{dtype}");
+    }
+    place.json("score --mixture m.npz --points x.npy --device reference --output p.npz", "mixscore.score/1");
+    assert_eq!(read_npz(&place.path("p.npz")).unwrap().len(), 2);
+}
+
+#[test]
+fn samples_have_the_moments_and_addresses_that_they_should() {
+    let place = Place::new();
+    let (n, variance) = (40_000, 0.25);
+    place.mixture("m.npz", &[0.3, 0.7], &[-10.0, 0.0, 1.0, 2.0, 0.0, 10.0, 0.0, 1.0, 2.0, 0.0], 5, variance);
+    place.json(&format!("sample --mixture m.npz --count {n} --seed 3 --device reference --output x.npy"), "mixscore.sample/1");
+    let x = read_npy(&place.path("x.npy")).unwrap();
+    assert_eq!(x.shape, [n, 5]);
+    let count = n as f64;
+    let second = x.values.iter().step_by(5).filter(|v| **v > 0.0).count() as f64 / count;
+    assert_close("weight", second, 0.7, &Tolerance { bound: 6.0 * (0.21 / count).sqrt(), why: "six standard errors" });
+    for c in 1..5 {
+        let column: Vec<f64> = x.values.iter().skip(c).step_by(5).copied().collect();
+        let mean = column.iter().sum::<f64>() / count;
+        let spread = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+        // Between the two components' means.
+        let (a, b) = ([-10.0, 0.0, 1.0, 2.0, 0.0][c], [10.0, 0.0, 1.0, 2.0, 0.0][c]);
+        let want = 0.3 * a + 0.7 * b;
+        assert_close("mean", mean, want, &Tolerance { bound: 6.0 * (variance / count).sqrt(), why: "six standard errors" });
+        assert_close("variance", spread, variance, &Tolerance { bound: 6.0 * variance * (2.0 / count).sqrt(), why: "six standard errors" });
+    }
+    place.json("sample --mixture m.npz --count 1000 --seed 3 --device reference --output y.npy", "mixscore.sample/1");
+    assert_eq!(read_npy(&place.path("y.npy")).unwrap().values, x.values[..5000], "fewer points are the first of more");
+    place.json("sample --mixture m.npz --count 1000 --seed 3 --device cpu --output z.npy", "mixscore.sample/1");
+    let single = read_npy(&place.path("z.npy")).unwrap();
+    assert_normwise(
+        "the same points in single precision",
+        &single.values,
+        &x.values[..5000],
+        &Tolerance { bound: 1e-6, why: "normals within 4 ULP" },
+    );
+    place.json("sample --mixture m.npz --count 1000 --seed 4 --device reference --output w.npy", "mixscore.sample/1");
+    assert_ne!(read_npy(&place.path("w.npy")).unwrap().values, x.values[..5000], "another seed gives other points");
+}
+
+#[test]
+fn bad_input_is_refused_with_its_exit_code_and_leaves_nothing() {
+    let place = Place::new();
+    place.mixture("a.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
+    place.mixture("wide.npz", &[1.0], &[0.0, 0.0], 2, 2.0);
+    place.mixture("three.npz", &[1.0], &[0.0, 0.0, 0.0], 3, 1.0);
+    place.mixture("vast.npz", &[1.0], &[1e300, 0.0], 2, 1.0);
+    place.points("x.npy", 2, &[0.0, 1.0]);
+    place.points("nan.npy", 2, &[0.0, f64::NAN]);
+    place.points("y.npy", 3, &[0.0, 1.0, 2.0]);
+    std::fs::write(place.path("broken.npz"), b"PK\x03\x04").unwrap();
+    let gradient = |rest: &str| format!("gradient --device reference --student a.npz --output g.npz {rest}");
+    place.refused(&gradient("--teacher three.npz --samples 8"), 4, "2 dimensions and the teacher 3");
+    place.refused(&gradient("--teacher wide.npz --samples 8"), 4, "variance is 1 and the teacher's 2");
+    place.refused(&gradient("--teacher nowhere.npz --samples 8"), 4, "nowhere.npz");
+    place.refused(&gradient("--teacher broken.npz --samples 8"), 4, "broken.npz");
+    place.refused(&gradient("--teacher a.npz --samples 8 --sampler sobol"), 4, "antithetic, philox or grid");
+    place.refused(&gradient("--teacher a.npz --samples 8 --noise -1"), 4, "noise is -1");
+    place.refused(&gradient("--teacher a.npz --samples 1"), 4, "no standard error");
+    place.refused(&gradient("--teacher a.npz"), 2, "--samples");
+    place.refused(&gradient("--teacher a.npz --samples many"), 2, "many");
+    place.refused(&gradient("--teacher a.npz --samples 8 --estimator guess"), 2, "score-function");
+    place.refused("gradient --student a.npz --teacher a.npz --samples 8 --output g.txt", 2, "g.npz");
+    place.refused("gradient --student a.npz --teacher a.npz --samples 8 --output no/g.npz", 2, "folder");
+    place.refused("evaluate --student a.npz --teacher wide.npz", 4, "variance");
+    place.refused("evaluate --student a.npz --teacher a.npz --samples 0", 4, "no standard error");
+    let score = |rest: &str| format!("score --device reference --mixture a.npz --output o.npz {rest}");
+    place.refused(&score("--points nan.npy"), 4, "NaN");
+    place.refused(&score("--points y.npy"), 4, "2 dimensions");
+    place.refused(&score("--points a.npz"), 4, ".npy or .csv");
+    place.refused("score --mixture a.npz --points x.npy --output o.npy", 2, "o.npz");
+    place.refused("sample --mixture a.npz --count 5 --output x.csv", 2, "x.npy");
+    place.refused("sample --mixture a.npz --count 5000000000 --output z.npy", 4, "addresses");
+    place.refused("sample --mixture vast.npz --count 5 --device cpu --output z.npy", 3, "double precision");
+    place.refused("report .", 4, "no run folder");
+    place.refused("gradient --device gpu:x", 2, "reference");
+}
+
+#[test]
+fn options_reach_the_problem() {
+    let place = Place::new();
+    place.mixture("s.npz", &[0.5, 0.5], &[-2.0, 2.5], 1, 1.0);
+    place.mixture("t.npz", &[0.4, 0.6], &[-1.0, 3.0], 1, 1.0);
+    let line = "gradient --student s.npz --teacher t.npz --sampler grid --device reference --output g.npz";
+    let value = |options: &str| place.json(&format!("{line} {options}"), "mixscore.gradient/1")["divergence"]["value"].as_f64().unwrap();
+    let (plain, forward, noisy) = (value(""), value("--divergence forward"), value("--noise 1"));
+    assert!(plain > 0.0 && (forward - plain).abs() > 1e-3 && noisy < 0.5 * plain, "{plain} {forward} {noisy}");
+    let human = place.run(line);
+    let text = String::from_utf8(human.stdout).unwrap();
+    assert!(text.contains("reverse Fisher divergence") && text.contains('±') && text.contains("g.npz"), "{text}");
+    assert!(String::from_utf8(human.stderr).unwrap().contains("device: "));
+}
