@@ -78,9 +78,14 @@ pub fn open(device: Device) -> Result<Opened> {
         Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
             Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
-            Err(_) => because(Box::new(cpu::Cpu::new()), "no GPU was found; `mixscore devices` says what was seen"),
+            Err(error) => because(Box::new(cpu::Cpu::new()), &format!("{}; see `mixscore devices`", first_line(&error))),
         },
     })
+}
+
+/// What an error says first, without its full stop and its way out.
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_string()
 }
 
 /// Opens a device again after it was lost `losses` times: a GPU with half of the memory for each.
@@ -96,4 +101,15 @@ pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
     };
     let gpu = gpu::open(choice)?.with_smaller_chunks(losses);
     Ok(Opened { why: format!("{} (opened again)", gpu.describe()), backend: Box::new(gpu) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_gpu_is_not_said_to_be_missing() {
+        let refused = Error::NoDevice { what: "GPU 9 could not be opened: out of memory.".into(), remedy: "Update the driver.".into() };
+        assert_eq!(first_line(&refused), "GPU 9 could not be opened: out of memory");
+    }
 }

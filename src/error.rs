@@ -44,7 +44,7 @@ pub enum Error {
     TooLarge { buffer: &'static str, need: u64, adapter: String, limit: u64 },
 
     /// The device was lost or ran out of memory, also after retries (exit 6).
-    #[error("{what}. The last checkpoint is good: `mixscore resume DIR` goes on from it, with --device cpu if the GPU stays away.")]
+    #[error("{what}. Use --device cpu if it happens again.")]
     DeviceLost { what: String },
 
     /// No checkpoint of a run can be used (exit 7).

@@ -114,6 +114,11 @@ pub trait Backend: Send {
     /// For people and `summary.json`, as "cpu: 2 threads, f32".
     fn describe(&self) -> String;
 
+    /// What tells a device from others of its kind, name and value: of a GPU its adapter, type, API and driver. Empty where nothing does.
+    fn details(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.
     ///
     /// # Errors

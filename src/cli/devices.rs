@@ -18,16 +18,14 @@ pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
     };
     if common.json {
         let rows: Vec<_> = adapters.iter().enumerate().map(|(i, a)| json!({ "index": i, "adapter": a })).collect();
-        common.print_json(&json!({ "schema": "mixscore.devices/1", "adapters": rows, "auto": auto, "why": why }));
-        return Ok(());
+        return common.print_json(&json!({ "schema": "mixscore.devices/1", "adapters": rows, "auto": auto, "why": why }));
     }
     for (index, adapter) in adapters.iter().enumerate() {
-        println!("{}", line(index, adapter));
+        common.print(&line(index, adapter))?;
     }
-    println!("cpu         {} threads, single precision", rayon::current_num_threads());
-    println!("reference   plain loops in double precision: the definition");
-    println!("\n--device auto takes {auto}: {why}");
-    Ok(())
+    common.print(&format!("cpu         {} threads, single precision", rayon::current_num_threads()))?;
+    common.print("reference   plain loops in double precision: the definition")?;
+    common.print(&format!("\n--device auto takes {auto}: {why}"))
 }
 
 fn line(index: usize, adapter: &Adapter) -> String {

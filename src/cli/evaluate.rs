@@ -6,7 +6,7 @@ use super::Common;
 use super::pair::{Pair, check_finite, plus_minus};
 use crate::descent::problem::{Divergences, Problem};
 use crate::error::{Error, Result};
-use crate::metrics::{self, COVERAGE_RADIUS, Coverage};
+use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
 use crate::objective::groups::Estimate;
 use crate::report::BLIND;
 
@@ -17,12 +17,20 @@ pub struct Arguments {
     /// Samples per component of either mixture: standard errors fall with its square root.
     #[arg(long, default_value_t = 16384, value_name = "N")]
     samples: usize,
+    /// Heat-flow time t added to both variances: divergences and total variation are then of the smoothed densities, coverage of the means.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true, value_name = "T")]
+    noise: f64,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (student, teacher) = arguments.pair.read()?;
     let seed = common.seed.unwrap_or(0);
-    let problem = Problem { seed, n_samples: Some(arguments.samples), ..Problem::new(student.weights().to_vec(), teacher.clone()) };
+    let problem = Problem {
+        seed,
+        noise: arguments.noise,
+        n_samples: Some(arguments.samples),
+        ..Problem::new(student.weights().to_vec(), teacher.clone())
+    };
     problem.validate(student.means())?; // before a device is looked for
     let mut opened = common.open_device()?;
     let mut fit = problem.open(&mut *opened.backend, student.means())?;
@@ -45,6 +53,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "coverage_radius": COVERAGE_RADIUS,
             "matched_distance": matched,
             "samples": arguments.samples,
+            "noise": arguments.noise,
             "seed": seed,
             "device": opened.backend.describe(),
             "note": BLIND,
@@ -52,11 +61,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         for (name, e) in rows {
             object[name] = serde_json::to_value(e).unwrap_or(Value::Null);
         }
-        common.print_json(&object);
-    } else {
-        print_table(&rows, &coverage, matched);
+        return common.print_json(&object);
     }
-    Ok(())
+    common.print(&table(&rows, arguments.noise, &coverage, matched))
 }
 
 fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
@@ -69,12 +76,13 @@ fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
     ]
 }
 
-fn print_table(rows: &[(&str, Estimate)], coverage: &Coverage, matched: f64) {
-    for (name, e) in rows {
-        println!("{name:<20}{}", plus_minus(*e));
-    }
+fn table(rows: &[(&str, Estimate)], noise: f64, coverage: &Coverage, matched: f64) -> String {
+    let mut text: String = rows.iter().map(|(name, e)| format!("{name:<20}{}\n", plus_minus(*e))).collect();
     let Coverage { covered, n_teacher_components, .. } = coverage;
-    println!("{:<20}{covered} of {n_teacher_components} teacher components have a student within {COVERAGE_RADIUS}σ", "coverage");
-    println!("{:<20}{matched:.6e}", "matched_distance");
-    println!("\n{BLIND}");
+    text += &format!("{:<20}{covered} of {n_teacher_components} teacher components have a student within {COVERAGE_RADIUS}σ\n", "coverage");
+    text += &format!("{:<20}{matched:.6e}\n\n", "matched_distance");
+    if noise > 0.0 {
+        text += &format!("{}.\n", smoothed(noise));
+    }
+    text + BLIND
 }

@@ -13,6 +13,9 @@ use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;
 
+/// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
+const FEW_GROUPS: usize = 8;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -59,27 +62,29 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let result = fit.gradient(0)?.remove(0);
     write(arguments, &student, &result)?;
     let norm = norm(&result);
+    if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
+        common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
+    }
     if common.json {
-        common.print_json(&json!({
+        return common.print_json(&json!({
             "schema": "mixscore.gradient/1",
             "divergence": result.divergence,
             "gradient_norm": norm,
             "objective": problem.divergence,
-            "estimator": problem.estimator,
-            "sampler": problem.sampler,
+            "estimator": problem.estimator.resolved(),
+            "sampler": problem.sampler.resolved(),
             "samples": problem.n_samples,
+            "n_groups": result.n_groups,
             "subspace_dimensions": fit.rank(),
             "seed": problem.seed,
             "device": opened.backend.describe(),
             "output": arguments.output.to_string_lossy(),
         }));
-    } else {
-        let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
-        println!("{name} Fisher divergence  {}", plus_minus(result.divergence));
-        println!("norm of its gradient       {}", plus_minus(norm));
-        println!("written to {}", arguments.output.display());
     }
-    Ok(())
+    let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
+    common.print(&format!("{name} Fisher divergence  {}", plus_minus(result.divergence)))?;
+    common.print(&format!("norm of its gradient       {}", plus_minus(norm)))?;
+    common.print(&format!("written to {}", arguments.output.display()))
 }
 
 impl Arguments {
@@ -105,7 +110,7 @@ fn norm(result: &Gradient) -> Estimate {
 }
 
 fn write(arguments: &Arguments, student: &GaussianMixture, result: &Gradient) -> Result<()> {
-    let Gradient { gradient, standard_error, divergence } = result;
+    let Gradient { gradient, standard_error, divergence, .. } = result;
     check_finite("gradient", gradient)?;
     check_finite("standard_error", standard_error)?;
     check_finite("divergence", &[divergence.value, divergence.standard_error])?;

@@ -33,9 +33,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     })?;
     out.write_all(preset.text.as_bytes()).map_err(|e| Error::io(file, e))?;
     if common.json {
-        common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
-    } else {
-        common.say(&format!("wrote {}; run it by `mixscore run {}`", file.display(), file.display()));
+        return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
     }
+    common.say(&format!("wrote {}; run it by `mixscore run {}`", file.display(), file.display()));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! The command line: one file per verb. Results go to stdout, talk and progress to stderr.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub mod bench;
 pub mod check;
@@ -64,7 +65,7 @@ pub enum Verb {
     Evaluate(evaluate::Arguments),
     /// Log-density and score of a mixture at points.
     Score(score::Arguments),
-    /// Draw points from a mixture.
+    /// Draw points from a mixture. The host draws, whatever the device; one that is asked for by name must be there.
     Sample(sample::Arguments),
     /// List adapters and say which one `--device auto` takes, and why.
     Devices(devices::Arguments),
@@ -92,7 +93,7 @@ pub fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mixscore: {error}");
+            complain(&format!("mixscore: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -128,13 +129,32 @@ impl Common {
     /// Talk, on stderr, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            complain(text);
         }
     }
 
-    /// The one JSON object of `--json` on stdout. A reader that went away is no error.
-    pub fn print_json(&self, value: &serde_json::Value) {
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout().lock(), "{value:#}");
+    /// A result, on stdout, with a line feed after it. A reader that went away is no error: it has what it wanted.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where stdout cannot take it, as on a full disk.
+    pub fn print(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", error)),
+            _ => Ok(()),
+        }
     }
+
+    /// The one JSON object of `--json` on stdout.
+    ///
+    /// # Errors
+    /// As [`Common::print`].
+    pub fn print_json(&self, value: &serde_json::Value) -> Result<()> {
+        self.print(&format!("{value:#}"))
+    }
+}
+
+/// A line on stderr; where stderr is gone or full there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::read_mixture;
+use crate::mixture::{GaussianMixture, is_same_variance};
 
 /// `--student` and `--teacher`.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Reads both, and refuses two mixtures that make no problem.
+    /// Reads both, and refuses two mixtures that make no problem. Where their variances differ by a rounding, the teacher's is meant.
     ///
     /// # Errors
     /// What cannot be read; different dimensions or variances.
@@ -30,7 +30,7 @@ impl Pair {
                 "Give two mixtures of the same dimension",
             ));
         }
-        if student.variance() != teacher.variance() {
+        if !is_same_variance(student.variance(), teacher.variance()) {
             return Err(Error::bad_input(
                 format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
                 "Student and teacher of one problem share their variance; write the same `variance` into both files",

@@ -1,7 +1,5 @@
 //! `mixscore presets`: lists the built-in experiments.
 
-use std::io::Write;
-
 use super::Common;
 use crate::error::Result;
 use crate::experiment::presets::PRESETS;
@@ -12,13 +10,10 @@ pub struct Arguments {}
 pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
     if common.json {
         let list: Vec<_> = PRESETS.iter().map(|p| serde_json::json!({"name": p.name, "about": p.about()})).collect();
-        common.print_json(&serde_json::json!({"schema": "mixscore.presets/1", "presets": list}));
-        return Ok(());
+        return common.print_json(&serde_json::json!({"schema": "mixscore.presets/1", "presets": list}));
     }
-    let mut out = std::io::stdout().lock();
     for preset in &PRESETS {
-        // A reader that went away is no error.
-        let _ = writeln!(out, "{:20} {}", preset.name, preset.about());
+        common.print(&format!("{:20} {}", preset.name, preset.about()))?;
     }
     common.say("`mixscore run NAME` runs one; `mixscore init --preset NAME FILE` writes its config to start from.");
     Ok(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Common;
+use super::{Common, complain};
 use crate::error::{Error, Result};
 use crate::experiment::row::Row;
 use crate::experiment::run::{Event, Outcome};
@@ -25,7 +25,7 @@ pub fn interruption() -> &'static AtomicBool {
         }
     });
     if let Err(error) = installed {
-        eprintln!("mixscore: Ctrl-C cannot be caught ({error}); checkpoints are kept nevertheless.");
+        complain(&format!("mixscore: Ctrl-C cannot be caught ({error}); checkpoints are kept nevertheless."));
     }
     &INTERRUPTED
 }
@@ -76,7 +76,7 @@ impl Progress {
                 Some(bar) => bar.set_position(*step),
                 None if self.shown.elapsed() >= LINE_EVERY => {
                     self.shown = Instant::now();
-                    eprintln!("step {step} of {steps}  {}", self.loss);
+                    complain(&format!("step {step} of {steps}  {}", self.loss));
                 }
                 None => {}
             },
@@ -91,7 +91,7 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => complain(text),
         }
     }
 }
@@ -106,34 +106,31 @@ fn loss(rows: &[Row]) -> String {
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
 pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let folder = &outcome.folder;
-    if common.json {
+    let said = if common.json {
         common.print_json(&serde_json::json!({
             "schema": "mixscore.run/1",
             "folder": folder,
             "was_finished": outcome.was_finished,
             "summary": outcome.summary,
-        }));
+        }))
     } else {
-        use std::io::Write;
         let already = if outcome.was_finished { "This run was finished before; nothing was changed.\n" } else { "" };
         let mut finding = outcome.finding.clone();
         if let Some(first) = finding.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        // A reader that went away is no error.
-        let _ = writeln!(
-            std::io::stdout().lock(),
+        common.print(&format!(
             "{already}{finding}.\nStopped because {}.\nResults: {}\nReport:  {}",
             because(&outcome.stop.to_string()),
             folder.display(),
             folder.join("report.html").display(),
-        );
-    }
+        ))
+    };
     use crate::descent::stop::Stop;
     match outcome.stop {
         Stop::Interrupted { step } => Err(Error::Interrupted { step, folder: folder.clone() }),
         Stop::NonFinite { step, replicate, component, step_size } => Err(Error::NonFinite { step, replicate, component, step_size }),
-        _ => Ok(()),
+        _ => said,
     }
 }
 

@@ -18,9 +18,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     crate::report::write_run(&arguments.folder)?;
     let page = arguments.folder.join("report.html");
     if common.json {
-        common.print_json(&json!({ "schema": "mixscore.report/1", "output": page.to_string_lossy() }));
-    } else {
-        println!("{}", page.display());
+        return common.print_json(&json!({ "schema": "mixscore.report/1", "output": page.to_string_lossy() }));
     }
-    Ok(())
+    common.print(&page.display().to_string())
 }

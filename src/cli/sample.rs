@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Common;
 use super::pair::check_output;
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, read_mixture, write_npy};
@@ -31,7 +31,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-/// The host draws: the numbers are the same whatever device was asked for, up to its precision.
+/// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     check_output(&arguments.output, "npy")?;
     let mixture = read_mixture(&arguments.mixture)?;
@@ -43,6 +43,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "Draw them in parts under several seeds",
         ));
     }
+    if matches!(common.device, Device::Gpu(_) | Device::Software) {
+        device::open(common.device)?;
+    }
     if double {
         let values = draw(&mixture, n, seed, |mean, scale, word| mean + scale * normal_f64(word))?;
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
@@ -53,7 +56,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         write_npy(&arguments.output, &[n, d], Values::F32(&values))?;
     }
     if common.json {
-        common.print_json(&json!({
+        return common.print_json(&json!({
             "schema": "mixscore.sample/1",
             "count": n,
             "features": d,
@@ -61,10 +64,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "seed": seed,
             "output": arguments.output.to_string_lossy(),
         }));
-    } else {
-        println!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display());
     }
-    Ok(())
+    common.print(&format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
 }
 
 /// n points (n, d): coordinate c of point i comes from word c mod 4 of block c div 4 of sample i.

@@ -38,7 +38,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let double = common.device == Device::Reference;
     write(arguments, &mixture, n, &evaluation, double)?;
     if common.json {
-        common.print_json(&json!({
+        return common.print_json(&json!({
             "schema": "mixscore.score/1",
             "points": n,
             "features": mixture.n_features(),
@@ -48,10 +48,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "device": opened.backend.describe(),
             "output": arguments.output.to_string_lossy(),
         }));
-    } else {
-        println!("{n} points of {} dimensions scored; written to {}", mixture.n_features(), arguments.output.display());
     }
-    Ok(())
+    common.print(&format!("{n} points of {} dimensions scored; written to {}", mixture.n_features(), arguments.output.display()))
 }
 
 fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &Array) -> Result<usize> {

@@ -25,9 +25,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         files.push(path.display().to_string());
     }
     if common.json {
-        common.print_json(&json!({ "schema": "mixscore.shaders/1", "files": files }));
-    } else {
-        common.say(&format!("{} modules written to {}", files.len(), folder.display()));
+        return common.print_json(&json!({ "schema": "mixscore.shaders/1", "files": files }));
     }
+    common.say(&format!("{} modules written to {}", files.len(), folder.display()));
     Ok(())
 }

@@ -43,6 +43,8 @@ pub struct Gradient {
     pub standard_error: Vec<f64>,
     /// L by the same samples.
     pub divergence: Estimate,
+    /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
+    pub n_groups: usize,
 }
 
 /// What can be said about a student by sampling both mixtures.
@@ -149,8 +151,8 @@ impl Problem {
             teacher_weights: self.teacher.weights().to_vec(),
             teacher_means: subspaces.iter().flat_map(|s| s.reduce(self.teacher.means())).collect(),
             divergence: self.divergence,
-            estimator: if self.estimator == Estimator::Auto { Estimator::Stein } else { self.estimator },
-            sampler: if self.sampler == Sampler::Auto { Sampler::Philox } else { self.sampler },
+            estimator: self.estimator.resolved(),
+            sampler: self.sampler.resolved(),
             n_samples: self.n_samples,
             storage: self.storage,
             seed: self.seed,
@@ -222,7 +224,7 @@ impl Fit {
                 let (gradient, standard_error) =
                     lift_groups(&self.subspaces[r], self.scale.powi(-3), &sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]);
                 let divergence = stratified(weights, &sums.groups[r], &sums.half_square[r * strata..(r + 1) * strata]);
-                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)) }
+                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups }
             })
             .collect())
     }

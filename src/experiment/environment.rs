@@ -18,12 +18,23 @@ pub struct Sitting {
     pub choice: Device,
     /// [`crate::Backend::describe`].
     pub device: String,
+    /// [`crate::Backend::details`].
+    pub details: Vec<(&'static str, String)>,
     /// The sentence that says why it is this device.
     pub why: String,
     pub command_line: Vec<String>,
 }
 
 impl Sitting {
+    fn details(&self) -> Value {
+        Value::Object(self.details.iter().map(|(name, value)| ((*name).into(), json!(value))).collect())
+    }
+
+    /// What decides the last digits: the kind of device, and a GPU's adapter and driver.
+    pub fn computes_on(&self) -> String {
+        computes_on(&self.device, &self.details())
+    }
+
     fn json(&self, first_step: u64) -> Value {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         json!({
@@ -31,12 +42,21 @@ impl Sitting {
             "started_unix_seconds": started,
             "device_choice": self.choice.to_string(),
             "device": self.device,
+            "device_details": self.details(),
             "device_why": self.why,
+            "version": env!("CARGO_PKG_VERSION"),
+            "executable_blake3": executable_hash(),
             "command_line": self.command_line,
             "threads": rayon::current_num_threads(),
             "process": std::process::id(),
         })
     }
+}
+
+/// Versions of the same number may be different builds. `None` where the system does not say which file runs.
+fn executable_hash() -> Option<String> {
+    let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
+    Some(blake3::hash(&bytes).to_hex().to_string())
 }
 
 /// The document of a new run.
@@ -50,6 +70,7 @@ pub fn new(sitting: &Sitting) -> Value {
         "architecture": std::env::consts::ARCH,
         "cpu_count": std::thread::available_parallelism().map_or(0, usize::from),
         "device": sitting.device,
+        "device_details": sitting.details(),
         "device_why": sitting.why,
         "command_line": sitting.command_line,
         "sittings": [sitting.json(0)],
@@ -78,6 +99,44 @@ pub fn last_device(run: &Path) -> Option<String> {
     Some(read(run)?.get("sittings")?.as_array()?.last()?.get("device")?.as_str()?.to_string())
 }
 
+/// As [`Sitting::computes_on`], of the newest sitting.
+pub fn last_computed_on(run: &Path) -> Option<String> {
+    let document = read(run)?;
+    let last = document.get("sittings")?.as_array()?.last()?;
+    Some(computes_on(last.get("device")?.as_str()?, &last["device_details"]))
+}
+
+/// As "cpu", whose results do not depend on its threads, or "gpu: NAME, TYPE, API, DRIVER".
+fn computes_on(device: &str, details: &Value) -> String {
+    let kind = device.split(':').next().unwrap_or_default();
+    let values: Vec<&str> = ["name", "type", "api", "driver"].iter().filter_map(|name| details[*name].as_str()).collect();
+    if values.is_empty() { kind.into() } else { format!("{kind}: {}", values.join(", ")) }
+}
+
 fn read(run: &Path) -> Option<Value> {
     serde_json::from_slice(&run_folder::small_file(&run.join("environment.json")).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_adapter_or_driver_is_another_device() {
+        let sitting = |device: &str, driver: Option<&str>| Sitting {
+            choice: Device::Auto,
+            device: device.into(),
+            details: driver.map_or(Vec::new(), |driver| vec![("name", "A".into()), ("api", "Vulkan".into()), ("driver", driver.into())]),
+            why: String::new(),
+            command_line: Vec::new(),
+        };
+        let run = tempfile::tempdir().unwrap();
+        let gpu = sitting("gpu: A (Vulkan), f32", Some("1.0"));
+        run_folder::write_json(&run.path().join("environment.json"), &new(&gpu)).unwrap();
+        assert_eq!(last_computed_on(run.path()), Some(gpu.computes_on()));
+        assert_ne!(gpu.computes_on(), sitting("gpu: A (Vulkan), f32", Some("1.1")).computes_on());
+        add_sitting(run.path(), &sitting("cpu: 2 threads, f32", None), 5).unwrap();
+        assert_eq!(last_computed_on(run.path()), Some(sitting("cpu: 8 threads, f32", None).computes_on()));
+        assert_eq!(read(run.path()).unwrap()["sittings"][0]["device_details"]["driver"], "1.0");
+    }
 }

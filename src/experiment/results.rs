@@ -9,7 +9,7 @@ use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::mixture::files::{Values, write_npz};
-use crate::objective::divergence::Divergence;
+use crate::objective::divergence::{Divergence, Sampler};
 
 use super::config::Config;
 use super::environment;
@@ -94,6 +94,8 @@ fn summary(
     put("steps", json!(state.step));
     put("device", json!(environment::last_device(run)));
     put("seed", json!(config.seed));
+    // Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
+    put("noise", json!(config.objective.noise));
     put("replicates", json!(config.replicates));
     put("seconds", json!(state.seconds));
     put("samples_per_second", json!(samples_per_second(config, setting, state)));
@@ -142,7 +144,7 @@ fn samples_per_second(config: &Config, setting: &Setting, state: &State) -> Opti
         Divergence::Forward => setting.teacher.n_components(),
     };
     let drawn = config.replicates as f64 * strata as f64 * config.objective.samples? as f64 * state.step as f64;
-    (state.descent_seconds > 0.0).then(|| drawn / state.descent_seconds)
+    (config.objective.sampler != Sampler::Grid && state.descent_seconds > 0.0).then(|| drawn / state.descent_seconds)
 }
 
 /// One sentence: the loss from first to last, coverage, total variation, steps and time. Of several replicates, the medians.
@@ -158,9 +160,13 @@ fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], stat
         n => format!("median of {n} replicates: "),
     };
     let n_teachers = setting.teacher.n_components();
+    let of = match config.objective.noise {
+        0.0 => String::new(),
+        noise => format!(". {}", metrics::smoothed(noise)),
+    };
     let covered = median(last, "coverage").map_or(0.0, |share| share * n_teachers as f64);
     format!(
-        "{whose}{title} from {} to {} (± {} standard error) in {} steps and {:.1} s; students at {covered:.0} of {n_teachers} teacher component{}; total variation {} ± {}",
+        "{whose}{title} from {} to {} (± {} standard error) in {} steps and {:.1} s; students at {covered:.0} of {n_teachers} teacher component{}; total variation {} ± {}{of}",
         number(median(first, name)),
         number(median(last, name)),
         number(median(last, &error)),

@@ -80,7 +80,7 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
     let (setting, mut fit) = prepare(&config, &setting, unborn.path(), &mut opened, &sitting)?;
     let folder = unborn.publish(output)?;
     let _lock = run_folder::lock(&folder)?;
-    go_on(&folder, &config, &setting, &mut fit, asked)
+    go_on(&folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, &folder))
 }
 
 /// Goes on with the run in `folder`, from its newest good checkpoint and on the device that it began with, unless another is asked for.
@@ -104,10 +104,11 @@ pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
     let mut opened = device::open(asked.device)?;
     (asked.tell)(&Event::Opened { why: &opened.why });
     self_check(opened.backend.as_mut())?;
-    note_another_device(folder, &opened, asked.tell);
+    let sitting = sitting(&asked, &opened);
+    note_another_device(folder, &sitting, asked.tell);
     let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
-    environment::add_sitting(folder, &sitting(&asked, &opened), found.state.step)?;
-    go_on(folder, &config, &setting, &mut fit, asked)
+    environment::add_sitting(folder, &sitting, found.state.step)?;
+    go_on(folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
 }
 
 /// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
@@ -167,10 +168,20 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
 }
 
-/// Bits are the same on the same device alone.
-fn note_another_device(folder: &Path, opened: &Opened, tell: &mut dyn FnMut(&Event)) {
-    let (before, now) = (environment::last_device(folder).unwrap_or_default(), opened.backend.describe());
-    if before.split(':').next() != now.split(':').next() {
+/// A run whose device was lost for good has its last checkpoint to go on from.
+fn with_way_back(error: Error, folder: &Path) -> Error {
+    match error {
+        Error::DeviceLost { what } => Error::DeviceLost {
+            what: format!("{what}. The last checkpoint is good, and `mixscore resume {}` goes on from it", folder.display()),
+        },
+        other => other,
+    }
+}
+
+/// Bits are the same on the same device alone, under the same driver.
+fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&Event)) {
+    let (before, now) = (environment::last_computed_on(folder).unwrap_or_default(), sitting.computes_on());
+    if before != now {
         tell(&Event::Note {
             text: &format!("this run was on {before} before: on {now} its last digits will differ from an unbroken run's"),
         });
@@ -184,5 +195,26 @@ fn plan(config: &Config, setting: &Setting) -> Plan {
 }
 
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {
-    Sitting { choice: asked.device, device: opened.backend.describe(), why: opened.why.clone(), command_line: asked.command_line.clone() }
+    Sitting {
+        choice: asked.device,
+        device: opened.backend.describe(),
+        details: opened.backend.details(),
+        why: opened.why.clone(),
+        command_line: asked.command_line.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_run_whose_device_was_lost_speaks_of_its_checkpoint() {
+        let lost = || Error::DeviceLost { what: "gpu: it went away".into() };
+        let said = with_way_back(lost(), Path::new("runs/a-1")).to_string();
+        assert!(said.contains("`mixscore resume runs/a-1`") && said.contains("--device cpu"), "{said}");
+        assert!(!lost().to_string().contains("checkpoint"));
+        let other = with_way_back(Error::bad_input("a", "b"), Path::new("runs/a-1"));
+        assert_eq!(other.to_string(), "a. b.");
+    }
 }

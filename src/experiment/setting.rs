@@ -7,8 +7,8 @@ use std::path::Path;
 use crate::descent::initial;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
-use crate::mixture::files::{Array, Values, read_means, read_mixture, read_npz, read_weights, write_mixture, write_npz};
-use crate::mixture::{GaussianMixture, normalised};
+use crate::mixture::files::{Array, Values, read_means, read_mixture, read_npz, read_variance, read_weights, write_mixture, write_npz};
+use crate::mixture::{GaussianMixture, is_same_variance, normalised};
 
 use super::config::Config;
 use super::limits;
@@ -156,21 +156,12 @@ fn weights_of(config: &Config, path: &Path, k: usize) -> Result<Vec<f64>> {
 
 /// A file that says a variance must say the teacher's: other covariances are not available yet.
 fn same_variance(path: &Path, teacher: &GaussianMixture) -> Result<()> {
-    let said = read_variance(path)?;
-    match said {
-        Some(variance) if variance != teacher.variance() => Err(Error::bad_file(
+    match read_variance(path)? {
+        Some(variance) if !is_same_variance(variance, teacher.variance()) => Err(Error::bad_file(
             path,
             format!("the student's variance is {variance} and the teacher's {}", teacher.variance()),
             "Give both the same variance",
         )),
         _ => Ok(()),
-    }
-}
-
-/// Only a file with (k, d) means can be read as a mixture; starts of several replicates are looked into by name.
-fn read_variance(path: &Path) -> Result<Option<f64>> {
-    match path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
-        true => Ok(read_npz(path)?.into_iter().find(|(name, _)| name == "variance").and_then(|(_, array)| array.values.first().copied())),
-        false => Ok(read_mixture(path).ok().map(|mixture| mixture.variance())),
     }
 }

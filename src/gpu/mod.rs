@@ -154,6 +154,11 @@ impl Backend for Gpu {
         format!("{}: {} ({}), f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
     }
 
+    fn details(&self) -> Vec<(&'static str, String)> {
+        let Adapter { name, kind, api, driver, .. } = self.adapter().clone();
+        vec![("name", name), ("type", kind), ("api", api), ("driver", driver)]
+    }
+
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
         evaluate::evaluate(&self.handle, mixture, points, responsibilities)
     }

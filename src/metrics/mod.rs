@@ -19,6 +19,11 @@ pub struct Coverage {
     pub student_weight: Vec<f64>,
 }
 
+/// What measures of a problem with heat-flow time `noise` > 0 are of, as a sentence without its full stop.
+pub fn smoothed(noise: f64) -> String {
+    format!("Divergences and total variation are of both densities after heat flow of time {noise}; coverage is of the means")
+}
+
 /// Coverage of `teacher` by students at `means` (k, d) with `weights` (k).
 pub fn coverage(teacher: &GaussianMixture, means: &[f64], weights: &[f64]) -> Coverage {
     let radius = COVERAGE_RADIUS * COVERAGE_RADIUS * teacher.variance();

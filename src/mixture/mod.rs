@@ -122,6 +122,11 @@ pub fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
+/// Whether two files mean the same σ²: they may differ by 1e-6 of it, as one in single precision does from one in double.
+pub fn is_same_variance(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-6 * a.max(b)
+}
+
 /// Weights that are positive and sum to 1 within 1e-6, divided by their sum.
 pub fn normalised(mut weights: Vec<f64>) -> Result<Vec<f64>> {
     if let Some(i) = weights.iter().position(|w| !(w.is_finite() && *w > 0.0)) {

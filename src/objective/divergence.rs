@@ -39,6 +39,20 @@ pub enum Estimator {
     ScoreFunction,
 }
 
+impl Estimator {
+    /// What the engine's choice stands for.
+    pub fn resolved(self) -> Self {
+        if self == Estimator::Auto { Estimator::Stein } else { self }
+    }
+}
+
+impl Sampler {
+    /// What the engine's choice stands for.
+    pub fn resolved(self) -> Self {
+        if self == Sampler::Auto { Sampler::Philox } else { self }
+    }
+}
+
 /// Where the points of the expectation come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]

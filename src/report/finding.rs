@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::bars::Covered;
 use super::number::{plus_minus, short};
 use super::run_folder::Run;
-use crate::metrics::COVERAGE_RADIUS;
+use crate::metrics::{COVERAGE_RADIUS, smoothed};
 
 /// Said wherever a Fisher divergence is shown.
 pub const BLIND: &str = "Both Fisher divergences are blind to the relative weights of separated modes and to missing modes: \
@@ -87,7 +87,10 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     if run.metrics.column("total_variation").is_some() {
         text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));
     }
-    text + "."
+    match run.setting("objective", "noise").and_then(|v| v.as_float().or(v.as_integer().map(|v| v as f64))) {
+        Some(noise) if noise > 0.0 => text + ". " + &smoothed(noise) + ".",
+        _ => text + ".",
+    }
 }
 
 /// What was run: name and value, from summary, environment and config.

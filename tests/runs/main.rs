@@ -8,6 +8,8 @@ use serde_json::Value;
 #[cfg(unix)]
 mod cut_short;
 mod place;
+mod records;
+mod stdout;
 
 use place::{Place, SMALL, array, cells, code, json, same_results, snapshot, text, with_sets};
 
