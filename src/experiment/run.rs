@@ -183,7 +183,7 @@ fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&E
     let (before, now) = (environment::last_computed_on(folder).unwrap_or_default(), sitting.computes_on());
     if before != now {
         tell(&Event::Note {
-            text: &format!("this run was on {before} before: on {now} its last digits will differ from an unbroken run's"),
+            text: &format!("this run was on {before} before: on {now}, its last digits will differ from an unbroken run's"),
         });
     }
 }
