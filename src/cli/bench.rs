@@ -85,29 +85,30 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     for (d, k, n_teachers) in SIZES {
         let row = measure(&mut chosen, &device, &roof, [samples, d, k, n_teachers], arguments.seconds)?;
         if !common.json {
-            print(&row, rows.is_empty());
+            common.print(&text(&row, rows.is_empty()))?;
         }
         rows.push(row);
     }
     if common.json {
-        common.print_json(&json!({ "schema": "mixscore.bench/1", "device": device, "roof": roof, "rows": rows }));
+        common.print_json(&json!({ "schema": "mixscore.bench/1", "device": device, "roof": roof, "rows": rows }))?;
     }
     Ok(())
 }
 
-fn print(row: &Row, first: bool) {
-    if first {
-        println!("    d     k     K   samples   ms/step   samples·components/s   GFLOP/s   of roof   parity");
-    }
+fn text(row: &Row, first: bool) -> String {
+    let head = "    d     k     K   samples   ms/step   samples·components/s   GFLOP/s   of roof   parity";
+    let mut lines = Vec::from_iter(first.then(|| head.to_string()));
     let Row { d, k, n_teachers, samples, milliseconds, sample_components_per_second: rate, gflops, .. } = row;
     let share = 100.0 * row.share_of_roof;
-    println!("{d:5} {k:5} {n_teachers:5} {samples:9} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}% {:8.1e}", row.parity_error);
+    let parity = row.parity_error;
+    lines.push(format!("{d:5} {k:5} {n_teachers:5} {samples:9} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}% {parity:8.1e}"));
     for kernel in &row.kernels {
         let KernelRow { kernel: name, dispatches, milliseconds, sample_components_per_second: rate, gflops, .. } = kernel;
         let device = kernel.device_milliseconds.map_or(String::new(), |ms| format!("   {ms:.3} ms by its own clock"));
         let share = 100.0 * kernel.share_of_roof;
-        println!("      {name:<18} ×{dispatches:<5} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}%{device}");
+        lines.push(format!("      {name:<18} ×{dispatches:<5} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}%{device}"));
     }
+    lines.join("\n")
 }
 
 fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, sizes: [usize; 4], seconds: f64) -> Result<Row> {

@@ -85,11 +85,11 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     }
     let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
     if common.json {
-        common.print_json(&json!({ "schema": "mixscore.check/1", "device": device, "passed": failed.is_empty(), "checks": checks }));
+        common.print_json(&json!({ "schema": "mixscore.check/1", "device": device, "passed": failed.is_empty(), "checks": checks }))?;
     } else {
         for check in &checks {
             let Check { name, error, bound, passed } = check;
-            println!("{}  {name:<44} {error:9.2e}  at most {bound:.0e}", if *passed { "ok  " } else { "FAIL" });
+            common.print(&format!("{}  {name:<44} {error:9.2e}  at most {bound:.0e}", if *passed { "ok  " } else { "FAIL" }))?;
         }
     }
     match failed.first() {
