@@ -41,7 +41,8 @@ pub mod report;
 pub mod self_check;
 
 pub use backend::{Backend, Session};
-pub use descent::problem::{Divergences, Fit, Gradient, Problem};
+pub use descent::fit::{Divergences, Fit, Gradient};
+pub use descent::problem::Problem;
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mixture::GaussianMixture;

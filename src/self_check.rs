@@ -3,7 +3,8 @@
 //! `mixscore check` is the long form.
 
 use crate::backend::Backend;
-use crate::descent::problem::{Fit, Problem};
+use crate::descent::fit::Fit;
+use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Divergence;

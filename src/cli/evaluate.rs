@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::pair::{Pair, check_finite, plus_minus};
-use crate::descent::problem::{Divergences, Problem};
+use crate::descent::fit::Divergences;
+use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
 use crate::objective::groups::Estimate;

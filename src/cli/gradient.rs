@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::Common;
 use super::pair::{Pair, check_finite, check_output, plus_minus};
-use crate::descent::problem::{Gradient, Problem};
+use crate::descent::fit::Gradient;
+use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
@@ -61,6 +62,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut fit = problem.open(&mut *opened.backend, student.means())?;
     let result = fit.gradient(0)?.remove(0);
     write(arguments, &student, &result)?;
+    if let Some(coarse) = fit.coarse_grid()? {
+        common.say(&coarse);
+    }
     let norm = norm(&result);
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 
-use super::problem::Fit;
+use super::fit::Fit;
 use super::stop::Stop;
 
 /// One piece of steps takes about this long at the most, so that Ctrl-C and timed checkpoints are prompt.

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::fit::Fit;
 use super::gradient_descent::{Keeper, Plan, State, descend};
-use super::problem::Fit;
 use super::stop::Stop;
 use crate::error::{Error, Result};
 

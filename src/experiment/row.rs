@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::descent::problem::Divergences;
+use crate::descent::fit::Divergences;
 use crate::error::{Error, Result};
 
 /// The measured columns, after `step,seconds`. A divergence stands beside its standard error; blank means that there is no finite value.

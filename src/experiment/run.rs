@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::descent::checkpoint;
+use crate::descent::fit::Fit;
 use crate::descent::gradient_descent::{Plan, State};
 use crate::descent::journal::Journal;
-use crate::descent::problem::Fit;
 use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
@@ -151,6 +151,9 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     let problem = problem_records(folder)?;
     let book = Book { run: folder.into(), metrics, trajectory, problem, number: found.number, saved: Instant::now() };
     fit.set_coordinates(&state.coordinates)?;
+    if let Some(coarse) = fit.coarse_grid()? {
+        (asked.tell)(&Event::Note { text: &coarse });
+    }
     (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
     let mut watch = Watch { config, setting, book, tell: asked.tell };
     let mut reopen = |losses: u32, _: &Error| {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::descent::checkpoint::{self, Record};
+use crate::descent::fit::Fit;
 use crate::descent::gradient_descent::{Keeper, State};
 use crate::descent::journal::Journal;
-use crate::descent::problem::Fit;
 use crate::descent::stop::Stop;
 use crate::error::Result;
 use crate::metrics;

@@ -1,0 +1,201 @@
+//! A problem open on a device: gradients, descent and metrics in users' coordinates and units.
+
+use rayon::prelude::*;
+
+use crate::backend::{MeasureSums, Session, UnitProblem};
+use crate::error::Result;
+use crate::objective::divergence::{Sampler, Side};
+use crate::objective::grid::nodes_for_exactness;
+use crate::objective::groups::{Estimate, Groups};
+use crate::objective::subspace::Subspace;
+
+/// ∂L/∂μ and L at one replicate's means.
+#[derive(Debug, Clone)]
+pub struct Gradient {
+    /// (k, d)
+    pub gradient: Vec<f64>,
+    /// (k, d), of the estimate from its own samples; zero for a grid.
+    pub standard_error: Vec<f64>,
+    /// L by the same samples.
+    pub divergence: Estimate,
+    /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
+    pub n_groups: usize,
+}
+
+/// What can be said about a student by sampling both mixtures.
+#[derive(Debug, Clone, Copy)]
+pub struct Divergences {
+    pub reverse_fisher: Estimate,
+    pub forward_fisher: Estimate,
+    /// KL(student ‖ teacher), in nats.
+    pub kl_student_teacher: Estimate,
+    /// KL(teacher ‖ student), in nats.
+    pub kl_teacher_student: Estimate,
+    pub total_variation: Estimate,
+}
+
+/// A problem open on a device.
+pub struct Fit {
+    pub(super) session: Box<dyn Session>,
+    pub(super) subspaces: Vec<Subspace>,
+    pub(super) unit: UnitProblem,
+    /// √(σ² + t): one unit of the device's coordinates.
+    pub(super) scale: f64,
+}
+
+impl Fit {
+    /// R.
+    pub fn n_replicates(&self) -> usize {
+        self.unit.n_replicates
+    }
+
+    /// ϱ, the number of coordinates that the device works in.
+    pub fn rank(&self) -> usize {
+        self.unit.rank
+    }
+
+    /// The student's means, shape (R, k, d).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn means(&mut self) -> Result<Vec<f64>> {
+        let coordinates = self.session.means()?;
+        Ok(self.lift(&coordinates))
+    }
+
+    /// Means (R, k, d) of coordinates (R, k, ϱ).
+    pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
+        let row = self.unit.n_components() * self.unit.rank;
+        self.subspaces.iter().zip(coordinates.chunks_exact(row)).flat_map(|(s, y)| s.lift(y)).collect()
+    }
+
+    /// The device's own coordinates of the means (R, k, ϱ): what a checkpoint keeps, because they restore every bit.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn coordinates(&mut self) -> Result<Vec<f64>> {
+        self.session.means()
+    }
+
+    /// Puts the student back at [`Fit::coordinates`].
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn set_coordinates(&mut self, coordinates: &[f64]) -> Result<()> {
+        self.session.set_means(coordinates)
+    }
+
+    /// Gradient and divergence of each replicate at the current means, from the draws of `step`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn gradient(&mut self, step: u64) -> Result<Vec<Gradient>> {
+        let sums = self.session.gradient(step)?;
+        let weights = self.unit.weights(self.unit.strata());
+        let n_groups = sums.groups[0].n_groups;
+        let (row, strata) = (n_groups * self.unit.n_components() * self.unit.rank, weights.len() * n_groups);
+        Ok((0..self.n_replicates())
+            .map(|r| {
+                let (gradient, standard_error) =
+                    lift_groups(&self.subspaces[r], self.scale.powi(-3), &sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]);
+                let divergence = stratified(weights, &sums.groups[r], &sums.half_square[r * strata..(r + 1) * strata]);
+                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups }
+            })
+            .collect())
+    }
+
+    /// A sentence where the grid is capped below what 1e-10 takes at the current means: such a grid has an error that its standard
+    /// error of zero does not tell.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn coarse_grid(&mut self) -> Result<Option<String>> {
+        let (Sampler::Grid, Some(cap)) = (self.unit.sampler, self.unit.n_samples) else { return Ok(None) };
+        let (means, rank) = (self.session.means()?, self.unit.rank);
+        let rows = means.chunks_exact(self.unit.n_components() * rank);
+        let teachers = self.unit.teacher_means.chunks_exact(self.unit.n_teacher_components() * rank);
+        let needed = rows
+            .zip(teachers)
+            .map(|(p, q)| {
+                let centres = if self.unit.strata() == Side::Student { p } else { q };
+                nodes_for_exactness(rank, centres, [(&self.unit.student_weights, p), (&self.unit.teacher_weights, q)])
+            })
+            .fold(0.0, f64::max);
+        Ok((cap as f64 + 0.5 < needed).then(|| {
+            format!("the grid is capped at {cap} nodes per component where 1e-10 takes {needed}: its error is not in the standard errors")
+        }))
+    }
+
+    /// `n_steps` of gradient descent from `first_step` on; `rates` (k) multiply ∂L/∂μ in users' units.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+        // y = μ/s and ∂L/∂μ = (∂L/∂y in unit coordinates)/s³.
+        let unit_rates: Vec<f64> = rates.iter().map(|rate| rate / self.scale.powi(4)).collect();
+        self.session.descend(first_step, n_steps, &unit_rates)
+    }
+
+    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn measure(&mut self, n_samples: usize, step: u64) -> Result<Vec<Divergences>> {
+        let student = self.session.measure(Side::Student, n_samples, step)?;
+        let teacher = self.session.measure(Side::Teacher, n_samples, step)?;
+        let units = self.scale.powi(-2);
+        Ok((0..self.n_replicates())
+            .map(|r| {
+                let mean = |side: Side, sums: &MeasureSums, values: &[f64]| {
+                    let weights = self.unit.weights(side);
+                    let row = weights.len() * sums.groups.n_groups;
+                    stratified(weights, &sums.groups, &values[r * row..(r + 1) * row])
+                };
+                let of_student = mean(Side::Student, &student, &student.log_ratio);
+                let of_teacher = mean(Side::Teacher, &teacher, &teacher.log_ratio);
+                let excess = [mean(Side::Student, &student, &student.excess), mean(Side::Teacher, &teacher, &teacher.excess)];
+                // (·)₊ of NaN is 0 on most machines: where the densities overflowed, total variation is not known either.
+                let known = if (of_student.value + of_teacher.value).is_finite() { 1.0 } else { f64::NAN };
+                Divergences {
+                    reverse_fisher: mean(Side::Student, &student, &student.half_square).scaled(units),
+                    forward_fisher: mean(Side::Teacher, &teacher, &teacher.half_square).scaled(units),
+                    kl_student_teacher: of_student,
+                    kl_teacher_student: of_teacher.scaled(-1.0),
+                    // Both are unbiased and independent; their average is never worse than the worse one.
+                    total_variation: Estimate::combine(excess.map(|e| (0.5 * known, e))),
+                }
+            })
+            .collect())
+    }
+}
+
+/// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).
+fn stratified(weights: &[f64], groups: &Groups, group_means: &[f64]) -> Estimate {
+    Estimate::combine(
+        weights.iter().zip(group_means.chunks_exact(groups.n_groups)).map(|(w, means)| (*w, Estimate::from_groups(groups, |g| means[g]))),
+    )
+}
+
+/// ∂L/∂μ (k, d) and its standard errors from what each group saw (G, k, ϱ): the groups' deviations are lifted, because
+/// standard errors of rotated coordinates need their covariance.
+fn lift_groups(subspace: &Subspace, factor: f64, groups: &Groups, group_gradients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let rank = subspace.rank();
+    let k = group_gradients.len() / (groups.n_groups * rank);
+    let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..k)
+        .into_par_iter()
+        .map(|i| {
+            let of_group = |g: usize| &group_gradients[(g * k + i) * rank..][..rank];
+            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * of_group(g)[c]).sum()).collect();
+            let deviations: Vec<f64> = (0..groups.n_groups)
+                .flat_map(|g| of_group(g).iter().zip(&mean).map(move |(y, mean)| groups.deviation_scale(g) * (y - mean)))
+                .collect();
+            let gradient = subspace.lift_vectors(&mean, factor);
+            let mut variance = vec![0.0; gradient.len()];
+            for deviation in subspace.lift_vectors(&deviations, factor).chunks_exact(gradient.len()) {
+                variance.iter_mut().zip(deviation).for_each(|(v, y)| *v += y * y);
+            }
+            (gradient, variance.iter().map(|v| v.sqrt()).collect())
+        })
+        .collect();
+    (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
+}
