@@ -104,6 +104,8 @@ fn files_of_numpy_are_read() {
     assert_eq!(read_points(&numpy("points_version2.npy")).unwrap().values, MEANS);
     assert_eq!(read_points(&numpy("points_f32_fortran.npy")).unwrap(), Array { shape: vec![3, 2], values: single });
     assert_eq!(read_points(&numpy("points.csv")).unwrap(), Array { shape: vec![3, 2], values: MEANS.to_vec() });
+    let half = [0.0, 1.0, 2.5, -3.0, f64::from(half::f16::from_f64(1e-3)), 4.0];
+    assert_eq!(read_points(&numpy("half.npy")).unwrap(), Array { shape: vec![3, 2], values: half.to_vec() });
     let count = |n: u32| (0..n).map(f64::from).collect::<Vec<_>>();
     assert_eq!(read_npy(&numpy("cube_fortran.npy")).unwrap(), Array { shape: vec![2, 3, 4], values: count(24) });
     assert_eq!(read_means(&numpy("replicates.npz")).unwrap(), Array { shape: vec![2, 3, 2], values: count(12) });
@@ -112,6 +114,24 @@ fn files_of_numpy_are_read() {
     assert_eq!(trajectory[1], ("means".into(), Array { shape: vec![4, 3, 2], values: count(24) }));
     assert_eq!(read_weights(&numpy("replicates.npz")).unwrap(), None);
     assert_eq!(read_variance(&numpy("replicates.npz")).unwrap(), None);
+}
+
+#[test]
+fn half_precision_tensors_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = [1.5, -0.25, 1000.0, 3.0e-2];
+    for (name, bits) in
+        [("F16", numbers.map(|v| half::f16::from_f64(v).to_le_bytes())), ("BF16", numbers.map(|v| half::bf16::from_f64(v).to_le_bytes()))]
+    {
+        let header = format!("{{\"means\":{{\"dtype\":\"{name}\",\"shape\":[2,2],\"data_offsets\":[0,8]}}}}");
+        let path = folder.path().join(format!("{name}.safetensors"));
+        std::fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bits.concat()].concat()).unwrap();
+        let means = read_mixture(&path).unwrap();
+        for (got, want) in means.means().iter().zip(numbers) {
+            // Half a unit in the last of eight bits.
+            assert!((got - want).abs() <= want.abs() / 256.0, "{name}: {got} for {want}");
+        }
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn npy_files() {
         (descr("[('a', '<f8')]"), "structured type"),
         (descr("'<c8'"), "complex"),
         (descr("'>f8'"), "big-endian"),
-        (descr("'<f2'"), "`<f2`"),
+        (descr("'<f2'"), "bytes"),
         (descr("'<U2'"), "`<U2`"),
         (descr("'\x1b[31m<f8'"), "\\u{1b}[31m"),
         (text("{'descr': '<f8', 'fortran_order': False}"), "without descr"),
@@ -76,14 +76,9 @@ fn npy_files() {
     for (bytes, reason) in cases {
         assert_refused(&folder.file("a.npy", bytes), reason, read_points);
     }
-    for (name, reason) in [
-        ("objects", "Python objects"),
-        ("structured", "structured"),
-        ("complex", "complex"),
-        ("big_endian", "big-endian"),
-        ("half", "<f2"),
-        ("bool", "|b1"),
-    ] {
+    for (name, reason) in
+        [("objects", "Python objects"), ("structured", "structured"), ("complex", "complex"), ("big_endian", "big-endian"), ("bool", "|b1")]
+    {
         assert_refused(&crate::numpy(&format!("{name}.npy")), reason, read_npy);
     }
 }
@@ -115,8 +110,7 @@ fn safetensors_files() {
         (file(&[means(), tensor("weights", "F64", "[1]", 24, 32)], 32), "cannot be used"),
         (file(&[tensor("means", "F64", "[1,3]", 0, 16)], 16), "cannot be used"),
         (file(&[tensor("means", "F64", "[4294967296,4294967296]", 0, 16)], 16), "cannot be used"),
-        (file(&[tensor("means", "F16", "[1,2]", 0, 4)], 4), "holds F16"),
-        (file(&[tensor("means", "BF16", "[1,2]", 0, 4)], 4), "holds BF16"),
+        (file(&[tensor("means", "F16", "[1,2]", 0, 8)], 8), "cannot be used"),
         (file(&[tensor("means", "I64", "[1,2]", 0, 16)], 16), "holds I64"),
         (file(&[tensor("means", "F64", "[0,2]", 0, 0)], 0), "means has shape [0, 2]"),
         ([safetensors(&format!("{{{}}}", means()), 8), vec![255; 8]].concat(), "means[0, 1] is NaN"),

@@ -206,6 +206,7 @@ impl<'a> Words<'a> {
         }
         let descr = self.quoted()?;
         let what = match descr {
+            "<f2" => return Ok(Kind::F16),
             "<f4" => return Ok(Kind::F32),
             "<f8" => return Ok(Kind::F64),
             "<i4" => return Ok(Kind::I32),

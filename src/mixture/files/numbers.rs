@@ -2,12 +2,16 @@
 
 use std::io::{self, Read, Write};
 
+use half::{bf16, f16};
+
 use super::open::{damaged, reading};
 use crate::error::{Error, Result};
 
 /// The number types that are read; all become float64.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
+    F16,
+    Bf16,
     F32,
     F64,
     I32,
@@ -20,6 +24,7 @@ impl Kind {
     /// Bytes of one number.
     pub fn size(self) -> u64 {
         match self {
+            Kind::F16 | Kind::Bf16 => 2,
             Kind::F32 | Kind::I32 | Kind::U32 => 4,
             Kind::F64 | Kind::I64 | Kind::U64 => 8,
         }
@@ -56,15 +61,18 @@ pub fn read_values(reader: &mut dyn Read, kind: Kind, count: usize) -> Result<Ve
     }
     // Whole numbers beyond 2⁵³ were rounded: they are no counts of anything that we wrote.
     let exact = 2f64.powi(53);
-    if !matches!(kind, Kind::F32 | Kind::F64) && values.iter().any(|v| v.abs() > exact) {
+    if matches!(kind, Kind::I32 | Kind::I64 | Kind::U32 | Kind::U64) && values.iter().any(|v| v.abs() > exact) {
         return Err(damaged("holds whole numbers beyond 2^53, which float64 cannot hold exactly"));
     }
     Ok(values)
 }
 
 fn extend(values: &mut Vec<f64>, kind: Kind, bytes: &[u8]) {
+    let twos = bytes.as_chunks::<2>().0;
     let (fours, eights) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
     match kind {
+        Kind::F16 => values.extend(twos.iter().map(|b| f64::from(f16::from_le_bytes(*b)))),
+        Kind::Bf16 => values.extend(twos.iter().map(|b| f64::from(bf16::from_le_bytes(*b)))),
         Kind::F32 => values.extend(fours.iter().map(|b| f64::from(f32::from_le_bytes(*b)))),
         Kind::I32 => values.extend(fours.iter().map(|b| f64::from(i32::from_le_bytes(*b)))),
         Kind::U32 => values.extend(fours.iter().map(|b| f64::from(u32::from_le_bytes(*b)))),

@@ -55,6 +55,8 @@ fn header(file: &mut BufReader<File>, length: u64) -> Result<(Metadata, u64)> {
 
 fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorInfo) -> Result<Array> {
     let kind = match info.dtype {
+        Dtype::F16 => Kind::F16,
+        Dtype::BF16 => Kind::Bf16,
         Dtype::F32 => Kind::F32,
         Dtype::F64 => Kind::F64,
         other => return Err(Error::bad_input(format!("the tensor {name} holds {other:?}"), "Save it as F32 or F64")),
