@@ -92,7 +92,7 @@ fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
             "Lyapunov sum",
             curves::lyapunov(run),
             format!(
-                "The sum of squared distances from the teacher’s one mean; it should fall at every step. {band}{}",
+                "The sum of squared distances from the teacher’s one mean, weighted by wᵢ where steps are divided by weights; it should fall at every step. {band}{}",
                 prediction("ϱσ⁶/(4ct)")
             ),
         )?,
