@@ -11,5 +11,6 @@ pub mod row;
 pub mod run;
 pub mod run_folder;
 pub mod setting;
+pub mod sweep;
 pub mod teacher;
 pub mod watch;
