@@ -1,4 +1,4 @@
-//! What a stopped run leaves: the students, the trajectory, the summary with its finding, and the report.
+//! What a stopped run leaves: the students, the trajectory, and the summary with its finding.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ const REPORT: &str = "report.html";
 /// Writes all results of a run that stands at `means` (R, k, d); returns the summary and its finding.
 ///
 /// # Errors
-/// [`Error::Io`], and what the report cannot read.
+/// [`Error::Io`].
 pub fn write(run: &Path, config: &Config, setting: &Setting, means: &[f64], state: &State, stop: &Stop) -> Result<(Value, String)> {
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
@@ -35,7 +35,6 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, means: &[f64], stat
     let finding = finding(config, setting, &first, &last, state);
     let summary = summary(run, config, setting, means, [&first, &last], state, stop, &finding);
     run_folder::write_json(&run.join(SUMMARY), &summary)?;
-    crate::report::write_run(run)?;
     Ok((summary, finding))
 }
 

@@ -1,5 +1,6 @@
 //! The life of a run: prepare a folder, descend in it, finish it; a resumed run enters at the second part.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -49,6 +50,8 @@ pub struct Asked<'a> {
     /// Set by Ctrl-C: the piece of steps at hand is finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub tell: &'a mut dyn FnMut(&Event),
+    /// Write report.html at the end.
+    pub report: bool,
 }
 
 /// A run that has stopped, for good or for now.
@@ -71,13 +74,19 @@ pub struct Outcome {
 pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Result<Outcome> {
     output.check()?;
     let setting = Setting::of(config, base)?;
-    let mut opened = device::open(asked.device)?;
-    (asked.tell)(&Event::Opened { why: &opened.why });
-    self_check(opened.backend.as_mut())?;
+    let mut opened = open(asked.device, asked.tell)?;
+    begin(config, &setting, base, output, &mut opened, asked)
+}
+
+/// As [`run`], on a device that is open and checked.
+///
+/// # Errors
+/// As [`run`].
+pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
     let unborn = Unborn::new(output)?;
     let config = config.with_absolute_paths(base);
-    let sitting = sitting(&asked, &opened);
-    let (setting, mut fit) = prepare(&config, &setting, unborn.path(), &mut opened, &sitting)?;
+    let sitting = sitting(&asked, opened);
+    let (setting, mut fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;
     let _lock = run_folder::lock(&folder)?;
     go_on(&folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, &folder))
@@ -88,27 +97,57 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
 /// # Errors
 /// [`Error::Checkpoint`] where no checkpoint can be used; those of [`run`].
 pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
-    let text = run_folder::small_file(&folder.join("config.toml"))?;
+    run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
     let found = checkpoint::newest(folder, &RECORDED)?;
     if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder)) {
         let (summary, finding) = results::read(folder)?;
         return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
     }
-    let _lock = run_folder::lock(folder)?;
-    let text = String::from_utf8(text).map_err(|e| Error::bad_file(folder.join("config.toml"), e.to_string(), "Restore the file"))?;
-    let config = reading::config_from(&text, &[], None)?;
-    let setting = Setting::read(folder)?;
     if asked.device == Device::Auto {
         asked.device = environment::first_choice(folder).unwrap_or_default();
     }
-    let mut opened = device::open(asked.device)?;
-    (asked.tell)(&Event::Opened { why: &opened.why });
+    let lock = run_folder::lock(folder)?; // before a device is looked for
+    let (config, setting) = problem_of(folder)?;
+    let mut opened = open(asked.device, asked.tell)?;
+    continue_in(folder, &config, &setting, &mut opened, asked, lock)
+}
+
+/// As [`resume`] of a run that is not finished, on a device that is open and checked.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_on(folder: &Path, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
+    let lock = run_folder::lock(folder)?;
+    let (config, setting) = problem_of(folder)?;
+    continue_in(folder, &config, &setting, opened, asked, lock)
+}
+
+/// Opens a device, says which one, and checks it.
+///
+/// # Errors
+/// [`Error::NoDevice`], [`Error::SelfCheck`].
+pub fn open(device: Device, tell: &mut dyn FnMut(&Event)) -> Result<Opened> {
+    let mut opened = device::open(device)?;
+    tell(&Event::Opened { why: &opened.why });
     self_check(opened.backend.as_mut())?;
-    let sitting = sitting(&asked, &opened);
+    Ok(opened)
+}
+
+/// What a run folder says that its problem is.
+fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
+    let path = folder.join("config.toml");
+    let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
+    Ok((reading::config_from(&text, &[], None)?, Setting::read(folder)?))
+}
+
+/// `_lock` is the folder's, held until the end.
+fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, asked: Asked, _lock: File) -> Result<Outcome> {
+    let step = checkpoint::newest(folder, &RECORDED)?.state.step;
+    let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);
-    let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
-    environment::add_sitting(folder, &sitting, found.state.step)?;
-    go_on(folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
+    let mut fit = setting.problem(config).open(opened.backend.as_mut(), &setting.starts)?;
+    environment::add_sitting(folder, &sitting, step)?;
+    go_on(folder, config, setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
 }
 
 /// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
@@ -168,6 +207,9 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     watch.book.save(&state)?;
     (watch.tell)(&Event::Finishing);
     let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop)?;
+    if asked.report {
+        crate::report::write_run(folder)?;
+    }
     Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
 }
 
