@@ -145,7 +145,7 @@ fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut O
     let step = checkpoint::newest(folder, &RECORDED)?.state.step;
     let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);
-    let mut fit = setting.problem(config).open(opened.backend.as_mut(), &setting.starts)?;
+    let mut fit = setting.open(config, opened.backend.as_mut())?;
     environment::add_sitting(folder, &sitting, step)?;
     go_on(folder, config, setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
 }
@@ -156,7 +156,7 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
     run_folder::write_json(&folder.join("environment.json"), &environment::new(sitting))?;
     setting.write(folder)?;
     let setting = Setting::read(folder)?;
-    let mut fit = setting.problem(config).open(opened.backend.as_mut(), &setting.starts)?;
+    let mut fit = setting.open(config, opened.backend.as_mut())?;
     let checkpoints = folder.join(checkpoint::FOLDER);
     std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
     let mut metrics = Journal::create(&folder.join(METRICS))?;
@@ -197,7 +197,7 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     let mut watch = Watch { config, setting, book, tell: asked.tell };
     let mut reopen = |losses: u32, _: &Error| {
         let mut opened = device::reopen(asked.device, losses)?;
-        setting.problem(config).open(opened.backend.as_mut(), &setting.starts)
+        setting.open(config, opened.backend.as_mut())
     };
     let stop = match state.stop.clone() {
         Some(stop) => stop,

@@ -79,7 +79,7 @@ impl Keeper for Watch<'_> {
         let means = fit.lift(&state.coordinates);
         let before = state.logged.as_ref().map(|(step, coordinates)| (state.step - step, fit.lift(coordinates)));
         let measured = fit.measure(self.config.log.samples, state.step)?;
-        let row_length = self.setting.n_components() * self.setting.teacher.n_features();
+        let row_length = self.setting.n_components() * self.setting.n_features();
         let mut rows = Vec::with_capacity(measured.len());
         for (r, divergences) in measured.iter().enumerate() {
             let part = r * row_length..(r + 1) * row_length;
@@ -87,7 +87,7 @@ impl Keeper for Watch<'_> {
             row.set_divergences(divergences);
             self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()]);
             if let Some((steps, before)) = &before {
-                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.teacher.n_features()) / *steps as f64);
+                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
             }
             rows.push(row);
         }
@@ -112,7 +112,7 @@ impl Keeper for Watch<'_> {
 impl Watch<'_> {
     /// The cells that means alone tell.
     fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) {
-        let (teacher, weights) = (&self.setting.teacher, &self.setting.weights);
+        let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
         row.set("coverage", metrics::coverage(teacher, means, weights).share);
         row.set("matched_distance", metrics::matched_distance(teacher, means, weights));
         let by_weight = self.config.descent.divide_by_weight.then_some(weights.as_slice());

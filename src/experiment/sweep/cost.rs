@@ -2,7 +2,6 @@
 
 use crate::experiment::config::Config;
 use crate::experiment::teacher::Teacher;
-use crate::mixture::generate::Generator;
 use crate::objective::divergence::Divergence;
 
 /// What a file's or a grid's size is taken to be before it is read.
@@ -24,15 +23,8 @@ pub fn cost(config: &Config) -> f64 {
 
 /// K and d.
 fn teacher_size(teacher: &Teacher) -> (f64, f64) {
-    let (components, features) = match teacher {
-        Teacher::File(_) => return (UNKNOWN, UNKNOWN),
-        Teacher::Generated(Generator::Gaussian { features, .. }) => (1, *features),
-        Teacher::Generated(
-            Generator::Circle { components, features, .. }
-            | Generator::Line { components, features, .. }
-            | Generator::Separated { components, features, .. }
-            | Generator::UniformBox { components, features, .. },
-        ) => (*components, *features),
-    };
-    (components as f64, features as f64)
+    teacher.generator().map_or((UNKNOWN, UNKNOWN), |generator| {
+        let (components, features) = generator.size();
+        (components as f64, features as f64)
+    })
 }
