@@ -25,6 +25,9 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let source = source(&arguments.config)?;
     let config = reading::config_from(&source.text, &arguments.overrides, common.seed)?;
+    if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
+        common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", arguments.config));
+    }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
     let asked = Asked {

@@ -38,10 +38,13 @@ impl Setting {
             limits::check_size(config, n_teachers, n_features)?;
         }
         let teachers = config.teacher.mixtures(base, config.seed, config.replicates)?;
-        match &config.student.file {
-            Some(file) => from_file(config, teachers, &base.join(file)),
-            None => from_scheme(config, teachers),
-        }
+        let setting = match &config.student.file {
+            Some(file) => from_file(config, teachers, &base.join(file))?,
+            None => from_scheme(config, teachers)?,
+        };
+        limits::check_grid(config, setting.n_components(), setting.n_teacher_components(), setting.n_features())?;
+        setting.problem(config).validate(&setting.starts)?;
+        Ok(setting)
     }
 
     /// The teacher of a replicate.
