@@ -8,11 +8,15 @@ mod draws;
 mod evaluate;
 mod lanes;
 mod measure;
+mod patch;
 mod rows;
 mod scatter;
 mod session;
 mod shifted;
+mod stein;
+mod strips;
 mod tile;
+mod vector;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 

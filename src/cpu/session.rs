@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::draws::Draws;
 use super::measure::measure_stratum;
+use super::patch::{Form, List, Patch, plan, squared_distances};
 use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
+use super::stein::{Pass, rows_of};
 use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
@@ -100,17 +102,29 @@ impl CpuSession {
         Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, table })
     }
 
-    /// Stein rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G), with G′ = G or, merged, 1.
+    /// Stein rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
-        let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..self.problem.n_components())
-            .into_par_iter()
-            .map(|i| {
-                let [p, q] = self.pair(r).shifted(Side::Student, i);
-                let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], merged);
-                self.add_blocks(r, samples, i, [&p, &q], false, row)
-            })
-            .collect();
-        (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
+        let pair = self.pair(r);
+        let pass = Pass { samples, rank: pair.rank, merged, with_square: !merged };
+        let n = samples.groups.n_samples;
+        let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
+        let shared = [Side::Student, Side::Teacher].map(|side| {
+            let (weights, means) = pair.side(side);
+            (merged && weights.len() < 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+        });
+        let form = |side: Side, _: &List| match &shared[side as usize] {
+            Some(squares) => Form::Gram(squares.clone()),
+            None => Form::Products,
+        };
+        let lists: Vec<[List; 2]> = Vec::new();
+        let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
+        let rows: Vec<(Vec<f64>, Vec<f64>)> =
+            strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
+        let weighted = |(i, row): (usize, &(Vec<f64>, Vec<f64>))| {
+            let weight = self.problem.student_weights[i];
+            row.0.iter().map(move |v| weight * v).collect::<Vec<f64>>()
+        };
+        (rows.iter().enumerate().flat_map(weighted).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
     }
 
     /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
