@@ -110,7 +110,7 @@ impl CpuSession {
         let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
         let shared = [Side::Student, Side::Teacher].map(|side| {
             let (weights, means) = pair.side(side);
-            (merged && weights.len() < 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+            (merged && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
         });
         let form = |side: Side, _: &List| match &shared[side as usize] {
             Some(squares) => Form::Gram(squares.clone()),

@@ -86,9 +86,9 @@ impl Pass<'_> {
         let n = self.samples.groups.n_samples;
         let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
         let tiles = self.tiles(patch);
-        let mut sums: Vec<[Vec<f64>; 2]> =
-            (0..patch.strata.len() * n_groups).map(|_| [0, 1].map(|s| vec![0.0; patch.sides[s].m])).collect();
-        let mut squares = vec![0.0; patch.strata.len() * n_groups];
+        let n_rows = patch.strata.len() * n_groups;
+        let mut sums = [0, 1].map(|s| vec![0.0; n_rows * patch.sides[s].m]);
+        let mut squares = vec![0.0; n_rows];
         for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
             let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
                 SCRATCH.with_borrow_mut(|scratch| {
@@ -104,25 +104,16 @@ impl Pass<'_> {
                     (None, true) => n as f64,
                     (None, false) => self.samples.mass(block.group),
                 };
-                for (sum, part) in sums[at].iter_mut().zip(&block.sides) {
-                    sum.iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
+                for (sum, part) in sums.iter_mut().zip(&block.sides) {
+                    sum[at * part.len()..].iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
                 }
                 squares[at] += f64::from(block.half_square) / mass;
             }
         }
-        let (mut p, mut q) = (vec![0.0; self.rank], vec![0.0; self.rank]);
-        sums.chunks_exact(n_groups)
-            .zip(squares.chunks_exact(n_groups))
-            .map(|(sums, squares)| {
-                let mut rows = Vec::with_capacity(n_groups * self.rank);
-                for [a, b] in sums {
-                    patch.sides[0].combine(a, &mut p);
-                    patch.sides[1].combine(b, &mut q);
-                    rows.extend(p.iter().zip(&q).map(|(p, q)| p - q));
-                }
-                (rows, squares.to_vec())
-            })
-            .collect()
+        let [mut rows, q] = [0, 1].map(|s| patch.sides[s].combine(&sums[s]));
+        rows.iter_mut().zip(&q).for_each(|(p, q)| *p -= q);
+        let rows = rows.chunks_exact(n_groups * self.rank).map(<[f64]>::to_vec);
+        rows.zip(squares.chunks_exact(n_groups).map(<[f64]>::to_vec)).collect()
     }
 
     /// The patch cut into tiles: a run of samples of one stratum, or all samples of several strata.
