@@ -230,17 +230,7 @@ vector_fn! {
     /// Squared distances of `mean` to each of `means`.
     fn distances(mean: &[f64], means: &[f64], out: &mut [f32]) {
         for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
-            let mut sum = [0.0f64; 8];
-            for (a, b) in mean.chunks_exact(8).zip(other.chunks_exact(8)) {
-                for i in 0..8 {
-                    sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
-                }
-            }
-            let whole = mean.len() / 8 * 8;
-            for (i, (a, b)) in mean[whole..].iter().zip(&other[whole..]).enumerate() {
-                sum[i] = (a - b).mul_add(a - b, sum[i]);
-            }
-            *out = (((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))) as f32;
+            *out = square_of_difference(mean, other) as f32;
         }
     }
 }
@@ -256,4 +246,42 @@ pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
         }
     }
     Arc::new(out)
+}
+
+/// Distances of `centre` to the components `of` (all of `means`: `None`).
+pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
+    let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
+    match of {
+        None => exact_distances(centre, means, &mut out),
+        Some(of) => {
+            for (out, j) in out.chunks_exact_mut(1).zip(of) {
+                exact_distances(centre, &means[*j as usize * rank..][..rank], out);
+            }
+        }
+    }
+    out
+}
+
+vector_fn! {
+    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
+    fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
+        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
+            *out = square_of_difference(mean, other).sqrt();
+        }
+    }
+}
+
+#[inline(always)]
+fn square_of_difference(mean: &[f64], other: &[f64]) -> f64 {
+    let mut sum = [0.0f64; 8];
+    for (a, b) in mean.chunks_exact(8).zip(other.chunks_exact(8)) {
+        for i in 0..8 {
+            sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
+        }
+    }
+    let whole = mean.len() / 8 * 8;
+    for (i, (a, b)) in mean[whole..].iter().zip(&other[whole..]).enumerate() {
+        sum[i] = (a - b).mul_add(a - b, sum[i]);
+    }
+    ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }

@@ -53,6 +53,7 @@ impl Setting {
             noise: config.objective.noise,
             reduce: config.objective.reduce,
             storage: config.objective.storage,
+            neighbours: config.objective.neighbours,
             seed: config.seed,
             first_replicate: 0,
         }
