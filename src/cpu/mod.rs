@@ -4,14 +4,20 @@
 //! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
 //! components there are.
 
+mod draws;
 mod evaluate;
 mod lanes;
+mod lists;
 mod measure;
+mod patch;
 mod rows;
 mod scatter;
 mod session;
 mod shifted;
+mod stein;
+mod strips;
 mod tile;
+mod vector;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 

@@ -109,6 +109,14 @@ impl Fit {
             .collect())
     }
 
+    /// The largest certified bias of a row of ∂L/∂μ at the current means, from components that steps leave out (Euclidean norm).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn certified_bias(&mut self) -> Result<f64> {
+        Ok(self.session.certified_bias()? * self.scale.powi(-3))
+    }
+
     /// A sentence where the grid is capped below what 1e-10 takes at the current means: such a grid has an error that its standard
     /// error of zero does not tell.
     ///

@@ -5,6 +5,7 @@ use crate::backend::{Backend, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::neighbours::Neighbours;
 use crate::objective::subspace::Subspace;
 
 /// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
@@ -27,6 +28,8 @@ pub struct Problem {
     /// Work in the subspace of the means (exact; math.md §7).
     pub reduce: bool,
     pub storage: Storage,
+    /// How much bias components that are left out may bring.
+    pub neighbours: Neighbours,
     pub seed: u64,
     /// The index of the first replicate, so that a part of a run draws as that part.
     pub first_replicate: u32,
@@ -45,6 +48,7 @@ impl Problem {
             noise: 0.0,
             reduce: true,
             storage: Storage::F32,
+            neighbours: Neighbours::Auto,
             seed: 0,
             first_replicate: 0,
         }
@@ -137,6 +141,7 @@ impl Problem {
             sampler: self.sampler.resolved(),
             n_samples: self.n_samples,
             storage: self.storage,
+            neighbours: self.neighbours,
             seed: self.seed,
         })
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::descent::initial::Scheme;
 use crate::error::{Error, Result};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::neighbours::Neighbours;
 
 use super::noise::Noise;
 use super::teacher::Teacher;
@@ -65,6 +66,8 @@ pub struct Objective {
     /// Work in the subspace of the means, which is exact.
     pub reduce: bool,
     pub storage: Storage,
+    /// "auto", "exact", or a number: the bias that a gradient row may have, per weight and in units of σ.
+    pub neighbours: Neighbours,
 }
 
 /// Gradient descent and when it stops. A tolerance of zero is off; all are looked at on logged steps, for all replicates.
@@ -113,6 +116,7 @@ impl Default for Objective {
             noise: Noise::Fixed(0.0),
             reduce: true,
             storage: Storage::default(),
+            neighbours: Neighbours::default(),
         }
     }
 }

@@ -87,6 +87,7 @@ impl Setting {
             noise,
             reduce: config.objective.reduce,
             storage: config.objective.storage,
+            neighbours: config.objective.neighbours,
             seed: config.seed,
             first_replicate: 0,
         }

@@ -3,4 +3,5 @@
 pub mod divergence;
 pub mod grid;
 pub mod groups;
+pub mod neighbours;
 pub mod subspace;

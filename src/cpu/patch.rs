@@ -1,0 +1,287 @@
+//! A patch: a few strata that share one origin and one list of components, and both mixtures as they see them.
+//!
+//! With o the origin, ε_l = μ_l − o and e_i = μᵢ − o, log-responsibilities at x = μᵢ + z are, up to a constant of the row,
+//! ⟨z, ε_l⟩ + ln w_l − ½⟨ε_l, ε_l − 2e_i⟩. Products with ε serve all strata of the patch; the rest is a table of strata by
+//! components. Differences and tables come from double precision, and a stratum's table is relative to the component that
+//! dominates at its centre, so nothing large is cancelled in single precision.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use super::session::Pair;
+use super::vector::vector_fn;
+use crate::mixture::squared_distance;
+use crate::objective::divergence::Side;
+
+/// Strata of a patch at the most, and the rows that they may have together.
+const MOST_STRATA: usize = 16;
+const MOST_ROWS: usize = 512;
+
+/// Distance between strata that may share an origin: rounding is about 6e-8 of its square with two products, and of the distance
+/// itself in Gram form.
+const RADIUS: f64 = 16.0;
+const RADIUS_GRAM: f64 = 128.0;
+
+/// Which components a stratum sees: `None` for all.
+pub type List = Option<Vec<u32>>;
+
+/// How ⟨μ_l − M, μᵢ − M⟩ is had from responsibilities.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// M first, then its products with all components: 4ϱm operations a sample.
+    Products,
+    /// ½((Dr)_l − D_il + Σ r D_i − rᵀDr) with D the squared distances (m, m) of the components: 2m² operations a sample.
+    Gram(Arc<Vec<f32>>),
+}
+
+/// One mixture as a patch sees it.
+pub struct Table {
+    /// Components in the list.
+    pub m: usize,
+    /// o, shape (rank).
+    pub origin: Vec<f64>,
+    /// ε, shape (m, rank).
+    pub epsilon: Vec<f32>,
+    /// ε in double precision, of patches of several strata.
+    wide: Vec<f64>,
+    /// e, shape (strata, rank).
+    pub centre: Vec<f32>,
+    /// ⟨ε_l, ε_l − 2e_i⟩ less that of the component that dominates, shape (strata, m).
+    pub inner: Vec<f32>,
+    /// log₂ of w_l exp(−inner/2) relative to that component, shape (strata, m).
+    pub offset: Vec<f32>,
+    pub form: Form,
+}
+
+/// Both sides of a patch.
+pub struct Patch {
+    pub strata: Range<usize>,
+    pub sides: [Table; 2],
+}
+
+/// Cuts the strata into patches: runs with the same lists whose means are near each other.
+pub fn plan(means: &[f64], rank: usize, rows_per_stratum: usize, lists: &[[List; 2]], gram: bool) -> Vec<Range<usize>> {
+    let k = means.len() / rank;
+    let most = (MOST_ROWS / rows_per_stratum).clamp(1, MOST_STRATA);
+    let radius = if gram { RADIUS_GRAM } else { RADIUS };
+    let mean = |i: usize| &means[i * rank..(i + 1) * rank];
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for i in 0..k {
+        match out.last_mut() {
+            Some(last)
+                if last.len() < most
+                    && (lists.is_empty() || lists[last.start] == lists[i])
+                    && squared_distance(mean(last.start), mean(i)) <= radius * radius =>
+            {
+                last.end = i + 1;
+            }
+            _ => out.push(i..i + 1),
+        }
+    }
+    out
+}
+
+impl Patch {
+    /// The tables of some strata. `lists` as [`plan`] had them; a form is had from the number of components.
+    pub fn new(pair: &Pair, strata: Range<usize>, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form) -> Self {
+        let rank = pair.rank;
+        let centres = &pair.p.1[strata.start * rank..strata.end * rank];
+        let middle = (strata.len() > 1).then(|| {
+            let share = 1.0 / strata.len() as f64;
+            (0..rank).map(|c| centres.iter().skip(c).step_by(rank).sum::<f64>() * share).collect::<Vec<f64>>()
+        });
+        let side = |at: usize, side: Side| {
+            let list = if lists.is_empty() { &None } else { &lists[strata.start][at] };
+            Table::new(pair.side(side), rank, list, centres, middle.as_deref(), form(side, list))
+        };
+        let sides = [side(0, Side::Student), side(1, Side::Teacher)];
+        Self { strata, sides }
+    }
+}
+
+impl Table {
+    fn new((weights, means): (&[f64], &[f64]), rank: usize, list: &List, centres: &[f64], origin: Option<&[f64]>, form: Form) -> Self {
+        let m = list.as_ref().map_or(weights.len(), Vec::len);
+        let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
+        let mean = |l: usize| &means[component(l) * rank..][..rank];
+        let origin = origin.unwrap_or_else(|| mean(dominant(m, |l| weights[component(l)].ln() - 0.5 * squared_distance(mean(l), centres))));
+        let n_strata = centres.len() / rank;
+        let e: Vec<f64> = centres.chunks_exact(rank).flat_map(|centre| centre.iter().zip(origin).map(|(c, o)| c - o)).collect();
+        let mut wide = vec![0.0; m * rank];
+        let mut epsilon = vec![0.0f32; m * rank];
+        let mut inner = vec![0.0f64; n_strata * m]; // component by component, stratum inside
+        differences(m, &mean, origin, &mut wide, &mut epsilon);
+        inner_products(&wide, &e, rank, &mut inner);
+        let log_weight: Vec<f64> = (0..m).map(|l| weights[component(l)].ln()).collect();
+        let (mut narrow, mut offset) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m));
+        for i in 0..n_strata {
+            let best = dominant(m, |l| log_weight[l] - 0.5 * inner[l * n_strata + i]);
+            for l in 0..m {
+                let relative = inner[l * n_strata + i] - inner[best * n_strata + i];
+                narrow.push(relative as f32);
+                offset.push(((log_weight[l] - log_weight[best] - 0.5 * relative) * std::f64::consts::LOG2_E) as f32);
+            }
+        }
+        let centre = e.iter().map(|e| *e as f32).collect();
+        let wide = if n_strata > 1 { wide } else { Vec::new() };
+        Self { m, origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, form }
+    }
+
+    /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
+    pub fn combine(&self, a: &[f64]) -> Vec<f64> {
+        let (rank, n) = (self.origin.len(), a.len() / self.m);
+        let mut out = self.origin.repeat(n);
+        if n == 1 || self.wide.is_empty() {
+            out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m)).for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        } else {
+            let (a, epsilon) = (MatRef::from_row_major_slice(a, n, self.m), MatRef::from_row_major_slice(&self.wide, self.m, rank));
+            matmul(MatMut::from_row_major_slice_mut(&mut out, n, rank), Accum::Add, a, epsilon, 1.0, Par::Seq);
+        }
+        out
+    }
+}
+
+/// The component with the largest logit; the first where numbers are not finite.
+fn dominant(m: usize, logit: impl Fn(usize) -> f64) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for l in 0..m {
+        let logit = logit(l);
+        if logit > best.1 {
+            best = (l, logit);
+        }
+    }
+    best.0
+}
+
+/// ε = mean − origin, shape (m, rank), in both precisions.
+fn differences<'a>(m: usize, mean: &impl Fn(usize) -> &'a [f64], origin: &[f64], wide: &mut [f64], narrow: &mut [f32]) {
+    let rank = origin.len();
+    for (l, (wide, narrow)) in wide.chunks_exact_mut(rank).zip(narrow.chunks_exact_mut(rank)).enumerate().take(m) {
+        for (((wide, narrow), mean), origin) in wide.iter_mut().zip(narrow).zip(mean(l)).zip(origin) {
+            *wide = mean - origin;
+            *narrow = *wide as f32;
+        }
+    }
+}
+
+/// ⟨ε_l, ε_l − 2e_i⟩, shape (m, strata), of ε (m, rank) and e (strata, rank).
+fn inner_products(epsilon: &[f64], e: &[f64], rank: usize, inner: &mut [f64]) {
+    let (m, n_strata) = (epsilon.len() / rank, e.len() / rank);
+    if n_strata == 1 {
+        return from_one(epsilon, e, inner); // as it stands, because e may be huge
+    }
+    let epsilon_rows = MatRef::from_row_major_slice(epsilon, m, rank);
+    let e_columns = MatRef::from_row_major_slice(e, n_strata, rank).transpose();
+    matmul(MatMut::from_row_major_slice_mut(inner, m, n_strata), Accum::Replace, epsilon_rows, e_columns, -2.0, Par::Seq);
+    let mut square = [0.0];
+    for (epsilon, inner) in epsilon.chunks_exact(rank).zip(inner.chunks_exact_mut(n_strata)) {
+        from_one(epsilon, &[], &mut square);
+        inner.iter_mut().for_each(|inner| *inner += square[0]);
+    }
+}
+
+vector_fn! {
+    /// ⟨ε_l, ε_l − 2e⟩ of each ε for one e; of one ε for no e at all, |ε|².
+    fn from_one(epsilon: &[f64], e: &[f64], inner: &mut [f64]) {
+        let rank = epsilon.len() / inner.len();
+        for (inner, d) in inner.iter_mut().zip(epsilon.chunks_exact(rank)) {
+            let mut sum = [0.0f64; 8];
+            let whole = rank / 8 * 8;
+            if e.is_empty() {
+                for d in d.chunks_exact(8) {
+                    for i in 0..8 {
+                        sum[i] = d[i].mul_add(d[i], sum[i]);
+                    }
+                }
+                for (i, d) in d[whole..].iter().enumerate() {
+                    sum[i] = d.mul_add(*d, sum[i]);
+                }
+            } else {
+                for (d, e) in d.chunks_exact(8).zip(e.chunks_exact(8)) {
+                    for i in 0..8 {
+                        sum[i] = d[i].mul_add(d[i] - 2.0 * e[i], sum[i]);
+                    }
+                }
+                for (i, (d, e)) in d[whole..].iter().zip(&e[whole..]).enumerate() {
+                    sum[i] = d.mul_add(d - 2.0 * e, sum[i]);
+                }
+            }
+            *inner = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+        }
+    }
+}
+
+vector_fn! {
+    /// out += Σ a_l ε_l.
+    fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
+        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())) {
+            for (o, e) in out.iter_mut().zip(epsilon) {
+                *o = a.mul_add(f64::from(*e), *o);
+            }
+        }
+    }
+}
+
+vector_fn! {
+    /// Squared distances of `mean` to each of `means`.
+    fn distances(mean: &[f64], means: &[f64], out: &mut [f32]) {
+        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
+            *out = square_of_difference(mean, other) as f32;
+        }
+    }
+}
+
+/// Squared distances between all of `means` (m, rank), shape (m, m).
+pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
+    let m = means.len() / rank;
+    let mut out = vec![0.0f32; m * m];
+    out.par_chunks_exact_mut(m).enumerate().for_each(|(l, row)| distances(&means[l * rank..(l + 1) * rank], means, &mut row[..l]));
+    for l in 0..m {
+        for other in 0..l {
+            out[other * m + l] = out[l * m + other];
+        }
+    }
+    Arc::new(out)
+}
+
+/// Distances of `centre` to the components `of` (all of `means`: `None`).
+pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
+    let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
+    match of {
+        None => exact_distances(centre, means, &mut out),
+        Some(of) => {
+            for (out, j) in out.chunks_exact_mut(1).zip(of) {
+                exact_distances(centre, &means[*j as usize * rank..][..rank], out);
+            }
+        }
+    }
+    out
+}
+
+vector_fn! {
+    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
+    fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
+        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
+            *out = square_of_difference(mean, other).sqrt();
+        }
+    }
+}
+
+#[inline(always)]
+fn square_of_difference(mean: &[f64], other: &[f64]) -> f64 {
+    let mut sum = [0.0f64; 8];
+    for (a, b) in mean.chunks_exact(8).zip(other.chunks_exact(8)) {
+        for i in 0..8 {
+            sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
+        }
+    }
+    let whole = mean.len() / 8 * 8;
+    for (i, (a, b)) in mean[whole..].iter().zip(&other[whole..]).enumerate() {
+        sum[i] = (a - b).mul_add(a - b, sum[i]);
+    }
+    ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
+}
