@@ -64,6 +64,10 @@ pub enum Error {
     /// Stopped by Ctrl-C or SIGTERM; a checkpoint was kept (exit 130).
     #[error("interrupted at step {step}; `mixscore resume {}` goes on from there.", folder.display())]
     Interrupted { step: u64, folder: PathBuf },
+
+    /// Stopped by Ctrl-C or SIGTERM with nothing to go on from (exit 130).
+    #[error("interrupted in {stage}: nothing was written. Start it again, with fewer points if it takes too long.")]
+    Stopped { stage: String },
 }
 
 impl Error {
@@ -78,7 +82,7 @@ impl Error {
             Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,
             Error::Checkpoint { .. } => 7,
             Error::SelfCheck { .. } => 8,
-            Error::Interrupted { .. } => 130,
+            Error::Interrupted { .. } | Error::Stopped { .. } => 130,
         }
     }
 

@@ -5,7 +5,7 @@
 //! components there are.
 
 mod evaluate;
-mod lanes;
+pub(crate) mod lanes;
 mod measure;
 mod rows;
 mod scatter;

@@ -1,0 +1,4 @@
+//! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
+
+mod em;
+mod truth;
