@@ -11,7 +11,17 @@
 
 pub mod data;
 pub mod em;
+pub mod hermite;
+pub mod ladder;
+pub mod noised;
+pub mod parametric;
 pub mod pass;
+pub mod projection;
+pub mod regression;
+pub mod sampler;
+pub mod schedule;
+pub mod score_matching;
 pub mod seeding;
 pub mod tiles;
+pub mod warm_start;
 pub mod watch;
