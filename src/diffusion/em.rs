@@ -13,6 +13,10 @@ use crate::random::streams::{Purpose, stream};
 /// Points on which restarts compete; the winner goes on with all.
 const MOST_FOR_RESTARTS: usize = 1 << 16;
 
+/// Points on which the number of components is chosen, and components at the most.
+const MOST_FOR_CHOICE: usize = 1 << 14;
+const MOST_COMPONENTS: usize = 100;
+
 /// What EM needs to be told.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -70,6 +74,36 @@ pub fn fit(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Fitted
         Some(best) => climb(tiles, best.mixture, options, Some(watch)),
         None => Err(Error::bad_input("EM had no start", "Report this as a bug")),
     }
+}
+
+/// The number of components that the Bayesian information criterion wants, by EM on few points: one more at a time, until three in a
+/// row made it worse. With it the mixture of the search.
+///
+/// # Errors
+/// As [`fit`].
+pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(GaussianMixture, String)> {
+    let few = tiles.thinned(MOST_FOR_CHOICE);
+    let n = few.n as f64;
+    let mut best: Option<(f64, Fitted)> = None;
+    for components in 1..=MOST_COMPONENTS.min(few.n / 2).max(1) {
+        let fitted = match fit(&few, &Options { components, tolerance: 1e-5, ..options.clone() }, watch) {
+            Err(Error::BadInput { .. }) if best.is_some() => break, // fewer different points, or a variance of zero: no more to find
+            fitted => fitted?,
+        };
+        let parameters = (components * (few.d + 1) - 1 + usize::from(options.variance.is_none())) as f64;
+        let criterion = -2.0 * n * fitted.log_likelihood + parameters * n.ln();
+        match &best {
+            Some((least, found)) if *least <= criterion => {
+                if components >= found.mixture.n_components() + 3 {
+                    break;
+                }
+            }
+            _ => best = Some((criterion, fitted)),
+        }
+    }
+    let Some((_, found)) = best else { return Err(Error::bad_input("there are too few points", "Give at least two")) };
+    let k = found.mixture.n_components();
+    Ok((found.mixture, format!("the Bayesian information criterion of EM on {} points is lowest at {k} of 1 to {}", few.n, k + 3)))
 }
 
 /// EM from `start` until it gains nothing any more.

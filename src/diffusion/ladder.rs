@@ -30,8 +30,6 @@ pub struct Settings {
     pub degree: usize,
     /// Pairs of noised points for each regression.
     pub pairs: usize,
-    /// In points; larger values pull the polynomials towards their cell's centre.
-    pub ridge: f64,
     pub kappa: f64,
     pub seed: u64,
 }
@@ -53,7 +51,8 @@ pub struct Row {
     pub cells: usize,
     /// Features of each cell's polynomial.
     pub features: usize,
-    /// Mean squared error per direction of the regression on held-out points, in units of σ₀²: it contains the targets' own noise.
+    /// Mean squared error per direction of the regression on held-out points, in units of σ₀². It contains the targets' own noise, and
+    /// the ridge was chosen by it.
     pub held_out_error: f64,
     /// Root-mean-square difference per direction from the posterior mean of the parametric answer, in units of σ₀: no noise in it.
     pub distance_to_model: Option<f64>,
@@ -86,12 +85,13 @@ pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Set
         let began = Instant::now();
         let address = |usage| Address { seed: settings.seed, level: index as u32, usage };
         let noised = Noised::new(points, rank, t, settings.pairs, index * settings.pairs, address(FIT));
-        let posterior_mean = Piecewise::fit(&noised, centres.clone(), (1.0 + t).sqrt(), basis.clone(), settings.ridge)?;
+        let check = Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS, 0, address(CHECK));
+        let posterior_mean = Piecewise::fit(&noised, &check, centres.clone(), (1.0 + t).sqrt(), basis.clone())?;
         let row = Row {
             noise: t,
             cells: centres.len() / rank,
             features: basis.len(),
-            held_out_error: held_out_error(&posterior_mean, held_out, t, address(CHECK)),
+            held_out_error: mean_square(&posterior_mean.posterior_mean(&check.y), &check.target),
             distance_to_model: None,
             seconds: 0.0,
         };
@@ -108,15 +108,6 @@ pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Set
         levels.push(Level { t, posterior_mean, row: Row { seconds: began.elapsed().as_secs_f64(), ..row } });
     }
     Ok(Ladder { levels, denoised })
-}
-
-/// Mean |f̂ − u|² per direction; NaN where nothing is held out.
-fn held_out_error(posterior_mean: &Piecewise, held_out: &[f32], t: f64, address: Address) -> f64 {
-    if held_out.is_empty() {
-        return f64::NAN;
-    }
-    let noised = Noised::new(held_out, posterior_mean.basis.n_features, t, CHECK_PAIRS, 0, address);
-    mean_square(&posterior_mean.posterior_mean(&noised.y), &noised.target)
 }
 
 /// Mean (a − b)².

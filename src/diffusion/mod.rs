@@ -10,9 +10,11 @@
 //! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 where the variance is known.
 
 pub mod data;
+pub mod ddpm;
 pub mod em;
 pub mod hermite;
 pub mod ladder;
+pub mod learn;
 pub mod noised;
 pub mod parametric;
 pub mod pass;

@@ -131,16 +131,24 @@ pub fn refine(tiles: &Tiles, start: GaussianMixture, seed: u64, watch: &mut Watc
         for step in 0..STEPS {
             watch.at("refining by score matching", (level as f64 + step as f64 / STEPS as f64) / REFINEMENT.len() as f64)?;
             let (next, moved) = descend(tiles, &mixture, t, 1.0, seed, level as u32)?;
-            let mass = pass::sums(tiles, &next).mass;
-            let total: f64 = mass.iter().map(|m| m.max(1e-6)).sum();
-            let weights = mass.iter().map(|m| m.max(1e-6) / total).collect();
-            mixture = GaussianMixture::new(weights, next.means().to_vec(), tiles.d, next.variance())?;
+            mixture = weighed(tiles, next)?;
             if moved <= STILL {
                 break;
             }
         }
     }
     Ok(mixture)
+}
+
+/// The mixture with the points' mean responsibilities as weights.
+///
+/// # Errors
+/// Those of [`GaussianMixture::new`].
+pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
+    let mass: Vec<f64> = pass::sums(tiles, &mixture).mass.iter().map(|m| m.max(1e-6)).collect();
+    let total: f64 = mass.iter().sum();
+    let weights = mass.iter().map(|m| m / total).collect();
+    GaussianMixture::new(weights, mixture.means().to_vec(), tiles.d, mixture.variance())
 }
 
 /// One step of size `step` on ∂/∂μᵢ divided by E[rᵢ], and how far the farthest mean moved.

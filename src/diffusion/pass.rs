@@ -214,3 +214,22 @@ pub fn log_densities(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<f64> {
     });
     out
 }
+
+/// The mixture's posterior means of the centre after heat flow of time `t`, at rows `y` (m, d).
+pub fn posterior_means(y: &[f32], mixture: &GaussianMixture, t: f64) -> Vec<f32> {
+    let d = mixture.n_features();
+    let variance = mixture.variance() + t;
+    let mut out = vec![0.0f32; y.len()];
+    out.par_chunks_exact_mut(d).zip(y.par_chunks_exact(d)).for_each(|(out, y)| {
+        let row: Vec<f64> = y.iter().map(|v| f64::from(*v)).collect();
+        let logit = |l: usize| mixture.weights()[l].ln() - 0.5 * crate::mixture::squared_distance(mixture.mean(l), &row) / variance;
+        let logits: Vec<f64> = (0..mixture.n_components()).map(logit).collect();
+        let peak = logits.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        let mass: f64 = logits.iter().map(|v| (v - peak).exp()).sum();
+        for (l, logit) in logits.iter().enumerate() {
+            let r = (logit - peak).exp() / mass;
+            out.iter_mut().zip(mixture.mean(l)).for_each(|(out, m)| *out += (r * m) as f32);
+        }
+    });
+    out
+}

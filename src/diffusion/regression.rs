@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
 pub const CLIP: f32 = 5.0;
+/// Ridges that compete, as shares of the rows of a cell: the last leaves hardly more than a constant.
+pub const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
 /// Rows whose products stay in single precision, and rows of one product.
 const JOB: usize = 8192;
 const BLOCK: usize = 256;
@@ -39,14 +41,36 @@ pub struct Gram {
 }
 
 impl Piecewise {
-    /// Least squares on `noised` with a ridge of `ridge` points in every direction but the constant.
+    /// Least squares on `noised`, with that one of [`RIDGES`] in each cell that has the smallest error on `check`.
     ///
     /// # Errors
     /// [`Error::NonFiniteResult`] where the sums overflow.
-    pub fn fit(noised: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis, ridge: f64) -> Result<Self> {
+    pub fn fit(noised: &Noised, check: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis) -> Result<Self> {
+        let rank = noised.rank;
         let grams = grams(noised, &centres, sigma, &basis);
-        let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve(gram, basis.len(), noised.rank, ridge)).collect::<Result<_>>()?;
-        Ok(Self { basis, centres, sigma, coefficients: solved.concat() })
+        let mut best: Vec<(f64, Vec<f32>)> = vec![(f64::INFINITY, Vec::new()); grams.len()];
+        for ridge in RIDGES {
+            let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
+            let trial = Self { basis: basis.clone(), centres: centres.clone(), sigma, coefficients: solved.concat() };
+            let errors = trial.errors(check);
+            for ((best, error), solved) in best.iter_mut().zip(errors).zip(solved) {
+                if best.1.is_empty() || error < best.0 {
+                    *best = (error, solved);
+                }
+            }
+        }
+        Ok(Self { basis, centres, sigma, coefficients: best.into_iter().flat_map(|(_, solved)| solved).collect() })
+    }
+
+    /// Σ|f̂ − u|² over the points of each cell.
+    fn errors(&self, check: &Noised) -> Vec<f64> {
+        let rank = check.rank;
+        let means = self.posterior_mean(&check.y);
+        let mut errors = vec![0.0; self.centres.len() / rank];
+        for ((y, f), u) in check.y.chunks_exact(rank).zip(means.chunks_exact(rank)).zip(check.target.chunks_exact(rank)) {
+            errors[nearest(y, &self.centres) as usize] += f.iter().zip(u).map(|(f, u)| f64::from(f - u).powi(2)).sum::<f64>();
+        }
+        errors
     }
 
     /// f̂ at points `y` (m, rank), shape (m, rank).
@@ -168,11 +192,10 @@ pub fn nearest(y: &[f32], centres: &[f32]) -> u32 {
 
 /// (FᵀF + ridge)⁻¹ FᵀY, shape (rank, features).
 fn solve(gram: &Gram, features: usize, rank: usize, ridge: f64) -> Result<Vec<f32>> {
-    // The second term is what single precision left in the diagonal.
-    let ridge = ridge + 1e-6 * gram.n as f64;
+    let ridge = (ridge * gram.n as f64).max(1.0);
     let matrix = Mat::from_fn(features, features, |a, b| {
         let (row, column) = (a.max(b), a.min(b));
-        let own = if a == b { if a == 0 { 1e-3 * ridge + 1e-6 } else { ridge } } else { 0.0 };
+        let own = if a == b { if a == 0 { 1.0 } else { ridge } } else { 0.0 };
         gram.gram[column * features + row] + own
     });
     let factor = matrix.llt(Side::Lower).map_err(|_| Error::NonFiniteResult {

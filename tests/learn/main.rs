@@ -1,4 +1,5 @@
 //! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
 
 mod em;
+mod table;
 mod truth;
