@@ -8,7 +8,7 @@ use super::hermite::Basis;
 use super::noised::{Address, Noised};
 use super::regression::Piecewise;
 use super::schedule;
-use super::warm_start::{RADIUS, set_cover};
+use super::warm_start::{radius, set_cover};
 use super::watch::Watch;
 use crate::error::Result;
 
@@ -100,7 +100,7 @@ pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Set
             refreshed = t;
             let fresh = Noised::new(points, rank, t, COVER_PAIRS, index * COVER_PAIRS, address(COVER));
             denoised = posterior_mean.posterior_mean(&fresh.y);
-            let found = set_cover(&denoised, rank, RADIUS * (1.0 + t).sqrt());
+            let found = set_cover(&denoised, rank, radius(rank) * (1.0 + t).sqrt());
             if !found.is_empty() {
                 centres = found;
             }

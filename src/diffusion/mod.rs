@@ -9,6 +9,7 @@
 //!
 //! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 where the variance is known.
 
+pub mod compare;
 pub mod data;
 pub mod ddpm;
 pub mod em;
@@ -18,6 +19,7 @@ pub mod learn;
 pub mod noised;
 pub mod parametric;
 pub mod pass;
+pub mod presets;
 pub mod projection;
 pub mod regression;
 pub mod sampler;

@@ -7,6 +7,7 @@ mod contours;
 mod curves;
 mod finding;
 mod html;
+pub mod learn;
 mod number;
 mod paths;
 mod plane;
