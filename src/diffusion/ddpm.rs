@@ -1,7 +1,7 @@
 //! The two-stage learner of Shah, Chen and Klivans (2023): gradient descent on the DDPM loss at high noise, where it acts like power
 //! iteration on the points' covariance, then at low noise, where it acts like EM. Several starts compete.
 
-use super::parametric::{descend, refine, weighed};
+use super::parametric::{REFINEMENT, descend, refine, weighed};
 use super::pass;
 use super::seeding;
 use super::tiles::Tiles;
@@ -47,7 +47,7 @@ pub fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u
         }
     }
     match best {
-        Some((_, mixture)) => refine(tiles, mixture, seed, watch),
+        Some((_, mixture)) => refine(tiles, mixture, &REFINEMENT, seed, watch),
         None => Err(Error::bad_input("the DDPM learner had no start", "Report this as a bug")),
     }
 }

@@ -86,7 +86,9 @@ pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(Ga
     let n = few.n as f64;
     let mut best: Option<(f64, Fitted)> = None;
     for components in 1..=MOST_COMPONENTS.min(few.n / 2).max(1) {
-        let fitted = match fit(&few, &Options { components, tolerance: 1e-5, ..options.clone() }, watch) {
+        watch.at("choosing the number of components", components as f64 / MOST_COMPONENTS as f64)?;
+        let mut inner = Watch { interrupted: watch.interrupted, tell: &mut |_, _| {} };
+        let fitted = match fit(&few, &Options { components, tolerance: 1e-5, ..options.clone() }, &mut inner) {
             Err(Error::BadInput { .. }) if best.is_some() => break, // fewer different points, or a variance of zero: no more to find
             fitted => fitted?,
         };

@@ -224,7 +224,7 @@ fn by_ddpm(data: &Data, options: &Options, why: Option<String>, clock: &mut Cloc
     clock.lap("projection");
     let mixture = ddpm::fit(&tiles, k, options.restarts, projection.variances[0], options.seed, watch)?;
     clock.lap("DDPM descent");
-    let mixture = lifted(&mixture, &projection, data.centre.len())?;
+    let mixture = lifted(data, &mixture, &projection, options.seed, watch)?;
     let why = why.unwrap_or_else(|| format!("{k} were asked for"));
     let mut learned = of_mixture(data, &mixture, why, options, clock)?;
     learned.rank = projection.rank();
@@ -246,7 +246,8 @@ fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, watch: &mut
     let found = parametric::fit(&tiles, &candidates, options.components, options.seed, watch)?;
     clock.lap("mixture");
     compare_levels(&mut ladder, &found.mixture, if held_out.is_empty() { &points } else { &held_out }, options.seed);
-    let mixture = lifted(&found.mixture, &projection, data.centre.len())?;
+    let mixture = lifted(data, &found.mixture, &projection, options.seed, watch)?;
+    clock.lap("all dimensions");
     let mut learned = of_mixture(data, &mixture, found.why, &Options { samples: 0, ..options.clone() }, clock)?;
     let d = data.centre.len();
     learned.samples = samples.par_iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
@@ -263,9 +264,11 @@ fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, watch: &mut
     Ok(learned)
 }
 
-/// Means in all d dimensions: in directions without spread, where all points have their mean.
-fn lifted(mixture: &GaussianMixture, projection: &Projection, d: usize) -> Result<GaussianMixture> {
-    GaussianMixture::new(mixture.weights().to_vec(), projection.lift(mixture.means()), d, mixture.variance())
+/// Means in all d dimensions, and a last descent there: directions of too little spread to be told from noise hold some of the means.
+fn lifted(data: &Data, mixture: &GaussianMixture, projection: &Projection, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+    let d = data.centre.len();
+    let lifted = GaussianMixture::new(mixture.weights().to_vec(), projection.lift(mixture.means()), d, mixture.variance())?;
+    if projection.rank() == d { Ok(lifted) } else { parametric::refine(&data.train, lifted, &parametric::REFINEMENT[2..], seed, watch) }
 }
 
 /// How far each level's posterior mean is from that of `mixture`.

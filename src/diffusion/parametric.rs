@@ -47,7 +47,7 @@ pub fn fit(tiles: &Tiles, candidates: &[f32], components: Option<usize>, seed: u
     }
     let (chosen, why) = count(&few, &means, components, watch)?;
     let why = format!("a set cover of the denoised points proposed {found} components; {why}");
-    Ok(Parametric { mixture: refine(tiles, chosen, seed, watch)?, why })
+    Ok(Parametric { mixture: refine(tiles, chosen, &REFINEMENT, seed, watch)?, why })
 }
 
 fn too_few(k: usize, n: usize) -> Error {
@@ -121,15 +121,15 @@ fn merge(mixture: &GaussianMixture, a: usize, b: usize) -> Result<GaussianMixtur
     GaussianMixture::new(weights, means, d, mixture.variance())
 }
 
-/// Means by descent on the denoising loss, level by level; weights by responsibilities after each step.
+/// Means by descent on the denoising loss at each of `levels` in turn; weights by responsibilities after each step.
 ///
 /// # Errors
 /// [`Error::Stopped`].
-pub fn refine(tiles: &Tiles, start: GaussianMixture, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let mut mixture = start;
-    for (level, t) in REFINEMENT.into_iter().enumerate() {
+    for (level, t) in levels.iter().copied().enumerate() {
         for step in 0..STEPS {
-            watch.at("refining by score matching", (level as f64 + step as f64 / STEPS as f64) / REFINEMENT.len() as f64)?;
+            watch.at("refining by score matching", (level as f64 + step as f64 / STEPS as f64) / levels.len() as f64)?;
             let (next, moved) = descend(tiles, &mixture, t, 1.0, seed, level as u32)?;
             mixture = weighed(tiles, next)?;
             if moved <= STILL {
