@@ -72,6 +72,10 @@ pub enum Error {
     /// Cells of a sweep that failed, while the others were run (the exit code of the first one's error).
     #[error("{failed} of {cells} cells failed; the first: {first} The same command tries them again.")]
     CellsFailed { failed: usize, cells: usize, first: String, code: u8 },
+
+    /// Stopped by Ctrl-C or SIGTERM with nothing to go on from (exit 130).
+    #[error("interrupted in {stage}: nothing was written. Start it again, with fewer points if it takes too long.")]
+    Stopped { stage: String },
 }
 
 impl Error {
@@ -86,7 +90,7 @@ impl Error {
             Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,
             Error::Checkpoint { .. } => 7,
             Error::SelfCheck { .. } => 8,
-            Error::Interrupted { .. } | Error::SweepInterrupted { .. } => 130,
+            Error::Interrupted { .. } | Error::SweepInterrupted { .. } | Error::Stopped { .. } => 130,
             Error::CellsFailed { code, .. } => *code,
         }
     }

@@ -22,13 +22,14 @@
 //!
 //! [`error`] → [`mixture`], [`random`] → [`objective`] (what is minimised) → [`backend`] (the seam) → [`reference`](mod@reference),
 //! [`cpu`], [`gpu`] (the three devices, which never name each other) → [`device`] (the choice among them); [`descent`] and [`metrics`]
-//! use only the seam; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks.
+//! use only the seam; [`diffusion`] learns mixtures from points; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks.
 
 pub mod backend;
 pub mod cli;
 pub mod cpu;
 pub mod descent;
 pub mod device;
+pub mod diffusion;
 pub mod error;
 pub mod experiment;
 pub mod gpu;

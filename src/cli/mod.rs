@@ -14,6 +14,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod gradient;
 pub mod init;
+pub mod learn;
 mod pair;
 pub mod presets;
 pub mod progress;
@@ -70,6 +71,8 @@ pub enum Verb {
     Score(score::Arguments),
     /// Draw points from a mixture. The host draws, whatever the device; one that is asked for by name must be there.
     Sample(sample::Arguments),
+    /// Learn a mixture and a sampler from points.
+    Learn(learn::Arguments),
     /// List adapters and say which one `--device auto` takes, and why.
     Devices(devices::Arguments),
     /// Compare this machine's device with the reference: known answers and a parity table.
@@ -113,6 +116,7 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Evaluate(arguments) => evaluate::run(common, arguments),
         Verb::Score(arguments) => score::run(common, arguments),
         Verb::Sample(arguments) => sample::run(common, arguments),
+        Verb::Learn(arguments) => learn::run(common, arguments),
         Verb::Devices(arguments) => devices::run(common, arguments),
         Verb::Check(arguments) => check::run(common, arguments),
         Verb::Bench(arguments) => bench::run(common, arguments),

@@ -140,3 +140,45 @@ fn because(sentence: &str) -> String {
         None => sentence.into(),
     }
 }
+
+/// Shows stages of a computation that has no steps to count: a bar on a terminal, a line where a stage begins elsewhere.
+pub struct Stages {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    stage: String,
+}
+
+impl Stages {
+    pub fn new(common: &Common) -> Stages {
+        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(1000);
+            let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed} elapsed");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Stages { quiet: common.quiet, bar, stage: String::new() }
+    }
+
+    /// `done` of `stage`, 0 to 1.
+    pub fn show(&mut self, stage: &str, done: f64) {
+        let is_new = self.stage != stage;
+        if is_new {
+            self.stage = stage.into();
+        }
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(self.stage.clone());
+                bar.set_position((1000.0 * done) as u64);
+            }
+            None if is_new && !self.quiet => complain(stage),
+            None => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 mod draws;
 mod evaluate;
-mod lanes;
+pub(crate) mod lanes;
 mod lists;
 mod measure;
 mod patch;

@@ -28,6 +28,18 @@ pub enum Purpose {
     Sample = 6,
     /// Known-answer checks and benchmarks.
     Check = 7,
+    /// Which points the verb `learn` holds out.
+    LearnSplit = 40,
+    /// Starts of EM and of the DDPM learner.
+    LearnSeeding = 41,
+    /// Noise on the points that a learner regresses on; the step is the noise level.
+    LearnNoise = 42,
+    /// The reverse diffusion; the step is the noise level.
+    LearnSampler = 43,
+    /// The points of the presets of `learn`.
+    LearnData = 44,
+    /// Points by which a learned density is compared with the truth.
+    LearnMeasure = 45,
 }
 
 /// The key of a purpose and replicate under the user's seed.

@@ -7,6 +7,7 @@ mod contours;
 mod curves;
 mod finding;
 mod html;
+pub mod learn;
 pub mod number;
 mod paths;
 mod plane;

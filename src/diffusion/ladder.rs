@@ -1,0 +1,116 @@
+//! Down the ladder: at each noise level a regression, warm starts anew whenever the noise has halved.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::hermite::Basis;
+use super::noised::{Address, Noised};
+use super::regression::Piecewise;
+use super::schedule;
+use super::warm_start::{radius, set_cover};
+use super::watch::Watch;
+use crate::error::Result;
+
+/// Pairs that warm starts are covered on, and that a level's error is measured on.
+const COVER_PAIRS: usize = 2048;
+const CHECK_PAIRS: usize = 8192;
+/// Features of one polynomial at most: the degree is lowered where it would have more.
+const MOST_FEATURES: usize = 400;
+
+/// The uses of noise at one level.
+const FIT: u32 = 0;
+const COVER: u32 = 1;
+const CHECK: u32 = 2;
+
+/// How the ladder is climbed down.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// D, the total degree of the polynomials.
+    pub degree: usize,
+    /// Pairs of noised points for each regression.
+    pub pairs: usize,
+    pub kappa: f64,
+    pub seed: u64,
+}
+
+/// One noise level.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// In units of σ₀².
+    pub t: f64,
+    pub posterior_mean: Piecewise,
+    pub row: Row,
+}
+
+/// What people look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// t in units of σ₀².
+    pub noise: f64,
+    pub cells: usize,
+    /// Features of each cell's polynomial.
+    pub features: usize,
+    /// Mean squared error per direction of the regression on held-out points, in units of σ₀². It contains the targets' own noise, and
+    /// the ridge was chosen by it.
+    pub held_out_error: f64,
+    /// Root-mean-square difference per direction from the posterior mean of the parametric answer, in units of σ₀: no noise in it.
+    pub distance_to_model: Option<f64>,
+    pub seconds: f64,
+}
+
+/// All levels, the highest first.
+#[derive(Debug, Clone)]
+pub struct Ladder {
+    pub levels: Vec<Level>,
+    /// Denoised points of the last level (m, rank).
+    pub denoised: Vec<f32>,
+}
+
+/// Learns the posterior mean at every level from `points` (n, rank), centred and with σ₀ = 1, whose variances are `variances`.
+///
+/// # Errors
+/// Those of the regressions; [`crate::Error::Stopped`].
+pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Settings, watch: &mut Watch) -> Result<Ladder> {
+    let rank = variances.len();
+    let basis = Basis::within(rank, settings.degree, MOST_FEATURES);
+    let highest = 4.0 * variances.iter().sum::<f64>();
+    let noises = schedule::levels(highest, settings.kappa);
+    let mut centres = vec![0.0f32; rank];
+    let mut refreshed = highest;
+    let mut levels: Vec<Level> = Vec::with_capacity(noises.len());
+    let mut denoised = Vec::new();
+    for (index, t) in noises.iter().copied().enumerate() {
+        watch.at("levels", index as f64 / noises.len() as f64)?;
+        let began = Instant::now();
+        let address = |usage| Address { seed: settings.seed, level: index as u32, usage };
+        let noised = Noised::new(points, rank, t, settings.pairs, index * settings.pairs, address(FIT));
+        let check = Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS, 0, address(CHECK));
+        let posterior_mean = Piecewise::fit(&noised, &check, centres.clone(), (1.0 + t).sqrt(), basis.clone())?;
+        let row = Row {
+            noise: t,
+            cells: centres.len() / rank,
+            features: basis.len(),
+            held_out_error: mean_square(&posterior_mean.posterior_mean(&check.y), &check.target),
+            distance_to_model: None,
+            seconds: 0.0,
+        };
+        let is_last = index + 1 == noises.len();
+        if t <= 0.5 * refreshed || is_last {
+            refreshed = t;
+            let fresh = Noised::new(points, rank, t, COVER_PAIRS, index * COVER_PAIRS, address(COVER));
+            denoised = posterior_mean.posterior_mean(&fresh.y);
+            let found = set_cover(&denoised, rank, radius(rank) * (1.0 + t).sqrt());
+            if !found.is_empty() {
+                centres = found;
+            }
+        }
+        levels.push(Level { t, posterior_mean, row: Row { seconds: began.elapsed().as_secs_f64(), ..row } });
+    }
+    Ok(Ladder { levels, denoised })
+}
+
+/// Mean (a − b)².
+pub fn mean_square(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64
+}

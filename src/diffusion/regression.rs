@@ -1,0 +1,207 @@
+//! Piecewise polynomial regression: one polynomial for each Voronoi cell, by ridge least squares on Gram matrices.
+//!
+//! The plain text of it, in double precision, is [`super::regression_reference`].
+
+use faer::linalg::matmul::{self, triangular};
+use faer::linalg::solvers::Solve;
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
+use rayon::prelude::*;
+
+use super::hermite::Basis;
+use super::noised::Noised;
+use crate::cpu::lanes::vectorised;
+use crate::error::{Error, Result};
+
+/// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
+pub const CLIP: f32 = 5.0;
+/// Ridges that compete, as shares of the rows of a cell: the last leaves hardly more than a constant.
+pub const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
+/// Rows whose products stay in single precision, and rows of one product.
+const JOB: usize = 8192;
+const BLOCK: usize = 256;
+
+/// f̂(y): the posterior mean of the centre, a polynomial on each cell.
+#[derive(Debug, Clone)]
+pub struct Piecewise {
+    pub basis: Basis,
+    /// (C, rank)
+    pub centres: Vec<f32>,
+    /// σ = √(1 + t): the unit of the polynomials' arguments and values.
+    pub sigma: f64,
+    /// (C, rank, features): f̂ = centre + σ Σ coefficient·feature.
+    pub coefficients: Vec<f32>,
+}
+
+/// Gram matrices of one cell: FᵀF (features, features), lower half, and FᵀY (features, rank), column-major; n rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gram {
+    pub n: usize,
+    pub gram: Vec<f64>,
+    pub moment: Vec<f64>,
+}
+
+impl Piecewise {
+    /// Least squares on `noised`, with that one of [`RIDGES`] in each cell that has the smallest error on `check`.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteResult`] where the sums overflow.
+    pub fn fit(noised: &Noised, check: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis) -> Result<Self> {
+        let rank = noised.rank;
+        let grams = grams(noised, &centres, sigma, &basis);
+        let mut best: Vec<(f64, Vec<f32>)> = vec![(f64::INFINITY, Vec::new()); grams.len()];
+        for ridge in RIDGES {
+            let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
+            let trial = Self { basis: basis.clone(), centres: centres.clone(), sigma, coefficients: solved.concat() };
+            let errors = trial.errors(check);
+            for ((best, error), solved) in best.iter_mut().zip(errors).zip(solved) {
+                if best.1.is_empty() || error < best.0 {
+                    *best = (error, solved);
+                }
+            }
+        }
+        Ok(Self { basis, centres, sigma, coefficients: best.into_iter().flat_map(|(_, solved)| solved).collect() })
+    }
+
+    /// Σ|f̂ − u|² over the points of each cell.
+    fn errors(&self, check: &Noised) -> Vec<f64> {
+        let rank = check.rank;
+        let means = self.posterior_mean(&check.y);
+        let mut errors = vec![0.0; self.centres.len() / rank];
+        for ((y, f), u) in check.y.chunks_exact(rank).zip(means.chunks_exact(rank)).zip(check.target.chunks_exact(rank)) {
+            errors[nearest(y, &self.centres) as usize] += f.iter().zip(u).map(|(f, u)| f64::from(f - u).powi(2)).sum::<f64>();
+        }
+        errors
+    }
+
+    /// f̂ at points `y` (m, rank), shape (m, rank).
+    pub fn posterior_mean(&self, y: &[f32]) -> Vec<f32> {
+        let rank = self.basis.n_features;
+        let mut out = vec![0.0f32; y.len()];
+        y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
+            for (cell, rows) in by_cell(y, &self.centres, rank).iter().enumerate() {
+                for rows in rows.chunks(BLOCK) {
+                    self.evaluate_block(cell, y, rows, out);
+                }
+            }
+        });
+        out
+    }
+
+    fn evaluate_block(&self, cell: usize, y: &[f32], rows: &[u32], out: &mut [f32]) {
+        let (rank, features, m) = (self.basis.n_features, self.basis.len(), rows.len());
+        let centre = &self.centres[cell * rank..(cell + 1) * rank];
+        let f = feature_columns(&self.basis, y, rows, centre, self.sigma as f32);
+        let coefficients = &self.coefficients[cell * rank * features..(cell + 1) * rank * features];
+        let mut values = vec![0.0f32; m * rank];
+        matmul::matmul(
+            MatMut::from_column_major_slice_mut(&mut values, m, rank),
+            Accum::Replace,
+            MatRef::from_column_major_slice(&f, m, features),
+            MatRef::from_column_major_slice(coefficients, features, rank),
+            self.sigma as f32,
+            Par::Seq,
+        );
+        for (s, row) in rows.iter().enumerate() {
+            for c in 0..rank {
+                out[*row as usize * rank + c] = centre[c] + values[c * m + s];
+            }
+        }
+    }
+}
+
+/// The Gram matrices of all cells.
+pub fn grams(noised: &Noised, centres: &[f32], sigma: f64, basis: &Basis) -> Vec<Gram> {
+    let (rank, features) = (noised.rank, basis.len());
+    let cells = by_cell(&noised.y, centres, rank);
+    let jobs: Vec<(usize, &[u32])> =
+        cells.iter().enumerate().flat_map(|(cell, rows)| rows.chunks(JOB).map(move |rows| (cell, rows))).collect();
+    let parts: Vec<(Vec<f32>, Vec<f32>)> =
+        jobs.par_iter().map(|(cell, rows)| part(noised, rows, &centres[cell * rank..(cell + 1) * rank], sigma as f32, basis)).collect();
+    let zero = Gram { n: 0, gram: vec![0.0; features * features], moment: vec![0.0; features * rank] };
+    let mut grams = vec![zero; cells.len()];
+    for ((cell, rows), (gram, moment)) in jobs.iter().zip(&parts) {
+        let sum = &mut grams[*cell];
+        sum.n += rows.len();
+        sum.gram.iter_mut().zip(gram).for_each(|(sum, part)| *sum += f64::from(*part));
+        sum.moment.iter_mut().zip(moment).for_each(|(sum, part)| *sum += f64::from(*part));
+    }
+    grams
+}
+
+/// FᵀF and FᵀY of some rows of one cell.
+fn part(noised: &Noised, rows: &[u32], centre: &[f32], sigma: f32, basis: &Basis) -> (Vec<f32>, Vec<f32>) {
+    let (rank, features) = (noised.rank, basis.len());
+    let (mut gram, mut moment) = (vec![0.0f32; features * features], vec![0.0f32; features * rank]);
+    for rows in rows.chunks(BLOCK) {
+        let m = rows.len();
+        let f = feature_columns(basis, &noised.y, rows, centre, sigma);
+        let mut target = vec![0.0f32; m * rank];
+        for (s, row) in rows.iter().enumerate() {
+            for c in 0..rank {
+                target[c * m + s] = (noised.target[*row as usize * rank + c] - centre[c]) / sigma;
+            }
+        }
+        let f = MatRef::from_column_major_slice(&f, m, features);
+        triangular::matmul(
+            MatMut::from_column_major_slice_mut(&mut gram, features, features),
+            triangular::BlockStructure::TriangularLower,
+            Accum::Add,
+            f.transpose(),
+            triangular::BlockStructure::Rectangular,
+            f,
+            triangular::BlockStructure::Rectangular,
+            1.0,
+            Par::Seq,
+        );
+        let target = MatRef::from_column_major_slice(&target, m, rank);
+        matmul::matmul(MatMut::from_column_major_slice_mut(&mut moment, features, rank), Accum::Add, f.transpose(), target, 1.0, Par::Seq);
+    }
+    (gram, moment)
+}
+
+/// Features (features, m) of some rows of `y` around a cell's centre.
+fn feature_columns(basis: &Basis, y: &[f32], rows: &[u32], centre: &[f32], sigma: f32) -> Vec<f32> {
+    let (rank, m) = (basis.n_features, rows.len());
+    let mut z = vec![0.0f32; m * rank];
+    for (s, row) in rows.iter().enumerate() {
+        for c in 0..rank {
+            z[c * m + s] = ((y[*row as usize * rank + c] - centre[c]) / sigma).clamp(-CLIP, CLIP);
+        }
+    }
+    let (mut out, mut factors) = (vec![0.0f32; m * basis.len()], Vec::new());
+    vectorised(
+        #[inline(always)]
+        || basis.columns(&z, m, &mut factors, &mut out),
+    );
+    out
+}
+
+/// The rows of `y` (m, rank) whose nearest centre is each of `centres`, in order.
+fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
+    let nearest: Vec<u32> = y.par_chunks_exact(rank).map(|y| nearest(y, centres)).collect();
+    let mut cells = vec![Vec::new(); centres.len() / rank];
+    nearest.iter().enumerate().for_each(|(i, cell)| cells[*cell as usize].push(i as u32));
+    cells
+}
+
+/// The index of the centre nearest to `y`.
+pub fn nearest(y: &[f32], centres: &[f32]) -> u32 {
+    let squares = centres.chunks_exact(y.len()).map(|c| y.iter().zip(c).map(|(y, c)| (y - c) * (y - c)).sum::<f32>());
+    squares.enumerate().fold((0, f32::INFINITY), |best, (i, s)| if s < best.1 { (i as u32, s) } else { best }).0
+}
+
+/// (FᵀF + ridge)⁻¹ FᵀY, shape (rank, features).
+fn solve(gram: &Gram, features: usize, rank: usize, ridge: f64) -> Result<Vec<f32>> {
+    let ridge = (ridge * gram.n as f64).max(1.0);
+    let matrix = Mat::from_fn(features, features, |a, b| {
+        let (row, column) = (a.max(b), a.min(b));
+        let own = if a == b { if a == 0 { 1.0 } else { ridge } } else { 0.0 };
+        gram.gram[column * features + row] + own
+    });
+    let factor = matrix.llt(Side::Lower).map_err(|_| Error::NonFiniteResult {
+        what: format!("the normal equations of a cell of {} points cannot be solved", gram.n),
+        remedy: "Use a lower --degree".into(),
+    })?;
+    let solution = factor.solve(MatRef::from_column_major_slice(&gram.moment, features, rank));
+    Ok((0..rank).flat_map(|c| (0..features).map(move |f| (f, c))).map(|at| solution[at] as f32).collect())
+}

@@ -1,0 +1,255 @@
+//! The page of a learned mixture: density and score field against the points, drawn points, noise levels, likelihood.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::axis::Axis;
+use super::chart::{Chart, Ink, Mark, plotting_size};
+use super::contours::contours;
+use super::html::{Figure, Page};
+use super::number::short;
+use super::plane::Plane;
+use crate::error::Result;
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::write_atomically;
+
+/// Points that are drawn.
+const MOST_POINTS: usize = 1500;
+/// Contours at these shares of the largest density.
+const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
+/// Arrows of the score field in each direction.
+const ARROWS: usize = 17;
+
+/// What a page of `mixscore learn` shows.
+pub struct Content<'a> {
+    /// `summary.json`.
+    pub summary: &'a Value,
+    pub mixture: &'a GaussianMixture,
+    /// (samples, d)
+    pub samples: &'a [f64],
+    /// (n, d)
+    pub points: &'a [f64],
+    pub truth: Option<&'a GaussianMixture>,
+}
+
+/// Writes the page to `path`.
+///
+/// # Errors
+/// [`crate::Error::Io`] where it cannot be written.
+pub fn write_learned(path: &Path, content: &Content) -> Result<()> {
+    let page = page(content)?.html();
+    write_atomically(path, |out| out.write_all(page.as_bytes()))
+}
+
+fn page(content: &Content) -> Result<Page> {
+    let summary = content.summary;
+    Ok(Page {
+        title: format!("mixscore learn {}", summary["data"].as_str().unwrap_or_default()),
+        finding: finding(content),
+        warning: "Weights come from the points' responsibilities, not from score matching, which hardly sees the relative weights of separated modes."
+            .into(),
+        facts: facts(summary),
+        figures: figures(content)?,
+        table: levels_table(summary),
+        notes: summary["notes"].as_array().into_iter().flatten().filter_map(|n| n.as_str().map(String::from)).collect(),
+        listings: Vec::new(),
+    })
+}
+
+fn finding(content: &Content) -> String {
+    let (summary, k) = (content.summary, content.mixture.n_components());
+    let mut text = format!("{k} components in {} dimensions", content.mixture.n_features());
+    if let Some(value) = summary["held_out_log_likelihood"]["value"].as_f64() {
+        text += &format!("; held-out log-likelihood {}", plus_minus(value, &summary["held_out_log_likelihood"]));
+        if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
+            text += &format!(", the truth’s {truth:.4}");
+        }
+        text += " nats per point";
+    }
+    if let Some(value) = summary["total_variation"]["value"].as_f64() {
+        text += &format!("; total variation to the truth {value:.4}");
+    }
+    if let (Some(value), Some(chance)) = (summary["sampler"]["total_variation"]["value"].as_f64(), summary["sampler"]["by_chance"].as_f64())
+    {
+        text += &format!("; of the drawn points by histogram {value:.4}, where chance alone makes {chance:.4}");
+    }
+    text + "."
+}
+
+fn plus_minus(value: f64, estimate: &Value) -> String {
+    format!("{value:.4} ± {:.4}", estimate["standard_error"].as_f64().unwrap_or(f64::NAN))
+}
+
+fn facts(summary: &Value) -> Vec<(String, String)> {
+    let names = [
+        ("data", "Data"),
+        ("points", "Points"),
+        ("held_out", "Held out"),
+        ("method", "Method"),
+        ("components_why", "Why so many components"),
+        ("variance", "Common variance"),
+        ("variance_was_given", "Variance was given"),
+        ("principal_directions", "Principal directions"),
+        ("train_log_likelihood", "Log-likelihood of training points (nat)"),
+        ("samples", "Points drawn"),
+        ("samples_from", "Drawn by"),
+        ("em_iterations", "EM iterations"),
+        ("em_seconds_per_iteration", "Seconds per EM iteration"),
+        ("seed", "Seed"),
+        ("seconds", "Seconds"),
+    ];
+    let named = names.iter().filter_map(|(key, name)| super::finding::plain(&summary[*key]).map(|text| ((*name).to_string(), text)));
+    let stages = summary["stages"].as_object().into_iter().flatten();
+    named.chain(stages.filter_map(|(stage, s)| Some((format!("Seconds: {stage}"), short(s.as_f64()?))))).collect()
+}
+
+fn figures(content: &Content) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    if let Some(plane) = Plane::new(content.mixture, content.truth.map_or(&[], |truth| truth.means())) {
+        let view = View::new(content, plane);
+        if let Some((x, y)) = view.axes() {
+            let seen = if view.plane.principal {
+                " The plane is that of the first two principal directions of the learned means; densities are those of the projection."
+            } else {
+                ""
+            };
+            let truth = if content.truth.is_some() { " Orange crosses: the truth’s means." } else { "" };
+            figures.push(Figure {
+                title: "Learned density and the points",
+                svg: view.density(content.points, &x, &y).svg()?,
+                caption: format!("Grey: points. Blue: contours of the learned density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak, and its means.{truth}{seen}"),
+            });
+            if !content.samples.is_empty() {
+                let from = content.summary["samples_from"].as_str().unwrap_or("the sampler");
+                figures.push(Figure {
+                    title: "Drawn points",
+                    svg: view.density(content.samples, &x, &y).svg()?,
+                    caption: format!("Grey: points drawn from {from}. Contours and means as before, of the parametric mixture.{truth}"),
+                });
+            }
+            figures.push(Figure {
+                title: "Learned score field",
+                svg: view.score_field(&x, &y).svg()?,
+                caption: "The score ∇ln p of the learned mixture: lines begin at the dots and point uphill; their length grows with the square root of the score’s."
+                    .into(),
+            });
+        }
+    }
+    if let Some(chart) = errors(content.summary) {
+        figures.push(Figure {
+            title: "Error of each noise level",
+            svg: chart.svg()?,
+            caption: "Root-mean-square difference per direction, in σ, between the regression’s posterior mean and that of the mixture. Time runs from right to left.".into(),
+        });
+    }
+    Ok(figures)
+}
+
+/// Everything in one plane.
+struct View<'a> {
+    plane: Plane,
+    mixture: &'a GaussianMixture,
+    truth: Option<&'a GaussianMixture>,
+    centres: Vec<(f64, f64)>,
+}
+
+impl<'a> View<'a> {
+    fn new(content: &Content<'a>, plane: Plane) -> Self {
+        let mixture = content.mixture;
+        let centres = (0..mixture.n_components()).map(|j| plane.project(mixture.mean(j))).collect();
+        View { plane, mixture, truth: content.truth, centres }
+    }
+
+    /// Axes around the learned means with the same length for a unit in both directions.
+    fn axes(&self) -> Option<(Axis, Axis)> {
+        let reach = 4.0 * self.mixture.variance().sqrt();
+        let titles = if self.plane.principal {
+            ["first principal direction (unit)", "second principal direction (unit)"]
+        } else {
+            ["x₁ (unit)", "x₂ (unit)"]
+        };
+        let x = Axis::linear(titles[0], self.centres.iter().flat_map(|c| [c.0 - reach, c.0 + reach]))?;
+        let y = Axis::linear(titles[1], self.centres.iter().flat_map(|c| [c.1 - reach, c.1 + reach]))?;
+        let (width, height) = plotting_size();
+        let unit = ((x.high - x.low) / width).max((y.high - y.low) / height);
+        let widened = |axis: &Axis, pixels: f64| {
+            let middle = 0.5 * (axis.low + axis.high);
+            Axis::between(&axis.title, middle - 0.5 * unit * pixels, middle + 0.5 * unit * pixels)
+        };
+        Some((widened(&x, width), widened(&y, height)))
+    }
+
+    fn density(&self, points: &[f64], x: &Axis, y: &Axis) -> Chart {
+        let d = self.mixture.n_features();
+        let small = 0.002 * (x.high - x.low);
+        let stride = (points.len() / d).div_ceil(MOST_POINTS).max(1);
+        let places = points.chunks_exact(d).step_by(stride).map(|p| self.plane.project(p));
+        let mut marks: Vec<Mark> = places
+            .filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b))
+            .map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Grey, width: 5, opacity: 0.55 })
+            .collect();
+        let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
+        let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
+        marks.extend(lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }));
+        marks.extend(self.centres.iter().map(|at| Mark::Dot { at: *at, ink: Ink::Blue }));
+        for truth in self.truth.iter().filter(|t| t.n_components() <= 100) {
+            let crosses = (0..truth.n_components()).map(|j| self.plane.project(truth.mean(j)));
+            marks.extend(crosses.filter(|at| x.holds(at.0) && y.holds(at.1)).map(|at| Mark::Cross { at, ink: Ink::Vermillion }));
+        }
+        Chart { description: "Points, and contours of the learned density".into(), x: x.clone(), y: y.clone(), marks }
+    }
+
+    fn score_field(&self, x: &Axis, y: &Axis) -> Chart {
+        let step = ((x.high - x.low) / ARROWS as f64, (y.high - y.low) / ARROWS as f64);
+        let nodes = (0..ARROWS * ARROWS).map(|i| (i / ARROWS, i % ARROWS));
+        let places: Vec<(f64, f64)> = nodes.map(|(i, j)| (x.low + (i as f64 + 0.5) * step.0, y.low + (j as f64 + 0.5) * step.1)).collect();
+        let scores: Vec<(f64, f64)> = places.iter().map(|at| self.score(*at)).collect();
+        let longest = scores.iter().map(|s| s.0.hypot(s.1)).fold(0.0, f64::max);
+        let mut marks = Vec::new();
+        for (at, s) in places.iter().zip(&scores) {
+            let length = s.0.hypot(s.1);
+            let factor = if length > 0.0 { 0.9 * step.0.min(step.1) * (length / longest).sqrt() / length } else { 0.0 };
+            let end = (at.0 + factor * s.0, at.1 + factor * s.1);
+            marks.push(Mark::Line { points: vec![*at, end], ink: Ink::Blue, width: 3, opacity: 0.9 });
+            let small = 0.003 * (x.high - x.low);
+            marks.push(Mark::Line { points: vec![*at, (at.0 + small, at.1)], ink: Ink::Text, width: 7, opacity: 1.0 });
+        }
+        marks.extend(self.centres.iter().map(|at| Mark::Ring { at: *at, ink: Ink::Vermillion }));
+        Chart { description: "The score field of the learned mixture".into(), x: x.clone(), y: y.clone(), marks }
+    }
+
+    /// (M − x)/σ² of the projection.
+    fn score(&self, at: (f64, f64)) -> (f64, f64) {
+        let variance = self.mixture.variance();
+        let logit = |(c, w): (&(f64, f64), &f64)| w.ln() - 0.5 * ((at.0 - c.0).powi(2) + (at.1 - c.1).powi(2)) / variance;
+        let logits: Vec<f64> = self.centres.iter().zip(self.mixture.weights()).map(logit).collect();
+        let peak = logits.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        let mass: f64 = logits.iter().map(|v| (v - peak).exp()).sum();
+        let mean = self.centres.iter().zip(&logits).fold((0.0, 0.0), |m, (c, v)| {
+            let r = (v - peak).exp() / mass;
+            (m.0 + r * c.0, m.1 + r * c.1)
+        });
+        ((mean.0 - at.0) / variance, (mean.1 - at.1) / variance)
+    }
+}
+
+fn errors(summary: &Value) -> Option<Chart> {
+    let levels = summary["levels"].as_array()?;
+    let points: Vec<(f64, f64)> =
+        levels.iter().filter_map(|row| Some((row["noise"].as_f64()?, row["distance_to_model"].as_f64()?))).filter(|p| p.1 > 0.0).collect();
+    let x = Axis::logarithmic("noise level t (σ²)", points.iter().map(|p| p.0))?;
+    let y = Axis::logarithmic("error of the posterior mean (σ)", points.iter().map(|p| p.1))?;
+    let marks = vec![Mark::Line { points, ink: Ink::Blue, width: 4, opacity: 1.0 }];
+    Some(Chart { description: "Error of the posterior mean against the noise level".into(), x, y, marks })
+}
+
+fn levels_table(summary: &Value) -> (String, Vec<String>, Vec<Vec<String>>) {
+    let header = ["t (σ²)", "Cells", "Terms of a polynomial", "Held-out squared error (σ²)", "Difference from the mixture (σ)", "Seconds"];
+    let keys = ["noise", "cells", "features", "held_out_error", "distance_to_model", "seconds"];
+    let cell = |row: &Value, key: &str| row[key].as_f64().map_or("–".into(), short);
+    let rows: Vec<Vec<String>> =
+        summary["levels"].as_array().into_iter().flatten().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect();
+    let name = if rows.is_empty() { "Noise levels (this method has none)" } else { "Noise levels" };
+    (name.into(), header.map(String::from).to_vec(), rows)
+}
