@@ -33,6 +33,7 @@ pub mod diffusion;
 pub mod error;
 pub mod experiment;
 pub mod gpu;
+pub mod guide;
 pub mod metrics;
 pub mod mixture;
 pub mod objective;

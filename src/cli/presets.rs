@@ -8,20 +8,21 @@ use crate::experiment::presets::PRESETS;
 pub struct Arguments {}
 
 pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
+    common.refuse_device("presets")?;
     if common.json {
-        let learned =
-            crate::diffusion::presets::PRESETS.iter().map(|p| serde_json::json!({"name": p.name, "about": p.about, "verb": "learn"}));
-        let run = PRESETS.iter().map(|p| serde_json::json!({"name": p.name, "about": p.about(), "verb": "run"}));
+        let run = PRESETS.iter().map(|p| serde_json::json!({"name": p.name, "about": p.about(), "verb": "run", "sweep": p.is_sweep()}));
+        let learned = crate::diffusion::presets::PRESETS.iter();
+        let learned = learned.map(|p| serde_json::json!({"name": p.name, "about": p.about, "verb": "learn", "sweep": false}));
         let list: Vec<_> = run.chain(learned).collect();
         return common.print_json(&serde_json::json!({"schema": "mixscore.presets/1", "presets": list}));
     }
     for preset in &PRESETS {
-        common.print(&format!("{:20} {}", preset.name, preset.about()))?;
+        let verbs = if preset.is_sweep() { "run, sweep" } else { "run" };
+        common.print(&format!("{:20} {verbs:10} {}", preset.name, preset.about()))?;
     }
     for preset in &crate::diffusion::presets::PRESETS {
-        common.print(&format!("{:20} {}", preset.name, preset.about))?;
+        common.print(&format!("{:20} {:10} {}", preset.name, "learn", preset.about))?;
     }
-    common.say("`mixscore learn learn-…` learns from the built-in points of that name.");
-    common.say("`mixscore run NAME` runs one; `mixscore init --preset NAME FILE` writes its config to start from.");
+    common.say("`mixscore run NAME`, `sweep NAME` or `learn NAME` starts one; `mixscore init --preset NAME FILE` writes a config to start from.");
     Ok(())
 }
