@@ -68,6 +68,14 @@ pub enum Error {
     /// Stopped by Ctrl-C or SIGTERM with nothing to go on from (exit 130).
     #[error("interrupted in {stage}: nothing was written. Start it again, with fewer points if it takes too long.")]
     Stopped { stage: String },
+
+    /// A sweep stopped by Ctrl-C or SIGTERM; what is done is kept (exit 130).
+    #[error("interrupted with {done} of {cells} cells done; the same command goes on from there.")]
+    SweepInterrupted { done: usize, cells: usize },
+
+    /// Cells of a sweep that failed, while the others were run (the exit code of the first one's error).
+    #[error("{failed} of {cells} cells failed; the first: {first} The same command tries them again.")]
+    CellsFailed { failed: usize, cells: usize, first: String, code: u8 },
 }
 
 impl Error {
@@ -82,7 +90,8 @@ impl Error {
             Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,
             Error::Checkpoint { .. } => 7,
             Error::SelfCheck { .. } => 8,
-            Error::Interrupted { .. } | Error::Stopped { .. } => 130,
+            Error::Interrupted { .. } | Error::SweepInterrupted { .. } | Error::Stopped { .. } => 130,
+            Error::CellsFailed { code, .. } => *code,
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1 << 17, value_name = "N")]
     pairs: usize,
     /// Starts that compete (em, ddpm).
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N")]
     restarts: usize,
     /// Share of the points that is held out; the log-likelihood is theirs.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]

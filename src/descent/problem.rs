@@ -55,15 +55,24 @@ impl Problem {
     /// # Errors
     /// [`Error::BadInput`] where numbers make no problem; the device's errors.
     pub fn open(&self, backend: &mut dyn Backend, starts: &[f64]) -> Result<Fit> {
+        self.open_each(backend, starts, std::slice::from_ref(&self.teacher))
+    }
+
+    /// As [`Problem::open`], but where `teachers` are R, replicate r has its own: like `teacher` in all but the means.
+    ///
+    /// # Errors
+    /// As [`Problem::open`].
+    pub fn open_each(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture]) -> Result<Fit> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         self.validate(starts)?;
         let scale = (self.teacher.variance() + self.noise).sqrt();
-        let subspaces: Vec<Subspace> = starts
-            .chunks_exact(k * d)
-            .map(|start| if self.reduce { Subspace::of_means(&self.teacher, start, scale) } else { Subspace::full(&self.teacher, scale) })
+        let pairs = || starts.chunks_exact(k * d).zip(teachers.iter().cycle());
+        let subspaces: Vec<Subspace> = pairs()
+            .map(|(start, teacher)| if self.reduce { Subspace::of_means(teacher, start, scale) } else { Subspace::full(teacher, scale) })
             .collect();
-        let unit = self.unit_problem(&subspaces)?;
-        let coordinates: Vec<f64> = subspaces.iter().zip(starts.chunks_exact(k * d)).flat_map(|(s, start)| s.reduce(start)).collect();
+        let teacher_means = subspaces.iter().zip(pairs()).flat_map(|(s, (_, teacher))| s.reduce(teacher.means())).collect();
+        let unit = self.unit_problem(&subspaces, teacher_means)?;
+        let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
         let mut session = backend.open(&unit)?;
         session.set_means(&coordinates)?;
         Ok(Fit { session, subspaces, unit, scale })
@@ -115,14 +124,14 @@ impl Problem {
         }
     }
 
-    fn unit_problem(&self, subspaces: &[Subspace]) -> Result<UnitProblem> {
+    fn unit_problem(&self, subspaces: &[Subspace], teacher_means: Vec<f64>) -> Result<UnitProblem> {
         Ok(UnitProblem {
             n_replicates: subspaces.len(),
             first_replicate: self.first_replicate,
             rank: subspaces[0].rank(),
             student_weights: mixture::normalised(self.student_weights.clone())?,
             teacher_weights: self.teacher.weights().to_vec(),
-            teacher_means: subspaces.iter().flat_map(|s| s.reduce(self.teacher.means())).collect(),
+            teacher_means,
             divergence: self.divergence,
             estimator: self.estimator.resolved(),
             sampler: self.sampler.resolved(),

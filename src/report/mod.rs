@@ -8,7 +8,7 @@ mod curves;
 mod finding;
 mod html;
 pub mod learn;
-mod number;
+pub mod number;
 mod paths;
 mod plane;
 mod run_folder;
