@@ -138,3 +138,44 @@ impl From<Teacher> for Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn teacher(text: &str) -> std::result::Result<Teacher, String> {
+        text.parse::<Table>().unwrap().try_into()
+    }
+
+    #[test]
+    fn samples_need_a_bandwidth_and_nothing_else() {
+        let good = teacher("samples = 'x.npy'\nbandwidth = 1").unwrap();
+        assert_eq!(good, Teacher::Samples { samples: "x.npy".into(), bandwidth: 1.0 });
+        assert_eq!(teacher(&toml::to_string(&Table::from(good.clone())).unwrap()).unwrap(), good);
+        for (text, fault) in [
+            ("samples = 'x.npy'", "needs teacher.bandwidth"),
+            ("samples = 'x.npy'\nbandwidth = 0", "bandwidth is 0"),
+            ("samples = 'x.npy'\nbandwidth = nan", "bandwidth is NaN"),
+            ("samples = 3\nbandwidth = 1", "teacher.samples is a integer"),
+            ("bandwidth = 1", "which is not there"),
+            ("samples = 'x.npy'\nbandwidth = 1\nfile = 'y.npz'", "also `file`"),
+        ] {
+            let error = teacher(text).unwrap_err();
+            assert!(error.contains(fault), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn points_become_components() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::mixture::files::write_npy(
+            &folder.path().join("x.npy"),
+            &[3, 2],
+            crate::mixture::files::Values::F64(&[0., 1., 2., 3., 4., 5.]),
+        )
+        .unwrap();
+        let teacher = Teacher::Samples { samples: "x.npy".into(), bandwidth: 0.25 };
+        let mixture = teacher.mixtures(folder.path(), 0, 1).unwrap().remove(0);
+        assert_eq!((mixture.n_components(), mixture.variance(), mixture.mean(2)), (3, 0.25, &[4., 5.][..]));
+    }
+}
