@@ -44,10 +44,10 @@ pub fn fit(tiles: &Tiles, candidates: &[f32], components: Option<usize>, seed: u
     // A cover may miss a mode that k-means++ sees, and the other way round: what both propose is merged.
     let more = components.unwrap_or(found).max(found) + 2;
     let mut rng = stream(seed, Purpose::LearnSeeding, u32::MAX, 0);
-    match seeding::best_starts(&few, more.min(few.n), &mut rng) {
+    let mut seeds = |k: usize| seeding::best_starts(&few, k.min(few.n), &mut rng);
+    match seeds(more).or_else(|| seeds(components.unwrap_or(1))) {
         Some(starts) => means.extend(starts),
-        None if components.is_some_and(|k| k > found) => return Err(too_few(components.unwrap_or(found), few.n)),
-        None => {}
+        None => return Err(too_few(components.unwrap_or(1), few.n)),
     }
     let (chosen, why) = count(&few, &means, components, watch)?;
     let why = format!("a set cover of the denoised points proposed {found} components and k-means++ {}; {why}", means.len() / d - found);

@@ -11,7 +11,7 @@ fn every_method_comes_near_the_truth() {
     let (x, fresh) = (points(&truth, 8000, 12), points(&truth, 20_000, 13));
     for method in [Method::PiecewisePolynomial, Method::Ddpm, Method::Em] {
         for (components, variance) in [(Some(4), Variance::Known(1.0)), (None, Variance::Known(1.0)), (Some(4), Variance::Estimate)] {
-            let o = Options { method, components, variance, pairs: 1 << 14, samples: 100, seed: 1, ..Options::default() };
+            let o = Options { method, components, variance, pairs: 1 << 14, samples: 100, restarts: 4, seed: 1, ..Options::default() };
             let found = unwatched(|w| learn(&x, 5, &o, w)).unwrap();
             assert_eq!(found.mixture.n_components(), 4, "{method:?}: {}", found.why);
             let gap = log_likelihood(&truth, &fresh) - log_likelihood(&found.mixture, &fresh);

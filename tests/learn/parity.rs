@@ -25,7 +25,7 @@ fn gram_matrices_agree_with_plain_loops() {
         let sigma = 1.7f64.sqrt();
         let (fast, plain) = (grams(&noised, &centres, sigma, &basis), regression_reference::grams(&noised, &centres, sigma, &basis));
         let mut wrong = noised.clone();
-        wrong.y[0] += 1.0;
+        wrong.y[0] += 3.0;
         let planted = grams(&wrong, &centres, sigma, &basis);
         let (mut worst, mut seen) = (0.0f64, 0.0f64);
         for ((fast, plain), planted) in fast.iter().zip(&plain).zip(&planted) {
@@ -42,7 +42,7 @@ fn gram_matrices_agree_with_plain_loops() {
         }
         // 2500 rows a cell in sums of 256, features with some ten roundings of 6e-8.
         assert!(worst <= 5e-6, "rank {rank}: {worst:e}");
-        assert!(seen > 5e-5, "rank {rank}: one wrong point of 5000 was not seen ({seen:e})");
+        assert!(seen > 2e-5, "rank {rank}: one wrong point of 5000 was not seen ({seen:e})");
     }
 }
 
