@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::progress;
+use crate::device::Device;
 use crate::diffusion::compare;
 use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
 use crate::diffusion::presets;
@@ -19,7 +20,6 @@ use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
 use crate::report::learn::{Content, write_learned};
 
-/// Values of `--device` that were asked for by name are only looked for: the learners run on this machine's cores.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Points (n, d) in a .npy or .csv file; or learn-demo, learn-50d or learn-circle.
@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1 << 17, value_name = "N")]
     pairs: usize,
     /// Starts that compete (em, ddpm).
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N")]
     restarts: usize,
     /// Share of the points that is held out; the log-likelihood is theirs.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
@@ -85,6 +85,11 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),
     };
+    if matches!(common.device, Device::Gpu(_) | Device::Software) {
+        // As `sample`: a device that is asked for by name must be there. The learners themselves run on this machine's cores.
+        crate::device::open(common.device)?;
+        common.say("learn computes on the CPU, whatever the device");
+    }
     let source = source(arguments, &options)?;
     let began = Instant::now();
     let mut line = progress::Stages::new(common);

@@ -28,7 +28,7 @@ pub fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u
     let mut best: Option<(f64, GaussianMixture)> = None;
     for start in 0..starts.max(1) {
         let mut rng = stream(seed, Purpose::LearnSeeding, start as u32, 1);
-        let means = seeding::starts(&few, components, &mut rng).ok_or_else(|| {
+        let means = seeding::best_starts(&few, components, &mut rng).ok_or_else(|| {
             Error::bad_input(
                 format!("there are fewer than {components} different points among {}", few.n),
                 "Ask for fewer components, or remove duplicates",

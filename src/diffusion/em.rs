@@ -11,7 +11,7 @@ use crate::mixture::GaussianMixture;
 use crate::random::streams::{Purpose, stream};
 
 /// Points on which restarts compete; the winner goes on with all.
-const MOST_FOR_RESTARTS: usize = 1 << 16;
+const MOST_FOR_RESTARTS: usize = 1 << 15;
 
 /// Points on which the number of components is chosen, and components at the most.
 const MOST_FOR_CHOICE: usize = 1 << 14;
@@ -55,7 +55,7 @@ pub fn fit(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Fitted
     for restart in 0..options.restarts.max(1) {
         watch.at("restarts", restart as f64 / options.restarts.max(1) as f64)?;
         let mut rng = stream(options.seed, Purpose::LearnSeeding, restart as u32, 0);
-        let means = seeding::starts(&few, k, &mut rng).ok_or_else(|| {
+        let means = seeding::best_starts(&few, k, &mut rng).ok_or_else(|| {
             Error::bad_input(
                 format!("there are fewer than {k} different points among {}", few.n),
                 "Ask for fewer components, or remove duplicates",

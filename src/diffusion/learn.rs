@@ -66,7 +66,7 @@ impl Default for Options {
             degree: 3,
             variance: Variance::Known(1.0),
             pairs: 1 << 17,
-            restarts: 5,
+            restarts: 10,
             held_out: 0.1,
             samples: 100_000,
             seed: 0,

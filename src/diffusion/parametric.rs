@@ -14,9 +14,9 @@ use crate::mixture::{GaussianMixture, squared_distance};
 use crate::random::streams::{Purpose, stream};
 
 /// Points on which the number of components is decided.
-const MOST_FOR_COUNT: usize = 1 << 15;
+const MOST_FOR_COUNT: usize = 20_000;
 /// Pairs of components whose merger is tried at each count.
-const TRIED_MERGERS: usize = 4;
+const TRIED_MERGERS: usize = 2;
 /// Noise levels of the refinement, in units of σ₀², and steps at each at most.
 pub const REFINEMENT: [f64; 3] = [1.0, 0.4, 0.15];
 const STEPS: usize = 40;
@@ -41,12 +41,16 @@ pub fn fit(tiles: &Tiles, candidates: &[f32], components: Option<usize>, seed: u
     let d = tiles.d;
     let mut means: Vec<f64> = candidates.iter().map(|v| f64::from(*v)).collect();
     let found = means.len() / d;
-    if let Some(k) = components.filter(|k| *k > found) {
-        let mut rng = stream(seed, Purpose::LearnSeeding, u32::MAX, 0);
-        means.extend(seeding::starts(&few, k, &mut rng).ok_or_else(|| too_few(k, few.n))?);
+    // A cover may miss a mode that k-means++ sees, and the other way round: what both propose is merged.
+    let more = components.unwrap_or(found).max(found) + 2;
+    let mut rng = stream(seed, Purpose::LearnSeeding, u32::MAX, 0);
+    let mut seeds = |k: usize| seeding::best_starts(&few, k.min(few.n), &mut rng);
+    match seeds(more).or_else(|| seeds(components.unwrap_or(1))) {
+        Some(starts) => means.extend(starts),
+        None => return Err(too_few(components.unwrap_or(1), few.n)),
     }
     let (chosen, why) = count(&few, &means, components, watch)?;
-    let why = format!("a set cover of the denoised points proposed {found} components; {why}");
+    let why = format!("a set cover of the denoised points proposed {found} components and k-means++ {}; {why}", means.len() / d - found);
     Ok(Parametric { mixture: refine(tiles, chosen, &REFINEMENT, seed, watch)?, why })
 }
 
@@ -86,7 +90,7 @@ fn count(few: &Tiles, means: &[f64], components: Option<usize>, watch: &mut Watc
 
 /// A few EM steps with the variance known to be 1.
 fn settle(few: &Tiles, start: GaussianMixture) -> Result<em::Fitted> {
-    let options = em::Options { components: 0, restarts: 0, variance: Some(1.0), tolerance: 1e-5, most_iterations: 60, seed: 0 };
+    let options = em::Options { components: 0, restarts: 0, variance: Some(1.0), tolerance: 1e-5, most_iterations: 30, seed: 0 };
     em::climb(few, start, &options, None)
 }
 

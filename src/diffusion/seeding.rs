@@ -5,9 +5,19 @@ use rand::{Rng, RngExt};
 use super::tiles::{TILE, Tiles};
 use crate::cpu::lanes::vectorised;
 
-/// `k` samples of `tiles`, (k, d): each the best of a few that are drawn with probability proportional to the squared distance from
+/// Starts that are drawn for one.
+const TRIALS: usize = 8;
+
+/// The best of several [`starts`]: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
+/// no descent mends.
+pub fn best_starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
+    let trials: Option<Vec<(f64, Vec<f64>)>> = (0..TRIALS).map(|_| starts(tiles, k, rng)).collect();
+    trials?.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, means)| means)
+}
+
+/// `k` samples of `tiles`, (k, d), after the sum of squared distances from the nearest: each the best of a few that are drawn with probability proportional to the squared distance from
 /// those chosen before. `None` where there are fewer than `k` different points.
-pub fn starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
+fn starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<(f64, Vec<f64>)> {
     let trials = 2 + (k as f64).ln() as usize;
     let mut chosen: Vec<f64> = tiles.row(rng.random_range(0..tiles.n)).map(f64::from).collect();
     let mut nearest = distances(tiles, &chosen, None).1;
@@ -35,7 +45,7 @@ pub fn starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
         chosen.extend(best.1);
         nearest = best.2;
     }
-    Some(chosen)
+    Some((nearest.iter().map(|v| f64::from(*v)).sum(), chosen))
 }
 
 /// |x − centre|², or what is smaller in `nearest`, for every sample (n), and their sum.

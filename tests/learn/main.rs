@@ -1,6 +1,9 @@
 //! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
 
 mod em;
+mod learners;
+mod parity;
+mod refusals;
 mod sampling;
 mod table;
 mod truth;
