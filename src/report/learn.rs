@@ -138,7 +138,7 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
     }
     if let Some(chart) = errors(content.summary) {
         figures.push(Figure {
-            title: "Error of each noise level",
+            title: "Error of each noise level".into(),
             svg: chart.svg()?,
             caption: "Root-mean-square difference per direction, in σ, between the regression’s posterior mean and that of the mixture. Time runs from right to left.".into(),
         });
