@@ -75,6 +75,7 @@ impl Axis {
     pub fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => return linear_ticks(self.low, self.high),
+            Scale::Whole if self.high < 12.0 => return (0..=self.high as i32).map(f64::from).collect(),
             Scale::Whole => return linear_ticks(self.low, self.high).into_iter().filter(|v| v.fract() == 0.0).collect(),
             Scale::Logarithmic => {}
         }

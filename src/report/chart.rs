@@ -8,35 +8,52 @@ use crate::error::{Error, Result};
 /// Canvas units per CSS pixel of the nominal size: plotters rounds to whole units.
 const FINE: i32 = 4;
 
-/// Nominal size in CSS pixels: two charts side by side on a wide screen, one, a little smaller, on a phone.
-pub const WIDTH: i32 = 480;
-pub const HEIGHT: i32 = 340;
+/// Nominal size in CSS pixels: three charts side by side on a wide screen, one on a phone, at nearly the same size of text.
+pub const WIDTH: i32 = 400;
+pub const HEIGHT: i32 = 310;
 
-/// Nominal pixels around the plotting area, as (left, right without labels, right with labels, top, bottom).
-const LEFT: i32 = 68;
+/// Nominal pixels around the plotting area; to its right there is more where labels stand.
+const LEFT: i32 = 66;
 const RIGHT: i32 = 14;
-const RIGHT_WITH_LABELS: i32 = 126;
+const MOST_RIGHT: i32 = 150;
 const TOP: i32 = 12;
 const BOTTOM: i32 = 50;
 
 const FONT: i32 = 15;
 
-/// A colour of Okabe and Ito's palette, or a grey. The page's style sheet maps each to its dark counterpart.
+/// A colour of Okabe and Ito's palette, or a grey: a variable of the page's style sheet, which has a light and a dark value for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
     Blue,
     Vermillion,
     Green,
+    Purple,
     Text,
     Grey,
 }
 
+/// Each colour as plotters writes it, and its variable.
+const VARIABLES: [(&str, &str); 6] = [
+    ("\"#0072B2\"", "\"var(--blue,#0072B2)\""),
+    ("\"#D55E00\"", "\"var(--vermillion,#D55E00)\""),
+    ("\"#009E73\"", "\"var(--green,#009E73)\""),
+    ("\"#A05082\"", "\"var(--purple,#A05082)\""),
+    ("\"#1F1F1F\"", "\"var(--ink,#1F1F1F)\""),
+    ("\"#8A8A8A\"", "\"var(--grey,#8A8A8A)\""),
+];
+
 impl Ink {
+    /// Colours for series that are told apart by colour and label, over and over.
+    pub fn series(at: usize) -> Ink {
+        [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Purple, Ink::Text][at % 5]
+    }
+
     fn colour(self) -> RGBColor {
         match self {
             Ink::Blue => RGBColor(0x00, 0x72, 0xB2),
             Ink::Vermillion => RGBColor(0xD5, 0x5E, 0x00),
             Ink::Green => RGBColor(0x00, 0x9E, 0x73),
+            Ink::Purple => RGBColor(0xA0, 0x50, 0x82),
             Ink::Text => RGBColor(0x1F, 0x1F, 0x1F),
             Ink::Grey => RGBColor(0x8A, 0x8A, 0x8A),
         }
@@ -69,6 +86,11 @@ pub enum Mark {
     },
     Dot {
         at: (f64, f64),
+        ink: Ink,
+    },
+    /// Small dots, such as the rows that a curve joins.
+    Dots {
+        points: Vec<(f64, f64)>,
         ink: Ink,
     },
     Cross {
@@ -108,17 +130,19 @@ impl Chart {
         self.draw(&mut text)
             .map_err(|error| Error::bad_input(format!("a chart could not be drawn: {error}"), "Report this with the run folder"))?;
         let label = format!("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" ", super::html::escape(&self.description));
-        Ok(text.replacen("<svg ", &label, 1))
+        let coloured = VARIABLES.iter().fold(text, |text, (colour, variable)| text.replace(colour, variable));
+        Ok(coloured.replacen("<svg ", &label, 1))
     }
 
     fn draw(&self, text: &mut String) -> std::result::Result<(), Box<dyn std::error::Error + '_>> {
         let root = SVGBackend::with_string(text, ((WIDTH * FINE) as u32, (HEIGHT * FINE) as u32)).into_drawing_area();
-        let labelled = self.marks.iter().any(|m| matches!(m, Mark::Label { .. }));
+        let longest = self.marks.iter().map(|m| if let Mark::Label { text, .. } = m { text.chars().count() as i32 } else { 0 }).max();
+        let right = longest.filter(|n| *n > 0).map_or(RIGHT, |n| (n * 15 / 2 + 14).min(MOST_RIGHT));
         let ink = Ink::Text.colour();
         let font = ("sans-serif", f64::from(FONT * FINE) * 1.24).into_font().color(&ink);
         let mut chart = ChartBuilder::on(&root)
             .margin_top(TOP * FINE)
-            .margin_right(if labelled { RIGHT_WITH_LABELS } else { RIGHT } * FINE)
+            .margin_right(right * FINE)
             .x_label_area_size(BOTTOM * FINE)
             .y_label_area_size(LEFT * FINE)
             .build_cartesian_2d(self.x.clone(), self.y.clone())?;
@@ -150,6 +174,11 @@ impl Chart {
                     chart.plotting_area().draw(&Polygon::new(self.inside(outline), ink.colour().mix(*opacity)))?;
                 }
                 Mark::Ring { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().stroke_width(5)))?,
+                Mark::Dots { points, ink } => {
+                    for at in self.inside(points) {
+                        chart.plotting_area().draw(&Circle::new(at, 9 * FINE / 4, ink.colour().filled()))?;
+                    }
+                }
                 Mark::Dot { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().filled()))?,
                 Mark::Cross { at, ink } => chart.plotting_area().draw(&Cross::new(*at, 5 * FINE, ink.colour().stroke_width(9)))?,
                 Mark::Label { y, text, ink } => labels.push((chart.backend_coord(&(self.x.high, *y)), text, *ink)),
@@ -157,8 +186,11 @@ impl Chart {
         }
         labels.sort_by_key(|((_, y), _, _)| *y);
         let mut lowest = 0;
+        // Labels are pushed down where they would overlap, yet leave room for those that follow.
+        let mut room = labels.len() as i32;
         for ((x, y), text, ink) in labels {
-            let y = (y - 2 * FONT * FINE / 3).max(lowest);
+            let y = (y - 2 * FONT * FINE / 3).min((HEIGHT - BOTTOM + 4) * FINE - room * (FONT + 3) * FINE).max(lowest);
+            room -= 1;
             lowest = y + (FONT + 3) * FINE;
             let colour = ink.colour();
             root.draw(&Text::new(text.as_str(), (x + 6 * FINE, y), font.clone().color(&colour)))?;

@@ -18,6 +18,12 @@ const MOST_THIN_LINES: usize = 24;
 /// Half-widths of a band around a single run, in standard errors.
 const BAND: f64 = 2.0;
 
+/// How far below the lowest upper edge of a band a logarithmic axis reaches.
+const BELOW_THE_BAND: f64 = 30.0;
+
+/// Rows are shown as points where there are no more of them.
+const MOST_POINTS: usize = 40;
+
 /// One metric of a chart: its column, its name in the chart, its colour.
 type Curve = (&'static str, &'static str, Ink);
 
@@ -55,8 +61,13 @@ pub fn lyapunov(run: &Run) -> Option<Chart> {
     Some(chart)
 }
 
+/// A logarithmic chart reaches down to the smallest upper edge of a band, or a little below: what lies deeper is noise around zero.
 fn logarithmic(metrics: &Table, curves: &[Curve], title: &str, description: &str) -> Option<Chart> {
-    let y = Axis::logarithmic(title, curves.iter().filter_map(|c| metrics.column(c.0)).flatten().flatten().copied())?;
+    let positive = |v: &f64| *v > 0.0 && drawable(*v);
+    let values: Vec<f64> = curves.iter().filter_map(|c| metrics.column(c.0)).flatten().flatten().copied().filter(positive).collect();
+    let edges = curves.iter().flat_map(|c| (0..metrics.steps.len()).filter_map(|t| edge(metrics, c.0, t, 1.0)));
+    let floor = edges.filter(positive).fold(f64::INFINITY, f64::min) / BELOW_THE_BAND;
+    let y = Axis::logarithmic(title, values.into_iter().filter(|v| !(*v < floor)))?;
     chart(metrics, curves, y, description)
 }
 
@@ -68,7 +79,7 @@ fn chart(metrics: &Table, curves: &[Curve], y: Axis, description: &str) -> Optio
     let mut chart = Chart { description: description.into(), x, y, marks: Vec::new() };
     for (name, label, ink) in present.iter().copied() {
         add_curve(&mut chart, metrics, &rows, name, *ink);
-        let end = rows.iter().rev().find_map(|t| metrics.quantile(name, *t, 0.5));
+        let end = rows.iter().rev().find_map(|t| metrics.quantile(name, *t, 0.5).filter(|v| drawable(*v)));
         if let Some(end) = end.filter(|_| !label.is_empty()) {
             let y = end.clamp(chart.y.low, chart.y.high);
             chart.marks.push(Mark::Label { y, text: (*label).into(), ink: *ink });
@@ -77,32 +88,43 @@ fn chart(metrics: &Table, curves: &[Curve], y: Axis, description: &str) -> Optio
     (!present.is_empty()).then_some(chart)
 }
 
+/// The upper (`side` 1) or lower (−1) edge of a metric's band at row t.
+fn edge(metrics: &Table, name: &str, t: usize, side: f64) -> Option<f64> {
+    match metrics.n_replicates {
+        1 => Some(metrics.quantile(name, t, 0.5)? + side * BAND * metrics.quantile(&format!("{name}_se"), t, 0.5)?),
+        _ => metrics.quantile(name, t, 0.5 + 0.45 * side),
+    }
+}
+
 fn add_curve(chart: &mut Chart, metrics: &Table, rows: &[usize], name: &str, ink: Ink) {
     let x = |t: usize| metrics.steps[t] + 1.0;
     let (low, high) = (chart.y.low, chart.y.high);
-    let shown = |v: f64| drawable(v) && (!chart.y.is_logarithmic() || v > 0.0);
-    let line = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<(f64, f64)> {
-        rows.iter().filter_map(|t| Some((x(*t), value(*t)?))).filter(|p| shown(p.1)).collect()
-    };
+    let shown = |v: f64| drawable(v) && (!chart.y.is_logarithmic() || v >= low);
     let band = |side: f64| -> Vec<(f64, f64)> {
-        let edge = |t: usize| match metrics.n_replicates {
-            1 => Some(metrics.quantile(name, t, 0.5)? + side * BAND * metrics.quantile(&format!("{name}_se"), t, 0.5)?),
-            _ => metrics.quantile(name, t, 0.5 + 0.45 * side),
-        };
-        rows.iter().filter_map(|t| Some((x(*t), edge(*t).filter(|v| drawable(*v))?.clamp(low, high)))).collect()
+        rows.iter().filter_map(|t| Some((x(*t), edge(metrics, name, *t, side).filter(|v| drawable(*v))?.clamp(low, high)))).collect()
     };
     let mut outline = band(1.0);
     outline.extend(band(-1.0).into_iter().rev());
-    let median = line(&|t| metrics.quantile(name, t, 0.5));
-    let mut thin = Vec::new();
+    // A line breaks where its value cannot be shown.
+    let pieces = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Vec<(f64, f64)>> {
+        let points: Vec<Option<(f64, f64)>> = rows.iter().map(|t| Some((x(*t), value(*t).filter(|v| shown(*v))?))).collect();
+        points.split(Option::is_none).map(|piece| piece.iter().copied().flatten().collect()).filter(|p: &Vec<_>| !p.is_empty()).collect()
+    };
+    let median = pieces(&|t| metrics.quantile(name, t, 0.5));
+    chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
     if metrics.n_replicates > 1 {
         for replicate in metrics.column(name).unwrap_or_default().iter().take(MOST_THIN_LINES) {
-            thin.push(Mark::Line { points: line(&|t| Some(replicate[t])), ink, width: 1, opacity: 0.35 });
+            let thin = pieces(&|t| Some(replicate[t]));
+            chart.marks.extend(thin.into_iter().map(|points| Mark::Line { points, ink, width: 1, opacity: 0.35 }));
         }
     }
-    chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
-    chart.marks.extend(thin);
-    chart.marks.push(Mark::Line { points: median, ink, width: 4, opacity: 1.0 });
+    let few = rows.len() <= MOST_POINTS;
+    for points in median {
+        if few || points.len() == 1 {
+            chart.marks.push(Mark::Dots { points: points.clone(), ink });
+        }
+        chart.marks.push(Mark::Line { points, ink, width: 4, opacity: 1.0 });
+    }
 }
 
 /// At most [`MOST_ROWS`] rows, evenly in the logarithm of the step; always the first and the last.

@@ -69,7 +69,8 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
     let forward = run.setting("objective", "divergence").is_some_and(|v| v.as_str() == Some("forward"));
     let (name, column) = if forward { ("forward", "forward_fisher") } else { ("reverse", "reverse_fisher") };
-    let mut text = format!("In {steps} steps the {name} Fisher divergence went from {} to {}", at_start(run, column), at_end(run, column));
+    let mut text = cut_short(&run.summary).unwrap_or_default();
+    text += &format!("In {steps} steps the {name} Fisher divergence went from {} to {}", at_start(run, column), at_end(run, column));
     if run.metrics.n_replicates > 1 {
         text += &format!(" (medians of {} replicates, with their 5th to 95th percentiles)", run.metrics.n_replicates);
     }
@@ -93,6 +94,16 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     }
 }
 
+/// Why the run is not what it was meant to be, where it is not.
+fn cut_short(summary: &Value) -> Option<String> {
+    let reason: String = stop(summary)?.chars().take(500).collect();
+    match summary["stop"]["kind"].as_str() {
+        Some("non-finite") => Some(format!("The run diverged: {reason}. Try a smaller step. Up to there: ")),
+        Some("interrupted") => Some(format!("The run is not finished: {reason}; it can be resumed. So far: ")),
+        _ => None,
+    }
+}
+
 /// What was run: name and value, from summary, environment and config.
 pub fn facts(run: &Run) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
@@ -104,16 +115,16 @@ pub fn facts(run: &Run) -> Vec<(String, String)> {
     add("Samples per second", run.summary["samples_per_second"].as_f64().map(short));
     add("Replicates", (run.metrics.n_replicates > 1).then(|| run.metrics.n_replicates.to_string()));
     if let Some(teacher) = &run.teacher {
-        let shape =
-            format!("{} components in {} dimensions, variance {}", teacher.n_components(), teacher.n_features(), short(teacher.variance()));
+        let shape = format!(
+            "{} in {}, variance {}",
+            counted(teacher.n_components(), "component"),
+            counted(teacher.n_features(), "dimension"),
+            short(teacher.variance())
+        );
         add("Teacher", Some(shape));
     }
-    add("Student", run.student.as_ref().or(run.initial.as_ref()).map(|s| format!("{} components", s.weights.len())));
-    let objective = ["divergence", "estimator", "sampler", "samples", "noise"]
-        .iter()
-        .filter_map(|key| run.setting("objective", key).map(|v| format!("{key} {}", bare(v))))
-        .collect::<Vec<_>>();
-    add("Objective", (!objective.is_empty()).then(|| objective.join(", ")));
+    add("Student", run.student.as_ref().or(run.initial.as_ref()).map(|s| counted(s.weights.len(), "component")));
+    add("Objective", objective(run));
     let step = run.setting("descent", "step_size").map(|v| {
         let by_weight = run.setting("descent", "divide_by_weight").and_then(toml::Value::as_bool).unwrap_or(true);
         format!("{}, on ∂L/∂μᵢ{}", bare(v), if by_weight { " / wᵢ" } else { "" })
@@ -123,8 +134,25 @@ pub fn facts(run: &Run) -> Vec<(String, String)> {
     facts
 }
 
+/// As "reverse Fisher divergence; estimator auto, sampler auto, 256 samples per component".
+fn objective(run: &Run) -> Option<String> {
+    let setting = |key: &str| run.setting("objective", key).map(bare);
+    let mut words = format!("{} Fisher divergence", setting("divergence")?);
+    for (key, separator) in [("estimator", "; "), ("sampler", ", ")] {
+        words += &setting(key).map(|v| format!("{separator}{key} {v}")).unwrap_or_default();
+    }
+    words += &setting("samples").map(|n| format!(", {n} samples per component")).unwrap_or_default();
+    words += &setting("noise").filter(|noise| noise != "0.0" && noise != "0").map(|t| format!(", noise {t}")).unwrap_or_default();
+    Some(words)
+}
+
 fn bare(v: &toml::Value) -> String {
     v.as_str().map_or_else(|| v.to_string(), str::to_string)
+}
+
+/// As "1 component", "5 components".
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A scalar as text.

@@ -116,20 +116,20 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
             };
             let truth = if content.truth.is_some() { " Orange crosses: the truth’s means." } else { "" };
             figures.push(Figure {
-                title: "Learned density and the points",
+                title: "Learned density and the points".into(),
                 svg: view.density(content.points, &x, &y).svg()?,
                 caption: format!("Grey: points. Blue: contours of the learned density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak, and its means.{truth}{seen}"),
             });
             if !content.samples.is_empty() {
                 let from = content.summary["samples_from"].as_str().unwrap_or("the sampler");
                 figures.push(Figure {
-                    title: "Drawn points",
+                    title: "Drawn points".into(),
                     svg: view.density(content.samples, &x, &y).svg()?,
                     caption: format!("Grey: points drawn from {from}. Contours and means as before, of the parametric mixture.{truth}"),
                 });
             }
             figures.push(Figure {
-                title: "Learned score field",
+                title: "Learned score field".into(),
                 svg: view.score_field(&x, &y).svg()?,
                 caption: "The score ∇ln p of the learned mixture: lines begin at the dots and point uphill; their length grows with the square root of the score’s."
                     .into(),
@@ -138,7 +138,7 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
     }
     if let Some(chart) = errors(content.summary) {
         figures.push(Figure {
-            title: "Error of each noise level",
+            title: "Error of each noise level".into(),
             svg: chart.svg()?,
             caption: "Root-mean-square difference per direction, in σ, between the regression’s posterior mean and that of the mixture. Time runs from right to left.".into(),
         });

@@ -50,7 +50,7 @@ fn page(run: &Run) -> Result<Page> {
         title: format!("mixscore run {}", run.name),
         finding: finding::sentence(run, covered.as_ref()),
         warning: BLIND.into(),
-        facts: finding::facts(run).into_iter().chain(versions(&run.environment)).collect(),
+        facts: finding::facts(run).into_iter().chain(machine(&run.environment)).collect(),
         figures: figures(run, covered.as_ref())?,
         table: ("Metrics with their standard errors".into(), ["Metric", first, last, "Unit"].map(String::from).into(), rows),
         notes: run.notes.clone(),
@@ -60,7 +60,7 @@ fn page(run: &Run) -> Result<Page> {
 
 /// The chart, if it could be made, under its title.
 fn figure(title: &'static str, chart: Option<Chart>, caption: impl Into<String>) -> Result<Option<Figure>> {
-    chart.map(|chart| Ok(Figure { title, svg: chart.svg()?, caption: caption.into() })).transpose()
+    chart.map(|chart| Ok(Figure { title: title.into(), svg: chart.svg()?, caption: caption.into() })).transpose()
 }
 
 fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
@@ -101,13 +101,23 @@ fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
     Ok(figures.into_iter().flatten().collect())
 }
 
-/// The scalars of `environment.json`, one level deep, and not more of them than a page can bear.
-fn versions(environment: &Value) -> Vec<(String, String)> {
-    let short = |name: &str, v: &Value| finding::plain(v).map(|text| (name.to_string(), text.chars().take(300).collect()));
-    let Some(object) = environment.as_object() else { return Vec::new() };
-    let lines = object.iter().flat_map(|(name, v)| match v.as_object() {
-        Some(inner) => inner.iter().filter_map(|(key, v)| short(&format!("{name}: {key}"), v)).collect::<Vec<_>>(),
-        None => short(name, v).into_iter().collect(),
+/// Version, machine, device and command line, as far as `environment.json` tells them.
+fn machine(environment: &Value) -> Vec<(String, String)> {
+    let text = |key: &str| finding::plain(&environment[key]).map(|text| text.chars().take(300).collect::<String>());
+    let joined = |keys: &[&str]| -> Option<String> {
+        let words: Vec<String> = keys.iter().filter_map(|key| text(key)).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    };
+    let command = environment["command_line"].as_array().map(|words| {
+        // The program's place says nothing to a reader.
+        let words: Vec<&str> = words.iter().skip(1).take(100).filter_map(Value::as_str).collect();
+        format!("mixscore {}", words.join(" ")).chars().take(1000).collect::<String>()
     });
-    lines.take(60).collect()
+    let lines = [
+        ("Chosen because", text("device_why")),
+        ("Machine", joined(&["os", "architecture"]).zip(text("cpu_count")).map(|(machine, n)| format!("{machine}, {n} threads"))),
+        ("mixscore", joined(&["version", "build"])),
+        ("Command", command),
+    ];
+    lines.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
 }

@@ -85,7 +85,8 @@ fn caption(run: &Run, paths: &Paths) -> String {
 fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Option<Chart> {
     let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
     let centres: Vec<(f64, f64)> = (0..teacher.n_components()).map(|j| plane.project(teacher.mean(j))).collect();
-    let reach = 4.0 * teacher.variance().sqrt();
+    // Where the outermost contour lies at the most: K components on one place have K times the density of one at its edge.
+    let reach = (2.0 * (1e3 * teacher.n_components() as f64).ln() * teacher.variance()).sqrt();
     let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
     let points: Vec<(f64, f64)> = around.chain(flat.iter().flatten().copied()).collect();
     let (x, y) = squared_axes(plane, &points)?;
