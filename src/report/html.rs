@@ -23,7 +23,7 @@ pub fn escape(text: &str) -> String {
 
 /// A picture and the words under it.
 pub struct Figure {
-    pub title: &'static str,
+    pub title: String,
     /// An `<svg>` element, drawn here: the one thing that is not escaped.
     pub svg: String,
     pub caption: String,
@@ -65,13 +65,13 @@ impl Page {
         out
     }
 
-    fn write_figures(&self, out: &mut String) {
+    pub fn write_figures(&self, out: &mut String) {
         out.push_str("<div class=\"figures\">\n");
         for figure in &self.figures {
             let _ = writeln!(
                 out,
                 "<figure><h2>{}</h2>\n{}<figcaption>{}</figcaption></figure>",
-                escape(figure.title),
+                escape(&figure.title),
                 figure.svg,
                 escape(&figure.caption)
             );
@@ -79,7 +79,7 @@ impl Page {
         out.push_str("</div>\n");
     }
 
-    fn write_table(&self, out: &mut String) {
+    pub fn write_table(&self, out: &mut String) {
         let (name, header, rows) = &self.table;
         let _ = write!(out, "<h2>{}</h2>\n<div class=\"wide\"><table>\n<thead><tr>", escape(name));
         header.iter().for_each(|h| {
@@ -96,7 +96,7 @@ impl Page {
         out.push_str("</tbody></table></div>\n");
     }
 
-    fn write_facts(&self, out: &mut String) {
+    pub fn write_facts(&self, out: &mut String) {
         out.push_str("<h2>What was run</h2>\n<dl>\n");
         for (name, value) in &self.facts {
             let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
@@ -106,13 +106,13 @@ impl Page {
 }
 
 /// The policy forbids scripts and every request, should anything ever slip through.
-const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+pub const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
     <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
     <meta name=\"color-scheme\" content=\"light dark\"/>\n";
 
 /// Charts carry the light palette in attributes; the dark one replaces them by these rules.
-const STYLE: &str = "
+pub const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1f1f1f; --paper: #fff; --soft: #5c5c5c; --line: #d8d8d8; --wash: #f5f6f7; --mark: #0072b2; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }

@@ -3,14 +3,22 @@
 mod axis;
 mod bars;
 mod chart;
+pub mod compare;
 mod contours;
 mod curves;
+mod error_bars;
 mod finding;
+mod heat_map;
 mod html;
+mod interval;
+mod layout;
 mod number;
 mod paths;
 mod plane;
+mod quantity;
 mod run_folder;
+mod sweep;
+mod sweep_finding;
 mod table;
 
 use std::path::Path;
@@ -25,6 +33,7 @@ use chart::Chart;
 pub use finding::BLIND;
 use html::{Figure, Page};
 use run_folder::Run;
+pub use sweep::write_sweep;
 
 /// Writes `folder/report.html` from the other files of the run folder. Of these only `metrics.csv` must be there: a part of the
 /// page whose file is missing or cannot be used is left out, and the page says which.
@@ -59,7 +68,7 @@ fn page(run: &Run) -> Result<Page> {
 
 /// The chart, if it could be made, under its title.
 fn figure(title: &'static str, chart: Option<Chart>, caption: impl Into<String>) -> Result<Option<Figure>> {
-    chart.map(|chart| Ok(Figure { title, svg: chart.svg()?, caption: caption.into() })).transpose()
+    chart.map(|chart| Ok(Figure { title: title.into(), svg: chart.svg()?, caption: caption.into() })).transpose()
 }
 
 fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
