@@ -22,7 +22,7 @@ const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::
 /// What a page can bear, and a chart's margin.
 const MOST_KEYS: usize = 200;
 const MOST_LETTERS: usize = 120;
-const MOST_LABEL: usize = 15;
+const MOST_LABEL: usize = 13;
 const MOST_ROWS: usize = 300;
 
 /// Half-widths of a band around a single run, in standard errors.
@@ -209,10 +209,11 @@ impl Comparison {
             let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
             let seconds = run.summary["seconds"].as_f64().map_or(String::new(), |s| format!(" in {} s", short(s)));
             let device = run.summary["device"].as_str().map_or(String::new(), |d| format!(", {}", clipped(d, MOST_LETTERS)));
-            (
-                format!("{letter}: {}", clipped(&name, 40)),
-                format!("{steps} steps{seconds}, {} replicates{device}", run.metrics.n_replicates),
-            )
+            let replicates = match run.metrics.n_replicates {
+                1 => String::new(),
+                r => format!(", {r} replicates"),
+            };
+            (letter.to_string(), format!("{name}: {steps} steps{seconds}{replicates}{device}"))
         };
         self.runs.iter().zip(self.names()).map(of).collect()
     }
@@ -237,7 +238,11 @@ impl Comparison {
     fn overlay(&self, column: &str, title: &str) -> Option<Chart> {
         let values = || self.runs.iter().filter_map(|run| run.metrics.column(column)).flatten().flatten().copied();
         let is_share = ["total_variation", "coverage"].contains(&column);
-        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { Axis::logarithmic(title, values())? };
+        // Of what is drawn: single replicates may be far from the others.
+        let drawn = self.runs.iter().flat_map(|run| {
+            (0..run.metrics.steps.len()).flat_map(move |t| [0.05, 0.5, 0.95].map(|share| run.metrics.quantile(column, t, share)))
+        });
+        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { Axis::logarithmic(title, drawn.flatten())? };
         values().next()?;
         let x = Axis::logarithmic(STEP_TITLE, self.runs.iter().flat_map(|run| run.metrics.steps.iter().map(|t| t + 1.0)))?;
         let mut chart = Chart { description: "A metric of several runs against the step".into(), x, y, marks: Vec::new() };
@@ -264,7 +269,8 @@ fn add_run(chart: &mut Chart, run: &Run, column: &str, ink: Ink, label: &str) {
     let mut outline = along(&|t| edge(t, 1.0).map(|v| v.clamp(low, high)));
     outline.extend(along(&|t| edge(t, -1.0).map(|v| v.clamp(low, high))).into_iter().rev());
     let points = along(&median);
-    if let Some((_, end)) = points.last() {
+    // One that ends at zero or below is named at the foot.
+    if let Some((_, end)) = along(&|t| metrics.quantile(column, t, 0.5)).last() {
         chart.marks.push(Mark::Label { y: end.clamp(low, high), text: label.into(), ink });
     }
     chart.marks.push(Mark::Area { outline, ink, opacity: 0.15 });

@@ -76,6 +76,10 @@ impl Quantity {
         match self {
             Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
             Quantity::Divergence { .. } => "−∞".into(),
+            _ if v != 0.0 && v.abs() < 5e-4 => {
+                let exponent = v.abs().log10().floor() as i32;
+                format!("{:.0}·10{}", v / 10f64.powi(exponent), superscript(exponent))
+            }
             _ => format!("{v:.3}"),
         }
     }

@@ -19,9 +19,10 @@ pub fn numbers(table: &SweepTable, quantity: Quantity) -> Vec<Option<Interval>> 
     table.cells.iter().map(|cell| if cell.state == CellState::Done { quantity.of(&cell.summary) } else { None }).collect()
 }
 
-/// The sentence, of the first of `quantities`, which is the one that matters most.
+/// The sentence: of the share at the nearest teacher, or, where there is one teacher only, of the divergence.
 pub fn sentence(table: &SweepTable, quantities: &[(Quantity, Vec<Option<Interval>>)]) -> String {
-    let Some((quantity, numbers)) = quantities.first() else {
+    let asked = |(quantity, _): &&(Quantity, _)| *quantity == Quantity::Nearest || quantity.is_logarithmic();
+    let Some((quantity, numbers)) = quantities.iter().find(asked).or(quantities.first()) else {
         return "No cell is done yet.".into();
     };
     let sides = sides(table);
@@ -71,7 +72,9 @@ fn threshold(table: &SweepTable, cells: &[Known], sides: &[Side], separation: &S
             _ => (value.as_str(), lowest),
         });
     }
-    from.map_or("where no cell is done".into(), |(value, lowest)| from_on(table, value, lowest, sides, separation, group))
+    from.map_or("from a separation on that is not known yet, as no cell is done".into(), |(value, lowest)| {
+        from_on(table, value, lowest, sides, separation, group)
+    })
 }
 
 fn from_on(table: &SweepTable, value: &str, lowest: Known, sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
