@@ -197,8 +197,7 @@ fn hostile_and_huge_folders_stay_bounded_and_escaped() {
     assert!(!escaped.contains("<script") && !escaped.contains("<img") && !escaped.contains("<svg onload"));
     assert!(html.contains("&lt;script&gt;alert(1)") && html.len() < 60_000, "{}", html.len());
     let huge = folder("huge");
-    let cells =
-        (0..20_000).map(|i| (vec![(i % 100).to_string(), (i / 100 % 50).to_string(), (i / 5000).to_string()], Ok(Value::Null)));
+    let cells = (0..20_000).map(|i| (vec![(i % 100).to_string(), (i / 100 % 50).to_string(), (i / 5000).to_string()], Ok(Value::Null)));
     let mut cells: Vec<Planted> = cells.collect();
     for cell in cells.iter_mut().step_by(7) {
         cell.1 = Err("no");

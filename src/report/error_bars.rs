@@ -45,21 +45,25 @@ fn add_curve(chart: &mut Chart, table: &SweepTable, side: &Side, panel: &Panel, 
         let v = number(&side.values[row]).filter(|v| drawable(*v))?;
         Some(if x.is_logarithmic() { v * (x.high / x.low).powf(shift) } else { v + shift * (x.high - x.low) })
     };
-    let mut line = Vec::new();
+    // A gap in the line where a cell has no value.
+    let mut lines = vec![Vec::new()];
     for (row, cell) in panel.cells.iter().map(|row| row[0]).enumerate() {
         let (Some(at), Some(cell)) = (at(row).filter(|v| x.holds(*v)), cell) else { continue };
         match &numbers[cell] {
             Some(i) if y.holds(i.value) => {
-                line.push((at, i.value));
+                lines.last_mut().into_iter().for_each(|line| line.push((at, i.value)));
                 let points = vec![(at, i.low.max(y.low)), (at, i.high.min(y.high))];
                 chart.marks.push(Mark::Line { points, ink, width: 3, opacity: 1.0 });
                 chart.marks.push(Mark::Dot { at: (at, i.value), ink });
             }
-            _ if matches!(table.cells[cell].state, CellState::Failed(_)) => chart.marks.push(Mark::Cross { at: (at, y.low), ink }),
-            _ => chart.marks.push(Mark::Ring { at: (at, y.low), ink }),
+            _ => {
+                lines.push(Vec::new());
+                let failed = matches!(table.cells[cell].state, CellState::Failed(_));
+                chart.marks.push(if failed { Mark::Cross { at: (at, y.low), ink } } else { Mark::Ring { at: (at, y.low), ink } });
+            }
         }
     }
-    if let Some((_, end)) = line.last().copied() {
+    if let Some((_, end)) = lines.iter().flatten().last().copied() {
         // Of one axis the value alone; a chart's margin is narrow.
         let label = if panel.name.matches(" = ").count() == 1 { panel.name.split(" = ").last() } else { Some(panel.name.as_str()) };
         let label: String = label.unwrap_or_default().chars().take(MOST_LETTERS).collect();
@@ -67,5 +71,7 @@ fn add_curve(chart: &mut Chart, table: &SweepTable, side: &Side, panel: &Panel, 
             chart.marks.push(Mark::Label { y: end, text: label, ink });
         }
     }
-    chart.marks.push(Mark::Line { points: line, ink, width: 2, opacity: 0.7 });
+    for points in lines.into_iter().filter(|line| line.len() > 1) {
+        chart.marks.push(Mark::Line { points, ink, width: 2, opacity: 0.7 });
+    }
 }

@@ -138,7 +138,7 @@ pub const STYLE: &str = "
 details { margin: 1.5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .cells { font-size: .85rem; } .cells th, .cells td { padding-right: 1rem; }
 @media (max-width: 30rem) { .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
-@media print { .map { break-inside: avoid; } .map tbody td { min-width: 4rem; } }
+@media print { .map { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 4rem; } }
 ";
 
 #[cfg(test)]
