@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 
 pub mod bench;
 pub mod check;
+pub mod compare;
 pub mod devices;
 pub mod evaluate;
 pub mod gradient;
@@ -61,8 +62,10 @@ pub enum Verb {
     Sweep(sweep::Arguments),
     /// Go on with a stopped or killed run from its newest good checkpoint, bit for bit.
     Resume(resume::Arguments),
-    /// Write DIR/report.html from a run folder.
+    /// Write DIR/report.html from a run folder or a sweep's folder.
     Report(report::Arguments),
+    /// Put runs side by side on one page: their configs' differences, their ends in units of the error, their curves.
+    Compare(compare::Arguments),
     /// The gradient of a divergence, with standard errors.
     Gradient(gradient::Arguments),
     /// Divergences, total variation and coverage of a student, with standard errors.
@@ -112,6 +115,7 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Sweep(arguments) => sweep::run(common, arguments),
         Verb::Resume(arguments) => resume::run(common, arguments),
         Verb::Report(arguments) => report::run(common, arguments),
+        Verb::Compare(arguments) => compare::run(common, arguments),
         Verb::Gradient(arguments) => gradient::run(common, arguments),
         Verb::Evaluate(arguments) => evaluate::run(common, arguments),
         Verb::Score(arguments) => score::run(common, arguments),

@@ -60,7 +60,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         reports: arguments.reports,
     };
     let swept = sweep(&plan, &source.base, &folder, asked)?;
-    conclude(common, &swept)
+    let finding = crate::report::write_sweep(&folder)?;
+    conclude(common, &swept, &finding)
 }
 
 fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<()> {
@@ -76,7 +77,7 @@ fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<
 }
 
 /// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
-fn conclude(common: &Common, swept: &Swept) -> Result<()> {
+fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
     let Swept { folder, tally, failures, .. } = swept;
     let said = if common.json {
         let failures: Vec<_> = failures.iter().map(|(hash, error, _)| json!({"hash": hash, "error": error})).collect();
@@ -90,9 +91,17 @@ fn conclude(common: &Common, swept: &Swept) -> Result<()> {
             "busy": tally.busy,
             "interrupted": swept.interrupted,
             "seconds": swept.seconds,
+            "finding": finding,
+            "report": folder.join("report.html"),
         }))
     } else {
-        common.print(&format!("{} in {}.\nResults: {}", counts(tally), spell(swept.seconds), folder.join("results.csv").display()))
+        common.print(&format!(
+            "{finding}\n{} in {}.\nResults: {}\nReport:  {}",
+            counts(tally),
+            spell(swept.seconds),
+            folder.join("results.csv").display(),
+            folder.join("report.html").display(),
+        ))
     };
     if swept.interrupted {
         return Err(Error::SweepInterrupted { done: tally.done, cells: tally.cells });

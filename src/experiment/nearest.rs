@@ -19,13 +19,19 @@ pub struct Share {
 impl Share {
     /// Wilson's score interval: stays inside [0, 1] and is right near its ends, where shares of runs lie.
     pub fn wilson(successes: usize, trials: usize) -> Share {
-        // The 97.5 % quantile of the standard normal.
-        const Z: f64 = 1.959_963_984_540_054;
-        let (n, share) = (trials as f64, successes as f64 / trials as f64);
-        let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-        let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-        Share { share, low: (centre - half).clamp(0.0, share), high: (centre + half).clamp(share, 1.0), successes, trials }
+        let share = successes as f64 / trials as f64;
+        let (low, high) = wilson_ends(share, trials as f64);
+        Share { share, low, high, successes, trials }
     }
+}
+
+/// The ends of Wilson's 95 % interval around a share; `trials` need not be whole, where they stand for fewer independent ones.
+pub fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
+    // The 97.5 % quantile of the standard normal.
+    const Z: f64 = 1.959_963_984_540_054;
+    let centre = (share + Z * Z / (2.0 * trials)) / (1.0 + Z * Z / trials);
+    let half = Z / (1.0 + Z * Z / trials) * (share * (1.0 - share) / trials + Z * Z / (4.0 * trials * trials)).sqrt();
+    ((centre - half).max(0.0).min(share), (centre + half).min(1.0).max(share))
 }
 
 /// Students at `now` (k, d) within 0.75 σ of the teacher mean that was nearest to them at `start` (k, d).

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn teacher(text: &str) -> std::result::Result<Teacher, String> {
-        text.parse::<Table>().unwrap().try_into()
+        Teacher::try_from(text.parse::<Table>().unwrap())
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
             ("samples = 'x.npy'", "needs teacher.bandwidth"),
             ("samples = 'x.npy'\nbandwidth = 0", "bandwidth is 0"),
             ("samples = 'x.npy'\nbandwidth = nan", "bandwidth is NaN"),
-            ("samples = 3\nbandwidth = 1", "teacher.samples is a integer"),
+            ("samples = 3\nbandwidth = 1", "teacher.samples is an integer"),
             ("bandwidth = 1", "which is not there"),
             ("samples = 'x.npy'\nbandwidth = 1\nfile = 'y.npz'", "also `file`"),
         ] {

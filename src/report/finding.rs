@@ -12,7 +12,7 @@ pub const BLIND: &str = "Both Fisher divergences are blind to the relative weigh
                          read them together with KL, total variation and coverage.";
 
 /// Metric, column, unit.
-const METRICS: [(&str, &str, &str); 11] = [
+pub const METRICS: [(&str, &str, &str); 11] = [
     ("Reverse Fisher divergence", "reverse_fisher", "1/unit²"),
     ("Forward Fisher divergence", "forward_fisher", "1/unit²"),
     ("KL(student ‖ teacher)", "kl_student_teacher", "nat"),

@@ -3,15 +3,23 @@
 mod axis;
 mod bars;
 mod chart;
+pub mod compare;
 mod contours;
 mod curves;
+mod error_bars;
 mod finding;
+mod heat_map;
 mod html;
+mod interval;
+mod layout;
 pub mod learn;
 pub mod number;
 mod paths;
 mod plane;
+mod quantity;
 mod run_folder;
+mod sweep;
+mod sweep_finding;
 mod table;
 
 use std::path::Path;
@@ -26,6 +34,7 @@ use chart::Chart;
 pub use finding::BLIND;
 use html::{Figure, Page};
 use run_folder::Run;
+pub use sweep::write_sweep;
 
 /// Writes `folder/report.html` from the other files of the run folder. Of these only `metrics.csv` must be there: a part of the
 /// page whose file is missing or cannot be used is left out, and the page says which.

@@ -1,0 +1,294 @@
+//! Runs side by side: what their configs differ in, where they ended, in units of the error, and their curves on the same axes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use super::axis::{Axis, drawable};
+use super::chart::{Chart, Ink, Mark};
+use super::curves::STEP_TITLE;
+use super::finding::{BLIND, METRICS};
+use super::html::{Figure, HEAD, Page, STYLE, escape, write_table};
+use super::interval::mean_and_error;
+use super::number::{plus_minus, short};
+use super::paths::paths;
+use super::run_folder::Run;
+use crate::error::{Error, Result};
+use crate::mixture::files::write_atomically;
+
+/// As many runs as a chart has colours.
+const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];
+
+/// What a page can bear, and a chart's margin.
+const MOST_KEYS: usize = 200;
+const MOST_LETTERS: usize = 120;
+const MOST_LABEL: usize = 13;
+const MOST_ROWS: usize = 300;
+
+/// Half-widths of a band around a single run, in standard errors.
+const BAND: f64 = 2.0;
+
+/// Runs, called A, B, C, … in the order in which they were given.
+pub struct Comparison {
+    runs: Vec<Run>,
+    /// Key and its value in each run, for the keys in which they differ.
+    pub config: Vec<(String, Vec<String>)>,
+    pub metrics: Vec<Line>,
+}
+
+/// A metric at the end of each run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub name: &'static str,
+    /// Its column of metrics.csv.
+    pub column: &'static str,
+    pub unit: &'static str,
+    /// Value and standard error; the error is NaN where it is unknown. Of replicates: their mean, and its error from their spread.
+    pub values: Vec<Option<(f64, f64)>>,
+}
+
+impl Line {
+    /// Run `at` less the first, in units of their combined standard error; `None` where an error is unknown or both are zero.
+    pub fn in_errors(&self, at: usize) -> Option<f64> {
+        let ((first, first_error), (value, error)) = (self.values[0]?, self.values[at]?);
+        let combined = first_error.hypot(error);
+        (combined > 0.0 && combined.is_finite() && at > 0).then(|| (value - first) / combined)
+    }
+}
+
+/// Reads the runs and compares them.
+///
+/// # Errors
+/// [`Error::Usage`] for fewer than two runs or more than five; [`Error::BadFile`] for a folder that is no run's.
+pub fn compare(folders: &[impl AsRef<Path>]) -> Result<Comparison> {
+    if !(2..=INKS.len()).contains(&folders.len()) {
+        return Err(Error::Usage {
+            what: format!("{} run folder{} cannot be compared", folders.len(), if folders.len() == 1 { "" } else { "s" }),
+            remedy: format!("Give 2 to {}, as mixscore compare runs/quickstart-1 runs/quickstart-2", INKS.len()),
+        });
+    }
+    let runs = folders.iter().map(|folder| read(folder.as_ref())).collect::<Result<Vec<Run>>>()?;
+    let metrics = METRICS.iter().map(|(name, column, unit)| Line {
+        name,
+        column,
+        unit,
+        values: runs.iter().map(|run| at_end(run, column)).collect(),
+    });
+    let metrics = metrics.filter(|line| line.values.iter().any(Option::is_some)).collect();
+    Ok(Comparison { config: differences(&runs), metrics, runs })
+}
+
+fn read(folder: &Path) -> Result<Run> {
+    if !folder.is_dir() {
+        return Err(Error::bad_file(folder, "there is no such folder", "Give the folder that `mixscore run` wrote"));
+    }
+    if folder.join("sweep.toml").exists() {
+        return Err(Error::bad_file(
+            folder,
+            "this is a sweep's folder, not a run's",
+            "Give run folders of its cells/, or see all cells with `mixscore report`",
+        ));
+    }
+    Run::read(folder)
+}
+
+/// The last logged value that is finite in every replicate.
+fn at_end(run: &Run, column: &str) -> Option<(f64, f64)> {
+    let replicates = run.metrics.column(column)?;
+    let last = (0..run.metrics.steps.len()).rev().find(|t| replicates.iter().all(|r| r[*t].is_finite()))?;
+    match replicates {
+        [one] => {
+            let error = run.metrics.column(&format!("{column}_se")).map_or(f64::NAN, |errors| errors[0][last]);
+            Some((one[last], error))
+        }
+        many => mean_and_error(&many.iter().map(|r| r[last]).collect::<Vec<f64>>()),
+    }
+}
+
+/// The keys in which the configs differ, with the values of each; – where one does not have the key.
+fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (at, run) in runs.iter().enumerate() {
+        let mut add = |key: String, value: &toml::Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+            keys.entry(key).or_insert_with(|| vec!["–".into(); runs.len()])[at] = clipped(&text, MOST_LETTERS);
+        };
+        for (key, value) in run.config.iter().flatten() {
+            flatten(key, value, &mut add);
+        }
+    }
+    keys.into_iter().filter(|(_, values)| values.iter().any(|v| *v != values[0])).take(MOST_KEYS).collect()
+}
+
+fn flatten(key: &str, value: &toml::Value, add: &mut dyn FnMut(String, &toml::Value)) {
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|(inner, value)| flatten(&format!("{key}.{inner}"), value, add)),
+        value => add(clipped(key, MOST_LETTERS), value),
+    }
+}
+
+impl Comparison {
+    /// A, B, C, … and the name of its folder.
+    pub fn names(&self) -> Vec<(char, String)> {
+        ('A'..).zip(&self.runs).map(|(letter, run)| (letter, clipped(&run.name, MOST_LETTERS))).collect()
+    }
+
+    /// One sentence: where the reverse Fisher divergence ended.
+    pub fn finding(&self) -> String {
+        let Some(line) = self.metrics.first() else { return "There is no metric that can be compared.".into() };
+        let parts = self.names().into_iter().enumerate().map(|(at, (letter, _))| {
+            let value = line.values[at].map_or("unknown".into(), |(v, e)| plus_minus(v, e));
+            let away = line.in_errors(at).map_or(String::new(), |n| format!(" ({} standard errors from A)", signed(n)));
+            format!("{value} in {letter}{away}")
+        });
+        format!("At the end the {} is {}.", line.name.to_lowercase().replace("fisher", "Fisher"), parts.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The header and the rows of the table of metrics.
+    pub fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let mut header = vec!["Metric".to_string()];
+        for (at, (letter, _)) in self.names().iter().enumerate() {
+            header.push(letter.to_string());
+            header.extend((at > 0).then(|| format!("({letter} − A) / error")));
+        }
+        header.push("Unit".into());
+        let row = |line: &Line| {
+            let mut row = vec![line.name.to_string()];
+            for (at, value) in line.values.iter().enumerate() {
+                row.push(value.map_or("–".into(), |(v, e)| plus_minus(v, e)));
+                row.extend((at > 0).then(|| line.in_errors(at).map_or("–".into(), signed)));
+            }
+            row.push(line.unit.into());
+            row
+        };
+        (header, self.metrics.iter().map(row).collect())
+    }
+
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, output: &Path) -> Result<()> {
+        let page = self.page()?;
+        write_atomically(output, |out| out.write_all(page.as_bytes()))
+    }
+
+    fn page(&self) -> Result<String> {
+        let names: Vec<String> = self.names().into_iter().map(|(letter, name)| format!("{letter}: {name}")).collect();
+        let title = escape(&format!("mixscore compare: {}", names.join(", ")));
+        let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
+        let _ = writeln!(out, "<p class=\"finding\">{}</p>\n<p class=\"warning\">{BLIND}</p>", escape(&self.finding()));
+        let (header, rows) = self.table();
+        write_table(&mut out, &("Where the runs ended".into(), header, rows));
+        let _ = writeln!(
+            out,
+            "<p class=\"note\">± is one standard error, of replicates that of their mean. Differences are in units of the two runs’ combined \
+             error, the root of the sum of squares, which takes the runs as independent; beyond ± 3 they are hardly chance.</p>"
+        );
+        self.write_config(&mut out);
+        let page = Page { figures: self.figures()?, facts: self.facts(), ..Page::default() };
+        page.write_figures(&mut out);
+        page.write_facts(&mut out);
+        out.push_str("</main>\n</body>\n</html>\n");
+        Ok(out)
+    }
+
+    fn write_config(&self, out: &mut String) {
+        let header: Vec<String> =
+            ["Key".to_string()].into_iter().chain(self.names().into_iter().map(|(letter, _)| letter.into())).collect();
+        let rows: Vec<Vec<String>> = self.config.iter().map(|(key, values)| [std::slice::from_ref(key), values].concat()).collect();
+        if rows.is_empty() {
+            out.push_str("<h2>What the configs differ in</h2>\n<p>Nothing.</p>\n");
+        } else {
+            write_table(out, &("What the configs differ in".into(), header, rows));
+        }
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        let of = |(run, (letter, name)): (&Run, (char, String))| {
+            let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
+            let seconds = run.summary["seconds"].as_f64().map_or(String::new(), |s| format!(" in {} s", short(s)));
+            let device = run.summary["device"].as_str().map_or(String::new(), |d| format!(", {}", clipped(d, MOST_LETTERS)));
+            let replicates = match run.metrics.n_replicates {
+                1 => String::new(),
+                r => format!(", {r} replicates"),
+            };
+            (letter.to_string(), format!("{name}: {steps} steps{seconds}{replicates}{device}"))
+        };
+        self.runs.iter().zip(self.names()).map(of).collect()
+    }
+
+    fn figures(&self) -> Result<Vec<Figure>> {
+        let band = "A line is a run, or the median of its replicates; a band is ± 2 standard errors, or the 5th to 95th percentiles of replicates.";
+        let mut figures = Vec::new();
+        for (name, column, unit) in &METRICS[..6] {
+            if let Some(chart) = self.overlay(column, &format!("{} ({unit})", name.replace("KL(", "KL ("))) {
+                figures.push(Figure { title: (*name).into(), svg: chart.svg()?, caption: band.into() });
+            }
+        }
+        for (run, (letter, name)) in self.runs.iter().zip(self.names()) {
+            if let Some((chart, caption)) = paths(run) {
+                figures.push(Figure { title: format!("{letter}: {name}, paths of the means"), svg: chart.svg()?, caption });
+            }
+        }
+        Ok(figures)
+    }
+
+    /// One column of all runs on the same axes; shares linearly, anything else logarithmically.
+    fn overlay(&self, column: &str, title: &str) -> Option<Chart> {
+        let values = || self.runs.iter().filter_map(|run| run.metrics.column(column)).flatten().flatten().copied();
+        let is_share = ["total_variation", "coverage"].contains(&column);
+        // Of what is drawn: single replicates may be far from the others.
+        let drawn = self.runs.iter().flat_map(|run| {
+            (0..run.metrics.steps.len()).flat_map(move |t| [0.05, 0.5, 0.95].map(|share| run.metrics.quantile(column, t, share)))
+        });
+        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { Axis::logarithmic(title, drawn.flatten())? };
+        values().next()?;
+        let x = Axis::logarithmic(STEP_TITLE, self.runs.iter().flat_map(|run| run.metrics.steps.iter().map(|t| t + 1.0)))?;
+        let mut chart = Chart { description: "A metric of several runs against the step".into(), x, y, marks: Vec::new() };
+        for ((run, (letter, name)), ink) in self.runs.iter().zip(self.names()).zip(INKS) {
+            add_run(&mut chart, run, column, ink, &clipped(&format!("{letter} {name}"), MOST_LABEL));
+        }
+        Some(chart)
+    }
+}
+
+fn add_run(chart: &mut Chart, run: &Run, column: &str, ink: Ink, label: &str) {
+    let metrics = &run.metrics;
+    let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
+    let stride = metrics.steps.len().div_ceil(MOST_ROWS).max(1);
+    let rows: Vec<usize> = (0..metrics.steps.len()).filter(|t| t % stride == 0 || t + 1 == metrics.steps.len() || *t < 20).collect();
+    let edge = |t: usize, side: f64| match metrics.n_replicates {
+        1 => Some(metrics.quantile(column, t, 0.5)? + side * BAND * metrics.quantile(&format!("{column}_se"), t, 0.5)?),
+        _ => metrics.quantile(column, t, 0.5 + 0.45 * side),
+    };
+    let along = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<(f64, f64)> {
+        rows.iter().filter_map(|t| Some((metrics.steps[*t] + 1.0, value(*t).filter(|v| drawable(*v))?))).collect()
+    };
+    let median = |t: usize| metrics.quantile(column, t, 0.5).filter(|v| !is_logarithmic || *v > 0.0);
+    let mut outline = along(&|t| edge(t, 1.0).map(|v| v.clamp(low, high)));
+    outline.extend(along(&|t| edge(t, -1.0).map(|v| v.clamp(low, high))).into_iter().rev());
+    let points = along(&median);
+    // One that ends at zero or below is named at the foot.
+    if let Some((_, end)) = along(&|t| metrics.quantile(column, t, 0.5)).last() {
+        chart.marks.push(Mark::Label { y: end.clamp(low, high), text: label.into(), ink });
+    }
+    chart.marks.push(Mark::Area { outline, ink, opacity: 0.15 });
+    chart.marks.push(Mark::Line { points, ink, width: 4, opacity: 1.0 });
+}
+
+/// "+2.1", "−13".
+fn signed(v: f64) -> String {
+    let text = if v.abs() < 99.95 {
+        format!("{v:+.1}")
+    } else if v.abs() < 1e6 {
+        format!("{v:+.0}")
+    } else {
+        format!("{v:+.1e}")
+    };
+    text.replace('-', "−")
+}
+
+fn clipped(text: &str, letters: usize) -> String {
+    if text.chars().count() <= letters { text.into() } else { text.chars().take(letters - 1).chain(['…']).collect() }
+}

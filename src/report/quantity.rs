@@ -1,0 +1,163 @@
+//! What a sweep's maps show of a cell: the share at the nearest teacher, coverage, total variation, the divergence.
+
+use serde_json::Value;
+
+use super::interval::Interval;
+use super::number::{short, superscript};
+use crate::metrics::COVERAGE_RADIUS;
+
+/// One number of a cell's summary, with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    Nearest,
+    Coverage,
+    TotalVariation,
+    /// Reverse or forward; its maps are of log₁₀.
+    Divergence {
+        forward: bool,
+    },
+}
+
+impl Quantity {
+    pub fn title(self) -> &'static str {
+        match self {
+            Quantity::Nearest => "Share at the nearest teacher",
+            Quantity::Coverage => "Coverage",
+            Quantity::TotalVariation => "Total variation",
+            Quantity::Divergence { forward: false } => "log₁₀ of the reverse Fisher divergence L",
+            Quantity::Divergence { forward: true } => "log₁₀ of the forward Fisher divergence L",
+        }
+    }
+
+    /// What the number is, and what its interval counts.
+    pub fn caption(self) -> String {
+        match self {
+            Quantity::Nearest => format!(
+                "The share of students that end within {COVERAGE_RADIUS}σ of the teacher mean that was nearest at their start; 95 % Wilson \
+                 intervals, whose trials are the students of all replicates, taken as independent."
+            ),
+            Quantity::Coverage => format!(
+                "The share of teacher components with a student within {COVERAGE_RADIUS}σ; 95 % Wilson intervals, whose trials are the \
+                 teacher components of all replicates, or fewer where replicates differ by more than such trials would."
+            ),
+            Quantity::TotalVariation => {
+                "Between student and teacher; the mean over replicates with its 95 % interval from their spread, or, \
+                                         of a single replicate, from its samples."
+                    .into()
+            }
+            Quantity::Divergence { .. } => {
+                "The median over replicates with its 95 % interval by order statistics (their whole range where \
+                                            they are fewer than six), or, of a single replicate, from its samples. Unit of L: 1/unit²."
+                    .into()
+            }
+        }
+    }
+
+    /// The number in a cell's summary; `None` where it is not there, or one replicate's is not finite.
+    pub fn of(self, summary: &Value) -> Option<Interval> {
+        match self {
+            Quantity::Nearest => nearest(&summary["nearest_at_start"]),
+            Quantity::Coverage => coverage(summary),
+            Quantity::TotalVariation => Some(estimate(&summary["total_variation"], Interval::of_mean)?.within(0.0, 1.0)),
+            Quantity::Divergence { forward } => {
+                let name = if forward { "forward_fisher" } else { "reverse_fisher" };
+                Some(estimate(&summary[name], Interval::of_median)?.within(0.0, f64::INFINITY))
+            }
+        }
+    }
+
+    /// True where numbers are shown by their logarithm.
+    pub fn is_logarithmic(self) -> bool {
+        matches!(self, Quantity::Divergence { .. })
+    }
+
+    /// The number as its map shows it.
+    pub fn text(self, v: f64) -> String {
+        match self {
+            Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
+            Quantity::Divergence { .. } => "−∞".into(),
+            _ if v != 0.0 && v.abs() < 5e-4 => {
+                let exponent = v.abs().log10().floor() as i32;
+                format!("{:.0}·10{}", v / 10f64.powi(exponent), superscript(exponent))
+            }
+            _ => format!("{v:.3}"),
+        }
+    }
+
+    /// The ends of the interval as the map shows them.
+    pub fn ends(self, interval: &Interval) -> String {
+        let between = if self.is_logarithmic() { " to " } else { "–" };
+        format!("{}{between}{}", self.text(interval.low), self.text(interval.high))
+    }
+
+    /// The number and its interval within a sentence.
+    pub fn words(self, interval: &Interval) -> String {
+        match self {
+            Quantity::Divergence { .. } => {
+                format!("{} (95 % interval {} to {})", power(interval.value), power(interval.low), power(interval.high))
+            }
+            _ => format!("{} (95 % interval {} to {})", self.text(interval.value), self.text(interval.low), self.text(interval.high)),
+        }
+    }
+}
+
+/// Two digits and a power of ten.
+fn power(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return short(v);
+    }
+    let exponent = v.abs().log10().floor() as i32;
+    if (-2..4).contains(&exponent) { short(v) } else { format!("{:.1}·10{}", v / 10f64.powi(exponent), superscript(exponent)) }
+}
+
+fn nearest(share: &Value) -> Option<Interval> {
+    let number = |key: &str| share.get(key).and_then(Value::as_f64).filter(|v| (0.0..=1.0).contains(v));
+    Some(Interval { value: number("share")?, low: number("low")?, high: number("high")? }.within(0.0, 1.0))
+}
+
+/// With as many trials in a replicate as `student_weight_at_teachers`, shape (K) or (R, K), has teachers.
+fn coverage(summary: &Value) -> Option<Interval> {
+    let shares: Vec<f64> = match &summary["coverage"] {
+        Value::Array(list) => list.iter().map(Value::as_f64).collect::<Option<_>>()?,
+        one => vec![one.as_f64()?],
+    };
+    let weights = summary["student_weight_at_teachers"].as_array()?;
+    let n_teachers = weights.first()?.as_array().map_or(weights.len(), Vec::len);
+    Interval::of_shares(&shares, n_teachers)
+}
+
+/// Of the values of all replicates, or of the one with its standard error.
+fn estimate(metric: &Value, over_replicates: fn(&[f64]) -> Option<Interval>) -> Option<Interval> {
+    let value = |v: &Value| v.get("value").and_then(Value::as_f64);
+    match metric {
+        Value::Array(list) => over_replicates(&list.iter().map(value).collect::<Option<Vec<f64>>>()?),
+        one => Interval::of_estimate(value(one)?, one.get("standard_error").and_then(Value::as_f64)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn summaries_of_one_and_of_many_replicates() {
+        let one = json!({"coverage": 0.5, "student_weight_at_teachers": [0.4, 0.0], "total_variation": {"value": 0.1, "standard_error": 0.1},
+            "reverse_fisher": {"value": 1e-3, "standard_error": 1e-4}, "nearest_at_start": {"share": 0.9, "low": 0.8, "high": 0.95}});
+        let tv = Quantity::TotalVariation.of(&one).unwrap();
+        assert!((tv.high - 0.295_996_4).abs() <= 1e-7 && tv.low == 0.0, "{tv:?}"); // digits of the quantile
+        assert_eq!(Quantity::Nearest.of(&one), Some(Interval { value: 0.9, low: 0.8, high: 0.95 }));
+        assert_eq!(Quantity::Coverage.of(&one).unwrap().value, 0.5);
+        let loss = Quantity::Divergence { forward: false };
+        assert_eq!(loss.text(loss.of(&one).unwrap().value), "−3.0");
+        let many = json!({"coverage": [1.0, 0.5], "student_weight_at_teachers": [[0.4, 0.6], [1.0, 0.0]],
+            "total_variation": [{"value": 0.1}, {"value": null}], "reverse_fisher": [{"value": 1.0}, {"value": 3.0}]});
+        assert_eq!(Quantity::Coverage.of(&many).unwrap().value, 0.75);
+        assert_eq!(Quantity::TotalVariation.of(&many), None);
+        assert_eq!(loss.of(&many), Some(Interval { value: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(Quantity::Nearest.of(&many), None);
+        for hostile in [json!(null), json!([]), json!({"coverage": [], "student_weight_at_teachers": []}), json!({"coverage": [7.0]})] {
+            assert!([Quantity::Nearest, Quantity::Coverage, Quantity::TotalVariation, loss].iter().all(|q| q.of(&hostile).is_none()));
+        }
+    }
+}
