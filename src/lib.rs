@@ -32,6 +32,7 @@ pub mod device;
 pub mod error;
 pub mod experiment;
 pub mod gpu;
+pub mod guide;
 pub mod metrics;
 pub mod mixture;
 pub mod objective;

@@ -19,6 +19,7 @@ pub struct Arguments {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    common.refuse_device("init")?;
     let Some(preset) = presets::find(&arguments.preset) else {
         let remedy = match presets::nearest(&arguments.preset) {
             Some(name) => format!("Did you mean {name}? `mixscore presets` lists them all"),

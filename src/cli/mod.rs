@@ -134,6 +134,20 @@ impl Common {
         Ok(opened)
     }
 
+    /// Refuses a device where a verb uses none.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn refuse_device(&self, verb: &str) -> Result<()> {
+        match self.device {
+            Device::Auto => Ok(()),
+            device => Err(Error::Usage {
+                what: format!("{verb} uses no device, so --device {device} would do nothing"),
+                remedy: "Leave it out".into(),
+            }),
+        }
+    }
+
     /// Talk, on stderr, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {

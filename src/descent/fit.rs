@@ -54,6 +54,11 @@ impl Fit {
         self.unit.rank
     }
 
+    /// The length that is 1 in the device's coordinates: √(σ² + t).
+    pub fn unit(&self) -> f64 {
+        self.scale
+    }
+
     /// The student's means, shape (R, k, d).
     ///
     /// # Errors

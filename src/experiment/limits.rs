@@ -42,12 +42,14 @@ pub fn check(config: &Config) -> Result<()> {
         ("descent.gradient_tolerance", descent.gradient_tolerance),
         ("descent.divergence_tolerance", descent.divergence_tolerance),
         ("descent.movement_tolerance", descent.movement_tolerance),
-        ("objective.noise", config.objective.noise),
         ("checkpoint.every_seconds", config.checkpoint.every_seconds),
     ] {
         if !(value.is_finite() && value >= 0.0) {
             return Err(Error::bad_config(format!("{key} is {value:?}"), "Give a finite number that is not negative"));
         }
+    }
+    if let Some(fault) = config.objective.noise.fault() {
+        return Err(Error::bad_config(fault, "Give a finite number that is not negative"));
     }
     check_student(config)
 }

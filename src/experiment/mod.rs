@@ -2,8 +2,10 @@
 
 pub mod config;
 pub mod environment;
+pub mod levels;
 pub mod limits;
 pub mod nearest;
+pub mod noise;
 pub mod presets;
 pub mod reading;
 pub mod results;

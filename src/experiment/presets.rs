@@ -9,13 +9,14 @@ pub struct Preset {
 }
 
 /// All presets, in reading order.
-pub const PRESETS: [Preset; 8] = [
+pub const PRESETS: [Preset; 9] = [
     Preset { name: "quickstart", text: include_str!("presets/quickstart.toml") },
     Preset { name: "one-gaussian", text: include_str!("presets/one-gaussian.toml") },
     Preset { name: "forward-vs-reverse", text: include_str!("presets/forward-vs-reverse.toml") },
     Preset { name: "random-start", text: include_str!("presets/random-start.toml") },
     Preset { name: "phase-diagram", text: include_str!("presets/phase-diagram.toml") },
     Preset { name: "total-variation", text: include_str!("presets/total-variation.toml") },
+    Preset { name: "annealed", text: include_str!("presets/annealed.toml") },
     Preset { name: "gmm40", text: include_str!("presets/gmm40.toml") },
     Preset { name: "large", text: include_str!("presets/large.toml") },
 ];

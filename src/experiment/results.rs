@@ -94,7 +94,7 @@ fn summary(
     put("device", json!(environment::last_device(run)));
     put("seed", json!(config.seed));
     // Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
-    put("noise", json!(config.objective.noise));
+    put("noise", json!(config.objective.noise.measured()));
     put("replicates", json!(config.replicates));
     put("seconds", json!(state.seconds));
     put("samples_per_second", json!(samples_per_second(config, setting, state)));
@@ -160,13 +160,13 @@ fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], stat
         Divergence::Forward => ("forward_fisher", "forward Fisher divergence"),
     };
     let error = format!("{name}_se");
-    let number = |value: Option<f64>| value.map_or("(no finite value)".to_string(), |v| format!("{v:.3e}"));
+    let number = |value: Option<f64>| value.map_or("(no finite value)".to_string(), crate::report::number::short);
     let whose = match config.replicates {
         1 => String::new(),
         n => format!("median of {n} replicates: "),
     };
     let n_teachers = setting.n_teacher_components();
-    let of = match config.objective.noise {
+    let of = match config.objective.noise.measured() {
         0.0 => String::new(),
         noise => format!(". {}", metrics::smoothed(noise)),
     };

@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use crate::descent::checkpoint;
 use crate::descent::fit::Fit;
-use crate::descent::gradient_descent::{Plan, State};
+use crate::descent::gradient_descent::State;
 use crate::descent::journal::Journal;
-use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
@@ -19,6 +18,7 @@ use crate::self_check::self_check;
 
 use super::config::Config;
 use super::environment::{self, Sitting};
+use super::levels::Levels;
 use super::reading;
 use super::results;
 use super::row::{self, Row};
@@ -86,10 +86,11 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     let unborn = Unborn::new(output)?;
     let config = config.with_absolute_paths(base);
     let sitting = sitting(&asked, opened);
-    let (setting, mut fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
+    let (setting, fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;
     let _lock = run_folder::lock(&folder)?;
-    go_on(&folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, &folder))
+    let levels = Levels { config: &config, setting: &setting, opened, device: asked.device };
+    go_on(&folder, levels, fit, asked).map_err(|error| with_way_back(error, &folder))
 }
 
 /// Goes on with the run in `folder`, from its newest good checkpoint and on the device that it began with, unless another is asked for.
@@ -142,12 +143,14 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
 
 /// `_lock` is the folder's, held until the end.
 fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, asked: Asked, _lock: File) -> Result<Outcome> {
-    let step = checkpoint::newest(folder, &RECORDED)?.state.step;
+    let state = checkpoint::newest(folder, &RECORDED)?.state;
     let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);
-    let mut fit = setting.open(config, opened.backend.as_mut())?;
-    environment::add_sitting(folder, &sitting, step)?;
-    go_on(folder, config, setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
+    // A descent that has ended is lifted from the level that its last step was on.
+    let mut levels = Levels { config, setting, opened, device: asked.device };
+    let fit = levels.open(if state.stop.is_some() { state.step.saturating_sub(1) } else { state.step })?;
+    environment::add_sitting(folder, &sitting, state.step)?;
+    go_on(folder, levels, fit, asked).map_err(|error| with_way_back(error, folder))
 }
 
 /// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
@@ -156,7 +159,7 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
     run_folder::write_json(&folder.join("environment.json"), &environment::new(sitting))?;
     setting.write(folder)?;
     let setting = Setting::read(folder)?;
-    let mut fit = setting.open(config, opened.backend.as_mut())?;
+    let mut fit = Levels { config, setting: &setting, opened, device: sitting.choice }.open(0)?;
     let checkpoints = folder.join(checkpoint::FOLDER);
     std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
     let mut metrics = Journal::create(&folder.join(METRICS))?;
@@ -169,7 +172,8 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
 }
 
 /// From the newest good checkpoint to the end. The caller holds the folder's lock.
-fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked: Asked) -> Result<Outcome> {
+fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Result<Outcome> {
+    let (config, setting) = (levels.config, levels.setting);
     let found = checkpoint::newest(folder, &RECORDED)?;
     for why in &found.skipped {
         (asked.tell)(&Event::Note { text: why });
@@ -189,19 +193,15 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     let trajectory = Journal::cut(&folder.join(TRAJECTORY), trajectory.length)?;
     let problem = problem_records(folder)?;
     let book = Book { run: folder.into(), metrics, trajectory, problem, number: found.number, saved: Instant::now() };
-    fit.set_coordinates(&state.coordinates)?;
+    state.enter(&mut fit)?;
     if let Some(coarse) = fit.coarse_grid()? {
         (asked.tell)(&Event::Note { text: &coarse });
     }
     (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
-    let mut watch = Watch { config, setting, book, tell: asked.tell };
-    let mut reopen = |losses: u32, _: &Error| {
-        let mut opened = device::reopen(asked.device, losses)?;
-        setting.open(config, opened.backend.as_mut())
-    };
+    let mut watch = Watch { config, setting, book, tell: asked.tell, measured: levels.measured()? };
     let stop = match state.stop.clone() {
         Some(stop) => stop,
-        None => descend_through_losses(fit, &plan(config, setting), &mut state, &mut watch, asked.interrupted, &mut reopen)?,
+        None => levels.descend(&mut fit, &mut state, &mut watch, asked.interrupted)?,
     };
     state.stop = stop.is_final().then(|| stop.clone());
     watch.book.save(&state)?;
@@ -231,12 +231,6 @@ fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&E
             text: &format!("this run was on {before} before: on {now}, its last digits will differ from an unbroken run's"),
         });
     }
-}
-
-fn plan(config: &Config, setting: &Setting) -> Plan {
-    let step_size = config.descent.step_size;
-    let rates = setting.weights.iter().map(|w| if config.descent.divide_by_weight { step_size / w } else { step_size }).collect();
-    Plan { steps: config.descent.steps, log_every: config.log.every, rates, step_size }
 }
 
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {

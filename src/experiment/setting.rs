@@ -43,7 +43,7 @@ impl Setting {
             None => from_scheme(config, teachers)?,
         };
         limits::check_grid(config, setting.n_components(), setting.n_teacher_components(), setting.n_features())?;
-        setting.problem(config).validate(&setting.starts)?;
+        setting.problem(config, config.objective.noise.measured()).validate(&setting.starts)?;
         Ok(setting)
     }
 
@@ -62,12 +62,12 @@ impl Setting {
         self.teachers[0].n_features()
     }
 
-    /// The problem on a device, the students at their starts.
+    /// The problem under a heat-flow time `noise` on a device, the students at their starts.
     ///
     /// # Errors
     /// As [`Problem::open`].
-    pub fn open(&self, config: &Config, backend: &mut dyn Backend) -> Result<Fit> {
-        self.problem(config).open_each(backend, &self.starts, &self.teachers)
+    pub fn open(&self, config: &Config, noise: f64, backend: &mut dyn Backend) -> Result<Fit> {
+        self.problem(config, noise).open_each(backend, &self.starts, &self.teachers)
     }
 
     /// k.
@@ -75,8 +75,8 @@ impl Setting {
         self.weights.len()
     }
 
-    /// The problem on which these students descend.
-    pub fn problem(&self, config: &Config) -> Problem {
+    /// The problem on which these students descend under a heat-flow time.
+    pub fn problem(&self, config: &Config, noise: f64) -> Problem {
         Problem {
             student_weights: self.weights.clone(),
             teacher: self.teachers[0].clone(),
@@ -84,7 +84,7 @@ impl Setting {
             estimator: config.objective.estimator,
             sampler: config.objective.sampler,
             n_samples: config.objective.samples,
-            noise: config.objective.noise,
+            noise,
             reduce: config.objective.reduce,
             storage: config.objective.storage,
             seed: config.seed,

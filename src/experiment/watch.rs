@@ -33,6 +33,8 @@ pub struct Watch<'a> {
     pub setting: &'a Setting,
     pub book: Book,
     pub tell: &'a mut dyn FnMut(&Event),
+    /// What is measured, where that is another problem than the one at hand: under a schedule, its end.
+    pub measured: Option<Fit>,
 }
 
 /// What grows on the disk: journals and checkpoints.
@@ -78,7 +80,13 @@ impl Keeper for Watch<'_> {
     fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Option<Stop>> {
         let means = fit.lift(&state.coordinates);
         let before = state.logged.as_ref().map(|(step, coordinates)| (state.step - step, fit.lift(coordinates)));
-        let measured = fit.measure(self.config.log.samples, state.step)?;
+        let measured = match &mut self.measured {
+            None => fit.measure(self.config.log.samples, state.step)?,
+            Some(other) => {
+                state.clone().enter(other)?;
+                other.measure(self.config.log.samples, state.step)?
+            }
+        };
         let row_length = self.setting.n_components() * self.setting.n_features();
         let mut rows = Vec::with_capacity(measured.len());
         for (r, divergences) in measured.iter().enumerate() {
@@ -98,7 +106,8 @@ impl Keeper for Watch<'_> {
         }
         self.write(state.step, &means, &rows)?;
         (self.tell)(&Event::Logged { rows: &rows });
-        Ok(self.decide(state.step, &rows))
+        let settled = state.step >= self.config.objective.noise.steps();
+        Ok(if settled { self.decide(state.step, &rows) } else { None })
     }
 
     fn passed(&mut self, state: &State, logged: bool) -> Result<()> {

@@ -12,7 +12,7 @@ mod heat_map;
 mod html;
 mod interval;
 mod layout;
-mod number;
+pub mod number;
 mod paths;
 mod plane;
 mod quantity;

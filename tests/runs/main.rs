@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use mixscore::mixture::files::{Values, write_npz};
 use serde_json::Value;
 
+mod annealed;
 #[cfg(unix)]
 mod cut_short;
 mod place;
@@ -219,7 +220,17 @@ fn presets_are_listed_written_and_run() {
     let place = Place::new();
     let listed: Value = serde_json::from_slice(&place.mixscore(&["presets", "--json"]).stdout).unwrap();
     let names: Vec<&str> = listed["presets"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
-    for name in ["quickstart", "one-gaussian", "forward-vs-reverse", "random-start"] {
+    for name in [
+        "quickstart",
+        "one-gaussian",
+        "forward-vs-reverse",
+        "random-start",
+        "phase-diagram",
+        "total-variation",
+        "annealed",
+        "gmm40",
+        "large",
+    ] {
         assert!(names.contains(&name), "{name} is not listed");
     }
     for name in names {
@@ -227,7 +238,9 @@ fn presets_are_listed_written_and_run() {
         assert_eq!(code(&place.mixscore(&["init", "--preset", name, &file, "--quiet"])), 0);
         place.refused(&["init", "--preset", name, &file], 4, "exists already");
         let small = ["--set", "descent.steps=2", "--set", "replicates=1", "--set", "objective.samples=16", "--set", "log.samples=16"];
-        let run = [&["run", &file, "--device", "cpu", "--quiet"][..], &small].concat();
+        // The large one is large: here it is made small.
+        let large = ["--set", "teacher.components=4", "--set", "teacher.features=16", "--set", "student.components=8"];
+        let run = [&["run", &file, "--device", "cpu", "--quiet"][..], &small, if name == "large" { &large } else { &[] }].concat();
         let output = place.mixscore(&run);
         assert_eq!(code(&output), 0, "{name}: {}", text(&output.stderr));
         assert!(place.path("runs").join(format!("{name}-1")).join("report.html").is_file(), "{name}");
