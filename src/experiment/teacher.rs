@@ -87,7 +87,7 @@ fn samples_of(mut table: Table, each: bool) -> std::result::Result<Teacher, Stri
         }
         (Some(Value::String(_)), Some(bandwidth)) => Err(format!("teacher.bandwidth is {bandwidth}, where a positive number is needed")),
         (Some(Value::String(_)), None) => Err("teacher.samples needs teacher.bandwidth, the variance of a component, as a number".into()),
-        (Some(other), _) => Err(format!("teacher.samples is a {}, where a path is needed", other.type_str())),
+        (Some(other), _) => Err(format!("teacher.samples is of type {}, where a path is needed", other.type_str())),
         (None, _) => Err("teacher.bandwidth belongs to teacher.samples, which is not there".into()),
     }
 }
@@ -117,7 +117,7 @@ impl TryFrom<Table> for Teacher {
                 Err(format!("[teacher] has a file and also {}: {cure}", keys.join(", ")))
             }
             Some(Value::String(file)) => Ok(Teacher::File(file)),
-            Some(other) => Err(format!("teacher.file is a {}, where a path is needed", other.type_str())),
+            Some(other) => Err(format!("teacher.file is of type {}, where a path is needed", other.type_str())),
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
             ("samples = 'x.npy'", "needs teacher.bandwidth"),
             ("samples = 'x.npy'\nbandwidth = 0", "bandwidth is 0"),
             ("samples = 'x.npy'\nbandwidth = nan", "bandwidth is NaN"),
-            ("samples = 3\nbandwidth = 1", "teacher.samples is an integer"),
+            ("samples = 3\nbandwidth = 1", "teacher.samples is of type integer"),
             ("bandwidth = 1", "which is not there"),
             ("samples = 'x.npy'\nbandwidth = 1\nfile = 'y.npz'", "also `file`"),
         ] {

@@ -27,33 +27,25 @@ pub enum Ink {
     Blue,
     Vermillion,
     Green,
-    Purple,
     Text,
     Grey,
 }
 
 /// Each colour as plotters writes it, and its variable.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 5] = [
     ("\"#0072B2\"", "\"var(--blue,#0072B2)\""),
     ("\"#D55E00\"", "\"var(--vermillion,#D55E00)\""),
     ("\"#009E73\"", "\"var(--green,#009E73)\""),
-    ("\"#A05082\"", "\"var(--purple,#A05082)\""),
     ("\"#1F1F1F\"", "\"var(--ink,#1F1F1F)\""),
     ("\"#8A8A8A\"", "\"var(--grey,#8A8A8A)\""),
 ];
 
 impl Ink {
-    /// Colours for series that are told apart by colour and label, over and over.
-    pub fn series(at: usize) -> Ink {
-        [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Purple, Ink::Text][at % 5]
-    }
-
     fn colour(self) -> RGBColor {
         match self {
             Ink::Blue => RGBColor(0x00, 0x72, 0xB2),
             Ink::Vermillion => RGBColor(0xD5, 0x5E, 0x00),
             Ink::Green => RGBColor(0x00, 0x9E, 0x73),
-            Ink::Purple => RGBColor(0xA0, 0x50, 0x82),
             Ink::Text => RGBColor(0x1F, 0x1F, 0x1F),
             Ink::Grey => RGBColor(0x8A, 0x8A, 0x8A),
         }

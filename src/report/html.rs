@@ -132,10 +132,10 @@ pub const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta chars
 /// Charts name these variables; paper is always light.
 pub const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1f1f1f; --paper: #fff; --soft: #565656; --line: #d8d8d8; --wash: #f4f5f6;
-  --blue: #0072b2; --vermillion: #c65600; --green: #00805c; --purple: #a05082; --grey: #8a8a8a; }
+  --blue: #0072b2; --vermillion: #c65600; --green: #00805c; --grey: #8a8a8a; }
 @media screen and (prefers-color-scheme: dark) {
   :root { --ink: #e8e8e8; --paper: #16181a; --soft: #b0b3b6; --line: #3a3e42; --wash: #202326;
-    --blue: #56b4e9; --vermillion: #f08b3c; --green: #2fc79b; --purple: #d890bc; --grey: #8f9498; }
+    --blue: #56b4e9; --vermillion: #f08b3c; --green: #2fc79b; --grey: #8f9498; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
