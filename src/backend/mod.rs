@@ -26,7 +26,7 @@ pub struct UnitProblem {
     pub divergence: Divergence,
     /// Never `Auto`.
     pub estimator: Estimator,
-    /// `Philox`, `Antithetic` or `Grid`.
+    /// Never `Auto`.
     pub sampler: Sampler,
     /// Samples per stratum; for a grid the most nodes, where `None` means as many as 1e-10 takes.
     pub n_samples: Option<usize>,
@@ -69,6 +69,9 @@ impl UnitProblem {
     /// How the samples of a gradient are grouped (Monte Carlo samplers only: a grid is one group of all its nodes).
     pub fn groups(&self) -> Groups {
         let n = self.n_samples.unwrap_or(0);
+        if self.sampler == Sampler::Sobol {
+            return Groups::nets(n);
+        }
         let (k, sum) = (self.n_components(), self.n_components() + self.n_teacher_components());
         // Of one replicate: the grouping must not depend on how many run together.
         Groups::new(n, self.sampler == Sampler::Antithetic, k * sum.max(self.rank))

@@ -7,6 +7,7 @@
 mod evaluate;
 mod lanes;
 mod measure;
+mod nets;
 mod rows;
 mod scatter;
 mod session;

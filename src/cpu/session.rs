@@ -37,7 +37,7 @@ pub(super) struct Samples {
 impl Samples {
     pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum: stratum as u32, table }
+        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum: stratum as u32, group_size: self.groups.group_size, table }
     }
 
     /// What sums over group g are divided by.

@@ -3,8 +3,8 @@
 use faer::{Accum, MatMut, MatRef};
 
 use super::lanes::{self, LANES, vectorised};
-use super::product;
 use super::shifted::Shifted;
+use super::{nets, product};
 use crate::objective::divergence::Sampler;
 use crate::objective::groups::BLOCK;
 
@@ -15,6 +15,8 @@ pub struct Draws<'a> {
     pub sampler: Sampler,
     pub step: u32,
     pub stratum: u32,
+    /// Samples in a group: for Sobol points, in a net.
+    pub group_size: usize,
     /// Nodes (n, rank) and weights (n) of a grid.
     pub table: Option<(&'a [f32], &'a [f32])>,
 }
@@ -139,6 +141,10 @@ impl Tile {
 
     fn draw(&mut self, draws: &Draws, first: usize) {
         self.weight[..self.m].fill(1.0);
+        if draws.sampler == Sampler::Sobol {
+            nets::fill(draws, first, self.ld, &mut self.z[..self.ld * self.rank]);
+            return;
+        }
         let antithetic = draws.sampler == Sampler::Antithetic;
         let (ld, rank, z) = (self.ld, self.rank, &mut self.z);
         vectorised(

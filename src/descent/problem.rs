@@ -5,6 +5,7 @@ use crate::backend::{Backend, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::groups::NETS;
 use crate::objective::subspace::Subspace;
 
 /// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
@@ -96,9 +97,12 @@ impl Problem {
     }
 
     fn check_samples(&self) -> Result<()> {
-        let least = if self.sampler == Sampler::Antithetic { 4 } else { 2 };
+        let least = match self.sampler {
+            Sampler::Antithetic => 4,
+            Sampler::Sobol => NETS,
+            _ => 2,
+        };
         match (self.sampler, self.n_samples) {
-            (Sampler::Sobol, _) => Err(Error::bad_input("the sobol sampler is not available yet", "Use antithetic, philox or grid")),
             (Sampler::Grid, None) => Ok(()),
             (_, None) => Err(Error::bad_input("the number of samples is missing", "Give --samples N, or --sampler grid")),
             (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(

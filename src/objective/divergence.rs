@@ -64,7 +64,7 @@ pub enum Sampler {
     Philox,
     /// Pairs z, −z of independent draws.
     Antithetic,
-    /// Scrambled Sobol points (not available yet; refused with a way out).
+    /// Scrambled Sobol points: each group of samples is a net with its own scrambling. Powers of two are the best numbers of samples.
     Sobol,
     /// An equispaced grid per stratum, for at most three subspace dimensions: no noise.
     Grid,

@@ -81,7 +81,7 @@ impl ReferenceSession {
             for i in 0..strata.len() {
                 match grid {
                     Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
-                    None => draw(key, problem.sampler, step as u32, i as u32, s as u32, &mut z),
+                    None => draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z),
                 }
                 let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
@@ -108,7 +108,7 @@ impl ReferenceSession {
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
         for s in groups.range(g) {
-            draw(key, Sampler::Philox, step as u32, i as u32, s as u32, &mut z);
+            draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut z);
             let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
             let log_ratio = density::log_density(&p, &x) - density::log_density(&q, &x);
             sums[0] += Point::at(&p, &q, &x).half_square();
