@@ -4,6 +4,7 @@
 //! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
 //! components there are.
 
+mod draws;
 mod evaluate;
 mod lanes;
 mod measure;

@@ -1,7 +1,7 @@
 //! Sobol points for a tile: columns of normals, net by net, sixteen points at a time.
 
+use super::draws::Draws;
 use super::lanes::{self, LANES, vectorised};
-use super::tile::Draws;
 use crate::random::normal::normal_f32;
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
 

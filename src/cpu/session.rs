@@ -2,11 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::draws::Draws;
 use super::measure::measure_stratum;
 use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
-use super::tile::{Draws, Tile};
+use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::divergence::{Estimator, Sampler, Side};

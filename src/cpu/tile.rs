@@ -2,24 +2,11 @@
 
 use faer::{Accum, MatMut, MatRef};
 
+use super::draws::Draws;
 use super::lanes::{self, LANES, vectorised};
+use super::product;
 use super::shifted::Shifted;
-use super::{nets, product};
-use crate::objective::divergence::Sampler;
 use crate::objective::groups::BLOCK;
-
-/// Where a stratum's samples come from.
-#[derive(Clone, Copy)]
-pub struct Draws<'a> {
-    pub key: [u32; 2],
-    pub sampler: Sampler,
-    pub step: u32,
-    pub stratum: u32,
-    /// Samples in a group: for Sobol points, in a net.
-    pub group_size: usize,
-    /// Nodes (n, rank) and weights (n) of a grid.
-    pub table: Option<(&'a [f32], &'a [f32])>,
-}
 
 /// One mixture's columns; matrices are column-major with the tile's leading dimension.
 pub struct SideColumns {
@@ -117,11 +104,8 @@ impl Tile {
     /// Samples first … first + m of a stratum, their responsibilities, posterior means and score residuals.
     pub fn fill(&mut self, draws: &Draws, first: usize, m: usize, p: &Shifted, q: &Shifted) {
         (self.m, self.ld) = (m, m.next_multiple_of(LANES));
-        match draws.table {
-            None => self.draw(draws, first),
-            Some((nodes, weights)) => self.look_up(nodes, weights, first),
-        }
         let (ld, rank) = (self.ld, self.rank);
+        draws.fill(first, &mut self.weight[..m], &mut self.z[..ld * rank], ld);
         self.student.posterior(p, &self.z, ld, rank);
         self.teacher.posterior(q, &self.z, ld, rank);
         let (v, w) = (&self.student.v[..ld * rank], &self.teacher.v[..ld * rank]);
@@ -137,47 +121,5 @@ impl Tile {
         let b = pathwise.then_some(&self.a[..]);
         self.student.project(p, b, self.ld, self.rank);
         self.teacher.project(q, b, self.ld, self.rank);
-    }
-
-    fn draw(&mut self, draws: &Draws, first: usize) {
-        self.weight[..self.m].fill(1.0);
-        if draws.sampler == Sampler::Sobol {
-            nets::fill(draws, first, self.ld, &mut self.z[..self.ld * self.rank]);
-            return;
-        }
-        let antithetic = draws.sampler == Sampler::Antithetic;
-        let (ld, rank, z) = (self.ld, self.rank, &mut self.z);
-        vectorised(
-            #[inline(always)]
-            || {
-                let mut normals = [[0.0; LANES]; 4];
-                for block in 0..rank.div_ceil(4) {
-                    for s in (0..ld).step_by(LANES) {
-                        // Sixteen antithetic samples are the eight draws from half their index, each with both signs.
-                        let index = if antithetic { (first + s) / 2 } else { first + s };
-                        lanes::draw(draws.key, draws.step, draws.stratum, index as u32, block as u32, &mut normals);
-                        for (c, normals) in (4 * block..rank.min(4 * block + 4)).zip(&normals) {
-                            let column = &mut z[c * ld + s..c * ld + s + LANES];
-                            if antithetic {
-                                for lane in 0..LANES {
-                                    column[lane] = if lane % 2 == 0 { normals[lane / 2] } else { -normals[lane / 2] };
-                                }
-                            } else {
-                                column.copy_from_slice(normals);
-                            }
-                        }
-                    }
-                }
-            },
-        );
-    }
-
-    fn look_up(&mut self, nodes: &[f32], weights: &[f32], first: usize) {
-        self.weight[..self.m].copy_from_slice(&weights[first..first + self.m]);
-        for c in 0..self.rank {
-            for s in 0..self.ld {
-                self.z[c * self.ld + s] = if s < self.m { nodes[(first + s) * self.rank + c] } else { 0.0 };
-            }
-        }
     }
 }
