@@ -5,7 +5,6 @@ use super::nets;
 use crate::objective::divergence::Sampler;
 
 /// The samples of one stratum.
-#[derive(Clone, Copy)]
 pub struct Draws<'a> {
     pub key: [u32; 2],
     pub sampler: Sampler,
@@ -13,6 +12,8 @@ pub struct Draws<'a> {
     pub stratum: u32,
     /// Samples in a group: for Sobol points, in a net.
     pub group_size: usize,
+    /// Reflections (m, rank) that turn Sobol points into the stratum's own axes.
+    pub axes: Vec<f32>,
     /// Nodes (n, rank) and weights (n) of a grid.
     pub table: Option<(&'a [f32], &'a [f32])>,
 }
@@ -24,6 +25,7 @@ impl Draws<'_> {
             None if self.sampler == Sampler::Sobol => {
                 weight.fill(1.0);
                 nets::fill(self, first, ld, z);
+                nets::turn(&self.axes, ld, z);
             }
             None => self.draw(first, weight, z, ld),
             Some((nodes, weights)) => look_up(nodes, weights, first, weight, z, ld),

@@ -2,6 +2,7 @@
 
 use super::draws::Draws;
 use super::lanes::{self, LANES, vectorised};
+use crate::objective::groups::BLOCK;
 use crate::random::normal::normal_f32;
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
 
@@ -53,4 +54,23 @@ fn beyond(draws: &Draws, first: usize, ld: usize, z: &mut [f32]) {
             }
         }
     }
+}
+
+/// Columns y (ld × rank) become z = H₁ ⋯ H_m y, for reflections (m, rank).
+pub fn turn(reflections: &[f32], ld: usize, z: &mut [f32]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut along = [0.0f32; BLOCK];
+            for h in reflections.chunks_exact(z.len() / ld).rev() {
+                along.fill(0.0);
+                for (column, h) in z.chunks_exact(ld).zip(h) {
+                    column.iter().zip(&mut along).for_each(|(z, along)| *along += h * z);
+                }
+                for (column, h) in z.chunks_exact_mut(ld).zip(h) {
+                    column.iter_mut().zip(&along).for_each(|(z, along)| *z -= h * along);
+                }
+            }
+        },
+    );
 }

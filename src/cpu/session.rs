@@ -10,6 +10,7 @@ use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
+use crate::objective::axes::reflections;
 use crate::objective::divergence::{Estimator, Sampler, Side};
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
@@ -36,9 +37,15 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
+    /// Where stratum `i` of `from` draws.
+    pub(super) fn draws(&self, pair: &Pair, from: Side, i: usize) -> Draws<'_> {
+        let centre = &pair.side(from).1[i * pair.rank..(i + 1) * pair.rank];
+        let turned = self.sampler == Sampler::Sobol;
+        let axes = if turned { reflections(centre, [pair.p, pair.q]) } else { Vec::new() };
+        let axes = axes.iter().map(|h| *h as f32).collect();
         let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum: stratum as u32, group_size: self.groups.group_size, table }
+        let stratum = i as u32;
+        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum, group_size: self.groups.group_size, axes, table }
     }
 
     /// What sums over group g are divided by.
@@ -124,7 +131,7 @@ impl CpuSession {
         mut row: RowSums,
     ) -> (Vec<f64>, Vec<f64>) {
         let (n, length) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
-        let draws = samples.draws(i);
+        let draws = samples.draws(&self.pair(r), Side::Student, i);
         let run = |first: usize| {
             let mut tile = self.pair(r).tile();
             let mut blocks = Vec::new();

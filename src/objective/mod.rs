@@ -1,5 +1,6 @@
 //! What is minimised: the divergences, how they are estimated, and the problem that a descent works on.
 
+pub mod axes;
 pub mod divergence;
 pub mod grid;
 pub mod groups;

@@ -9,6 +9,7 @@ use super::reverse_fisher::{add_pathwise, add_score_function, add_stein};
 use super::{Components, density};
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
+use crate::objective::axes::{reflections, turn};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
@@ -47,15 +48,23 @@ impl ReferenceSession {
             .transpose()
     }
 
+    /// What turns the draws of each stratum: only Sobol points care for directions.
+    fn axes(&self, r: usize) -> Vec<Vec<f64>> {
+        let (p, q, strata) = (self.side(Side::Student, r), self.side(Side::Teacher, r), self.side(self.problem.strata(), r));
+        let of = |i: usize| reflections(strata.mean(i), [(p.weights, p.means), (q.weights, q.means)]);
+        (0..strata.len()).map(|i| if self.problem.sampler == Sampler::Sobol { of(i) } else { Vec::new() }).collect()
+    }
+
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
         let grid = self.grid(r)?;
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
         let n_strata = self.problem.weights(self.problem.strata()).len();
         let (n_groups, row) = (groups.n_groups, self.problem.n_components() * self.problem.rank);
+        let axes = self.axes(r);
         // Blocks in parallel, added in order: the same bits for any number of threads.
         let n_blocks = groups.n_samples.div_ceil(groups.block_size());
         let blocks: Vec<(Vec<f64>, Vec<f64>)> =
-            (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref())).collect();
+            (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref(), &axes)).collect();
         let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: vec![0.0; n_strata * n_groups] };
         for (b, (gradient, half_square)) in blocks.iter().enumerate() {
             let g = b * groups.block_size() / groups.group_size;
@@ -66,7 +75,7 @@ impl ReferenceSession {
     }
 
     /// The part of one block of samples, of all strata: gradient (k, rank) and ½|a|² (C).
-    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>) -> (Vec<f64>, Vec<f64>) {
+    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>, axes: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
         let problem = &self.problem;
         let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let strata = self.side(problem.strata(), r);
@@ -81,7 +90,10 @@ impl ReferenceSession {
             for i in 0..strata.len() {
                 match grid {
                     Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
-                    None => draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z),
+                    None => {
+                        draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z);
+                        turn(&axes[i], &mut z);
+                    }
                 }
                 let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
