@@ -19,7 +19,7 @@ fn standard_errors_of_gradients_are_calibrated() {
     let (q, weights) = (teacher(2, 2, 2.0, 3), uneven(3));
     let means: Vec<f64> = scattered(6, 5).iter().map(|v| 2.0 * v).collect();
     for (divergence, estimator) in FORMS {
-        for sampler in [Sampler::Philox, Sampler::Antithetic] {
+        for sampler in [Sampler::Philox, Sampler::Antithetic, Sampler::Sobol] {
             let form = Problem { divergence, estimator, ..exact(weights.clone(), q.clone()) };
             let truth = gradient(&form, &mut Reference, &means);
             let (mut scores, mut losses) = (vec![Vec::new(); means.len()], Vec::new());
@@ -89,7 +89,7 @@ fn the_same_bits_however_the_work_is_cut() {
     let (q, weights) = (teacher(3, 5, 3.0, 3), uneven(4));
     let starts: Vec<f64> = scattered(3 * 4 * 5, 6).iter().map(|v| 3.0 * v).collect();
     for (divergence, estimator) in FORMS {
-        for sampler in [Sampler::Philox, Sampler::Antithetic] {
+        for sampler in [Sampler::Philox, Sampler::Antithetic, Sampler::Sobol] {
             let problem =
                 Problem { divergence, estimator, sampler, n_samples: Some(700), seed: 11, ..Problem::new(weights.clone(), q.clone()) };
             let run = |problem: &Problem, starts: &[f64], pieces: &[u64]| {

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::estimator::LEAST_GROUPS;
 use crate::objective::groups::Groups;
 
 /// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each.
@@ -24,7 +25,6 @@ pub struct UnitProblem {
     /// m, shape (R, K, rank): every replicate has its own subspace.
     pub teacher_means: Vec<f64>,
     pub divergence: Divergence,
-    /// Never `Auto`.
     pub estimator: Estimator,
     /// Never `Auto`.
     pub sampler: Sampler,
@@ -63,7 +63,12 @@ impl UnitProblem {
 
     /// True where each gradient row is the work of its own stratum (Stein), false where every stratum adds to every row.
     pub fn rows_own_strata(&self) -> bool {
-        self.divergence == Divergence::Reverse && self.estimator == Estimator::Stein
+        self.divergence == Divergence::Reverse && matches!(self.estimator, Estimator::Stein | Estimator::Auto)
+    }
+
+    /// True where the gradient is a mix of Stein's and the score-function form (`objective::estimator`), for a grouping.
+    pub fn is_mixed(&self, groups: &Groups) -> bool {
+        self.divergence == Divergence::Reverse && self.estimator == Estimator::Auto && groups.n_groups >= LEAST_GROUPS
     }
 
     /// How the samples of a gradient are grouped (Monte Carlo samplers only: a grid is one group of all its nodes).

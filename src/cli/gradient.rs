@@ -75,7 +75,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "divergence": result.divergence,
             "gradient_norm": norm,
             "objective": problem.divergence,
-            "estimator": problem.estimator.resolved(),
+            "estimator": problem.estimator,
             "sampler": problem.sampler.resolved(),
             "samples": problem.n_samples,
             "n_groups": result.n_groups,

@@ -109,6 +109,20 @@ pub fn residual(w: &[f32], v: &[f32], a: &mut [f32], ld: usize, half: &mut [f32]
     }
 }
 
+/// energy (ld) = weight·(½|w|² − ½|v|²) over columns of V and W (ld × rank); the weight beyond its length is 0.
+#[inline(always)]
+pub fn energy(v: &[f32], w: &[f32], ld: usize, weight: &[f32], energy: &mut [f32]) {
+    energy.fill(0.0);
+    for (v, w) in v.chunks_exact(ld).zip(w.chunks_exact(ld)) {
+        for ((energy, v), w) in energy.iter_mut().zip(v).zip(w) {
+            *energy += 0.5 * (w - v) * (w + v);
+        }
+    }
+    for (s, energy) in energy.iter_mut().enumerate() {
+        *energy *= if s < weight.len() { weight[s] } else { 0.0 };
+    }
+}
+
 /// Σ weight·value over a run of samples.
 #[inline(always)]
 pub fn weighted_sum(weight: &[f32], value: &[f32]) -> f32 {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::draws::Draws;
 use super::measure::measure_stratum;
-use super::rows::{Block, RowSums, sum_blocks};
+use super::rows::{Block, Form, RowSums};
 use super::scatter;
 use super::shifted::Shifted;
 use super::tile::Tile;
@@ -12,6 +12,7 @@ use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::reflections;
 use crate::objective::divergence::{Estimator, Sampler, Side};
+use crate::objective::estimator::mixed;
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::streams::{Purpose, key};
@@ -107,47 +108,54 @@ impl CpuSession {
         Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, table })
     }
 
-    /// Stein rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G), with G′ = G or, merged, 1.
+    /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G), with G′ = G or, merged, 1.
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
-        let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..self.problem.n_components())
-            .into_par_iter()
-            .map(|i| {
-                let [p, q] = self.pair(r).shifted(Side::Student, i);
-                let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], merged);
-                self.add_blocks(r, samples, i, [&p, &q], false, row)
-            })
-            .collect();
+        let row = |i: usize| {
+            let [p, q] = self.pair(r).shifted(Side::Student, i);
+            let sums = |merged| RowSums::new(samples, &p, &q, self.problem.student_weights[i], merged);
+            if !self.problem.is_mixed(&samples.groups) {
+                let [row] = self.add_blocks(r, samples, i, [&p, &q], [Form::Stein], [sums(merged)]);
+                return (row.rows, row.half_square);
+            }
+            let [stein, score] = self.add_blocks(r, samples, i, [&p, &q], [Form::Stein, Form::ScoreFunction], [sums(false), sums(false)]);
+            let rows = mixed(&samples.groups, self.problem.rank, &stein.rows, &score.rows);
+            (if merged { merge(&samples.groups, &rows) } else { rows }, stein.half_square)
+        };
+        let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..self.problem.n_components()).into_par_iter().map(row).collect();
         (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
     }
 
-    /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
-    fn add_blocks(
+    /// The row of stratum i in several forms: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
+    fn add_blocks<'a, const N: usize>(
         &self,
         r: usize,
         samples: &Samples,
         i: usize,
         [p, q]: [&Shifted; 2],
-        pathwise: bool,
-        mut row: RowSums,
-    ) -> (Vec<f64>, Vec<f64>) {
+        forms: [Form; N],
+        mut rows: [RowSums<'a>; N],
+    ) -> [RowSums<'a>; N] {
         let (n, length) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
         let draws = samples.draws(&self.pair(r), Side::Student, i);
         let run = |first: usize| {
             let mut tile = self.pair(r).tile();
-            let mut blocks = Vec::new();
+            let mut blocks = forms.map(|_| Vec::new());
             for first in (first..n.min(first + length)).step_by(BLOCK) {
                 tile.fill(&draws, first, BLOCK.min(n - first), p, q);
-                tile.project(p, q, pathwise);
-                sum_blocks(&tile, samples.groups.block_size(), if pathwise { 0.0 } else { 1.0 }, &mut blocks);
+                for (form, blocks) in forms.iter().zip(&mut blocks) {
+                    form.sum_blocks(&mut tile, [p, q], samples.groups.block_size(), blocks);
+                }
             }
             blocks
         };
         for batch in (0..n).step_by(length * RUNS_PER_BATCH) {
             let runs: Vec<usize> = (batch..n.min(batch + length * RUNS_PER_BATCH)).step_by(length).collect();
-            let blocks: Vec<Vec<Block>> = runs.into_par_iter().map(run).collect();
-            blocks.iter().flatten().for_each(|block| row.add(block));
+            let blocks: Vec<[Vec<Block>; N]> = runs.into_par_iter().map(run).collect();
+            for (form, row) in rows.iter_mut().enumerate() {
+                blocks.iter().flat_map(|blocks| &blocks[form]).for_each(|block| row.add(block));
+            }
         }
-        (row.rows, row.half_square)
+        rows
     }
 
     /// One replicate's gradient, (G′, k, rank), and ½|a|² (C, G).
@@ -166,9 +174,7 @@ impl CpuSession {
             self.add_covariance_rows(r, &samples, &mut gradients);
         }
         if merged {
-            let row = k * rank;
-            let mean = |e: usize| (0..samples.groups.n_groups).map(|g| samples.groups.share(g) * gradients[g * row + e]).sum();
-            gradients = (0..row).map(mean).collect();
+            gradients = merge(&samples.groups, &gradients);
         }
         Ok((samples, gradients, half_square))
     }
@@ -183,7 +189,7 @@ impl CpuSession {
                 // These coefficients sum to zero: the origins drop out.
                 (p.origin, q.origin) = (vec![0.0; rank], vec![0.0; rank]);
                 let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], false);
-                self.add_blocks(r, samples, i, [&p, &q], true, row).0
+                self.add_blocks(r, samples, i, [&p, &q], [Form::Covariances], [row])[0].rows.clone()
             })
             .collect();
         for (i, row) in rows.iter().enumerate() {
@@ -193,6 +199,12 @@ impl CpuSession {
             }
         }
     }
+}
+
+/// The mean over groups of (G, row).
+fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
+    let row = values.len() / groups.n_groups;
+    (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
 }
 
 impl Session for CpuSession {

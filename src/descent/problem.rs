@@ -5,7 +5,6 @@ use crate::backend::{Backend, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
-use crate::objective::groups::NETS;
 use crate::objective::subspace::Subspace;
 
 /// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
@@ -99,7 +98,6 @@ impl Problem {
     fn check_samples(&self) -> Result<()> {
         let least = match self.sampler {
             Sampler::Antithetic => 4,
-            Sampler::Sobol => NETS,
             _ => 2,
         };
         match (self.sampler, self.n_samples) {
@@ -128,7 +126,7 @@ impl Problem {
             teacher_weights: self.teacher.weights().to_vec(),
             teacher_means: subspaces.iter().flat_map(|s| s.reduce(self.teacher.means())).collect(),
             divergence: self.divergence,
-            estimator: self.estimator.resolved(),
+            estimator: self.estimator,
             sampler: self.sampler.resolved(),
             n_samples: self.n_samples,
             storage: self.storage,

@@ -28,7 +28,7 @@ pub enum Divergence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The engine's choice: now `stein`.
+    /// The engine's choice: `stein` and `score-function` mixed row by row (`objective::estimator`); on GPUs and on grids, `stein`.
     #[default]
     Auto,
     /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row needs its own stratum alone.
@@ -37,13 +37,6 @@ pub enum Estimator {
     Pathwise,
     /// E_p[rᵢ(½|a|²(x−μᵢ) + a + ⟨μᵢ−M, a⟩(x−μᵢ))].
     ScoreFunction,
-}
-
-impl Estimator {
-    /// What the engine's choice stands for.
-    pub fn resolved(self) -> Self {
-        if self == Estimator::Auto { Estimator::Stein } else { self }
-    }
 }
 
 impl Sampler {

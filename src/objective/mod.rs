@@ -2,6 +2,7 @@
 
 pub mod axes;
 pub mod divergence;
+pub mod estimator;
 pub mod grid;
 pub mod groups;
 pub mod subspace;
