@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
-use crate::objective::estimator::LEAST_GROUPS;
+use crate::objective::estimator::{LEAST_GROUPS, MOST_RANK};
 use crate::objective::groups::Groups;
 
 /// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each.
@@ -68,7 +68,10 @@ impl UnitProblem {
 
     /// True where the gradient is a mix of Stein's and the score-function form (`objective::estimator`), for a grouping.
     pub fn is_mixed(&self, groups: &Groups) -> bool {
-        self.divergence == Divergence::Reverse && self.estimator == Estimator::Auto && groups.n_groups >= LEAST_GROUPS
+        self.divergence == Divergence::Reverse
+            && self.estimator == Estimator::Auto
+            && self.rank <= MOST_RANK
+            && groups.n_groups >= LEAST_GROUPS
     }
 
     /// How the samples of a gradient are grouped (Monte Carlo samplers only: a grid is one group of all its nodes).
@@ -125,6 +128,12 @@ pub trait Backend: Send {
     /// What tells a device from others of its kind, name and value: of a GPU its adapter, type, API and driver. Empty where nothing does.
     fn details(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// What `auto` stands for on this device. Sobol points never had more variance than independent draws or antithetic pairs
+    /// (`cargo bench --bench variance`).
+    fn auto_sampler(&self) -> Sampler {
+        Sampler::Sobol
     }
 
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.

@@ -76,7 +76,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "gradient_norm": norm,
             "objective": problem.divergence,
             "estimator": problem.estimator,
-            "sampler": problem.sampler.resolved(),
+            "sampler": fit.sampler(),
             "samples": problem.n_samples,
             "n_groups": result.n_groups,
             "subspace_dimensions": fit.rank(),

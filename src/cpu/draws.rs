@@ -1,10 +1,20 @@
 //! Where a stratum's samples come from: counter-based draws, with or without their negatives, or a table of nodes.
 
-use super::lanes::{self, LANES, vectorised};
+use std::ops::Range;
+
+use super::lanes::LANES;
 use super::nets;
+use super::vector::vector_fn;
 use crate::objective::divergence::Sampler;
+use crate::random::normal::normal_f32;
+use crate::random::philox::philox;
+use crate::random::sobol::COORDINATES;
+
+/// Counters that are turned into normals at a time.
+const CHUNK: usize = 64;
 
 /// The samples of one stratum.
+#[derive(Clone, Copy)]
 pub struct Draws<'a> {
     pub key: [u32; 2],
     pub sampler: Sampler,
@@ -13,7 +23,7 @@ pub struct Draws<'a> {
     /// Samples in a group: for Sobol points, in a net.
     pub group_size: usize,
     /// Reflections (m, rank) that turn Sobol points into the stratum's own axes.
-    pub axes: Vec<f32>,
+    pub axes: &'a [f32],
     /// Nodes (n, rank) and weights (n) of a grid.
     pub table: Option<(&'a [f32], &'a [f32])>,
 }
@@ -21,53 +31,84 @@ pub struct Draws<'a> {
 impl Draws<'_> {
     /// Weights (m) and z (ld × rank, column-major) of samples first … first + m; ld ≥ m is a multiple of [`LANES`].
     pub fn fill(&self, first: usize, weight: &mut [f32], z: &mut [f32], ld: usize) {
+        if let Some((_, weights)) = self.table {
+            weight.copy_from_slice(&weights[first..first + weight.len()]);
+        } else {
+            weight.fill(1.0);
+        }
+        if self.sampler == Sampler::Antithetic {
+            self.distinct(first / 2, ld / 2, &mut z[ld / 2..], ld);
+            for column in z.chunks_exact_mut(ld) {
+                // Forwards: no number is overwritten before it is read.
+                for j in 0..ld / 2 {
+                    let value = column[ld / 2 + j];
+                    (column[2 * j], column[2 * j + 1]) = (value, -value);
+                }
+            }
+        } else {
+            self.distinct(first, ld, z, ld);
+        }
+    }
+
+    /// z of `rows` samples (a multiple of eight) from `first` on; of antithetic ones the first of each pair, and `first` counts
+    /// pairs. Columns lie `ld` apart from the start of `z`.
+    pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+        let rank = z.len().div_ceil(ld);
         match self.table {
             None if self.sampler == Sampler::Sobol => {
-                weight.fill(1.0);
-                nets::fill(self, first, ld, z);
-                nets::turn(&self.axes, ld, z);
-            }
-            None => self.draw(first, weight, z, ld),
-            Some((nodes, weights)) => look_up(nodes, weights, first, weight, z, ld),
-        }
-    }
-
-    fn draw(&self, first: usize, weight: &mut [f32], z: &mut [f32], ld: usize) {
-        weight.fill(1.0);
-        let antithetic = self.sampler == Sampler::Antithetic;
-        let rank = z.len() / ld;
-        vectorised(
-            #[inline(always)]
-            || {
-                let mut normals = [[0.0; LANES]; 4];
-                for block in 0..rank.div_ceil(4) {
-                    for s in (0..ld).step_by(LANES) {
-                        // Sixteen antithetic samples are the eight draws from half their index, each with both signs.
-                        let index = if antithetic { (first + s) / 2 } else { first + s };
-                        lanes::draw(self.key, self.step, self.stratum, index as u32, block as u32, &mut normals);
-                        for (c, normals) in (4 * block..rank.min(4 * block + 4)).zip(&normals) {
-                            let column = &mut z[c * ld + s..c * ld + s + LANES];
-                            if antithetic {
-                                for lane in 0..LANES {
-                                    column[lane] = if lane % 2 == 0 { normals[lane / 2] } else { -normals[lane / 2] };
-                                }
-                            } else {
-                                column.copy_from_slice(normals);
-                            }
-                        }
-                    }
+                if rank > COORDINATES {
+                    self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
                 }
-            },
-        );
+                nets::fill(self, first, rows, z, ld);
+                nets::turn(self.axes, rows, z, ld);
+            }
+            None => self.draw(first, rows, 0..rank, z, ld),
+            Some((nodes, _)) => look_up(nodes, first, rows, rank, z, ld),
+        }
     }
-}
 
-fn look_up(nodes: &[f32], weights: &[f32], first: usize, weight: &mut [f32], z: &mut [f32], ld: usize) {
-    let (m, rank) = (weight.len(), z.len() / ld);
-    weight.copy_from_slice(&weights[first..first + m]);
-    for c in 0..rank {
-        for s in 0..ld {
-            z[c * ld + s] = if s < m { nodes[(first + s) * rank + c] } else { 0.0 };
+    fn draw(&self, first: usize, rows: usize, coordinates: Range<usize>, z: &mut [f32], ld: usize) {
+        // Few samples: several coordinate blocks of them are drawn together.
+        let run = rows.next_power_of_two().min(CHUNK);
+        let mut normals = [[0.0; CHUNK]; 4];
+        let together = CHUNK / run;
+        for s in (0..rows).step_by(run) {
+            for b in (coordinates.start / 4..coordinates.end.div_ceil(4)).step_by(together) {
+                draw_chunk(self.key, self.step, self.stratum, (first + s) as u32, b as u32, run.trailing_zeros(), &mut normals);
+                for c in 4 * b..coordinates.end.min(4 * (b + together)) {
+                    let from = &normals[c % 4][(c / 4 - b) * run..][..run.min(rows - s)];
+                    z[c * ld + s..][..from.len()].copy_from_slice(from);
+                }
+            }
         }
     }
 }
+
+vector_fn! {
+    /// Normals of the four coordinates of each block: 2^log_run samples from `first` on of `block`, as many of the next one, ….
+    fn draw_chunk(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, log_run: u32, out: &mut [[f32; CHUNK]; 4]) {
+        let mut words = [[0u32; CHUNK]; 4];
+        let [w0, w1, w2, w3] = &mut words;
+        let mask = (1 << log_run) - 1;
+        for i in 0..CHUNK {
+            let at = i as u32;
+            [w0[i], w1[i], w2[i], w3[i]] = philox([block + (at >> log_run), first.wrapping_add(at & mask), stratum, step], key);
+        }
+        for (out, words) in out.iter_mut().zip(&words) {
+            for (z, word) in out.iter_mut().zip(words) {
+                *z = normal_f32(*word);
+            }
+        }
+    }
+}
+
+fn look_up(nodes: &[f32], first: usize, rows: usize, rank: usize, z: &mut [f32], ld: usize) {
+    let rest = nodes.len() / rank - first;
+    for c in 0..rank {
+        for s in 0..rows {
+            z[c * ld + s] = if s < rest { nodes[(first + s) * rank + c] } else { 0.0 };
+        }
+    }
+}
+
+const _: () = assert!(CHUNK.is_multiple_of(LANES), "a chunk is whole vectors");

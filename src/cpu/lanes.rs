@@ -2,9 +2,6 @@
 //!
 //! Every function is `inline(always)` and is called inside [`vectorised`]. Sums have a fixed order: sixteen lanes, then a tree.
 
-use crate::random::normal::normal_f32;
-use crate::random::philox::philox;
-
 /// Samples per vector step; tiles are padded to a multiple.
 pub const LANES: usize = 16;
 
@@ -30,22 +27,6 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 0.5;
     let y = (p * r * r + r) + 1.0;
     y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
-}
-
-/// Draws z for sixteen samples of a coordinate block: column `c` of `z` (leading dimension `ld`) from row `s`.
-#[inline(always)]
-pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out: &mut [[f32; LANES]; 4]) {
-    for lane in 0..LANES {
-        let words = philox([block, first + lane as u32, stratum, step], key);
-        for c in 0..4 {
-            out[c][lane] = f32::from_bits(words[c]);
-        }
-    }
-    for column in out.iter_mut() {
-        for value in column.iter_mut() {
-            *value = normal_f32(value.to_bits());
-        }
-    }
 }
 
 /// Logits (ld × k, column-major, without offsets) become responsibilities; `peak` and `mass` (ld) give their log-sum-exp.
@@ -106,20 +87,6 @@ pub fn residual(w: &[f32], v: &[f32], a: &mut [f32], ld: usize, half: &mut [f32]
             *a = w - v;
             *half += 0.5 * *a * *a;
         }
-    }
-}
-
-/// energy (ld) = weight·(½|w|² − ½|v|²) over columns of V and W (ld × rank); the weight beyond its length is 0.
-#[inline(always)]
-pub fn energy(v: &[f32], w: &[f32], ld: usize, weight: &[f32], energy: &mut [f32]) {
-    energy.fill(0.0);
-    for (v, w) in v.chunks_exact(ld).zip(w.chunks_exact(ld)) {
-        for ((energy, v), w) in energy.iter_mut().zip(v).zip(w) {
-            *energy += 0.5 * (w - v) * (w + v);
-        }
-    }
-    for (s, energy) in energy.iter_mut().enumerate() {
-        *energy *= if s < weight.len() { weight[s] } else { 0.0 };
     }
 }
 

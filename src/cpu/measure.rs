@@ -12,9 +12,8 @@ pub fn measure_stratum(pair: &Pair, from: Side, i: usize, samples: &Samples) -> 
     let (groups, n) = (samples.groups, samples.groups.n_samples);
     let mut sums = vec![[0.0; 3]; groups.n_groups];
     let mut tile = pair.tile();
-    let draws = samples.draws(pair, from, i);
     for first in (0..n).step_by(BLOCK) {
-        tile.fill(&draws, first, BLOCK.min(n - first), &p, &q);
+        tile.fill(&samples.draws(i), first, BLOCK.min(n - first), &p, &q);
         for s in 0..tile.m {
             let log_ratio = log_ratio(&tile, s, &p, &q);
             let excess = 1.0 - if from == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() };

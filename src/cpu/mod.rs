@@ -9,11 +9,15 @@ mod evaluate;
 mod lanes;
 mod measure;
 mod nets;
+mod patch;
 mod rows;
 mod scatter;
 mod session;
 mod shifted;
+mod stein;
+mod strips;
 mod tile;
+mod vector;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 

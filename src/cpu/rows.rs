@@ -10,12 +10,10 @@ use crate::objective::groups::BLOCK;
 pub struct Block {
     a: Vec<f32>,
     b: Vec<f32>,
-    /// Σ energy·z (rank), only in the score-function form.
-    z: Vec<f32>,
     half_square: f32,
 }
 
-/// ∂L/∂μᵢ = wᵢ( Σ A_l ε_l + o_p − Σ B_j ε_j − o_q + Z ), growing as blocks are added in the order of their samples.
+/// ∂L/∂μᵢ = wᵢ( Σ A_l ε_l + o_p − Σ B_j ε_j − o_q ), growing as blocks are added in the order of their samples.
 pub struct RowSums<'a> {
     samples: &'a Samples,
     p: &'a Shifted,
@@ -24,7 +22,6 @@ pub struct RowSums<'a> {
     merged: bool,
     a: Vec<f64>,
     b: Vec<f64>,
-    z: Vec<f64>,
     n_blocks: usize,
     /// (G, rank), or merged (1, rank).
     pub rows: Vec<f64>,
@@ -35,8 +32,7 @@ pub struct RowSums<'a> {
 impl<'a> RowSums<'a> {
     pub fn new(samples: &'a Samples, p: &'a Shifted, q: &'a Shifted, weight: f64, merged: bool) -> Self {
         let (a, b, half_square) = (vec![0.0; p.k], vec![0.0; q.k], vec![0.0; samples.groups.n_groups]);
-        let z = vec![0.0; p.origin.len()];
-        Self { samples, p, q, weight, merged, a, b, z, n_blocks: 0, rows: Vec::new(), half_square }
+        Self { samples, p, q, weight, merged, a, b, n_blocks: 0, rows: Vec::new(), half_square }
     }
 
     /// The next block.
@@ -48,7 +44,6 @@ impl<'a> RowSums<'a> {
         let share = if self.merged { groups.share(g) } else { 1.0 } / mass;
         self.a.iter_mut().zip(&block.a).for_each(|(o, v)| *o += share * f64::from(*v));
         self.b.iter_mut().zip(&block.b).for_each(|(o, v)| *o += share * f64::from(*v));
-        self.z.iter_mut().zip(&block.z).for_each(|(o, v)| *o += share * f64::from(*v));
         self.half_square[g] += f64::from(block.half_square) / mass;
         self.n_blocks += 1;
         let last = self.n_blocks == groups.n_samples.div_ceil(groups.block_size());
@@ -62,39 +57,14 @@ impl<'a> RowSums<'a> {
         let mut row: Vec<f64> = self.p.origin.iter().zip(&self.q.origin).map(|(o_p, o_q)| o_p - o_q).collect();
         add_combination(&self.a, &self.p.epsilon, 1.0, &mut row);
         add_combination(&self.b, &self.q.epsilon, -1.0, &mut row);
-        self.rows.extend(row.iter().zip(&self.z).map(|(v, z)| self.weight * (v + z)));
+        self.rows.extend(row.iter().map(|v| self.weight * v));
         self.a.fill(0.0);
         self.b.fill(0.0);
-        self.z.fill(0.0);
-    }
-}
-
-/// Which sums make a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Stein,
-    /// (C_p − C_q)a, the own part of the pathwise form.
-    Covariances,
-    /// The score-function form under the row's own stratum.
-    ScoreFunction,
-}
-
-impl Form {
-    /// The sums of the tile's blocks in this form.
-    pub fn sum_blocks(self, tile: &mut Tile, [p, q]: [&Shifted; 2], block_size: usize, blocks: &mut Vec<Block>) {
-        match self {
-            Form::Stein | Form::Covariances => {
-                let pathwise = self == Form::Covariances;
-                tile.project(p, q, pathwise);
-                sum_blocks(tile, block_size, if pathwise { 0.0 } else { 1.0 }, blocks);
-            }
-            Form::ScoreFunction => sum_score_blocks(tile, block_size, blocks),
-        }
     }
 }
 
 /// The sums of a tile's blocks, with `base` 1 (Stein) or 0 (the part of the pathwise form).
-fn sum_blocks(tile: &Tile, block_size: usize, base: f32, blocks: &mut Vec<Block>) {
+pub fn sum_blocks(tile: &Tile, block_size: usize, base: f32, blocks: &mut Vec<Block>) {
     let (ld, side) = (tile.ld, [&tile.student, &tile.teacher]);
     for first in (0..tile.m).step_by(block_size) {
         let run = first..tile.m.min(first + block_size);
@@ -106,29 +76,7 @@ fn sum_blocks(tile: &Tile, block_size: usize, base: f32, blocks: &mut Vec<Block>
                 || columns.map(|(r, u)| lanes::coefficient(weight, &r[run.clone()], &u[run.clone()], &side.c[run.clone()], base)).collect(),
             )
         });
-        blocks.push(Block { a, b, z: Vec::new(), half_square: lanes::weighted_sum(weight, &tile.half_square[run]) });
-    }
-}
-
-/// The sums of a tile's blocks in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|²)·z.
-fn sum_score_blocks(tile: &Tile, block_size: usize, blocks: &mut Vec<Block>) {
-    let (ld, rank) = (tile.ld, tile.rank);
-    let mut energy = [0.0; BLOCK];
-    lanes::vectorised(
-        #[inline(always)]
-        || lanes::energy(&tile.student.v[..ld * rank], &tile.teacher.v[..ld * rank], ld, &tile.weight[..tile.m], &mut energy[..ld]),
-    );
-    for first in (0..tile.m).step_by(block_size) {
-        let run = first..tile.m.min(first + block_size);
-        let sums = |weight: &[f32], columns: &[f32]| -> Vec<f32> {
-            lanes::vectorised(
-                #[inline(always)]
-                || columns.chunks_exact(ld).map(|column| lanes::weighted_sum(weight, &column[run.clone()])).collect(),
-            )
-        };
-        let [a, b] = [&tile.student, &tile.teacher].map(|side| sums(&tile.weight[run.clone()], &side.r[..side.r.len() / BLOCK * ld]));
-        let z = sums(&energy[run.clone()], &tile.z[..ld * rank]);
-        blocks.push(Block { a, b, z, half_square: 0.0 });
+        blocks.push(Block { a, b, half_square: lanes::weighted_sum(weight, &tile.half_square[run]) });
     }
 }
 

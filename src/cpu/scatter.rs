@@ -49,7 +49,7 @@ fn block(problem: &UnitProblem, pair: &Pair, samples: &Samples, first: usize) ->
     let mut rows = vec![0.0; k * rank];
     for (j, weight) in problem.weights(from).iter().enumerate() {
         let [p, q] = pair.shifted(from, j);
-        tile.fill(&samples.draws(pair, from, j), first, m, &p, &q);
+        tile.fill(&samples.draws(j), first, m, &p, &q);
         tile.project(&p, &q, true);
         squares.push(f64::from(lanes::weighted_sum(&tile.weight[..m], &tile.half_square[..m])));
         let sums = weigh(&mut tile, with_square);

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::draws::Draws;
 use super::measure::measure_stratum;
-use super::rows::{Block, Form, RowSums};
+use super::patch::{Form, List, Patch, plan, squared_distances};
+use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
+use super::stein::{Pass, StratumSums, rows_of};
 use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
@@ -34,19 +36,25 @@ pub(super) struct Samples {
     pub key: [u32; 2],
     pub sampler: Sampler,
     pub step: u32,
+    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
+    pub axes: Vec<f32>,
     pub table: Option<(Vec<f32>, Vec<f32>)>,
+    n_strata: usize,
 }
 
 impl Samples {
-    /// Where stratum `i` of `from` draws.
-    pub(super) fn draws(&self, pair: &Pair, from: Side, i: usize) -> Draws<'_> {
-        let centre = &pair.side(from).1[i * pair.rank..(i + 1) * pair.rank];
-        let turned = self.sampler == Sampler::Sobol;
-        let axes = if turned { reflections(centre, [pair.p, pair.q]) } else { Vec::new() };
-        let axes = axes.iter().map(|h| *h as f32).collect();
+    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        let stratum = i as u32;
-        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum, group_size: self.groups.group_size, axes, table }
+        let each = self.axes.len() / self.n_strata;
+        Draws {
+            key: self.key,
+            sampler: self.sampler,
+            step: self.step,
+            stratum: stratum as u32,
+            group_size: self.groups.group_size,
+            axes: &self.axes[stratum * each..(stratum + 1) * each],
+            table,
+        }
     }
 
     /// What sums over group g are divided by.
@@ -72,6 +80,13 @@ impl<'a> Pair<'a> {
     pub(super) fn shifted(&self, from: Side, i: usize) -> [Shifted; 2] {
         let centre = &self.side(from).1[i * self.rank..(i + 1) * self.rank];
         [Shifted::new(self.p.0, self.p.1, centre), Shifted::new(self.q.0, self.q.1, centre)]
+    }
+
+    /// What turns the draws of the strata at `centres` (C, rank), shape (C, m, rank).
+    fn axes(&self, centres: &[f64]) -> Vec<f32> {
+        let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, [self.p, self.q]).iter().map(|h| *h as f32).collect() };
+        let axes: Vec<Vec<f32>> = centres.par_chunks_exact(self.rank).map(of).collect();
+        axes.concat()
     }
 
     pub(super) fn tile(&self) -> Tile {
@@ -105,57 +120,71 @@ impl CpuSession {
             groups = Groups::single(grid.weights.len());
             table = Some((narrow(&grid.nodes), narrow(&grid.weights)));
         }
-        Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, table })
+        let centres = pair.side(problem.strata()).1;
+        let axes = if problem.sampler == Sampler::Sobol { pair.axes(centres) } else { Vec::new() };
+        let n_strata = centres.len() / pair.rank;
+        Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, axes, table, n_strata })
     }
 
-    /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G), with G′ = G or, merged, 1.
+    /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
-        let row = |i: usize| {
-            let [p, q] = self.pair(r).shifted(Side::Student, i);
-            let sums = |merged| RowSums::new(samples, &p, &q, self.problem.student_weights[i], merged);
-            if !self.problem.is_mixed(&samples.groups) {
-                let [row] = self.add_blocks(r, samples, i, [&p, &q], [Form::Stein], [sums(merged)]);
-                return (row.rows, row.half_square);
-            }
-            let [stein, score] = self.add_blocks(r, samples, i, [&p, &q], [Form::Stein, Form::ScoreFunction], [sums(false), sums(false)]);
-            let rows = mixed(&samples.groups, self.problem.rank, &stein.rows, &score.rows);
-            (if merged { merge(&samples.groups, &rows) } else { rows }, stein.half_square)
+        let pair = self.pair(r);
+        let with_score = self.problem.is_mixed(&samples.groups);
+        let pass = Pass { samples, rank: pair.rank, merged: merged && !with_score, with_square: !merged, with_score };
+        let n = samples.groups.n_samples;
+        let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
+        let shared = [Side::Student, Side::Teacher].map(|side| {
+            let (weights, means) = pair.side(side);
+            (merged && !with_score && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+        });
+        let form = |side: Side, _: &List| match &shared[side as usize] {
+            Some(squares) => Form::Gram(squares.clone()),
+            None => Form::Products,
         };
-        let rows: Vec<(Vec<f64>, Vec<f64>)> = (0..self.problem.n_components()).into_par_iter().map(row).collect();
-        (rows.iter().flat_map(|row| row.0.iter().copied()).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
+        let lists: Vec<[List; 2]> = Vec::new();
+        let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
+        let rows: Vec<StratumSums> =
+            strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
+        let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
+            let mut row = sums.rows.clone();
+            if with_score {
+                row = mixed(&samples.groups, pair.rank, &sums.rows, &sums.score_rows);
+                row = if merged { merge(&samples.groups, &row) } else { row };
+            }
+            row.iter().map(|v| weight * v).collect()
+        };
+        let gradients = rows.iter().zip(&self.problem.student_weights).flat_map(weighted).collect();
+        (gradients, rows.iter().flat_map(|row| row.half_square.iter().copied()).collect())
     }
 
-    /// The row of stratum i in several forms: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
-    fn add_blocks<'a, const N: usize>(
+    /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
+    fn add_blocks(
         &self,
         r: usize,
         samples: &Samples,
         i: usize,
         [p, q]: [&Shifted; 2],
-        forms: [Form; N],
-        mut rows: [RowSums<'a>; N],
-    ) -> [RowSums<'a>; N] {
+        pathwise: bool,
+        mut row: RowSums,
+    ) -> (Vec<f64>, Vec<f64>) {
         let (n, length) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
-        let draws = samples.draws(&self.pair(r), Side::Student, i);
+        let draws = samples.draws(i);
         let run = |first: usize| {
             let mut tile = self.pair(r).tile();
-            let mut blocks = forms.map(|_| Vec::new());
+            let mut blocks = Vec::new();
             for first in (first..n.min(first + length)).step_by(BLOCK) {
                 tile.fill(&draws, first, BLOCK.min(n - first), p, q);
-                for (form, blocks) in forms.iter().zip(&mut blocks) {
-                    form.sum_blocks(&mut tile, [p, q], samples.groups.block_size(), blocks);
-                }
+                tile.project(p, q, pathwise);
+                sum_blocks(&tile, samples.groups.block_size(), if pathwise { 0.0 } else { 1.0 }, &mut blocks);
             }
             blocks
         };
         for batch in (0..n).step_by(length * RUNS_PER_BATCH) {
             let runs: Vec<usize> = (batch..n.min(batch + length * RUNS_PER_BATCH)).step_by(length).collect();
-            let blocks: Vec<[Vec<Block>; N]> = runs.into_par_iter().map(run).collect();
-            for (form, row) in rows.iter_mut().enumerate() {
-                blocks.iter().flat_map(|blocks| &blocks[form]).for_each(|block| row.add(block));
-            }
+            let blocks: Vec<Vec<Block>> = runs.into_par_iter().map(run).collect();
+            blocks.iter().flatten().for_each(|block| row.add(block));
         }
-        rows
+        (row.rows, row.half_square)
     }
 
     /// One replicate's gradient, (G′, k, rank), and ½|a|² (C, G).
@@ -189,7 +218,7 @@ impl CpuSession {
                 // These coefficients sum to zero: the origins drop out.
                 (p.origin, q.origin) = (vec![0.0; rank], vec![0.0; rank]);
                 let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], false);
-                self.add_blocks(r, samples, i, [&p, &q], [Form::Covariances], [row])[0].rows.clone()
+                self.add_blocks(r, samples, i, [&p, &q], true, row).0
             })
             .collect();
         for (i, row) in rows.iter().enumerate() {
@@ -250,7 +279,7 @@ impl Session for CpuSession {
             .map(|at| {
                 let (r, i) = (at / n_strata, at % n_strata);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
-                let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, table: None };
+                let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), table: None, n_strata };
                 measure_stratum(&self.pair(r), from, i, &samples)
             })
             .collect();

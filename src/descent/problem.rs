@@ -62,7 +62,8 @@ impl Problem {
             .chunks_exact(k * d)
             .map(|start| if self.reduce { Subspace::of_means(&self.teacher, start, scale) } else { Subspace::full(&self.teacher, scale) })
             .collect();
-        let unit = self.unit_problem(&subspaces)?;
+        let sampler = if self.sampler == Sampler::Auto { backend.auto_sampler() } else { self.sampler };
+        let unit = UnitProblem { sampler, ..self.unit_problem(&subspaces)? };
         let coordinates: Vec<f64> = subspaces.iter().zip(starts.chunks_exact(k * d)).flat_map(|(s, start)| s.reduce(start)).collect();
         let mut session = backend.open(&unit)?;
         session.set_means(&coordinates)?;
@@ -127,7 +128,7 @@ impl Problem {
             teacher_means: subspaces.iter().flat_map(|s| s.reduce(self.teacher.means())).collect(),
             divergence: self.divergence,
             estimator: self.estimator,
-            sampler: self.sampler.resolved(),
+            sampler: self.sampler,
             n_samples: self.n_samples,
             storage: self.storage,
             seed: self.seed,

@@ -41,7 +41,6 @@ pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Resul
     }
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
-    config.objective.sampler = config.objective.sampler.resolved();
     if config.objective.sampler != Sampler::Grid {
         config.objective.samples.get_or_insert(DEFAULT_SAMPLES);
     }

@@ -14,6 +14,7 @@ use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
+use crate::objective::divergence::Sampler;
 use crate::self_check::self_check;
 
 use super::config::Config;
@@ -75,7 +76,10 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
     (asked.tell)(&Event::Opened { why: &opened.why });
     self_check(opened.backend.as_mut())?;
     let unborn = Unborn::new(output)?;
-    let config = config.with_absolute_paths(base);
+    let mut config = config.with_absolute_paths(base);
+    if config.objective.sampler == Sampler::Auto {
+        config.objective.sampler = opened.backend.auto_sampler(); // written down, so that a resumed run draws the same
+    }
     let sitting = sitting(&asked, &opened);
     let (setting, mut fit) = prepare(&config, &setting, unborn.path(), &mut opened, &sitting)?;
     let folder = unborn.publish(output)?;

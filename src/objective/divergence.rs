@@ -39,18 +39,11 @@ pub enum Estimator {
     ScoreFunction,
 }
 
-impl Sampler {
-    /// What the engine's choice stands for.
-    pub fn resolved(self) -> Self {
-        if self == Sampler::Auto { Sampler::Philox } else { self }
-    }
-}
-
 /// Where the points of the expectation come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
-    /// The engine's choice: now `philox`.
+    /// The engine's choice: `sobol`; on GPUs, which have no Sobol points yet, `philox`.
     #[default]
     Auto,
     /// Independent draws.

@@ -16,6 +16,10 @@
 
 use super::groups::Groups;
 
+/// Dimensions in which the mix is tried. In two it had 1.2 to 3 times less variance than Stein, in 8 1.1 to 1.4 times and in 39 and
+/// more 1.05 times, where it also costs the most: Stein alone has no need of posterior means.
+pub const MOST_RANK: usize = 16;
+
 /// Groups at the least: two in each half.
 pub const LEAST_GROUPS: usize = 4;
 

@@ -10,7 +10,7 @@ const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// The four words at `counter` under `key`.
-#[inline]
+#[inline(always)] // so that loops over it become vector code
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..10 {
         let a = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);

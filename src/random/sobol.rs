@@ -6,7 +6,6 @@
 //! uniform in the cube and means over a net are unbiased. Two nets share no word, so their spread is a standard error.
 //!
 //! Numbers are kept with their bits reversed, the coarsest digit lowest, because a product carries upwards.
-//! GPU twin: `shaders/common/sobol.wgsl`.
 
 use std::sync::LazyLock;
 

@@ -1,0 +1,373 @@
+//! The Stein gradient: draws → products → softmax → coefficients, tile by tile through the strata of a patch.
+//!
+//! ```text
+//! ∂L/∂μᵢ = wᵢ( Σ_l A_l μ_l − Σ_j B_j m_j )        A_l = Eᵢ[ r_l(1 + ⟨μ_l − M, μᵢ − M⟩) ],  Σ A_l = 1
+//! ```
+//!
+//! Samples accumulate coefficients, not gradients. Of antithetic pairs one half is drawn and multiplied: the logits of −z are
+//! those of z with the sign of the product turned.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use faer::{Accum, MatMut, MatRef};
+use rayon::prelude::*;
+
+use super::patch::{Form, Patch, Table};
+use super::product;
+use super::session::Samples;
+use super::strips::{self, Columns, STRIP, Strip};
+use super::vector::Buffer;
+use crate::objective::divergence::Sampler;
+
+/// Tiles that one task works through before it hands its sums back, and tasks whose sums wait for their turn.
+const TILES_PER_TASK: usize = 8;
+const TASKS_PER_BATCH: usize = 16;
+
+/// Most rows of a tile: sums in single precision have at most so many terms.
+const MOST_ROWS: usize = 256;
+
+/// What the rows of one stratum in one tile gave to one group: coefficients and ½|a|².
+struct Block {
+    stratum: usize,
+    group: usize,
+    sides: [Vec<f32>; 2],
+    score: Option<Score>,
+    half_square: f32,
+}
+
+/// The same in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|²)·z.
+struct Score {
+    sides: [Vec<f32>; 2],
+    z: Vec<f32>,
+}
+
+/// What a stratum's samples gave, without its weight; G′ = G or, merged, 1.
+pub struct StratumSums {
+    /// (G′, rank)
+    pub rows: Vec<f64>,
+    /// (G′, rank) in the score-function form; empty unless asked for.
+    pub score_rows: Vec<f64>,
+    /// ½|a|² (G′)
+    pub half_square: Vec<f64>,
+}
+
+/// How the samples of a step become sums.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    pub samples: &'a Samples,
+    pub rank: usize,
+    /// One sum of all groups, instead of one for each.
+    pub merged: bool,
+    /// ½|a|² too, which only the two-product form can give.
+    pub with_square: bool,
+    /// Rows in the score-function form too, which need the two-product form as well.
+    pub with_score: bool,
+}
+
+/// Buffers of a thread, kept from tile to tile.
+#[derive(Default)]
+struct Scratch {
+    z: Buffer,
+    x: Buffer,
+    e: Buffer,
+    v: [Buffer; 2],
+    inverse: Buffer,
+    c: Buffer,
+    weight: Buffer,
+    masked: Buffer,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Rows of one stratum for `n` samples: whole strips, where each half of antithetic pairs is whole eights.
+pub fn rows_of(n: usize, mirrored: bool) -> usize {
+    if mirrored { 2 * (n / 2).next_multiple_of(STRIP / 2) } else { n.next_multiple_of(STRIP) }
+}
+
+impl Pass<'_> {
+    pub fn mirrored(&self) -> bool {
+        self.samples.sampler == Sampler::Antithetic
+    }
+
+    /// Samples that go through together: few enough for a tile's numbers to stay in cache, unless products outweigh the loops.
+    fn rows_per_tile(&self, patch: &Patch) -> usize {
+        let components = patch.sides[0].m + patch.sides[1].m;
+        let cached = (1usize << 17) * (self.rank / 64).max(1) / components;
+        let most = if cached == 0 { 1 } else { 1 << cached.ilog2() };
+        most.clamp(64, MOST_ROWS)
+    }
+
+    /// What each stratum's samples give.
+    pub fn run(&self, patch: &Patch) -> Vec<StratumSums> {
+        let n = self.samples.groups.n_samples;
+        let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
+        let tiles = self.tiles(patch);
+        let mut sums: Vec<[Vec<f64>; 2]> =
+            (0..patch.strata.len() * n_groups).map(|_| [0, 1].map(|s| vec![0.0; patch.sides[s].m])).collect();
+        let n_scores = if self.with_score { sums.len() } else { 0 };
+        let mut scores: Vec<[Vec<f64>; 3]> =
+            (0..n_scores).map(|_| [patch.sides[0].m, patch.sides[1].m, self.rank].map(|n| vec![0.0; n])).collect();
+        let mut squares = vec![0.0; patch.strata.len() * n_groups];
+        for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
+            let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
+                SCRATCH.with_borrow_mut(|scratch| {
+                    tiles.iter().flat_map(|(strata, run)| self.tile(patch, strata.clone(), run.clone(), scratch)).collect()
+                })
+            };
+            let blocks: Vec<Vec<Block>> =
+                if batch.len() <= TILES_PER_TASK { vec![work(batch)] } else { batch.par_chunks(TILES_PER_TASK).map(work).collect() };
+            for block in blocks.iter().flatten() {
+                let at = block.stratum * n_groups + block.group;
+                let mass = match (&self.samples.table, self.merged) {
+                    (Some(_), _) => 1.0,
+                    (None, true) => n as f64,
+                    (None, false) => self.samples.mass(block.group),
+                };
+                for (sum, part) in sums[at].iter_mut().zip(&block.sides) {
+                    sum.iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
+                }
+                if let Some(Score { sides: [a, b], z }) = &block.score {
+                    for (sum, part) in scores[at].iter_mut().zip([a, b, z]) {
+                        sum.iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
+                    }
+                }
+                squares[at] += f64::from(block.half_square) / mass;
+            }
+        }
+        let (mut p, mut q) = (vec![0.0; self.rank], vec![0.0; self.rank]);
+        let mut row = |a: &[f64], b: &[f64]| -> Vec<f64> {
+            patch.sides[0].combine(a, &mut p);
+            patch.sides[1].combine(b, &mut q);
+            p.iter().zip(&q).map(|(p, q)| p - q).collect()
+        };
+        let rows: Vec<f64> = sums.iter().flat_map(|[a, b]| row(a, b)).collect();
+        let score_rows: Vec<f64> =
+            scores.iter().flat_map(|[a, b, z]| row(a, b).iter().zip(z).map(|(v, z)| v + z).collect::<Vec<f64>>()).collect();
+        let of =
+            |values: &[f64], stratum: usize, n: usize| if values.is_empty() { Vec::new() } else { values[stratum * n..][..n].to_vec() };
+        (0..patch.strata.len())
+            .map(|s| StratumSums {
+                rows: of(&rows, s, n_groups * self.rank),
+                score_rows: of(&score_rows, s, n_groups * self.rank),
+                half_square: of(&squares, s, n_groups),
+            })
+            .collect()
+    }
+
+    /// The patch cut into tiles: a run of samples of one stratum, or all samples of several strata.
+    fn tiles(&self, patch: &Patch) -> Vec<(Range<usize>, Range<usize>)> {
+        let (n, most) = (self.samples.groups.n_samples, self.rows_per_tile(patch));
+        let rows = rows_of(n, self.mirrored());
+        if rows < most {
+            let together = most / rows;
+            let strata = patch.strata.len();
+            return (0..strata).step_by(together).map(|first| (first..strata.min(first + together), 0..n)).collect();
+        }
+        let runs = |stratum: usize| (0..n).step_by(most).map(move |first| (stratum..stratum + 1, first..n.min(first + most)));
+        (0..patch.strata.len()).flat_map(runs).collect()
+    }
+
+    fn tile(&self, patch: &Patch, strata: Range<usize>, run: Range<usize>, scratch: &mut Scratch) -> Vec<Block> {
+        let mirrored = self.mirrored();
+        let rows = rows_of(run.len(), mirrored);
+        let drawn = if mirrored { rows / 2 } else { rows };
+        let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
+        let Scratch { z, x, e, v, inverse, c, weight, masked } = scratch;
+        let z = z.take(ldz * self.rank);
+        for (t, stratum) in strata.clone().enumerate() {
+            let first = if mirrored { run.start / 2 } else { run.start };
+            self.samples.draws(patch.strata.start + stratum).distinct(first, drawn, &mut z[t * drawn..], ldz);
+        }
+        let strips = cut(&strata, rows, drawn);
+        let weight = weight.take(ld);
+        weight.fill(0.0);
+        for t in 0..strata.len() {
+            self.weigh(&run, drawn, &mut weight[t * rows..(t + 1) * rows]);
+        }
+        let parts = self.parts(&run, drawn, rows);
+        let mut blocks: Vec<Block> = strata
+            .clone()
+            .flat_map(|stratum| {
+                parts.iter().map(move |part| Block { stratum, group: part.0, sides: Default::default(), score: None, half_square: 0.0 })
+            })
+            .collect();
+        let tile = Rows { ld, ldz, n: strata.len() * drawn, rank: self.rank, strips: &strips };
+        for (s, side) in patch.sides.iter().enumerate() {
+            let columns = tile.side(side, self.with_square || self.with_score, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c]);
+            for (t, stratum) in strata.clone().enumerate() {
+                for (part, (_, range)) in parts.iter().enumerate() {
+                    let (strips, weight) = select(&strips, rows, t, range, weight, masked);
+                    let mut out = vec![0.0; side.m];
+                    match side.form {
+                        Form::Gram(_) if !(self.with_square || self.with_score) => {
+                            strips::gram_coefficients(&columns, &strips, &side.inner[stratum * side.m..][..side.m], weight, &mut out);
+                        }
+                        _ => strips::product_coefficients(&columns, &strips, weight, &mut out),
+                    }
+                    let block = &mut blocks[t * parts.len() + part];
+                    block.sides[s] = out;
+                    if self.with_score {
+                        let score = block.score.get_or_insert_with(|| Score { sides: Default::default(), z: vec![0.0; self.rank] });
+                        score.sides[s] = vec![0.0; side.m];
+                        strips::responsibilities(&columns, &strips, weight, &mut score.sides[s]);
+                    }
+                }
+            }
+        }
+        if self.with_square || self.with_score {
+            let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
+            for t in 0..strata.len() {
+                for (part, (_, range)) in parts.iter().enumerate() {
+                    let (strips, weight) = select(&strips, rows, t, range, weight, masked);
+                    let block = &mut blocks[t * parts.len() + part];
+                    if self.with_square {
+                        block.half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
+                    }
+                    if let Some(score) = &mut block.score {
+                        strips::energy_sums([v, w], ld, &strips, weight, z, ldz, &mut score.z);
+                    }
+                }
+            }
+        }
+        blocks
+    }
+
+    /// The weights of a stratum's rows; zero where there is no sample.
+    fn weigh(&self, run: &Range<usize>, drawn: usize, weight: &mut [f32]) {
+        if let Some((_, weights)) = &self.samples.table {
+            weight[..run.len()].copy_from_slice(&weights[run.clone()]);
+        } else if self.mirrored() {
+            weight.chunks_exact_mut(drawn).for_each(|half| half[..run.len() / 2].fill(1.0));
+        } else {
+            weight[..run.len()].fill(1.0);
+        }
+    }
+
+    /// The groups that a run of samples falls in, each with the rows (in a stratum's own) that are its samples.
+    fn parts(&self, run: &Range<usize>, drawn: usize, rows: usize) -> Vec<(usize, Option<[Range<usize>; 2]>)> {
+        let size = self.samples.groups.group_size;
+        if self.merged {
+            return vec![(0, None)];
+        }
+        if run.start / size == (run.end - 1) / size {
+            return vec![(run.start / size, None)];
+        }
+        let mirrored = self.mirrored();
+        (run.start / size..=(run.end - 1) / size)
+            .map(|g| {
+                let samples = (g * size).max(run.start) - run.start..((g + 1) * size).min(run.end) - run.start;
+                let rows = if mirrored {
+                    let pairs = samples.start / 2..samples.end / 2;
+                    [pairs.clone(), drawn + pairs.start..drawn + pairs.end]
+                } else {
+                    [samples, rows..rows]
+                };
+                (g, Some(rows))
+            })
+            .collect()
+    }
+}
+
+/// The rows of a tile.
+struct Rows<'a> {
+    ld: usize,
+    ldz: usize,
+    n: usize,
+    rank: usize,
+    strips: &'a [Strip],
+}
+
+impl Rows<'_> {
+    /// Exponentials and what the coefficients need besides, of one mixture.
+    fn side<'b>(
+        &self,
+        side: &Table,
+        products: bool,
+        z: &[f32],
+        [x, e]: [&'b mut Buffer; 2],
+        v: &mut Buffer,
+        [inverse, c]: [&'b mut Buffer; 2],
+    ) -> Columns<'b> {
+        let (ld, m, rank) = (self.ld, side.m, self.rank);
+        let rows = self.strips.len() * STRIP;
+        let matrix = |values, ld, rows, columns| MatRef::from_column_major_slice(values, ld, columns).subrows(0, rows);
+        fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
+            MatMut::from_column_major_slice_mut(values, ld, columns).subrows_mut(0, rows)
+        }
+        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, m); // rank × m
+        let (inverse, c, e) = (inverse.take(ld), c.take(ld), e.take(ld * m));
+        let x = x.take(ld * m);
+        product(
+            target(&mut x[..self.ldz * m], self.ldz, self.n, m),
+            Accum::Replace,
+            matrix(&z[..self.ldz * rank], self.ldz, self.n, rank),
+            epsilon,
+        );
+        strips::softmax(x, self.ldz, self.strips, &side.offset, m, e, ld, inverse);
+        match &side.form {
+            Form::Gram(squares) if !products => {
+                let squares = MatRef::from_column_major_slice(squares, m, m);
+                product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
+                strips::gram_offsets(e, x, ld, self.strips, &side.inner, m, inverse, c);
+            }
+            _ => {
+                let v = v.take(ld * rank);
+                product(target(v, ld, rows, rank), Accum::Replace, matrix(e, ld, rows, m), epsilon.transpose());
+                strips::turn_to_centre(v, ld, self.strips, &side.centre, rank, inverse, c);
+                product(target(x, ld, rows, m), Accum::Replace, matrix(v, ld, rows, rank), epsilon);
+            }
+        }
+        Columns { m, ld, e, u: x, inverse, c }
+    }
+}
+
+/// Rows between columns: whole cache lines, and an odd number of them, so that columns do not fall on the same places of a cache.
+fn padded(rows: usize) -> usize {
+    rows.next_multiple_of(2 * STRIP) + STRIP
+}
+
+/// The strips of some strata with `rows` rows each, of which `drawn` are drawn and the rest are their negatives.
+fn cut(strata: &Range<usize>, rows: usize, drawn: usize) -> Vec<Strip> {
+    let source = |t: usize, row: usize| if row < drawn { (t * drawn + row, 1.0) } else { (t * drawn + row - drawn, -1.0) };
+    strata
+        .clone()
+        .enumerate()
+        .flat_map(|(t, stratum)| {
+            (0..rows).step_by(STRIP).map(move |row| Strip {
+                row: t * rows + row,
+                stratum,
+                low: source(t, row),
+                high: source(t, row + STRIP / 2),
+            })
+        })
+        .collect()
+}
+
+/// The strips of stratum t that hold the rows of `range`, and weights that are zero elsewhere; all of them for `None`.
+fn select<'a>(
+    strips: &[Strip],
+    rows: usize,
+    t: usize,
+    range: &Option<[Range<usize>; 2]>,
+    weight: &'a [f32],
+    masked: &'a mut Buffer,
+) -> (Vec<Strip>, &'a [f32]) {
+    let own = &strips[t * rows / STRIP..(t + 1) * rows / STRIP];
+    let Some(ranges) = range else { return (own.to_vec(), weight) };
+    let masked = masked.take(weight.len());
+    let mut chosen = Vec::new();
+    for strip in own {
+        let local = strip.row - t * rows;
+        if ranges.iter().any(|range| range.start < local + STRIP && local < range.end) {
+            for i in 0..STRIP {
+                let inside = ranges.iter().any(|range| range.contains(&(local + i)));
+                masked[strip.row + i] = if inside { weight[strip.row + i] } else { 0.0 };
+            }
+            chosen.push(*strip);
+        }
+    }
+    (chosen, masked)
+}

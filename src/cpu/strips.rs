@@ -1,0 +1,277 @@
+//! The loops of the Stein pass over strips of sixteen rows: softmax, then the coefficients in either of their two forms.
+//!
+//! Matrices are column-major, one column per component or coordinate. Exponentials stay unnormalised; `inverse` holds 1/Σ of each
+//! row, so no pass only divides. Sums over rows: sixteen lanes in row order, then a tree.
+
+use std::f32::consts::LOG2_E;
+
+use super::vector::vector_fn;
+
+/// Rows that are worked on at a time.
+pub const STRIP: usize = 16;
+
+/// Sixteen rows of one stratum, and where their logits come from: two runs of eight rows of a product, each with its sign.
+#[derive(Debug, Clone, Copy)]
+pub struct Strip {
+    pub row: usize,
+    /// The stratum's place in its patch.
+    pub stratum: usize,
+    pub low: (usize, f32),
+    pub high: (usize, f32),
+}
+
+/// One side's numbers of a tile.
+pub struct Columns<'a> {
+    /// Components.
+    pub m: usize,
+    /// Rows between columns.
+    pub ld: usize,
+    /// exp(logit − peak), ld × m.
+    pub e: &'a [f32],
+    /// D·e (Gram form) or ⟨ε_l, v⟩ (two products), ld × m.
+    pub u: &'a [f32],
+    /// 1/Σe, ld.
+    pub inverse: &'a [f32],
+    /// What the other terms of the coefficient add up to, ld.
+    pub c: &'a [f32],
+}
+
+/// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ where the true value is smaller.
+#[inline(always)]
+fn exp2(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
+    let x = if x < -126.0 { -126.0 } else { x };
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let p = 1.535_336_2e-4f32;
+    let p = p.mul_add(r, 1.339_887_4e-3);
+    let p = p.mul_add(r, 9.618_437e-3);
+    let p = p.mul_add(r, 5.550_332_5e-2);
+    let p = p.mul_add(r, 2.402_264_8e-1);
+    let p = p.mul_add(r, 6.931_472e-1);
+    let p = p.mul_add(r, 1.0);
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+#[inline(always)]
+fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
+    values[at..at + N].try_into().expect("N numbers")
+}
+
+#[inline(always)]
+fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; STRIP] {
+    (&mut values[at..at + STRIP]).try_into().expect("sixteen numbers")
+}
+
+#[inline(always)]
+fn tree(mut sum: [f32; STRIP]) -> f32 {
+    let mut half = STRIP / 2;
+    while half > 0 {
+        for i in 0..half {
+            sum[i] += sum[i + half];
+        }
+        half /= 2;
+    }
+    sum[0]
+}
+
+vector_fn! {
+    /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m).
+    pub fn softmax(x: &[f32], ldx: usize, strips: &[Strip], offset: &[f32], m: usize, e: &mut [f32], ld: usize, inverse: &mut [f32]) {
+        for strip in strips {
+            let offset = &offset[strip.stratum * m..][..m];
+            let (low_scale, high_scale) = (strip.low.1 * LOG2_E, strip.high.1 * LOG2_E);
+            let mut peak = [f32::MIN; STRIP];
+            for l in 0..m {
+                let (low, high) = (lanes::<8>(x, l * ldx + strip.low.0), lanes::<8>(x, l * ldx + strip.high.0));
+                let mut y = [0.0; STRIP];
+                for i in 0..8 {
+                    y[i] = low[i].mul_add(low_scale, offset[l]);
+                    y[8 + i] = high[i].mul_add(high_scale, offset[l]);
+                }
+                for i in 0..STRIP {
+                    peak[i] = if y[i] > peak[i] { y[i] } else { peak[i] };
+                }
+                *lanes_mut(e, l * ld + strip.row) = y;
+            }
+            let mut mass = [0.0; STRIP];
+            for l in 0..m {
+                let y = lanes_mut(e, l * ld + strip.row);
+                for i in 0..STRIP {
+                    y[i] = exp2(y[i] - peak[i]);
+                    mass[i] += y[i];
+                }
+            }
+            *lanes_mut(inverse, strip.row) = mass.map(|mass| 1.0 / mass);
+        }
+    }
+}
+
+vector_fn! {
+    /// c = Σ r_l (inner_l − (Dr)_l) of each row, from e and u = D·e.
+    pub fn gram_offsets(e: &[f32], u: &[f32], ld: usize, strips: &[Strip], inner: &[f32], m: usize, inverse: &[f32], c: &mut [f32]) {
+        for strip in strips {
+            let inner = &inner[strip.stratum * m..][..m];
+            let scale = *lanes::<STRIP>(inverse, strip.row);
+            let mut sum = [0.0; STRIP];
+            for l in 0..m {
+                let (e, u) = (lanes::<STRIP>(e, l * ld + strip.row), lanes::<STRIP>(u, l * ld + strip.row));
+                for i in 0..STRIP {
+                    sum[i] = e[i].mul_add((-u[i]).mul_add(scale[i], inner[l]), sum[i]);
+                }
+            }
+            let c = lanes_mut(c, strip.row);
+            for i in 0..STRIP {
+                c[i] = sum[i] * scale[i];
+            }
+        }
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)) over the rows of `strips`, all of one stratum.
+    pub fn gram_coefficients(side: &Columns, strips: &[Strip], inner: &[f32], weight: &[f32], out: &mut [f32]) {
+        for l in 0..side.m {
+            let mut sum = [0.0; STRIP];
+            for strip in strips {
+                let at = l * side.ld + strip.row;
+                let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
+                let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
+                let weight = lanes::<STRIP>(weight, strip.row);
+                for i in 0..STRIP {
+                    let t = u[i].mul_add(scale[i], c[i] - inner[l]);
+                    sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(t.mul_add(0.5, 1.0), sum[i]);
+                }
+            }
+            out[l] = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
+    /// v (ld × rank), which holds Σ e_l ε_l, becomes centre − Σ r_l ε_l, and c = ⟨Σ r_l ε_l, v⟩; `centre` (strata, rank).
+    pub fn turn_to_centre(v: &mut [f32], ld: usize, strips: &[Strip], centre: &[f32], rank: usize, inverse: &[f32], c: &mut [f32]) {
+        for strip in strips {
+            let centre = &centre[strip.stratum * rank..][..rank];
+            let scale = *lanes::<STRIP>(inverse, strip.row);
+            let mut sum = [0.0f32; STRIP];
+            for axis in 0..rank {
+                let v = lanes_mut(v, axis * ld + strip.row);
+                for i in 0..STRIP {
+                    let mean = v[i] * scale[i];
+                    v[i] = centre[axis] - mean;
+                    sum[i] = mean.mul_add(v[i], sum[i]);
+                }
+            }
+            *lanes_mut(c, strip.row) = sum;
+        }
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l(1 + u_l − c) over the rows of `strips`.
+    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+        for l in 0..side.m {
+            let mut sum = [0.0; STRIP];
+            for strip in strips {
+                let at = l * side.ld + strip.row;
+                let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
+                let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
+                let weight = lanes::<STRIP>(weight, strip.row);
+                for i in 0..STRIP {
+                    sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(1.0 + (u[i] - c[i]), sum[i]);
+                }
+            }
+            out[l] = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l over the rows of `strips`.
+    pub fn responsibilities(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+        for l in 0..side.m {
+            let mut sum = [0.0; STRIP];
+            for strip in strips {
+                let e = lanes::<STRIP>(side.e, l * side.ld + strip.row);
+                let (scale, weight) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(weight, strip.row));
+                for i in 0..STRIP {
+                    sum[i] = e[i].mul_add(weight[i] * scale[i], sum[i]);
+                }
+            }
+            out[l] = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
+    /// out_c = Σ weight·(½|w|² − ½|v|²)·z_c over the rows of `strips`, for v, w (ld × rank) and the draws (ldz × rank).
+    pub fn energy_sums(vw: [&[f32]; 2], ld: usize, strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
+        let mut sums = vec![[0.0f32; STRIP]; out.len()];
+        for strip in strips {
+            let mut energy = [0.0f32; STRIP];
+            for axis in 0..out.len() {
+                let [v, w] = vw.map(|v| lanes::<STRIP>(v, axis * ld + strip.row));
+                for i in 0..STRIP {
+                    energy[i] = (w[i] - v[i]).mul_add(w[i] + v[i], energy[i]);
+                }
+            }
+            let weight = lanes::<STRIP>(weight, strip.row);
+            for i in 0..STRIP {
+                energy[i] *= 0.5 * weight[i] * if i < 8 { strip.low.1 } else { strip.high.1 };
+            }
+            for (axis, sum) in sums.iter_mut().enumerate() {
+                let (low, high) = (lanes::<8>(z, axis * ldz + strip.low.0), lanes::<8>(z, axis * ldz + strip.high.0));
+                for i in 0..8 {
+                    sum[i] = energy[i].mul_add(low[i], sum[i]);
+                    sum[8 + i] = energy[8 + i].mul_add(high[i], sum[8 + i]);
+                }
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
+    /// Σ weight·½|w − v|² over the rows of `strips`, for v, w (ld × rank).
+    pub fn half_square(v: &[f32], w: &[f32], ld: usize, rank: usize, strips: &[Strip], weight: &[f32]) -> f32 {
+        let mut sum = [0.0f32; STRIP];
+        for strip in strips {
+            let mut square = [0.0f32; STRIP];
+            for axis in 0..rank {
+                let (v, w) = (lanes::<STRIP>(v, axis * ld + strip.row), lanes::<STRIP>(w, axis * ld + strip.row));
+                for i in 0..STRIP {
+                    square[i] = (w[i] - v[i]).mul_add(w[i] - v[i], square[i]);
+                }
+            }
+            let weight = lanes::<STRIP>(weight, strip.row);
+            for i in 0..STRIP {
+                sum[i] += 0.5 * weight[i] * square[i];
+            }
+        }
+        tree(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp2_is_within_two_ulp() {
+        let mut worst = 0.0f64;
+        for i in 0..1_000_000 {
+            let x = -125.9 * (i as f32 / 1e6);
+            let exact = f64::from(x).exp2();
+            let ulp = f64::from((exact as f32).next_up() - exact as f32);
+            let err = (f64::from(exp2(x)) - exact).abs() / ulp;
+            assert!(err.is_finite(), "2^{x}");
+            worst = worst.max(err);
+        }
+        assert!(worst <= 2.0, "{worst} ULP");
+        assert_eq!(exp2(0.0), 1.0);
+        assert!(exp2(-1e30) <= 2e-38 && exp2(f32::NAN).is_nan());
+    }
+}
