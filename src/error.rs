@@ -64,6 +64,14 @@ pub enum Error {
     /// Stopped by Ctrl-C or SIGTERM; a checkpoint was kept (exit 130).
     #[error("interrupted at step {step}; `mixscore resume {}` goes on from there.", folder.display())]
     Interrupted { step: u64, folder: PathBuf },
+
+    /// A sweep stopped by Ctrl-C or SIGTERM; what is done is kept (exit 130).
+    #[error("interrupted with {done} of {cells} cells done; the same command goes on from there.")]
+    SweepInterrupted { done: usize, cells: usize },
+
+    /// Cells of a sweep that failed, while the others were run (the exit code of the first one's error).
+    #[error("{failed} of {cells} cells failed; the first: {first} The same command tries them again.")]
+    CellsFailed { failed: usize, cells: usize, first: String, code: u8 },
 }
 
 impl Error {
@@ -78,7 +86,8 @@ impl Error {
             Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,
             Error::Checkpoint { .. } => 7,
             Error::SelfCheck { .. } => 8,
-            Error::Interrupted { .. } => 130,
+            Error::Interrupted { .. } | Error::SweepInterrupted { .. } => 130,
+            Error::CellsFailed { code, .. } => *code,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use crate::objective::estimator::{LEAST_GROUPS, MOST_RANK};
 use crate::objective::groups::Groups;
+use crate::objective::neighbours::Neighbours;
 
 /// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct UnitProblem {
     /// Samples per stratum; for a grid the most nodes, where `None` means as many as 1e-10 takes.
     pub n_samples: Option<usize>,
     pub storage: Storage,
+    /// What a row may leave out; a device that leaves nothing out may ignore it.
+    pub neighbours: Neighbours,
     pub seed: u64,
 }
 
@@ -130,8 +133,7 @@ pub trait Backend: Send {
         Vec::new()
     }
 
-    /// What `auto` stands for on this device. Sobol points never had more variance than independent draws or antithetic pairs
-    /// (`cargo bench --bench variance`).
+    /// What `auto` stands for on this device in few dimensions: the points with the least variance that it has.
     fn auto_sampler(&self) -> Sampler {
         Sampler::Sobol
     }
@@ -176,6 +178,14 @@ pub trait Session {
     /// # Errors
     /// Those of the device. Means that became non-finite are no error here: the caller looks.
     fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()>;
+
+    /// The largest certified bias of a row of ∂L/∂μ from components that a step at the current means leaves out (Euclidean norm).
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn certified_bias(&mut self) -> Result<f64> {
+        Ok(0.0)
+    }
 
     /// What the metrics need, at `n_samples` points per component of `from`, drawn for `step` independently of the steps' draws.
     ///

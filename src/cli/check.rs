@@ -191,6 +191,7 @@ pub(super) fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize
         sampler: Sampler::Philox,
         n_samples: Some(n_samples),
         storage: Storage::F32,
+        neighbours: crate::objective::neighbours::Neighbours::Exact,
         seed: 0,
     };
     (problem, student)

@@ -1,15 +1,21 @@
 //! `mixscore evaluate`: what can be said about a student, with standard errors, and what Fisher divergences cannot see.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::Common;
-use super::pair::{Pair, check_finite, plus_minus};
+use super::pair::{Pair, check_finite};
 use crate::descent::fit::Divergences;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
+use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
+use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
+use crate::mixture::{GaussianMixture, is_same_variance};
 use crate::objective::groups::Estimate;
 use crate::report::BLIND;
+use crate::report::number::{plus_minus, short};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -21,50 +27,141 @@ pub struct Arguments {
     /// Heat-flow time t added to both variances: divergences and total variation are then of the smoothed densities, coverage of the means.
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true, value_name = "T")]
     noise: f64,
+    /// KL(student ‖ teacher) once more, as the integral of the reverse Fisher divergence over noise: the two must agree.
+    #[arg(long)]
+    annealed: bool,
+    /// Of a file of several replicates, means (R, k, d), only this one, from 0 on; left out: all, as lists.
+    #[arg(long, value_name = "N")]
+    replicate: Option<usize>,
+}
+
+/// What there is to say of one replicate.
+struct Evaluated {
+    divergences: Divergences,
+    coverage: Coverage,
+    matched: f64,
+    annealed: Option<Annealed>,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    let (student, teacher) = arguments.pair.read()?;
+    let teachers = mixtures(&arguments.pair.teacher)?;
+    let students = chosen(mixtures(&arguments.pair.student)?, arguments)?;
+    let teacher = |r: usize| &teachers[arguments.replicate.unwrap_or(r) % teachers.len()];
+    if teachers.len() > 1 && arguments.replicate.map_or(students.len(), |r| r + 1) > teachers.len() {
+        return Err(Error::bad_input(format!("there are {} teachers for more replicates", teachers.len()), "Give both files of one run"));
+    }
+    students.iter().enumerate().try_for_each(|(r, student)| compatible(student, teacher(r)))?;
     let seed = common.seed.unwrap_or(0);
-    let problem = Problem {
+    let problem = |r: usize| Problem {
         seed,
         noise: arguments.noise,
         n_samples: Some(arguments.samples),
-        ..Problem::new(student.weights().to_vec(), teacher.clone())
+        first_replicate: arguments.replicate.unwrap_or(r) as u32,
+        ..Problem::new(students[r].weights().to_vec(), teacher(r).clone())
     };
-    problem.validate(student.means())?; // before a device is looked for
+    problem(0).validate(students[0].means())?; // before a device is looked for
     let mut opened = common.open_device()?;
-    let mut fit = problem.open(&mut *opened.backend, student.means())?;
-    let Some(&divergences) = fit.measure(arguments.samples, 0)?.first() else {
-        return Err(Error::bad_input("the problem has no replicate", "Report this as a bug"));
-    };
-    let rows = rows(&divergences);
-    for (name, e) in rows {
-        check_finite(name, &[e.value, e.standard_error])?;
-    }
-    let coverage = metrics::coverage(&teacher, student.means(), student.weights());
-    let matched = metrics::matched_distance(&teacher, student.means(), student.weights());
-    if common.json {
-        let mut object = json!({
-            "schema": "mixscore.evaluate/1",
-            "coverage": coverage.share,
-            "covered": coverage.covered,
-            "teacher_components": coverage.n_teacher_components,
-            "student_weight": coverage.student_weight,
-            "coverage_radius": COVERAGE_RADIUS,
-            "matched_distance": matched,
-            "samples": arguments.samples,
-            "noise": arguments.noise,
-            "seed": seed,
-            "device": opened.backend.describe(),
-            "note": BLIND,
-        });
-        for (name, e) in rows {
-            object[name] = serde_json::to_value(e).unwrap_or(Value::Null);
+    let mut all = Vec::with_capacity(students.len());
+    for (r, student) in students.iter().enumerate() {
+        let problem = problem(r);
+        let divergences = problem.open(&mut *opened.backend, student.means())?.measure(arguments.samples, 0)?[0];
+        for (name, e) in rows(&divergences) {
+            check_finite(name, &[e.value, e.standard_error])?;
         }
-        return common.print_json(&object);
+        let annealed =
+            arguments.annealed.then(|| annealed_kl(&problem, student.means(), &mut *opened.backend, arguments.samples)).transpose()?;
+        all.push(Evaluated {
+            divergences,
+            coverage: metrics::coverage(teacher(r), student.means(), student.weights()),
+            matched: metrics::matched_distance(teacher(r), student.means(), student.weights()),
+            annealed,
+        });
     }
-    common.print(&table(&rows, arguments.noise, &coverage, matched))
+    if common.json {
+        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe()));
+    }
+    let tables: Vec<String> =
+        all.iter().enumerate().map(|(r, one)| if all.len() > 1 { format!("replicate {r}\n{}", table(one)) } else { table(one) }).collect();
+    let noisy = if arguments.noise > 0.0 { format!("{}.\n", smoothed(arguments.noise)) } else { String::new() };
+    common.print(&format!("{}\n{noisy}{BLIND}", tables.join("\n")))
+}
+
+/// The mixture of a file, or those of its replicates, which share weights and variance.
+fn mixtures(path: &Path) -> Result<Vec<GaussianMixture>> {
+    let Array { shape, values } = read_means(path)?;
+    let [_, k, d] = shape[..] else { return Ok(vec![read_mixture(path)?]) };
+    let weights = read_weights(path)?.unwrap_or_else(|| vec![1.0 / k as f64; k]);
+    let variance = read_variance(path)?.unwrap_or(1.0);
+    let mixture = |means: &[f64]| GaussianMixture::new(weights.clone(), means.to_vec(), d, variance);
+    let all = values.chunks_exact((k * d).max(1)).map(mixture).collect::<Result<Vec<_>>>()?;
+    if all.is_empty() { Err(Error::bad_file(path, format!("means has shape {shape:?}"), "Give (k, d) or (R, k, d)")) } else { Ok(all) }
+}
+
+fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<Vec<GaussianMixture>> {
+    match arguments.replicate {
+        None => Ok(students),
+        Some(r) if r < students.len() => Ok(vec![students.swap_remove(r)]),
+        Some(r) => Err(Error::Usage {
+            what: format!("--replicate {r}: {} has {}", arguments.pair.student.display(), students.len()),
+            remedy: format!("Give a number from 0 to {}", students.len() - 1),
+        }),
+    }
+}
+
+fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Result<()> {
+    if student.n_features() != teacher.n_features() {
+        return Err(Error::bad_input(
+            format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
+            "Give two mixtures of the same dimension",
+        ));
+    }
+    if !is_same_variance(student.variance(), teacher.variance()) {
+        return Err(Error::bad_input(
+            format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
+            "Student and teacher of one problem share their variance; write the same `variance` into both files",
+        ));
+    }
+    Ok(())
+}
+
+/// One JSON object; of several replicates every result is a list.
+fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> Value {
+    let listed = |of: &dyn Fn(&Evaluated) -> Value| match all {
+        [one] => of(one),
+        all => Value::Array(all.iter().map(of).collect()),
+    };
+    let estimate = |e: Estimate| serde_json::to_value(e).unwrap_or(Value::Null);
+    let mut object = json!({
+        "schema": "mixscore.evaluate/1",
+        "replicates": all.len(),
+        "coverage": listed(&|one| json!(one.coverage.share)),
+        "covered": listed(&|one| json!(one.coverage.covered)),
+        "teacher_components": all[0].coverage.n_teacher_components,
+        "student_weight": listed(&|one| json!(one.coverage.student_weight)),
+        "coverage_radius": COVERAGE_RADIUS,
+        "matched_distance": listed(&|one| json!(one.matched)),
+        "samples": arguments.samples,
+        "noise": arguments.noise,
+        "seed": seed,
+        "device": device,
+        "note": BLIND,
+    });
+    for (at, (name, _)) in rows(&all[0].divergences).iter().enumerate() {
+        object[*name] = listed(&|one| estimate(rows(&one.divergences)[at].1));
+    }
+    if arguments.annealed {
+        object["kl_annealed"] = listed(&|one| {
+            one.annealed.map_or(Value::Null, |a| {
+                json!({
+                    "value": a.kl.value,
+                    "standard_error": a.kl.standard_error,
+                    "quadrature_error": a.quadrature_error,
+                    "levels": a.n_levels,
+                })
+            })
+        });
+    }
+    object
 }
 
 fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
@@ -77,13 +174,18 @@ fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
     ]
 }
 
-fn table(rows: &[(&str, Estimate)], noise: f64, coverage: &Coverage, matched: f64) -> String {
-    let mut text: String = rows.iter().map(|(name, e)| format!("{name:<20}{}\n", plus_minus(*e))).collect();
-    let Coverage { covered, n_teacher_components, .. } = coverage;
-    text += &format!("{:<20}{covered} of {n_teacher_components} teacher components have a student within {COVERAGE_RADIUS}σ\n", "coverage");
-    text += &format!("{:<20}{matched:.6e}\n\n", "matched_distance");
-    if noise > 0.0 {
-        text += &format!("{}.\n", smoothed(noise));
+fn table(one: &Evaluated) -> String {
+    let line = |name: &str, e: Estimate| format!("{name:<20}{}\n", plus_minus(e.value, e.standard_error));
+    let mut text: String = rows(&one.divergences).iter().map(|(name, e)| line(name, *e)).collect();
+    if let Some(a) = one.annealed {
+        text += line("kl_annealed", a.kl).trim_end();
+        let apart = (a.kl.value - one.divergences.kl_student_teacher.value).abs();
+        let known = 3.0 * a.kl.standard_error.hypot(one.divergences.kl_student_teacher.standard_error) + a.quadrature_error;
+        let verdict = if apart <= known { "agrees with" } else { "DISAGREES with" };
+        text += &format!(", quadrature ± {} over {} noises; {verdict} kl_student_teacher\n", short(a.quadrature_error), a.n_levels);
     }
-    text + BLIND
+    let Coverage { covered, n_teacher_components: n, .. } = one.coverage;
+    let s = if n == 1 { "" } else { "s" };
+    text += &format!("{:<20}{covered} of {n} teacher component{s} with a student within {COVERAGE_RADIUS}σ\n", "coverage");
+    text + &format!("{:<20}{}\n", "matched_distance", short(one.matched))
 }

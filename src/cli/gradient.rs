@@ -13,6 +13,7 @@ use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;
+use crate::objective::neighbours::Neighbours;
 
 /// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
 const FEW_GROUPS: usize = 8;
@@ -42,6 +43,9 @@ pub struct Arguments {
     /// How a GPU stores means and draws.
     #[arg(long, value_enum, default_value_t)]
     storage: Storage,
+    /// What rows may leave out: auto, exact, or the bias that a row may have, per weight and in units of σ.
+    #[arg(long, default_value = "auto", value_name = "auto|exact|B")]
+    neighbours: Neighbours,
     /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error.
     #[arg(long, value_name = "G.npz")]
     output: PathBuf,
@@ -65,6 +69,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if let Some(coarse) = fit.coarse_grid()? {
         common.say(&coarse);
     }
+    let certified_bias = fit.certified_bias()?;
     let norm = norm(&result);
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
@@ -79,6 +84,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "sampler": fit.sampler(),
             "samples": problem.n_samples,
             "n_groups": result.n_groups,
+            "certified_bias": certified_bias,
             "subspace_dimensions": fit.rank(),
             "seed": problem.seed,
             "device": opened.backend.describe(),
@@ -101,6 +107,7 @@ impl Arguments {
             noise: self.noise,
             reduce: !self.no_reduce,
             storage: self.storage,
+            neighbours: self.neighbours,
             seed,
             ..Problem::new(student.weights().to_vec(), teacher)
         }

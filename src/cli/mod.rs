@@ -23,6 +23,7 @@ pub mod run;
 pub mod sample;
 pub mod score;
 pub mod shaders;
+pub mod sweep;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
 #[derive(Parser)]
@@ -55,6 +56,8 @@ pub struct Common {
 pub enum Verb {
     /// Run one experiment, from a config file or a built-in preset, into a run folder.
     Run(run::Arguments),
+    /// Run a grid of experiments, from a config file or a built-in preset; finished cells are kept and skipped.
+    Sweep(sweep::Arguments),
     /// Go on with a stopped or killed run from its newest good checkpoint, bit for bit.
     Resume(resume::Arguments),
     /// Write DIR/report.html from a run folder.
@@ -103,6 +106,7 @@ fn dispatch(cli: &Cli) -> Result<()> {
     let common = &cli.common;
     match &cli.verb {
         Verb::Run(arguments) => run::run(common, arguments),
+        Verb::Sweep(arguments) => sweep::run(common, arguments),
         Verb::Resume(arguments) => resume::run(common, arguments),
         Verb::Report(arguments) => report::run(common, arguments),
         Verb::Gradient(arguments) => gradient::run(common, arguments),

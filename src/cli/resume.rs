@@ -24,6 +24,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
         interrupted: progress::interruption(),
         tell: &mut |event: &Event| progress.show(event),
+        report: true,
     };
     let outcome = crate::experiment::run::resume(&arguments.folder, asked)?;
     progress::conclude(common, &outcome)

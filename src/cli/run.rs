@@ -25,6 +25,9 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let source = source(&arguments.config)?;
     let config = reading::config_from(&source.text, &arguments.overrides, common.seed)?;
+    if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
+        common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", arguments.config));
+    }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
     let asked = Asked {
@@ -32,20 +35,21 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
         interrupted: progress::interruption(),
         tell: &mut |event: &Event| progress.show(event),
+        report: true,
     };
     let outcome = crate::experiment::run::run(&config, &source.base, &output, asked)?;
     progress::conclude(common, &outcome)
 }
 
 /// A config's text, the name of its runs, and where its relative paths start.
-struct Source {
-    text: String,
-    name: String,
-    base: PathBuf,
+pub(super) struct Source {
+    pub text: String,
+    pub name: String,
+    pub base: PathBuf,
 }
 
 /// A file of that name, else the preset of that name.
-fn source(name: &str) -> Result<Source> {
+pub(super) fn source(name: &str) -> Result<Source> {
     let path = Path::new(name);
     if !path.is_file()
         && let Some(preset) = presets::find(name)

@@ -7,6 +7,7 @@
 mod draws;
 mod evaluate;
 mod lanes;
+mod lists;
 mod measure;
 mod nets;
 mod patch;

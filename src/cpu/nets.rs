@@ -13,28 +13,40 @@ const RUN: usize = 256;
 
 /// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns lie `ld` apart.
 pub fn fill(draws: &Draws, first: usize, rows: usize, z: &mut [f32], ld: usize) {
-    for (c, column) in z.chunks_mut(ld).take(COORDINATES).enumerate() {
-        let mut s = 0;
-        while s < rows {
-            let (net, index) = ((first + s) / draws.group_size, (first + s) % draws.group_size);
-            let end = rows.min(s + draws.group_size - index);
-            let scramble = sobol::scrambles(draws.key, draws.step, draws.stratum, net as u32, c as u32 / 2)[c % 2];
-            points(&sobol::directions()[c], index as u32, scramble, &mut column[s..end]);
-            s = end;
+    let directions = sobol::directions();
+    let mut s = 0;
+    while s < rows {
+        let (net, index) = ((first + s) / draws.group_size, (first + s) % draws.group_size);
+        let end = rows.min(s + draws.group_size - index);
+        for (pair, columns) in z.chunks_mut(2 * ld).take(COORDINATES / 2).enumerate() {
+            let scrambles = sobol::scrambles(draws.key, draws.step, draws.stratum, net as u32, pair as u32);
+            for (half, column) in columns.chunks_mut(ld).enumerate() {
+                points(&directions[2 * pair + half], index as u32, scrambles[half], &mut column[s..end]);
+            }
         }
+        s = end;
     }
 }
 
 vector_fn! {
     /// One coordinate of the points from `index` on.
     fn points(directions: &[u32; DIGITS], index: u32, scramble: Scramble, out: &mut [f32]) {
-        let place = |index: u32| (0..DIGITS).fold(0, |x, j| x ^ if index >> j & 1 == 1 { directions[j] } else { 0 });
-        let low: [u32; LANES] = std::array::from_fn(|lane| place(lane as u32));
+        // The exclusive or of the directions where the index has ones: of its last four digits for every lane, of the others once.
+        let mut low = [0u32; LANES];
+        for j in 0..4 {
+            for lane in 0..LANES {
+                low[lane] ^= directions[j] & 0u32.wrapping_sub(lane as u32 >> j & 1);
+            }
+        }
         let mut done = 0;
         while done < out.len() {
             // Sixteen indices that differ in their last four digits alone; the first run may begin within them.
             let skip = (index as usize + done) % LANES;
-            let high = place(index + done as u32 - skip as u32);
+            let (mut high, mut rest, mut j) = (0, (index as usize + done) / LANES, 4);
+            while rest > 0 {
+                high ^= directions[j] & 0u32.wrapping_sub(rest as u32 & 1);
+                (rest, j) = (rest >> 1, j + 1);
+            }
             let mut normals = [0.0; LANES];
             for lane in 0..LANES {
                 normals[lane] = normal_f32(sobol::scrambled(high ^ low[lane], scramble));

@@ -8,6 +8,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::session::Pair;
@@ -22,7 +24,7 @@ const MOST_ROWS: usize = 512;
 /// Distance between strata that may share an origin: rounding is about 6e-8 of its square with two products, and of the distance
 /// itself in Gram form.
 const RADIUS: f64 = 16.0;
-const RADIUS_GRAM: f64 = 64.0;
+const RADIUS_GRAM: f64 = 128.0;
 
 /// Which components a stratum sees: `None` for all.
 pub type List = Option<Vec<u32>>;
@@ -44,6 +46,8 @@ pub struct Table {
     pub origin: Vec<f64>,
     /// ε, shape (m, rank).
     pub epsilon: Vec<f32>,
+    /// ε in double precision, of patches of several strata.
+    wide: Vec<f64>,
     /// e, shape (strata, rank).
     pub centre: Vec<f32>,
     /// ⟨ε_l, ε_l − 2e_i⟩ less that of the component that dominates, shape (strata, m).
@@ -107,11 +111,11 @@ impl Table {
         let origin = origin.unwrap_or_else(|| mean(dominant(m, |l| weights[component(l)].ln() - 0.5 * squared_distance(mean(l), centres))));
         let n_strata = centres.len() / rank;
         let e: Vec<f64> = centres.chunks_exact(rank).flat_map(|centre| centre.iter().zip(origin).map(|(c, o)| c - o)).collect();
-        let (mut difference, mut epsilon) = (vec![0.0; rank], vec![0.0f32; m * rank]);
+        let mut wide = vec![0.0; m * rank];
+        let mut epsilon = vec![0.0f32; m * rank];
         let mut inner = vec![0.0f64; n_strata * m]; // component by component, stratum inside
-        for ((l, epsilon), inner) in epsilon.chunks_exact_mut(rank).enumerate().zip(inner.chunks_exact_mut(n_strata)) {
-            differences(mean(l), origin, &e, &mut difference, epsilon, inner);
-        }
+        differences(m, &mean, origin, &mut wide, &mut epsilon);
+        inner_products(&wide, &e, rank, &mut inner);
         let log_weight: Vec<f64> = (0..m).map(|l| weights[component(l)].ln()).collect();
         let (mut narrow, mut offset) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m));
         for i in 0..n_strata {
@@ -123,13 +127,21 @@ impl Table {
             }
         }
         let centre = e.iter().map(|e| *e as f32).collect();
-        Self { m, origin: origin.to_vec(), epsilon, centre, inner: narrow, offset, form }
+        let wide = if n_strata > 1 { wide } else { Vec::new() };
+        Self { m, origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, form }
     }
 
-    /// o + Σ a_l ε_l, shape (rank), for coefficients that sum to one.
-    pub fn combine(&self, a: &[f64], out: &mut [f64]) {
-        out.copy_from_slice(&self.origin);
-        add_combination(a, &self.epsilon, out);
+    /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
+    pub fn combine(&self, a: &[f64]) -> Vec<f64> {
+        let (rank, n) = (self.origin.len(), a.len() / self.m);
+        let mut out = self.origin.repeat(n);
+        if n == 1 || self.wide.is_empty() {
+            out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m)).for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        } else {
+            let (a, epsilon) = (MatRef::from_row_major_slice(a, n, self.m), MatRef::from_row_major_slice(&self.wide, self.m, rank));
+            matmul(MatMut::from_row_major_slice_mut(&mut out, n, rank), Accum::Add, a, epsilon, 1.0, Par::Seq);
+        }
+        out
     }
 }
 
@@ -145,23 +157,58 @@ fn dominant(m: usize, logit: impl Fn(usize) -> f64) -> usize {
     best.0
 }
 
-vector_fn! {
-    /// ε = mean − origin in both precisions, and ⟨ε, ε − 2e⟩ for each stratum's e (strata, rank).
-    fn differences(mean: &[f64], origin: &[f64], e: &[f64], difference: &mut [f64], epsilon: &mut [f32], inner: &mut [f64]) {
-        for (((d, narrow), mean), origin) in difference.iter_mut().zip(epsilon).zip(mean).zip(origin) {
-            *d = mean - origin;
-            *narrow = *d as f32;
+/// ε = mean − origin, shape (m, rank), in both precisions.
+fn differences<'a>(m: usize, mean: &impl Fn(usize) -> &'a [f64], origin: &[f64], wide: &mut [f64], narrow: &mut [f32]) {
+    let rank = origin.len();
+    for (l, (wide, narrow)) in wide.chunks_exact_mut(rank).zip(narrow.chunks_exact_mut(rank)).enumerate().take(m) {
+        for (((wide, narrow), mean), origin) in wide.iter_mut().zip(narrow).zip(mean(l)).zip(origin) {
+            *wide = mean - origin;
+            *narrow = *wide as f32;
         }
-        for (inner, e) in inner.iter_mut().zip(e.chunks_exact(difference.len())) {
+    }
+}
+
+/// ⟨ε_l, ε_l − 2e_i⟩, shape (m, strata), of ε (m, rank) and e (strata, rank).
+fn inner_products(epsilon: &[f64], e: &[f64], rank: usize, inner: &mut [f64]) {
+    let (m, n_strata) = (epsilon.len() / rank, e.len() / rank);
+    if n_strata == 1 {
+        return from_one(epsilon, e, inner); // as it stands, because e may be huge
+    }
+    let epsilon_rows = MatRef::from_row_major_slice(epsilon, m, rank);
+    let e_columns = MatRef::from_row_major_slice(e, n_strata, rank).transpose();
+    matmul(MatMut::from_row_major_slice_mut(inner, m, n_strata), Accum::Replace, epsilon_rows, e_columns, -2.0, Par::Seq);
+    let mut square = [0.0];
+    for (epsilon, inner) in epsilon.chunks_exact(rank).zip(inner.chunks_exact_mut(n_strata)) {
+        from_one(epsilon, &[], &mut square);
+        inner.iter_mut().for_each(|inner| *inner += square[0]);
+    }
+}
+
+vector_fn! {
+    /// ⟨ε_l, ε_l − 2e⟩ of each ε for one e; of one ε for no e at all, |ε|².
+    fn from_one(epsilon: &[f64], e: &[f64], inner: &mut [f64]) {
+        let rank = epsilon.len() / inner.len();
+        for (inner, d) in inner.iter_mut().zip(epsilon.chunks_exact(rank)) {
             let mut sum = [0.0f64; 8];
-            let (mut d, mut e) = (difference.chunks_exact(8), e.chunks_exact(8));
-            for (d, e) in (&mut d).zip(&mut e) {
-                for i in 0..8 {
-                    sum[i] = d[i].mul_add(d[i] - 2.0 * e[i], sum[i]);
+            let whole = rank / 8 * 8;
+            if e.is_empty() {
+                for d in d.chunks_exact(8) {
+                    for i in 0..8 {
+                        sum[i] = d[i].mul_add(d[i], sum[i]);
+                    }
                 }
-            }
-            for (i, (d, e)) in d.remainder().iter().zip(e.remainder()).enumerate() {
-                sum[i] = d.mul_add(d - 2.0 * e, sum[i]);
+                for (i, d) in d[whole..].iter().enumerate() {
+                    sum[i] = d.mul_add(*d, sum[i]);
+                }
+            } else {
+                for (d, e) in d.chunks_exact(8).zip(e.chunks_exact(8)) {
+                    for i in 0..8 {
+                        sum[i] = d[i].mul_add(d[i] - 2.0 * e[i], sum[i]);
+                    }
+                }
+                for (i, (d, e)) in d[whole..].iter().zip(&e[whole..]).enumerate() {
+                    sum[i] = d.mul_add(d - 2.0 * e, sum[i]);
+                }
             }
             *inner = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
         }
@@ -183,17 +230,7 @@ vector_fn! {
     /// Squared distances of `mean` to each of `means`.
     fn distances(mean: &[f64], means: &[f64], out: &mut [f32]) {
         for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
-            let mut sum = [0.0f64; 8];
-            let (mut a, mut b) = (mean.chunks_exact(8), other.chunks_exact(8));
-            for (a, b) in (&mut a).zip(&mut b) {
-                for i in 0..8 {
-                    sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
-                }
-            }
-            for (i, (a, b)) in a.remainder().iter().zip(b.remainder()).enumerate() {
-                sum[i] = (a - b).mul_add(a - b, sum[i]);
-            }
-            *out = (((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))) as f32;
+            *out = square_of_difference(mean, other) as f32;
         }
     }
 }
@@ -202,6 +239,49 @@ vector_fn! {
 pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
     let m = means.len() / rank;
     let mut out = vec![0.0f32; m * m];
-    out.par_chunks_exact_mut(m).zip(means.par_chunks_exact(rank)).for_each(|(row, mean)| distances(mean, means, row));
+    out.par_chunks_exact_mut(m).enumerate().for_each(|(l, row)| distances(&means[l * rank..(l + 1) * rank], means, &mut row[..l]));
+    for l in 0..m {
+        for other in 0..l {
+            out[other * m + l] = out[l * m + other];
+        }
+    }
     Arc::new(out)
+}
+
+/// Distances of `centre` to the components `of` (all of `means`: `None`).
+pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
+    let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
+    match of {
+        None => exact_distances(centre, means, &mut out),
+        Some(of) => {
+            for (out, j) in out.chunks_exact_mut(1).zip(of) {
+                exact_distances(centre, &means[*j as usize * rank..][..rank], out);
+            }
+        }
+    }
+    out
+}
+
+vector_fn! {
+    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
+    fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
+        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
+            *out = square_of_difference(mean, other).sqrt();
+        }
+    }
+}
+
+#[inline(always)]
+fn square_of_difference(mean: &[f64], other: &[f64]) -> f64 {
+    let mut sum = [0.0f64; 8];
+    for (a, b) in mean.chunks_exact(8).zip(other.chunks_exact(8)) {
+        for i in 0..8 {
+            sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
+        }
+    }
+    let whole = mean.len() / 8 * 8;
+    for (i, (a, b)) in mean[whole..].iter().zip(&other[whole..]).enumerate() {
+        sum[i] = (a - b).mul_add(a - b, sum[i]);
+    }
+    ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }

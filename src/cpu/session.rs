@@ -1,8 +1,11 @@
 //! A problem open on the CPU: strata in parallel, tiles in order.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::draws::Draws;
+use super::lists::{Candidates, Lists};
 use super::measure::measure_stratum;
 use super::patch::{Form, List, Patch, plan, squared_distances};
 use super::rows::{Block, RowSums, sum_blocks};
@@ -28,6 +31,8 @@ const RUNS_PER_BATCH: usize = 16;
 pub struct CpuSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank); double, so that steps smaller than a float's spacing are not lost
+    /// Of each replicate. What is found in them does not depend on when they were gathered.
+    candidates: Vec<Mutex<Candidates>>,
 }
 
 /// The samples of one replicate's step.
@@ -97,7 +102,8 @@ impl<'a> Pair<'a> {
 impl CpuSession {
     pub fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
-        Self { problem: problem.clone(), means: vec![0.0; n] }
+        let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
+        Self { problem: problem.clone(), means: vec![0.0; n], candidates }
     }
 
     fn pair(&self, r: usize) -> Pair<'_> {
@@ -129,19 +135,25 @@ impl CpuSession {
     /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
         let pair = self.pair(r);
+        let lists = self.lists(r, samples.groups.n_samples).lists;
         let with_score = self.problem.is_mixed(&samples.groups);
         let pass = Pass { samples, rank: pair.rank, merged: merged && !with_score, with_square: !merged, with_score };
+        let gram = merged && !with_score;
         let n = samples.groups.n_samples;
         let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
         let shared = [Side::Student, Side::Teacher].map(|side| {
             let (weights, means) = pair.side(side);
-            (merged && !with_score && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+            let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
+            (gram && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
         });
-        let form = |side: Side, _: &List| match &shared[side as usize] {
-            Some(squares) => Form::Gram(squares.clone()),
-            None => Form::Products,
+        let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
+            (None, Some(squares)) => Form::Gram(squares.clone()),
+            // Its own distances are worth their making where they serve enough samples.
+            (Some(list), _) if gram && list.len() <= 2 * pair.rank && list.len() < n => {
+                Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank))
+            }
+            _ => Form::Products,
         };
-        let lists: Vec<[List; 2]> = Vec::new();
         let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
         let rows: Vec<StratumSums> =
             strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
@@ -155,6 +167,17 @@ impl CpuSession {
         };
         let gradients = rows.iter().zip(&self.problem.student_weights).flat_map(weighted).collect();
         (gradients, rows.iter().flat_map(|row| row.half_square.iter().copied()).collect())
+    }
+
+    /// The neighbour lists of one replicate at the current means.
+    fn lists(&self, r: usize, n_samples: usize) -> Lists {
+        match self.problem.neighbours.budget(n_samples) {
+            Some(budget) if self.problem.rows_own_strata() && self.problem.sampler != Sampler::Grid => {
+                let mut candidates = self.candidates[r].lock().unwrap_or_else(PoisonError::into_inner);
+                candidates.lists(&self.pair(r), budget)
+            }
+            _ => Lists::default(),
+        }
     }
 
     /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
@@ -236,7 +259,22 @@ fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
     (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
 }
 
+/// The rows of `list`.
+fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
+    list.iter().flat_map(|l| &means[*l as usize * rank..][..rank]).copied().collect()
+}
+
 impl Session for CpuSession {
+    fn certified_bias(&mut self) -> Result<f64> {
+        let Some(n) = self.problem.n_samples else { return Ok(0.0) };
+        let weights = &self.problem.student_weights;
+        let rows = (0..self.problem.n_replicates).flat_map(|r| {
+            let certified = self.lists(r, n).certified;
+            certified.into_iter().zip(weights).map(|(bias, weight)| bias * weight).collect::<Vec<f64>>()
+        });
+        Ok(rows.fold(0.0, f64::max))
+    }
+
     fn set_means(&mut self, means: &[f64]) -> Result<()> {
         self.means.copy_from_slice(means);
         Ok(())

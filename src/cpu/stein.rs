@@ -105,12 +105,11 @@ impl Pass<'_> {
         let n = self.samples.groups.n_samples;
         let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
         let tiles = self.tiles(patch);
-        let mut sums: Vec<[Vec<f64>; 2]> =
-            (0..patch.strata.len() * n_groups).map(|_| [0, 1].map(|s| vec![0.0; patch.sides[s].m])).collect();
-        let n_scores = if self.with_score { sums.len() } else { 0 };
-        let mut scores: Vec<[Vec<f64>; 3]> =
-            (0..n_scores).map(|_| [patch.sides[0].m, patch.sides[1].m, self.rank].map(|n| vec![0.0; n])).collect();
-        let mut squares = vec![0.0; patch.strata.len() * n_groups];
+        let n_rows = patch.strata.len() * n_groups;
+        let zeros = || [patch.sides[0].m, patch.sides[1].m].map(|m| vec![0.0; n_rows * m]);
+        let (mut sums, mut score_sums) = (zeros(), if self.with_score { zeros() } else { Default::default() });
+        let mut energies = vec![0.0; if self.with_score { n_rows * self.rank } else { 0 }];
+        let mut squares = vec![0.0; n_rows];
         for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
             let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
                 SCRATCH.with_borrow_mut(|scratch| {
@@ -126,28 +125,21 @@ impl Pass<'_> {
                     (None, true) => n as f64,
                     (None, false) => self.samples.mass(block.group),
                 };
-                for (sum, part) in sums[at].iter_mut().zip(&block.sides) {
-                    sum.iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
-                }
-                if let Some(Score { sides: [a, b], z }) = &block.score {
-                    for (sum, part) in scores[at].iter_mut().zip([a, b, z]) {
-                        sum.iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
-                    }
+                let add = |sum: &mut [f64], part: &[f32]| {
+                    sum[at * part.len()..].iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
+                };
+                sums.iter_mut().zip(&block.sides).for_each(|(sum, part)| add(sum, part));
+                if let Some(score) = &block.score {
+                    score_sums.iter_mut().zip(&score.sides).for_each(|(sum, part)| add(sum, part));
+                    add(&mut energies, &score.z);
                 }
                 squares[at] += f64::from(block.half_square) / mass;
             }
         }
-        let (mut p, mut q) = (vec![0.0; self.rank], vec![0.0; self.rank]);
-        let mut row = |a: &[f64], b: &[f64]| -> Vec<f64> {
-            patch.sides[0].combine(a, &mut p);
-            patch.sides[1].combine(b, &mut q);
-            p.iter().zip(&q).map(|(p, q)| p - q).collect()
-        };
-        let rows: Vec<f64> = sums.iter().flat_map(|[a, b]| row(a, b)).collect();
-        let score_rows: Vec<f64> =
-            scores.iter().flat_map(|[a, b, z]| row(a, b).iter().zip(z).map(|(v, z)| v + z).collect::<Vec<f64>>()).collect();
-        let of =
-            |values: &[f64], stratum: usize, n: usize| if values.is_empty() { Vec::new() } else { values[stratum * n..][..n].to_vec() };
+        let rows = combined(patch, &sums);
+        let mut score_rows = if self.with_score { combined(patch, &score_sums) } else { Vec::new() };
+        score_rows.iter_mut().zip(&energies).for_each(|(v, z)| *v += z);
+        let of = |values: &[f64], s: usize, n: usize| if values.is_empty() { Vec::new() } else { values[s * n..][..n].to_vec() };
         (0..patch.strata.len())
             .map(|s| StratumSums {
                 rows: of(&rows, s, n_groups * self.rank),
@@ -269,6 +261,13 @@ impl Pass<'_> {
             })
             .collect()
     }
+}
+
+/// Σ A_l μ_l − Σ B_j m_j of each row of coefficients.
+fn combined(patch: &Patch, sums: &[Vec<f64>; 2]) -> Vec<f64> {
+    let [mut rows, q] = [0, 1].map(|s| patch.sides[s].combine(&sums[s]));
+    rows.iter_mut().zip(&q).for_each(|(p, q)| *p -= q);
+    rows
 }
 
 /// The rows of a tile.

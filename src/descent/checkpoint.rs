@@ -56,6 +56,8 @@ struct Header {
     logged_step: Option<u64>,
     stop: Option<Stop>,
     numbers: usize,
+    /// Of the coordinates: [`State::unit`].
+    unit: f64,
 }
 
 /// A checkpoint that verified.
@@ -175,6 +177,7 @@ fn encode(state: &State) -> Vec<u8> {
         logged_step: state.logged.as_ref().map(|(step, _)| *step),
         stop: state.stop.clone(),
         numbers: state.coordinates.len(),
+        unit: state.unit,
     };
     let mut bytes = serde_json::to_vec(&header).expect("a header of plain numbers is JSON");
     bytes.push(b'\n');
@@ -189,13 +192,15 @@ fn decode(bytes: &[u8]) -> Option<State> {
     let (chunks, rest) = bytes[end + 1..].as_chunks::<8>();
     let mut values: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
     let whole = header.numbers.checked_mul(1 + usize::from(header.logged_step.is_some()))?;
-    if !rest.is_empty() || values.len() != whole || values.iter().any(|v| !v.is_finite()) {
+    if !rest.is_empty() || values.len() != whole || values.iter().any(|v| !v.is_finite()) || !(header.unit > 0.0 && header.unit.is_finite())
+    {
         return None;
     }
     let logged = values.split_off(header.numbers);
     Some(State {
         step: header.step,
         coordinates: values,
+        unit: header.unit,
         logged: header.logged_step.map(|step| (step, logged)),
         seconds: header.seconds,
         descent_seconds: header.descent_seconds,
@@ -238,7 +243,7 @@ mod tests {
     fn state(step: u64) -> State {
         let coordinates = vec![1.0 / 3.0, -0.0, f64::MIN_POSITIVE / 2.0, step as f64];
         let logged = Some((step, vec![0.1; 4]));
-        State { step, coordinates, logged, seconds: 0.1, descent_seconds: 1e-9, stop: None }
+        State { step, coordinates, unit: 1.0, logged, seconds: 0.1, descent_seconds: 1e-9, stop: None }
     }
 
     /// A run folder with one problem file and two checkpoints.

@@ -59,6 +59,11 @@ impl Fit {
         self.unit.rank
     }
 
+    /// The length that is 1 in the device's coordinates: √(σ² + t).
+    pub fn unit(&self) -> f64 {
+        self.scale
+    }
+
     /// The student's means, shape (R, k, d).
     ///
     /// # Errors
@@ -107,6 +112,14 @@ impl Fit {
                 Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups }
             })
             .collect())
+    }
+
+    /// The largest certified bias of a row of ∂L/∂μ at the current means, from components that steps leave out (Euclidean norm).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn certified_bias(&mut self) -> Result<f64> {
+        Ok(self.session.certified_bias()? * self.scale.powi(-3))
     }
 
     /// A sentence where the grid is capped below what 1e-10 takes at the current means: such a grid has an error that its standard

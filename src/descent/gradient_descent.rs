@@ -16,6 +16,8 @@ const PIECE: Duration = Duration::from_millis(400);
 pub struct Plan {
     /// The last step.
     pub steps: u64,
+    /// Where to halt before that, with the same problem under other noise to go on with; at least `steps` if nowhere.
+    pub until: u64,
     /// Steps between logged ones; the first and the last are always logged.
     pub log_every: u64,
     /// cᵢ in μᵢ ← μᵢ − cᵢ ∂L/∂μᵢ, shape (k).
@@ -31,6 +33,8 @@ pub struct State {
     pub step: u64,
     /// The device's coordinates of the means, shape (R, k, ϱ).
     pub coordinates: Vec<f64>,
+    /// The length that is 1 in them: √(σ² + t).
+    pub unit: f64,
     /// The newest logged step, if any, and the coordinates it had.
     pub logged: Option<(u64, Vec<f64>)>,
     /// Wall-clock seconds since the start, all sittings together.
@@ -62,7 +66,29 @@ impl State {
     /// # Errors
     /// The device's.
     pub fn start(fit: &mut Fit) -> Result<State> {
-        Ok(State { step: 0, coordinates: fit.coordinates()?, logged: None, seconds: 0.0, descent_seconds: 0.0, stop: None })
+        Ok(State {
+            step: 0,
+            coordinates: fit.coordinates()?,
+            unit: fit.unit(),
+            logged: None,
+            seconds: 0.0,
+            descent_seconds: 0.0,
+            stop: None,
+        })
+    }
+
+    /// Puts the device at the state, whose coordinates turn into its units if they were in others'.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn enter(&mut self, fit: &mut Fit) -> Result<()> {
+        if self.unit != fit.unit() {
+            let factor = self.unit / fit.unit();
+            let logged = self.logged.iter_mut().flat_map(|(_, coordinates)| coordinates);
+            self.coordinates.iter_mut().chain(logged).for_each(|y| *y *= factor);
+            self.unit = fit.unit();
+        }
+        fit.set_coordinates(&self.coordinates)
     }
 
     /// Whether the present step has been logged.
@@ -77,7 +103,7 @@ impl Plan {
     }
 
     fn next_logged(&self, step: u64) -> u64 {
-        (step / self.log_every + 1).saturating_mul(self.log_every).min(self.steps)
+        (step / self.log_every + 1).saturating_mul(self.log_every).min(self.steps).min(self.until.max(step + 1))
     }
 }
 
@@ -97,8 +123,8 @@ pub fn descend(fit: &mut Fit, plan: &Plan, state: &mut State, keeper: &mut dyn K
         {
             return Ok(stop);
         }
-        if state.step >= plan.steps {
-            return Ok(Stop::MaxSteps { steps: plan.steps });
+        if state.step >= plan.steps.min(plan.until) {
+            return Ok(Stop::MaxSteps { steps: state.step });
         }
         if interrupted.load(Ordering::SeqCst) {
             return Ok(Stop::Interrupted { step: state.step });
@@ -189,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_step_are_logged() {
-        let plan = Plan { steps: 25, log_every: 10, rates: vec![1.0], step_size: 1.0 };
+        let plan = Plan { steps: 25, until: u64::MAX, log_every: 10, rates: vec![1.0], step_size: 1.0 };
         let logged: Vec<u64> = (0..=25).filter(|s| plan.is_logged(*s)).collect();
         assert_eq!(logged, [0, 10, 20, 25]);
         assert_eq!([0, 9, 10, 20, 24].map(|s| plan.next_logged(s)), [10, 10, 20, 25, 25]);

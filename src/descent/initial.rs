@@ -68,6 +68,8 @@ pub enum Scheme {
         #[serde(default = "tiny")]
         jitter: f64,
     },
+    /// Exactly these means (k, d).
+    Given { means: Vec<Vec<f64>> },
 }
 
 fn half() -> f64 {
@@ -170,6 +172,7 @@ impl Draw<'_> {
             Scheme::Outlier { distance, .. } if i + 1 == self.n_components => self.at_distance(*distance, rng),
             Scheme::Outlier { scale, .. } => around(&self.centre, *scale, rng),
             Scheme::Point { jitter, .. } => around(shared, *jitter, rng),
+            Scheme::Given { means } => means[i].clone(),
         }
     }
 
@@ -225,7 +228,7 @@ fn check(scheme: &Scheme, n_components: usize, teacher: &GaussianMixture) -> Res
         | Scheme::Collinear { scale }
         | Scheme::Coincident { scale } => &[("scale", *scale)],
         Scheme::Shell { radius } => &[("radius", *radius)],
-        Scheme::TeacherDraws {} => &[],
+        Scheme::TeacherDraws {} | Scheme::Given { .. } => &[],
         Scheme::Outlier { scale, distance } => &[("scale", *scale), ("distance", *distance)],
         Scheme::Point { jitter, .. } => &[("jitter", *jitter)],
     };
@@ -240,6 +243,10 @@ fn check(scheme: &Scheme, n_components: usize, teacher: &GaussianMixture) -> Res
         Scheme::Point { at, .. } if at.iter().any(|a| !a.is_finite()) => {
             Err(Error::bad_input(format!("the point of the start is {at:?}"), "Give finite numbers"))
         }
+        Scheme::Given { means } if means.len() != n_components || means.iter().any(|mean| mean.len() != d) => Err(Error::bad_input(
+            format!("the start gives {} means for {n_components} components in {d} dimensions", means.len()),
+            "Give one list of coordinates for each component",
+        )),
         _ => Ok(()),
     }
 }

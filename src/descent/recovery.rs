@@ -29,7 +29,7 @@ pub fn descend_through_losses(
             Err(error @ Error::DeviceLost { .. }) if losses < MOST_LOSSES => {
                 losses += 1;
                 *fit = reopen(losses, &error)?;
-                fit.set_coordinates(&state.coordinates)?;
+                state.enter(fit)?;
             }
             result => return result,
         }
@@ -107,7 +107,7 @@ mod tests {
         let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
         let mut fit = open(lifetimes[0]).unwrap();
         let mut state = State::start(&mut fit).unwrap();
-        let plan = Plan { steps: 40, log_every: 4, rates: vec![0.5; 2], step_size: 0.5 };
+        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, rates: vec![0.5; 2], step_size: 0.5 };
         let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
         let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
         (stop, state)

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::descent::initial::Scheme;
 use crate::error::{Error, Result};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::neighbours::Neighbours;
 
+use super::noise::Noise;
 use super::teacher::Teacher;
 
 /// One experiment, as its TOML file says it. [`super::reading::config_from`] makes one and checks its numbers.
@@ -59,11 +61,13 @@ pub struct Objective {
     /// Per component; left out with the grid sampler: as many nodes as 1e-10 takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
-    /// Heat-flow time t, added to both variances.
-    pub noise: f64,
+    /// Heat-flow time t, added to both variances, or a schedule.
+    pub noise: Noise,
     /// Work in the subspace of the means, which is exact.
     pub reduce: bool,
     pub storage: Storage,
+    /// "auto", "exact", or a number: the bias that a gradient row may have, per weight and in units of σ.
+    pub neighbours: Neighbours,
 }
 
 /// Gradient descent and when it stops. A tolerance of zero is off; all are looked at on logged steps, for all replicates.
@@ -109,9 +113,10 @@ impl Default for Objective {
             estimator: Estimator::default(),
             sampler: Sampler::default(),
             samples: None,
-            noise: 0.0,
+            noise: Noise::Fixed(0.0),
             reduce: true,
             storage: Storage::default(),
+            neighbours: Neighbours::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What made a run: versions, machine and device, one entry per sitting, for `environment.json`.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -55,8 +56,9 @@ impl Sitting {
 
 /// Versions of the same number may be different builds. `None` where the system does not say which file runs.
 fn executable_hash() -> Option<String> {
-    let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
-    Some(blake3::hash(&bytes).to_hex().to_string())
+    static HASH: OnceLock<Option<String>> = OnceLock::new(); // the file may be replaced while it runs
+    let hash = || Some(blake3::hash(&std::fs::read(std::env::current_exe().ok()?).ok()?).to_hex().to_string());
+    HASH.get_or_init(hash).clone()
 }
 
 /// The document of a new run.

@@ -3,12 +3,16 @@
 use crate::error::{Error, Result};
 
 use super::config::Config;
+use crate::objective::divergence::Sampler;
 
 /// Numbers in all starts together, R·k·d: 8 GiB of float64.
 const MOST_NUMBERS: u64 = 1 << 30;
 
 /// Numbers in a trajectory: 2 GiB of float64.
 const MOST_TRAJECTORY: u64 = 1 << 28;
+
+/// Of a grid.
+const MOST_GRID_DIMENSIONS: usize = 3;
 
 /// Components of one mixture, and replicates.
 const MOST_COMPONENTS: usize = 1 << 24;
@@ -38,12 +42,14 @@ pub fn check(config: &Config) -> Result<()> {
         ("descent.gradient_tolerance", descent.gradient_tolerance),
         ("descent.divergence_tolerance", descent.divergence_tolerance),
         ("descent.movement_tolerance", descent.movement_tolerance),
-        ("objective.noise", config.objective.noise),
         ("checkpoint.every_seconds", config.checkpoint.every_seconds),
     ] {
         if !(value.is_finite() && value >= 0.0) {
             return Err(Error::bad_config(format!("{key} is {value:?}"), "Give a finite number that is not negative"));
         }
+    }
+    if let Some(fault) = config.objective.noise.fault() {
+        return Err(Error::bad_config(fault, "Give a finite number that is not negative"));
     }
     check_student(config)
 }
@@ -100,6 +106,21 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
         ));
     }
     Ok(())
+}
+
+/// Refuses a grid in more dimensions than it works in, before anything is written.
+///
+/// # Errors
+/// [`Error::BadConfig`].
+pub fn check_grid(config: &Config, n_components: usize, n_teachers: usize, n_features: usize) -> Result<()> {
+    let rank = if config.objective.reduce { n_features.min(n_components + n_teachers - 1) } else { n_features };
+    if config.objective.sampler != Sampler::Grid || rank <= MOST_GRID_DIMENSIONS {
+        return Ok(());
+    }
+    Err(Error::bad_config(
+        format!("objective.sampler is \"grid\" and the means span {rank} dimensions, where a grid works in at most {MOST_GRID_DIMENSIONS}"),
+        "Set objective.sampler = \"antithetic\", or \"philox\"",
+    ))
 }
 
 fn within(key: &str, value: u64, least: u64, most: u64) -> Result<()> {

@@ -2,8 +2,10 @@
 
 pub mod config;
 pub mod environment;
+pub mod levels;
 pub mod limits;
 pub mod nearest;
+pub mod noise;
 pub mod presets;
 pub mod reading;
 pub mod results;
@@ -11,5 +13,6 @@ pub mod row;
 pub mod run;
 pub mod run_folder;
 pub mod setting;
+pub mod sweep;
 pub mod teacher;
 pub mod watch;

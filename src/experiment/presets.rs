@@ -9,17 +9,29 @@ pub struct Preset {
 }
 
 /// All presets, in reading order.
-pub const PRESETS: [Preset; 4] = [
+pub const PRESETS: [Preset; 9] = [
     Preset { name: "quickstart", text: include_str!("presets/quickstart.toml") },
     Preset { name: "one-gaussian", text: include_str!("presets/one-gaussian.toml") },
     Preset { name: "forward-vs-reverse", text: include_str!("presets/forward-vs-reverse.toml") },
     Preset { name: "random-start", text: include_str!("presets/random-start.toml") },
+    Preset { name: "phase-diagram", text: include_str!("presets/phase-diagram.toml") },
+    Preset { name: "total-variation", text: include_str!("presets/total-variation.toml") },
+    Preset { name: "annealed", text: include_str!("presets/annealed.toml") },
+    Preset { name: "gmm40", text: include_str!("presets/gmm40.toml") },
+    Preset { name: "large", text: include_str!("presets/large.toml") },
 ];
 
 impl Preset {
     /// What it shows, in one line.
     pub fn about(&self) -> &'static str {
         self.text.lines().next().map_or("", |line| line.trim_start_matches(['#', ' ']))
+    }
+}
+
+impl Preset {
+    /// Whether `mixscore sweep` has more to do than `mixscore run`.
+    pub fn is_sweep(&self) -> bool {
+        self.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep"))
     }
 }
 
@@ -43,6 +55,8 @@ mod tests {
         for preset in &PRESETS {
             crate::experiment::reading::config_from(preset.text, &[], None).unwrap_or_else(|e| panic!("{}: {e}", preset.name));
             assert!(preset.text.starts_with("# ") && preset.about().len() > 20, "{}", preset.name);
+            let plan = crate::experiment::sweep::plan::plan(preset.text, &[], None, preset.name, std::path::Path::new("."));
+            assert_eq!(plan.map_or(0, |plan| plan.cells.len()) > 1, preset.is_sweep(), "{}", preset.name);
         }
         assert_eq!(nearest("quikstart"), Some("quickstart"));
         assert!(find("quickstart").is_some() && find("nothing").is_none() && nearest("zzz").is_none());

@@ -27,18 +27,37 @@ const TYPES: [(&str, &str); 7] = [
     ("expected struct Log", "expected a table"),
 ];
 
-/// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked.
+/// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked. A `[sweep]`
+/// table in it is passed over: a sweep's config alone is an experiment too.
 ///
 /// # Errors
 /// [`Error::BadConfig`].
 pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
+    let mut table = table_from(text)?;
+    for text in overrides {
+        let (key, value) = assignment(text)?;
+        set(&mut table, &key, value)?;
+    }
+    table.remove("sweep");
+    config_of(table, seed).map_err(|error| placed(error, text, overrides))
+}
+
+/// The text as a table, not yet understood.
+///
+/// # Errors
+/// [`Error::BadConfig`] for what is too large or no TOML.
+pub fn table_from(text: &str) -> Result<Table> {
     if text.len() as u64 > MOST_BYTES {
         return Err(too_large(text.len() as u64));
     }
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| not_toml(text, &error))?;
-    for assignment in overrides {
-        set(&mut table, assignment)?;
-    }
+    text.parse().map_err(|error: toml::de::Error| not_toml(text, &error))
+}
+
+/// The config that a table says, with `seed` put over it, defaults filled in and numbers checked.
+///
+/// # Errors
+/// [`Error::BadConfig`].
+pub fn config_of(table: Table, seed: Option<u64>) -> Result<Config> {
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
     if config.objective.sampler != Sampler::Grid {
@@ -68,11 +87,14 @@ pub fn text_of(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::bad_file(path, format!("the text is not UTF-8 ({error})"), "Save it as UTF-8"))
 }
 
-/// Puts "a.b=VALUE" into the table; VALUE is TOML, or else a bare string.
-fn set(table: &mut Table, assignment: &str) -> Result<()> {
-    let Some((key, text)) = assignment.split_once('=') else {
+/// The key and the value of "a.b=VALUE"; VALUE is TOML, or else a bare string.
+///
+/// # Errors
+/// [`Error::Usage`] where there is no =.
+pub fn assignment(text: &str) -> Result<(String, Value)> {
+    let Some((key, text)) = text.split_once('=') else {
         return Err(Error::Usage {
-            what: format!("--set {} has no =", assignment.escape_debug()),
+            what: format!("--set {} has no =", text.escape_debug()),
             remedy: "Write --set KEY=VALUE, as --set descent.steps=50".into(),
         });
     };
@@ -81,6 +103,14 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
         Ok(mut parsed) if parsed.len() == 1 => parsed.remove("value").unwrap_or_else(|| Value::String(text.into())),
         _ => Value::String(text.into()),
     };
+    Ok((key.trim().into(), value))
+}
+
+/// Puts a value at the key "a.b" of the table.
+///
+/// # Errors
+/// [`Error::BadConfig`] where a part of the key is no table.
+pub fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     let mut path: Vec<&str> = key.split('.').map(str::trim).collect();
     let last = path.pop().unwrap_or_default();
     let mut at = table;
@@ -88,7 +118,7 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
         let entry = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
         let Value::Table(inner) = entry else {
             return Err(Error::bad_config(
-                format!("--set {key}: {part} is a value, not a table"),
+                format!("{key}: {part} is a value, not a table"),
                 "Name a key as in the config, as descent.steps",
             ));
         };
@@ -96,6 +126,36 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
     }
     at.insert(last.into(), value);
     Ok(())
+}
+
+/// Says where the key that an error begins with was given: in a `--set`, or on a line of the text.
+fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
+    let Error::BadConfig { what, remedy } = error else { return error };
+    let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+    let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
+    let of_override = overrides.iter().rev().find(|text| text.split_once('=').is_some_and(|(other, _)| same(other.trim())));
+    let place = match of_override {
+        Some(text) => format!("--set {}: ", clipped(text)),
+        None => line_of(text, &key).map_or(String::new(), |line| format!("line {line}: ")),
+    };
+    Error::BadConfig { what: place + &what, remedy }
+}
+
+/// The line on which a key, or the nearest table around it, is given.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let root = toml::de::DeTable::parse(text).ok()?;
+    let (mut table, mut found) = (root.get_ref(), None);
+    for part in key.split('.') {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else { break };
+        found = Some(name.span().start);
+        let toml::de::DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    found.map(|at| line_at(text, at))
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
 fn too_large(bytes: u64) -> Error {
@@ -107,7 +167,7 @@ fn too_large(bytes: u64) -> Error {
 
 /// Where and why a text is no TOML, in one line.
 fn not_toml(text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map_or(0, |span| text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count()) + 1;
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
     Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
 }
@@ -121,7 +181,10 @@ fn explained(error: &toml::de::Error) -> Error {
         Some(start) => format!("{start}{words}"),
         None => text,
     });
-    let what = if place.is_empty() { plain } else { format!("{place}: {plain}") };
+    // An unknown key is part of the place, so that its line can be found.
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let place: Vec<&str> = [place, unknown.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
+    let what = if place.is_empty() { plain } else { format!("{}: {plain}", place.join(".")) };
     let question = suggestion(message).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
     Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
 }

@@ -1,4 +1,4 @@
-//! What a stopped run leaves: the students, the trajectory, the summary with its finding, and the report.
+//! What a stopped run leaves: the students, the trajectory, and the summary with its finding.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ const REPORT: &str = "report.html";
 /// Writes all results of a run that stands at `means` (R, k, d); returns the summary and its finding.
 ///
 /// # Errors
-/// [`Error::Io`], and what the report cannot read.
+/// [`Error::Io`].
 pub fn write(run: &Path, config: &Config, setting: &Setting, means: &[f64], state: &State, stop: &Stop) -> Result<(Value, String)> {
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
@@ -35,7 +35,6 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, means: &[f64], stat
     let finding = finding(config, setting, &first, &last, state);
     let summary = summary(run, config, setting, means, [&first, &last], state, stop, &finding);
     run_folder::write_json(&run.join(SUMMARY), &summary)?;
-    crate::report::write_run(run)?;
     Ok((summary, finding))
 }
 
@@ -61,7 +60,7 @@ pub fn read(run: &Path) -> Result<(Value, String)> {
 fn write_trajectory(run: &Path, replicates: usize, setting: &Setting) -> Result<()> {
     let path = run.join(TRAJECTORY);
     let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-    let (k, d) = (setting.n_components(), setting.teacher.n_features());
+    let (k, d) = (setting.n_components(), setting.n_features());
     let (mut steps, mut means) = (Vec::new(), Vec::new());
     for record in bytes.chunks_exact(8 * (1 + replicates * k * d)) {
         let (words, _) = record.as_chunks::<8>();
@@ -95,7 +94,7 @@ fn summary(
     put("device", json!(environment::last_device(run)));
     put("seed", json!(config.seed));
     // Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
-    put("noise", json!(config.objective.noise));
+    put("noise", json!(config.objective.noise.measured()));
     put("replicates", json!(config.replicates));
     put("seconds", json!(state.seconds));
     put("samples_per_second", json!(samples_per_second(config, setting, state)));
@@ -106,8 +105,8 @@ fn summary(
     }
     put("first", Value::Object(metrics_of(rows[0])));
     put("student_weight_at_teachers", student_weight(setting, means));
-    if setting.teacher.n_components() > 1 {
-        let hits = at_nearest_of_start(&setting.teacher, &setting.starts, means);
+    if setting.n_teacher_components() > 1 {
+        let hits = replicates(setting, means).map(|(r, start, means)| at_nearest_of_start(setting.teacher(r), start, means)).sum();
         put("nearest_at_start", json!(Share::wilson(hits, config.replicates * setting.n_components())));
     }
     Value::Object(object)
@@ -130,10 +129,17 @@ fn metrics_of(rows: &[Row]) -> Map<String, Value> {
     object
 }
 
+/// The number of each replicate, its start (k, d) and its means (k, d).
+fn replicates<'a>(setting: &'a Setting, means: &'a [f64]) -> impl Iterator<Item = (usize, &'a [f64], &'a [f64])> {
+    let row = setting.n_components() * setting.n_features();
+    let pairs = setting.starts.chunks_exact(row).zip(means.chunks_exact(row));
+    pairs.enumerate().map(|(r, (start, means))| (r, start, means))
+}
+
 /// Where the student's weight sits: within 0.75 σ of each teacher, shape (K), or (R, K).
 fn student_weight(setting: &Setting, means: &[f64]) -> Value {
-    let of = |means: &[f64]| metrics::coverage(&setting.teacher, means, &setting.weights).student_weight;
-    let mut all: Vec<Vec<f64>> = means.chunks_exact(setting.n_components() * setting.teacher.n_features()).map(of).collect();
+    let of = |(r, _, means): (usize, &[f64], &[f64])| metrics::coverage(setting.teacher(r), means, &setting.weights).student_weight;
+    let mut all: Vec<Vec<f64>> = replicates(setting, means).map(of).collect();
     if all.len() == 1 { json!(all.pop()) } else { json!(all) }
 }
 
@@ -141,7 +147,7 @@ fn student_weight(setting: &Setting, means: &[f64]) -> Value {
 fn samples_per_second(config: &Config, setting: &Setting, state: &State) -> Option<f64> {
     let strata = match config.objective.divergence {
         Divergence::Reverse => setting.n_components(),
-        Divergence::Forward => setting.teacher.n_components(),
+        Divergence::Forward => setting.n_teacher_components(),
     };
     let drawn = config.replicates as f64 * strata as f64 * config.objective.samples? as f64 * state.step as f64;
     (config.objective.sampler != Sampler::Grid && state.descent_seconds > 0.0).then(|| drawn / state.descent_seconds)
@@ -159,8 +165,8 @@ fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], stat
         1 => String::new(),
         n => format!("median of {n} replicates: "),
     };
-    let n_teachers = setting.teacher.n_components();
-    let of = match config.objective.noise {
+    let n_teachers = setting.n_teacher_components();
+    let of = match config.objective.noise.measured() {
         0.0 => String::new(),
         noise => format!(". {}", metrics::smoothed(noise)),
     };

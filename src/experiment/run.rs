@@ -1,5 +1,6 @@
 //! The life of a run: prepare a folder, descend in it, finish it; a resumed run enters at the second part.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -8,17 +9,16 @@ use serde_json::Value;
 
 use crate::descent::checkpoint;
 use crate::descent::fit::Fit;
-use crate::descent::gradient_descent::{Plan, State};
+use crate::descent::gradient_descent::State;
 use crate::descent::journal::Journal;
-use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
-use crate::objective::divergence::Sampler;
 use crate::self_check::self_check;
 
 use super::config::Config;
 use super::environment::{self, Sitting};
+use super::levels::Levels;
 use super::reading;
 use super::results;
 use super::row::{self, Row};
@@ -50,6 +50,8 @@ pub struct Asked<'a> {
     /// Set by Ctrl-C: the piece of steps at hand is finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub tell: &'a mut dyn FnMut(&Event),
+    /// Write report.html at the end.
+    pub report: bool,
 }
 
 /// A run that has stopped, for good or for now.
@@ -72,19 +74,25 @@ pub struct Outcome {
 pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Result<Outcome> {
     output.check()?;
     let setting = Setting::of(config, base)?;
-    let mut opened = device::open(asked.device)?;
-    (asked.tell)(&Event::Opened { why: &opened.why });
-    self_check(opened.backend.as_mut())?;
+    let mut opened = open(asked.device, asked.tell)?;
+    begin(config, &setting, base, output, &mut opened, asked)
+}
+
+/// As [`run`], on a device that is open and checked.
+///
+/// # Errors
+/// As [`run`].
+pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
     let unborn = Unborn::new(output)?;
     let mut config = config.with_absolute_paths(base);
-    if config.objective.sampler == Sampler::Auto {
-        config.objective.sampler = opened.backend.auto_sampler(); // written down, so that a resumed run draws the same
-    }
-    let sitting = sitting(&asked, &opened);
-    let (setting, mut fit) = prepare(&config, &setting, unborn.path(), &mut opened, &sitting)?;
+    // Written down, so that a resumed run draws the same.
+    config.objective.sampler = setting.problem(&config, 0.0).sampler_on(opened.backend.as_ref());
+    let sitting = sitting(&asked, opened);
+    let (setting, fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;
     let _lock = run_folder::lock(&folder)?;
-    go_on(&folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, &folder))
+    let levels = Levels { config: &config, setting: &setting, opened, device: asked.device };
+    go_on(&folder, levels, fit, asked).map_err(|error| with_way_back(error, &folder))
 }
 
 /// Goes on with the run in `folder`, from its newest good checkpoint and on the device that it began with, unless another is asked for.
@@ -92,27 +100,59 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
 /// # Errors
 /// [`Error::Checkpoint`] where no checkpoint can be used; those of [`run`].
 pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
-    let text = run_folder::small_file(&folder.join("config.toml"))?;
+    run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
     let found = checkpoint::newest(folder, &RECORDED)?;
     if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder)) {
         let (summary, finding) = results::read(folder)?;
         return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
     }
-    let _lock = run_folder::lock(folder)?;
-    let text = String::from_utf8(text).map_err(|e| Error::bad_file(folder.join("config.toml"), e.to_string(), "Restore the file"))?;
-    let config = reading::config_from(&text, &[], None)?;
-    let setting = Setting::read(folder)?;
     if asked.device == Device::Auto {
         asked.device = environment::first_choice(folder).unwrap_or_default();
     }
-    let mut opened = device::open(asked.device)?;
-    (asked.tell)(&Event::Opened { why: &opened.why });
+    let lock = run_folder::lock(folder)?; // before a device is looked for
+    let (config, setting) = problem_of(folder)?;
+    let mut opened = open(asked.device, asked.tell)?;
+    continue_in(folder, &config, &setting, &mut opened, asked, lock)
+}
+
+/// As [`resume`] of a run that is not finished, on a device that is open and checked.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_on(folder: &Path, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
+    let lock = run_folder::lock(folder)?;
+    let (config, setting) = problem_of(folder)?;
+    continue_in(folder, &config, &setting, opened, asked, lock)
+}
+
+/// Opens a device, says which one, and checks it.
+///
+/// # Errors
+/// [`Error::NoDevice`], [`Error::SelfCheck`].
+pub fn open(device: Device, tell: &mut dyn FnMut(&Event)) -> Result<Opened> {
+    let mut opened = device::open(device)?;
+    tell(&Event::Opened { why: &opened.why });
     self_check(opened.backend.as_mut())?;
-    let sitting = sitting(&asked, &opened);
+    Ok(opened)
+}
+
+/// What a run folder says that its problem is.
+fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
+    let path = folder.join("config.toml");
+    let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
+    Ok((reading::config_from(&text, &[], None)?, Setting::read(folder)?))
+}
+
+/// `_lock` is the folder's, held until the end.
+fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, asked: Asked, _lock: File) -> Result<Outcome> {
+    let state = checkpoint::newest(folder, &RECORDED)?.state;
+    let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);
-    let mut fit = setting.problem(&config).open(opened.backend.as_mut(), &setting.starts)?;
-    environment::add_sitting(folder, &sitting, found.state.step)?;
-    go_on(folder, &config, &setting, &mut fit, asked).map_err(|error| with_way_back(error, folder))
+    // A descent that has ended is lifted from the level that its last step was on.
+    let mut levels = Levels { config, setting, opened, device: asked.device };
+    let fit = levels.open(if state.stop.is_some() { state.step.saturating_sub(1) } else { state.step })?;
+    environment::add_sitting(folder, &sitting, state.step)?;
+    go_on(folder, levels, fit, asked).map_err(|error| with_way_back(error, folder))
 }
 
 /// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
@@ -121,7 +161,7 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
     run_folder::write_json(&folder.join("environment.json"), &environment::new(sitting))?;
     setting.write(folder)?;
     let setting = Setting::read(folder)?;
-    let mut fit = setting.problem(config).open(opened.backend.as_mut(), &setting.starts)?;
+    let mut fit = Levels { config, setting: &setting, opened, device: sitting.choice }.open(0)?;
     let checkpoints = folder.join(checkpoint::FOLDER);
     std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
     let mut metrics = Journal::create(&folder.join(METRICS))?;
@@ -134,7 +174,8 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
 }
 
 /// From the newest good checkpoint to the end. The caller holds the folder's lock.
-fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked: Asked) -> Result<Outcome> {
+fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Result<Outcome> {
+    let (config, setting) = (levels.config, levels.setting);
     let found = checkpoint::newest(folder, &RECORDED)?;
     for why in &found.skipped {
         (asked.tell)(&Event::Note { text: why });
@@ -154,24 +195,23 @@ fn go_on(folder: &Path, config: &Config, setting: &Setting, fit: &mut Fit, asked
     let trajectory = Journal::cut(&folder.join(TRAJECTORY), trajectory.length)?;
     let problem = problem_records(folder)?;
     let book = Book { run: folder.into(), metrics, trajectory, problem, number: found.number, saved: Instant::now() };
-    fit.set_coordinates(&state.coordinates)?;
+    state.enter(&mut fit)?;
     if let Some(coarse) = fit.coarse_grid()? {
         (asked.tell)(&Event::Note { text: &coarse });
     }
     (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
-    let mut watch = Watch { config, setting, book, tell: asked.tell };
-    let mut reopen = |losses: u32, _: &Error| {
-        let mut opened = device::reopen(asked.device, losses)?;
-        setting.problem(config).open(opened.backend.as_mut(), &setting.starts)
-    };
+    let mut watch = Watch { config, setting, book, tell: asked.tell, measured: levels.measured()? };
     let stop = match state.stop.clone() {
         Some(stop) => stop,
-        None => descend_through_losses(fit, &plan(config, setting), &mut state, &mut watch, asked.interrupted, &mut reopen)?,
+        None => levels.descend(&mut fit, &mut state, &mut watch, asked.interrupted)?,
     };
     state.stop = stop.is_final().then(|| stop.clone());
     watch.book.save(&state)?;
     (watch.tell)(&Event::Finishing);
     let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop)?;
+    if asked.report {
+        crate::report::write_run(folder)?;
+    }
     Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
 }
 
@@ -193,12 +233,6 @@ fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&E
             text: &format!("this run was on {before} before: on {now}, its last digits will differ from an unbroken run's"),
         });
     }
-}
-
-fn plan(config: &Config, setting: &Setting) -> Plan {
-    let step_size = config.descent.step_size;
-    let rates = setting.weights.iter().map(|w| if config.descent.divide_by_weight { step_size / w } else { step_size }).collect();
-    Plan { steps: config.descent.steps, log_every: config.log.every, rates, step_size }
 }
 
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {

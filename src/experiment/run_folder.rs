@@ -41,6 +41,14 @@ impl Output {
         }
     }
 
+    /// What the names of folders in the making begin with: those of one place can be told from others'.
+    pub fn hidden_prefix(&self) -> String {
+        match self {
+            Output::Numbered(_) => ".new-run-".into(),
+            Output::At(path) => format!(".new-{}-", path.file_name().unwrap_or_default().to_string_lossy()),
+        }
+    }
+
     fn parent(&self) -> PathBuf {
         match self {
             Output::Numbered(_) => PathBuf::from("runs"),
@@ -65,7 +73,7 @@ impl Unborn {
     pub fn new(output: &Output) -> Result<Unborn> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
-        let folder = hidden_folder().tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
+        let folder = hidden_folder(&output.hidden_prefix()).tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
         Ok(Unborn { folder })
     }
 
@@ -114,9 +122,9 @@ fn rename(hidden: &Path, path: &Path) -> Result<()> {
 }
 
 /// A hidden name, and the permissions of an ordinary folder: a temporary one's own are for one user only.
-fn hidden_folder() -> tempfile::Builder<'static, 'static> {
+fn hidden_folder(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-run-");
+    builder.prefix(prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
     builder

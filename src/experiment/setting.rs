@@ -4,19 +4,23 @@
 
 use std::path::Path;
 
+use crate::backend::Backend;
+use crate::descent::fit::Fit;
 use crate::descent::initial;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
-use crate::mixture::files::{Array, Values, read_means, read_mixture, read_npz, read_variance, read_weights, write_mixture, write_npz};
+use crate::mixture::files::{Array, Values, read_means, read_npz, read_variance, read_weights, write_mixture, write_npz};
 use crate::mixture::{GaussianMixture, is_same_variance, normalised};
 
 use super::config::Config;
 use super::limits;
+use super::teacher::Teacher;
 
-/// A teacher, and where the students begin.
+/// The teacher or teachers, and where the students begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    pub teacher: GaussianMixture,
+    /// One for all replicates, or one for each: alike in all but the means.
+    pub teachers: Vec<GaussianMixture>,
     /// w, shape (k).
     pub weights: Vec<f64>,
     /// Shape (R, k, d).
@@ -29,11 +33,41 @@ impl Setting {
     /// # Errors
     /// [`Error::BadFile`], [`Error::BadInput`] and [`Error::BadConfig`], all exit 4.
     pub fn of(config: &Config, base: &Path) -> Result<Setting> {
-        let teacher = config.teacher.mixture(base, config.seed)?;
-        match &config.student.file {
-            Some(file) => from_file(config, teacher, &base.join(file)),
-            None => from_scheme(config, teacher),
+        if let Teacher::GeneratedEach(generator) = &config.teacher {
+            let (n_teachers, n_features) = generator.size();
+            limits::check_size(config, n_teachers, n_features)?;
         }
+        let teachers = config.teacher.mixtures(base, config.seed, config.replicates)?;
+        let setting = match &config.student.file {
+            Some(file) => from_file(config, teachers, &base.join(file))?,
+            None => from_scheme(config, teachers)?,
+        };
+        limits::check_grid(config, setting.n_components(), setting.n_teacher_components(), setting.n_features())?;
+        setting.problem(config, config.objective.noise.measured()).validate(&setting.starts)?;
+        Ok(setting)
+    }
+
+    /// The teacher of a replicate.
+    pub fn teacher(&self, replicate: usize) -> &GaussianMixture {
+        &self.teachers[replicate % self.teachers.len()]
+    }
+
+    /// K.
+    pub fn n_teacher_components(&self) -> usize {
+        self.teachers[0].n_components()
+    }
+
+    /// d.
+    pub fn n_features(&self) -> usize {
+        self.teachers[0].n_features()
+    }
+
+    /// The problem under a heat-flow time `noise` on a device, the students at their starts.
+    ///
+    /// # Errors
+    /// As [`Problem::open`].
+    pub fn open(&self, config: &Config, noise: f64, backend: &mut dyn Backend) -> Result<Fit> {
+        self.problem(config, noise).open_each(backend, &self.starts, &self.teachers)
     }
 
     /// k.
@@ -41,18 +75,19 @@ impl Setting {
         self.weights.len()
     }
 
-    /// The problem on which these students descend.
-    pub fn problem(&self, config: &Config) -> Problem {
+    /// The problem on which these students descend under a heat-flow time.
+    pub fn problem(&self, config: &Config, noise: f64) -> Problem {
         Problem {
             student_weights: self.weights.clone(),
-            teacher: self.teacher.clone(),
+            teacher: self.teachers[0].clone(),
             divergence: config.objective.divergence,
             estimator: config.objective.estimator,
             sampler: config.objective.sampler,
             n_samples: config.objective.samples,
-            noise: config.objective.noise,
+            noise,
             reduce: config.objective.reduce,
             storage: config.objective.storage,
+            neighbours: config.objective.neighbours,
             seed: config.seed,
             first_replicate: 0,
         }
@@ -63,7 +98,14 @@ impl Setting {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, run: &Path) -> Result<()> {
-        write_mixture(&run.join("teacher.npz"), &self.teacher)?;
+        let path = run.join("teacher.npz");
+        match &self.teachers[..] {
+            [teacher] => write_mixture(&path, teacher)?,
+            teachers => {
+                let means: Vec<f64> = teachers.iter().flat_map(|teacher| teacher.means()).copied().collect();
+                write_means(&path, teachers[0].weights(), &means, self.n_features(), teachers[0].variance())?;
+            }
+        }
         self.write_students(&run.join("initial.npz"), &self.starts)
     }
 
@@ -72,18 +114,7 @@ impl Setting {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_students(&self, path: &Path, means: &[f64]) -> Result<()> {
-        let (k, d) = (self.n_components(), self.teacher.n_features());
-        let shape = [means.len() / (k * d), k, d];
-        let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
-        let variance = [self.teacher.variance()];
-        write_npz(
-            path,
-            &[
-                ("weights", &[k], Values::F64(&self.weights)),
-                ("means", shape, Values::F64(means)),
-                ("variance", &[], Values::F64(&variance)),
-            ],
-        )
+        write_means(path, &self.weights, means, self.n_features(), self.teachers[0].variance())
     }
 
     /// Reads what [`Setting::write`] wrote.
@@ -91,37 +122,61 @@ impl Setting {
     /// # Errors
     /// [`Error::BadFile`].
     pub fn read(run: &Path) -> Result<Setting> {
-        let teacher = read_mixture(&run.join("teacher.npz"))?;
-        let path = run.join("initial.npz");
-        let mut arrays = read_npz(&path)?;
-        let mut take = |name: &str| arrays.iter().position(|(other, _)| other == name).map(|at| arrays.swap_remove(at).1.values);
-        let (Some(starts), Some(weights)) = (take("means"), take("weights")) else {
-            return Err(Error::bad_file(path, "there are no means and weights in it", "Restore the file as the run wrote it"));
-        };
-        Ok(Setting { teacher, weights, starts })
+        let (weights, starts, ..) = arrays_of(&run.join("initial.npz"))?;
+        let path = run.join("teacher.npz");
+        let (teacher_weights, means, d, variance) = arrays_of(&path)?;
+        let row = teacher_weights.len() * d;
+        let teacher = |means: &[f64]| GaussianMixture::new(teacher_weights.clone(), means.to_vec(), d, variance);
+        let teachers = means.chunks_exact(row.max(1)).map(teacher).collect::<Result<_>>()?;
+        Ok(Setting { teachers, weights, starts })
     }
 }
 
-fn from_scheme(config: &Config, teacher: GaussianMixture) -> Result<Setting> {
+/// Writes means (R, k, d), or (k, d) for one replicate, with the weights (k) and the variance of all.
+fn write_means(path: &Path, weights: &[f64], means: &[f64], d: usize, variance: f64) -> Result<()> {
+    let k = weights.len();
+    let shape = [means.len() / (k * d), k, d];
+    let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
+    let variance = [variance];
+    write_npz(
+        path,
+        &[("weights", &[k], Values::F64(weights)), ("means", shape, Values::F64(means)), ("variance", &[], Values::F64(&variance))],
+    )
+}
+
+/// Weights (k), means (…, k, d), d, and the variance of a file that a run wrote.
+fn arrays_of(path: &Path) -> Result<(Vec<f64>, Vec<f64>, usize, f64)> {
+    let mut arrays = read_npz(path)?;
+    let mut take = |name: &str| arrays.iter().position(|(other, _)| other == name).map(|at| arrays.swap_remove(at).1);
+    let (Some(means), Some(weights), Some(variance)) = (take("means"), take("weights"), take("variance")) else {
+        return Err(Error::bad_file(path, "there are no means, weights and variance in it", "Restore the file as the run wrote it"));
+    };
+    let (d, variance) = (means.shape.last().copied().unwrap_or(0), variance.values.first().copied().unwrap_or(1.0));
+    Ok((weights.values, means.values, d, variance))
+}
+
+fn from_scheme(config: &Config, teachers: Vec<GaussianMixture>) -> Result<Setting> {
     let (Some(k), Some(scheme)) = (config.student.components, &config.student.start) else {
         return Err(Error::bad_config("[student] has no start", "Give components and a scheme under [student.start]"));
     };
-    limits::check_size(config, k, teacher.n_features())?;
-    let mut starts = Vec::with_capacity(config.replicates * k * teacher.n_features());
+    let d = teachers[0].n_features();
+    limits::check_size(config, k, d)?;
+    let mut starts = Vec::with_capacity(config.replicates * k * d);
     for replicate in 0..config.replicates {
-        starts.extend(initial::start(scheme, k, &teacher, config.seed, replicate as u32)?);
+        starts.extend(initial::start(scheme, k, &teachers[replicate % teachers.len()], config.seed, replicate as u32)?);
     }
     let weights = normalised(config.student.weights.clone().unwrap_or_else(|| vec![1.0 / k as f64; k]))?;
-    Ok(Setting { teacher, weights, starts })
+    Ok(Setting { teachers, weights, starts })
 }
 
-fn from_file(config: &Config, teacher: GaussianMixture, path: &Path) -> Result<Setting> {
+fn from_file(config: &Config, teachers: Vec<GaussianMixture>, path: &Path) -> Result<Setting> {
     let Array { shape, values } = read_means(path)?;
     let (replicates, k, d) = match shape[..] {
         [k, d] => (1, k, d),
         [r, k, d] => (r, k, d),
         _ => return Err(Error::bad_file(path, format!("means has shape {shape:?}"), "Give (k, d) or (R, k, d)")),
     };
+    let teacher = &teachers[0];
     if d != teacher.n_features() {
         return Err(Error::bad_file(
             path,
@@ -137,9 +192,9 @@ fn from_file(config: &Config, teacher: GaussianMixture, path: &Path) -> Result<S
         ));
     }
     limits::check_size(config, k, d)?;
-    same_variance(path, &teacher)?;
+    same_variance(path, teacher)?;
     let starts = if replicates == config.replicates { values } else { values.repeat(config.replicates) };
-    Ok(Setting { weights: weights_of(config, path, k)?, teacher, starts })
+    Ok(Setting { weights: weights_of(config, path, k)?, teachers, starts })
 }
 
 /// Those of the config, else those of the file, else equal ones.

@@ -33,6 +33,8 @@ pub struct Watch<'a> {
     pub setting: &'a Setting,
     pub book: Book,
     pub tell: &'a mut dyn FnMut(&Event),
+    /// What is measured, where that is another problem than the one at hand: under a schedule, its end.
+    pub measured: Option<Fit>,
 }
 
 /// What grows on the disk: journals and checkpoints.
@@ -78,8 +80,14 @@ impl Keeper for Watch<'_> {
     fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Option<Stop>> {
         let means = fit.lift(&state.coordinates);
         let before = state.logged.as_ref().map(|(step, coordinates)| (state.step - step, fit.lift(coordinates)));
-        let measured = fit.measure(self.config.log.samples, state.step)?;
-        let row_length = self.setting.n_components() * self.setting.teacher.n_features();
+        let measured = match &mut self.measured {
+            None => fit.measure(self.config.log.samples, state.step)?,
+            Some(other) => {
+                state.clone().enter(other)?;
+                other.measure(self.config.log.samples, state.step)?
+            }
+        };
+        let row_length = self.setting.n_components() * self.setting.n_features();
         let mut rows = Vec::with_capacity(measured.len());
         for (r, divergences) in measured.iter().enumerate() {
             let part = r * row_length..(r + 1) * row_length;
@@ -87,7 +95,7 @@ impl Keeper for Watch<'_> {
             row.set_divergences(divergences);
             self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()]);
             if let Some((steps, before)) = &before {
-                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.teacher.n_features()) / *steps as f64);
+                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
             }
             rows.push(row);
         }
@@ -98,7 +106,8 @@ impl Keeper for Watch<'_> {
         }
         self.write(state.step, &means, &rows)?;
         (self.tell)(&Event::Logged { rows: &rows });
-        Ok(self.decide(state.step, &rows))
+        let settled = state.step >= self.config.objective.noise.steps();
+        Ok(if settled { self.decide(state.step, &rows) } else { None })
     }
 
     fn passed(&mut self, state: &State, logged: bool) -> Result<()> {
@@ -112,7 +121,7 @@ impl Keeper for Watch<'_> {
 impl Watch<'_> {
     /// The cells that means alone tell.
     fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) {
-        let (teacher, weights) = (&self.setting.teacher, &self.setting.weights);
+        let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
         row.set("coverage", metrics::coverage(teacher, means, weights).share);
         row.set("matched_distance", metrics::matched_distance(teacher, means, weights));
         let by_weight = self.config.descent.divide_by_weight.then_some(weights.as_slice());

@@ -1,5 +1,7 @@
 //! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
+pub mod annealed;
+
 use serde::Serialize;
 
 use crate::mixture::{GaussianMixture, squared_distance};

@@ -84,6 +84,17 @@ fn forty() -> f64 {
 }
 
 impl Generator {
+    /// K and d, before anything is generated.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Generator::Gaussian { features, .. } => (1, *features),
+            Generator::Circle { components, features, .. }
+            | Generator::Line { components, features, .. }
+            | Generator::Separated { components, features, .. }
+            | Generator::UniformBox { components, features, .. } => (*components, *features),
+        }
+    }
+
     /// The mixture; `seed` matters for the random kinds.
     ///
     /// # Errors

@@ -5,4 +5,5 @@ pub mod divergence;
 pub mod estimator;
 pub mod grid;
 pub mod groups;
+pub mod neighbours;
 pub mod subspace;

@@ -7,7 +7,7 @@ mod contours;
 mod curves;
 mod finding;
 mod html;
-mod number;
+pub mod number;
 mod paths;
 mod plane;
 mod run_folder;

@@ -5,6 +5,7 @@ use mixscore::GaussianMixture;
 use mixscore::backend::{Backend, UnitProblem};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::objective::groups::Groups;
+use mixscore::objective::neighbours::Neighbours;
 use mixscore::reference::Reference;
 
 use super::device::Which;
@@ -121,6 +122,7 @@ impl Case {
             sampler,
             n_samples: Some(self.n_samples),
             storage: Storage::F32,
+            neighbours: Neighbours::Exact,
             seed: 11,
         }
     }

@@ -1,0 +1,175 @@
+//! `mixscore sweep`: a grid of experiments; finished cells are kept and skipped.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::run::source;
+use super::{Common, complain, progress};
+use crate::error::{Error, Result};
+use crate::experiment::sweep::plan::plan;
+use crate::experiment::sweep::run::{Asked, Event, Swept, Tally, sweep};
+use crate::experiment::sweep::shard::Shard;
+
+/// Where there is no terminal, a line at the most this often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Parts of a bar.
+const PARTS: u64 = 1000;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A TOML file with a [sweep] table, or a name that `mixscore presets` lists as a sweep.
+    #[arg(value_name = "CONFIG|PRESET")]
+    pub config: String,
+    /// The sweep's folder; left out: runs/NAME. Cells that are done in it are kept and skipped.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Overrides a key of the config, or an axis of the sweep, as teacher.separation=[2,3]; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Run the I-th of N shares of the cells; left out in a job array: this task's, by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Write a report for every cell, too.
+    #[arg(long)]
+    pub reports: bool,
+    /// Say which cells there are, and run none.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let source = source(&arguments.config)?;
+    let plan = plan(&source.text, &arguments.overrides, common.seed, &source.name, &source.base)?;
+    if arguments.dry_run {
+        return list(common, &plan);
+    }
+    let shard = arguments.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?;
+    let folder = arguments.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&source.name));
+    let mut show = Show::new(common);
+    let asked = Asked {
+        device: common.device,
+        shard,
+        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        interrupted: progress::interruption(),
+        tell: &mut |event: &Event| show.event(event),
+        reports: arguments.reports,
+    };
+    let swept = sweep(&plan, &source.base, &folder, asked)?;
+    conclude(common, &swept)
+}
+
+fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<()> {
+    if common.json {
+        let cells: Vec<_> = plan.cells.iter().map(|cell| json!({"hash": cell.hash, "values": cell.values})).collect();
+        return common.print_json(&json!({"schema": "mixscore.sweep-plan/1", "name": plan.name, "axes": plan.axes, "cells": cells}));
+    }
+    let lines = plan.cells.iter().map(|cell| {
+        let named: Vec<String> = plan.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
+        format!("{}  {}", cell.hash, named.join(", "))
+    });
+    common.print(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
+fn conclude(common: &Common, swept: &Swept) -> Result<()> {
+    let Swept { folder, tally, failures, .. } = swept;
+    let said = if common.json {
+        let failures: Vec<_> = failures.iter().map(|(hash, error, _)| json!({"hash": hash, "error": error})).collect();
+        common.print_json(&json!({
+            "schema": "mixscore.sweep/1",
+            "folder": folder,
+            "cells": tally.cells,
+            "done": tally.done,
+            "skipped": tally.skipped,
+            "failed": failures,
+            "busy": tally.busy,
+            "interrupted": swept.interrupted,
+            "seconds": swept.seconds,
+        }))
+    } else {
+        common.print(&format!("{} in {}.\nResults: {}", counts(tally), spell(swept.seconds), folder.join("results.csv").display()))
+    };
+    if swept.interrupted {
+        return Err(Error::SweepInterrupted { done: tally.done, cells: tally.cells });
+    }
+    match failures.first() {
+        Some((_, first, code)) => Err(Error::CellsFailed { failed: failures.len(), cells: tally.cells, first: first.clone(), code: *code }),
+        None => said,
+    }
+}
+
+/// "94 of 96 cells done (90 before), 2 failed".
+fn counts(tally: &Tally) -> String {
+    let mut text = format!("{} of {} cell{} done", tally.done, tally.cells, if tally.cells == 1 { "" } else { "s" });
+    if tally.skipped > 0 {
+        text += &format!(" ({} before)", tally.skipped);
+    }
+    if tally.failed > 0 {
+        text += &format!(", {} failed", tally.failed);
+    }
+    if tally.busy > 0 {
+        text += &format!(", {} left to another process", tally.busy);
+    }
+    text
+}
+
+/// Seconds as people say them.
+fn spell(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A bar on a terminal, a line now and then elsewhere.
+struct Show {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    shown: Instant,
+}
+
+impl Show {
+    fn new(common: &Common) -> Show {
+        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(PARTS);
+            let style = ProgressStyle::with_template("{bar:30} {percent}%  {msg}  {elapsed} elapsed");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Show { quiet: common.quiet, bar, shown: Instant::now() }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match (event, &self.bar) {
+            _ if self.quiet => {}
+            (Event::Note { text }, Some(bar)) => bar.println(text),
+            (Event::Note { text }, None) => complain(text),
+            (Event::Begun { folder, tally }, _) => {
+                let text = format!("sweep: {}, {}", folder.display(), counts(tally));
+                self.bar.as_ref().map_or_else(|| complain(&text), |bar| bar.println(&text));
+            }
+            (Event::Passed { tally }, Some(bar)) => {
+                bar.set_position((tally.progress * PARTS as f64) as u64);
+                bar.set_message(far(tally));
+            }
+            (Event::Passed { tally }, None) if self.shown.elapsed() >= LINE_EVERY => {
+                self.shown = Instant::now();
+                complain(&far(tally));
+            }
+            (Event::Passed { .. }, None) => {}
+            (Event::Finishing, bar) => bar.iter().for_each(ProgressBar::finish_and_clear),
+        }
+    }
+}
+
+fn far(tally: &Tally) -> String {
+    let left = tally.cells - tally.done - tally.failed - tally.busy;
+    let time = tally.seconds_left.map_or(String::new(), |seconds| format!(", about {}", spell(seconds)));
+    format!("{}, {left} left{time}", counts(tally))
+}

@@ -1,0 +1,182 @@
+//! Neighbour lists of all strata of one replicate: a pure function of the means, found among candidates that outlive small moves.
+//!
+//! Candidates of a stratum are all components within some radius when they were gathered, with a skin beyond what was needed. As long
+//! as the means have moved less than the skin, no other component can be needed, and the lists made from them are those that a search
+//! among all components would make: so lists do not depend on when candidates were gathered.
+
+use rayon::prelude::*;
+
+use super::patch::{List, distances_to};
+use super::session::Pair;
+use crate::objective::divergence::Side;
+use crate::objective::neighbours::{Kept, Near, keep, reach};
+
+/// How much further than needed candidates are gathered, in units of σ.
+const SKIN: f64 = 1.5;
+
+/// Strata that are looked at to see whether lists are worth their making, and the share of components that must be left out.
+const PROBES: usize = 8;
+const WORTH: f64 = 0.25;
+
+/// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Lists {
+    pub lists: Vec<[List; 2]>,
+    pub certified: Vec<f64>,
+}
+
+/// Candidates of every stratum, and the means at which they were gathered.
+#[derive(Default)]
+pub struct Candidates {
+    means: Vec<f64>,
+    /// [student, teacher] of each stratum: indices in order, and the distance within which they are complete.
+    strata: Vec<[(Vec<u32>, f64); 2]>,
+}
+
+/// One stratum's view of one side.
+struct View<'a> {
+    means: &'a [f64],
+    rank: usize,
+    log_weight: &'a [f64],
+    heaviest: f64,
+    budget: f64,
+}
+
+impl View<'_> {
+    /// |m_j − μᵢ| of the components `of` (all: `None`).
+    fn distances(&self, centre: &[f64], of: Option<&[u32]>) -> Vec<f64> {
+        distances_to(centre, self.means, self.rank, of)
+    }
+
+    /// How far from the stratum's centre a component may matter.
+    fn radius(&self, nearest: f64, anchor: u32) -> f64 {
+        nearest + reach(self.budget, self.log_weight.len(), self.most(anchor), nearest)
+    }
+
+    /// The heaviest weight relative to the anchor's.
+    fn most(&self, anchor: u32) -> f64 {
+        (self.heaviest - self.log_weight[anchor as usize]).exp()
+    }
+
+    /// The list from components with their distances, which hold all within the radius; `None` where they may not.
+    fn keep(&self, of: Option<&[u32]>, distances: &[f64], complete_within: f64) -> Option<Kept> {
+        let index = |at: usize| of.map_or(at as u32, |of| of[at]);
+        let at = (0..distances.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b]))?;
+        let (nearest, anchor) = (distances[at], index(at));
+        let radius = self.radius(nearest, anchor);
+        if !(radius <= complete_within) {
+            return None;
+        }
+        let chosen: Vec<usize> = (0..distances.len()).filter(|at| distances[*at] <= radius).collect();
+        let indices: Vec<u32> = chosen.iter().map(|at| index(*at)).collect();
+        let from_anchor = self.distances(&self.means[anchor as usize * self.rank..][..self.rank], Some(&indices));
+        let near: Vec<Near> = chosen
+            .iter()
+            .zip(&indices)
+            .zip(&from_anchor)
+            .map(|((at, index), from_anchor)| Near { index: *index, distance: distances[*at], from_anchor: *from_anchor })
+            .collect();
+        let rest = self.log_weight.len() - near.len();
+        Some(keep(&near, rest, self.most(anchor), radius - nearest, self.log_weight, self.budget))
+    }
+}
+
+impl Candidates {
+    /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
+    pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
+        let rank = pair.rank;
+        let log_weights = [Side::Student, Side::Teacher].map(|side| pair.side(side).0.iter().map(|w| w.ln()).collect::<Vec<f64>>());
+        let views = [Side::Student, Side::Teacher].map(|side| {
+            let log_weight = &log_weights[side as usize];
+            let heaviest = log_weight.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            View { means: pair.side(side).1, rank, log_weight, heaviest, budget: 0.5 * budget }
+        });
+        let means = pair.p.1;
+        let k = means.len() / rank;
+        let centre = |i: usize| &means[i * rank..(i + 1) * rank];
+        if !means.iter().all(|v| v.is_finite()) || !worthwhile(&views, k, centre) {
+            return Lists::default();
+        }
+        let kept = match self.kept(&views, means, rank) {
+            Some(kept) => kept,
+            None => {
+                self.gather(&views, means, rank);
+                let fresh = self.kept(&views, means, rank);
+                fresh.expect("candidates gathered at these means are complete at them")
+            }
+        };
+        let total = [views[0].log_weight.len(), views[1].log_weight.len()];
+        let mut out = Lists::default();
+        for sides in kept {
+            let mut certified = 0.0;
+            out.lists.push(std::array::from_fn(|s| {
+                // A list of nearly all is not worth its gathering: keep all, and exactly.
+                let worth = (sides[s].list.len() as f64) <= (1.0 - WORTH) * total[s] as f64;
+                certified += if worth { sides[s].certified } else { 0.0 };
+                worth.then(|| sides[s].list.clone())
+            }));
+            out.certified.push(certified);
+        }
+        out
+    }
+
+    /// Every stratum's list from its candidates; `None` where the means have moved too far for some of them.
+    fn kept(&self, views: &[View; 2], means: &[f64], rank: usize) -> Option<Vec<[Kept; 2]>> {
+        if self.means.len() != means.len() {
+            return None;
+        }
+        let moved: Vec<f64> = means
+            .chunks_exact(rank)
+            .zip(self.means.chunks_exact(rank))
+            .map(|(now, then)| crate::mixture::squared_distance(now, then).sqrt())
+            .collect();
+        let furthest = [moved.iter().copied().fold(0.0, f64::max), 0.0]; // teachers stay
+        let strata: Vec<Option<[Kept; 2]>> = (0..moved.len())
+            .into_par_iter()
+            .map(|i| {
+                let centre = &means[i * rank..(i + 1) * rank];
+                let side = |s: usize| {
+                    let (candidates, within) = &self.strata[i][s];
+                    // Rounding of distances is far below this margin.
+                    let complete = within - (moved[i] + furthest[s]) * (1.0 + 1e-9);
+                    views[s].keep(Some(candidates), &views[s].distances(centre, Some(candidates)), complete)
+                };
+                Some([side(0)?, side(1)?])
+            })
+            .collect();
+        strata.into_iter().collect()
+    }
+
+    fn gather(&mut self, views: &[View; 2], means: &[f64], rank: usize) {
+        self.means = means.to_vec();
+        self.strata = means
+            .par_chunks_exact(rank)
+            .map(|centre| {
+                std::array::from_fn(|s| {
+                    let distances = views[s].distances(centre, None);
+                    let at = (0..distances.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b])).unwrap_or(0);
+                    // Both this mean and the others may move by half of the first skin; the radius grows with the nearest distance.
+                    let radius = views[s].radius(distances[at], at as u32);
+                    let within = views[s].radius(distances[at] + SKIN, at as u32).max(radius) + 2.0 * SKIN;
+                    let candidates = (0..distances.len() as u32).filter(|j| distances[*j as usize] <= within).collect();
+                    (candidates, within)
+                })
+            })
+            .collect();
+    }
+}
+
+/// Whether a few strata could leave out enough.
+fn worthwhile<'a>(views: &[View; 2], k: usize, centre: impl Fn(usize) -> &'a [f64]) -> bool {
+    let probes = k.min(PROBES);
+    let (mut kept, mut total) = (0, 0);
+    for probe in 0..probes {
+        let centre = centre(probe * k / probes);
+        for view in views {
+            let distances = view.distances(centre, None);
+            kept += view.keep(None, &distances, f64::INFINITY).map_or(distances.len(), |kept| kept.list.len());
+            total += distances.len();
+        }
+    }
+    kept as f64 <= (1.0 - WORTH) * total as f64
+}

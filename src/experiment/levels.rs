@@ -1,0 +1,84 @@
+//! The descent through the levels of noise: one problem after another, with the students carried along.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::descent::fit::Fit;
+use crate::descent::gradient_descent::{Plan, State};
+use crate::descent::recovery::descend_through_losses;
+use crate::descent::stop::Stop;
+use crate::device::{self, Device, Opened};
+use crate::error::{Error, Result};
+
+use super::config::Config;
+use super::noise::{Level, Noise};
+use super::setting::Setting;
+use super::watch::Watch;
+
+/// A problem that stands on a device at one level of noise after another.
+pub struct Levels<'a> {
+    pub config: &'a Config,
+    pub setting: &'a Setting,
+    pub opened: &'a mut Opened,
+    /// What the user chose, for opening it again after a loss.
+    pub device: Device,
+}
+
+impl Levels<'_> {
+    /// The problem under the noise of the step that begins at `step`.
+    ///
+    /// # Errors
+    /// As [`crate::Problem::open`].
+    pub fn open(&mut self, step: u64) -> Result<Fit> {
+        self.setting.open(self.config, self.level(step).noise, self.opened.backend.as_mut())
+    }
+
+    /// The problem as it is measured, where the schedule makes that another one than the descent's.
+    ///
+    /// # Errors
+    /// As [`crate::Problem::open`].
+    pub fn measured(&mut self) -> Result<Option<Fit>> {
+        match &self.config.objective.noise {
+            Noise::Fixed(_) => Ok(None),
+            Noise::Annealed(_) => self.open(u64::MAX).map(Some),
+        }
+    }
+
+    /// From `state`, at whose level `fit` stands, until a rule or the user stops the descent.
+    ///
+    /// # Errors
+    /// Those of the device and of the files.
+    pub fn descend(&mut self, fit: &mut Fit, state: &mut State, watch: &mut Watch, interrupted: &AtomicBool) -> Result<Stop> {
+        loop {
+            let level = self.level(state.step);
+            state.enter(fit)?;
+            let plan = self.plan(level);
+            let (config, setting, device) = (self.config, self.setting, self.device);
+            let opened = &mut *self.opened;
+            let mut reopen = |losses: u32, _: &Error| {
+                *opened = device::reopen(device, losses)?;
+                setting.open(config, level.noise, opened.backend.as_mut())
+            };
+            let stop = descend_through_losses(fit, &plan, state, watch, interrupted, &mut reopen)?;
+            if !matches!(stop, Stop::MaxSteps { .. }) || state.step >= plan.steps {
+                return Ok(stop);
+            }
+            *fit = self.open(state.step)?;
+        }
+    }
+
+    fn level(&self, step: u64) -> Level {
+        self.config.objective.noise.level(step)
+    }
+
+    /// Under a schedule the step size counts in units of the noisy densities.
+    fn plan(&self, level: Level) -> Plan {
+        let (descent, variance) = (&self.config.descent, self.setting.teacher(0).variance());
+        let units = match self.config.objective.noise {
+            Noise::Fixed(_) => 1.0,
+            Noise::Annealed(_) => ((variance + level.noise) / variance).powi(2),
+        };
+        let step = descent.step_size * units;
+        let rates = self.setting.weights.iter().map(|w| if descent.divide_by_weight { step / w } else { step }).collect();
+        Plan { steps: descent.steps, until: level.end, log_every: self.config.log.every, rates, step_size: descent.step_size }
+    }
+}

@@ -1,0 +1,67 @@
+//! The sweep's own folder: what may become one, and what stands in it besides the cells.
+
+use std::path::Path;
+
+use super::plan::Plan;
+use crate::device::{Device, Opened};
+use crate::error::{Error, Result};
+use crate::experiment::environment::{self, Sitting};
+use crate::experiment::run_folder;
+
+/// Makes the folder a sweep's, with `sweep.toml` in it; true where it was another sweep's before.
+///
+/// # Errors
+/// [`Error::BadFile`] where it holds something else.
+pub fn prepare(folder: &Path, plan: &Plan) -> Result<bool> {
+    let path = folder.join("sweep.toml");
+    let before = run_folder::small_file(&path).ok();
+    if before.is_none() && holds_something(folder)? {
+        return Err(Error::bad_file(folder, "this folder is not empty, and no sweep's", "Choose another --output"));
+    }
+    for name in ["cells", "locks"] {
+        let inner = folder.join(name);
+        std::fs::create_dir_all(&inner).map_err(|e| Error::io(&inner, e))?;
+    }
+    let same = before.as_deref() == Some(plan.text.as_bytes());
+    if !same {
+        run_folder::write_text(&path, &plan.text)?;
+    }
+    Ok(!same && before.is_some())
+}
+
+/// Anything but what another shard, which prepares the same folder at the same time, puts into it.
+fn holds_something(folder: &Path) -> Result<bool> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::bad_file(folder, error.to_string(), "Choose another --output")),
+    };
+    let ours = |name: &str| ["cells", "locks", "sweep.toml"].contains(&name) || name.starts_with(".mixscore-");
+    Ok(entries.flatten().any(|entry| !ours(&entry.file_name().to_string_lossy())))
+}
+
+/// Writes `environment.json`, or adds this sitting to it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
+    let sitting = Sitting {
+        choice,
+        device: opened.backend.describe(),
+        details: opened.backend.details(),
+        why: opened.why.clone(),
+        command_line: command_line.to_vec(),
+    };
+    if folder.join("environment.json").exists() {
+        return environment::add_sitting(folder, &sitting, 0);
+    }
+    run_folder::write_json(&folder.join("environment.json"), &environment::new(&sitting))
+}
+
+/// Removes what killed processes left in the making: folders in `cells` whose names begin with `prefix`. The caller holds the cell.
+pub fn sweep_away(cells: &Path, prefix: &str) {
+    let Ok(entries) = std::fs::read_dir(cells) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
+}

@@ -1,0 +1,9 @@
+//! Sweeps: a grid of experiments in one folder, each cell an ordinary run folder named by the hash of its config.
+
+pub mod cost;
+pub mod folder;
+pub mod plan;
+pub mod results;
+pub mod run;
+pub mod shard;
+pub mod table;

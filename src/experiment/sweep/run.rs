@@ -1,0 +1,247 @@
+//! The life of a sweep: one cell after another, on a device opened and checked once; what is done is skipped, what failed is told.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::folder;
+use super::plan::{Plan, Planned};
+use super::results;
+use super::shard::Shard;
+use super::table::{CellState, failure, state};
+use crate::descent::stop::Stop;
+use crate::device::{Device, Opened};
+use crate::error::{Error, Result};
+use crate::experiment::run::{self, Outcome};
+use crate::experiment::run_folder::{self, Output};
+use crate::experiment::setting::Setting;
+
+/// What happens on the way, for whoever shows it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A sentence that people should see.
+    Note { text: &'a str },
+    /// The folder stands.
+    Begun { folder: &'a Path, tally: &'a Tally },
+    /// Steps were made, or a cell came to its end.
+    Passed { tally: &'a Tally },
+    /// All is over and the results are being written.
+    Finishing,
+}
+
+/// How far this process is with its cells.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Of this process's share.
+    pub cells: usize,
+    pub done: usize,
+    /// Those of `done` that were done before.
+    pub skipped: usize,
+    pub failed: usize,
+    /// Another process works on them.
+    pub busy: usize,
+    /// Share of the work that is behind, from 0 to 1, by what cells cost.
+    pub progress: f64,
+    /// Seconds that the rest will take at this process's pace; `None` until there is one.
+    pub seconds_left: Option<f64>,
+}
+
+/// Who asks for a sweep, and with what.
+pub struct Asked<'a> {
+    pub device: Device,
+    pub shard: Shard,
+    pub command_line: Vec<String>,
+    /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
+    pub interrupted: &'a AtomicBool,
+    pub tell: &'a mut dyn FnMut(&Event),
+    /// Write a report for each cell.
+    pub reports: bool,
+}
+
+/// A sweep that has stopped, for good or for now.
+#[derive(Debug)]
+pub struct Swept {
+    pub folder: PathBuf,
+    pub tally: Tally,
+    /// Hash, values and error of each failed cell of this process, with the error's exit code.
+    pub failures: Vec<(String, String, u8)>,
+    pub interrupted: bool,
+    pub seconds: f64,
+}
+
+/// Runs the cells of `plan` that are this shard's and not done, into `folder`. Relative paths of the config start at `base`.
+///
+/// # Errors
+/// A folder that holds something else, no device, files that cannot be written. What goes wrong in a cell is no error here.
+pub fn sweep(plan: &Plan, base: &Path, folder: &Path, asked: Asked) -> Result<Swept> {
+    let changed = folder::prepare(folder, plan)?;
+    let mut sweep =
+        Sweep { plan, base, folder, asked, tally: Tally::default(), failures: Vec::new(), begun: Instant::now(), spent: 0.0, work: 0.0 };
+    if changed {
+        (sweep.asked.tell)(&Event::Note { text: "the sweep in this folder was another one: cells that both have are kept" });
+    }
+    let todo = sweep.todo()?;
+    results::write(folder, plan)?;
+    (sweep.asked.tell)(&Event::Begun { folder, tally: &sweep.tally });
+    if !todo.is_empty() {
+        sweep.run_cells(&todo)?;
+    }
+    (sweep.asked.tell)(&Event::Finishing);
+    results::write(folder, plan)?;
+    let interrupted = sweep.asked.interrupted.load(Ordering::SeqCst) && sweep.tally.done + sweep.tally.failed < sweep.tally.cells;
+    Ok(Swept {
+        folder: folder.into(),
+        tally: sweep.tally,
+        failures: sweep.failures,
+        interrupted,
+        seconds: sweep.begun.elapsed().as_secs_f64(),
+    })
+}
+
+struct Sweep<'a, 'b> {
+    plan: &'a Plan,
+    base: &'a Path,
+    folder: &'a Path,
+    asked: Asked<'b>,
+    tally: Tally,
+    failures: Vec<(String, String, u8)>,
+    begun: Instant,
+    /// The cost of the cells that this process has been through, and of all that it has to.
+    spent: f64,
+    work: f64,
+}
+
+impl Sweep<'_, '_> {
+    /// The cells that are this process's and not done.
+    fn todo(&mut self) -> Result<Vec<usize>> {
+        let costs: Vec<f64> = self.plan.cells.iter().map(|cell| cell.cost).collect();
+        let mine = self.asked.shard.cells(&costs);
+        self.tally.cells = mine.len();
+        let mut todo = Vec::new();
+        for cell in mine {
+            if state(self.folder, &self.plan.cells[cell].hash, &mut 0)?.0 == CellState::Done {
+                self.tally.done += 1;
+                self.tally.skipped += 1;
+            } else {
+                self.work += costs[cell];
+                todo.push(cell);
+            }
+        }
+        Ok(todo)
+    }
+
+    fn run_cells(&mut self, todo: &[usize]) -> Result<()> {
+        let tell = &mut *self.asked.tell;
+        let mut opened = run::open(self.asked.device, &mut |event| note(event, tell))?;
+        folder::write_environment(self.folder, &opened, self.asked.device, &self.asked.command_line)?;
+        let mut written = Instant::now();
+        for (at, cell) in todo.iter().map(|cell| &self.plan.cells[*cell]).enumerate() {
+            if self.asked.interrupted.load(Ordering::SeqCst) {
+                break;
+            }
+            self.run_cell(cell, &mut opened)?;
+            self.spent += cell.cost;
+            self.pass(0.0);
+            // Writing the table reads every summary: seldom enough not to matter.
+            if at + 1 < todo.len() && written.elapsed().as_secs() >= 60 {
+                results::write(self.folder, self.plan)?;
+                written = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// One cell, if nobody else is at it. What goes wrong in it is written down, and only what keeps that from being written is an error.
+    fn run_cell(&mut self, cell: &Planned, opened: &mut Opened) -> Result<()> {
+        let Some(_lock) = claim(self.folder, &cell.hash)? else {
+            self.tally.busy += 1;
+            return Ok(());
+        };
+        if state(self.folder, &cell.hash, &mut 0)?.0 == CellState::Done {
+            self.tally.done += 1; // by another process, meanwhile
+            return Ok(());
+        }
+        let failed = failure(self.folder, &cell.hash);
+        let outcome = match self.attempt(cell, opened) {
+            Err(Error::DeviceLost { .. }) => {
+                *opened = run::open(self.asked.device, &mut |_| ())?;
+                self.attempt(cell, opened)
+            }
+            first => first,
+        };
+        let error = match outcome {
+            Ok(Outcome { stop: Stop::Interrupted { .. }, .. }) => return Ok(()),
+            Ok(Outcome { stop: Stop::NonFinite { step, replicate, component, step_size }, .. }) => {
+                Error::NonFinite { step, replicate, component, step_size }
+            }
+            Ok(_) => {
+                self.tally.done += 1;
+                let _ = std::fs::remove_file(&failed);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        run_folder::write_text(&failed, &format!("{error}\n"))?;
+        self.tally.failed += 1;
+        self.failures.push((cell.hash.clone(), error.to_string(), error.exit_code()));
+        let named: Vec<String> = self.plan.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
+        (self.asked.tell)(&Event::Note { text: &format!("cell {} ({}) failed: {error}", cell.hash, named.join(", ")) });
+        Ok(())
+    }
+
+    /// A new run, or the rest of one that was cut short. One whose checkpoints are of no use is begun again.
+    fn attempt(&mut self, cell: &Planned, opened: &mut Opened) -> Result<Outcome> {
+        let place = self.folder.join("cells").join(&cell.hash);
+        let output = Output::At(place.clone());
+        folder::sweep_away(&self.folder.join("cells"), &output.hidden_prefix());
+        if place.exists() {
+            match self.on(cell, |asked| run::resume_on(&place, opened, asked)) {
+                Err(Error::Checkpoint { .. }) => std::fs::remove_dir_all(&place).map_err(|e| Error::io(&place, e))?,
+                outcome => return outcome,
+            }
+        }
+        let setting = Setting::of(&cell.config, self.base)?;
+        let base = self.base;
+        self.on(cell, |asked| run::begin(&cell.config, &setting, base, &output, opened, asked))
+    }
+
+    /// Calls `run` with this sweep's wishes, and passes on how far it is.
+    fn on(&mut self, cell: &Planned, run: impl FnOnce(run::Asked) -> Result<Outcome>) -> Result<Outcome> {
+        let (device, command_line) = (self.asked.device, self.asked.command_line.clone());
+        let (interrupted, report) = (self.asked.interrupted, self.asked.reports);
+        let tell = &mut |event: &run::Event| match event {
+            run::Event::Stepped { step, steps } => self.pass(cell.cost * *step as f64 / (*steps).max(1) as f64),
+            other => note(other, self.asked.tell),
+        };
+        run(run::Asked { device, command_line, interrupted, tell, report })
+    }
+
+    /// Tells how far everything is, with `part` of the present cell's cost behind.
+    fn pass(&mut self, part: f64) {
+        let behind = self.spent + part;
+        self.tally.progress = if self.work > 0.0 { behind / self.work } else { 1.0 };
+        self.tally.seconds_left = (behind > 0.0).then(|| self.begun.elapsed().as_secs_f64() * (self.work - behind) / behind);
+        (self.asked.tell)(&Event::Passed { tally: &self.tally });
+    }
+}
+
+/// Of what happens in a cell, people of a sweep see the device and the notes.
+fn note(event: &run::Event, tell: &mut dyn FnMut(&Event)) {
+    match event {
+        run::Event::Opened { why } => tell(&Event::Note { text: &format!("device: {why}") }),
+        run::Event::Note { text } => tell(&Event::Note { text }),
+        _ => {}
+    }
+}
+
+/// A cell's lock, which lasts as long as the file is held and dies with its process; `None` where another process holds it.
+fn claim(folder: &Path, hash: &str) -> Result<Option<File>> {
+    let path = folder.join("locks").join(hash);
+    let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(|e| Error::io(&path, e))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // File systems without locks: go on, as there is nothing to hold.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+    }
+}

@@ -1,0 +1,201 @@
+//! What a sweep folder tells: its axes, and each cell's place on them, state and summary.
+//!
+//! `results.csv` lists every cell of the sweep from its first moment on, done or not: `hash`, a column per axis, then `state` and what
+//! was measured. State and summary are read from `cells/` itself, which is never behind. The folder may come from a stranger: everything
+//! is bounded.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::experiment::run_folder;
+
+/// Cells of one sweep, at the most.
+pub const MOST_CELLS: usize = 100_000;
+
+/// Bytes of all summaries together.
+const MOST_BYTES: usize = 1 << 30;
+
+/// The column of results.csv after the axes.
+pub const STATE: &str = "state";
+
+/// A sweep as its folder tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepTable {
+    pub name: String,
+    pub axes: Vec<Axis>,
+    /// In the sweep's order: the last axis varies fastest.
+    pub cells: Vec<Cell>,
+    /// `sweep.toml`.
+    pub config: toml::Table,
+}
+
+/// A swept key, or the name of a bundle of keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    pub key: String,
+    /// As people read them, in the order in which the cells bring them.
+    pub values: Vec<String>,
+}
+
+/// One experiment of the sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The name of its run folder in `cells/`.
+    pub hash: String,
+    /// By axis.
+    pub values: Vec<String>,
+    pub state: CellState,
+    /// The cell's `summary.json`; null where there is none yet.
+    pub summary: Value,
+}
+
+/// How far a cell is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CellState {
+    Done,
+    /// With the error's text; what was measured before it may be in the summary.
+    Failed(String),
+    /// Not begun, or begun and not finished.
+    Missing,
+}
+
+impl CellState {
+    /// The word in results.csv.
+    pub fn word(&self) -> &'static str {
+        match self {
+            CellState::Done => "done",
+            CellState::Failed(_) => "failed",
+            CellState::Missing => "missing",
+        }
+    }
+}
+
+/// Reads the sweep in `dir`.
+///
+/// # Errors
+/// [`Error::BadFile`] where the folder is no sweep's.
+pub fn read_table(dir: &Path) -> Result<SweepTable> {
+    let path = dir.join("sweep.toml");
+    let bad = |what: String| Error::bad_file(&path, what, "Give the folder of a sweep, as `mixscore sweep` wrote it");
+    let text = String::from_utf8(run_folder::small_file(&path).map_err(|_| bad("there is no such plain file".into()))?);
+    let config: toml::Table = text.map_err(|e| bad(e.to_string()))?.parse().map_err(|e: toml::de::Error| bad(e.message().into()))?;
+    let given = config.get("sweep").and_then(|sweep| sweep.get("name")).and_then(toml::Value::as_str);
+    let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = given.map(str::to_string).or(folder).unwrap_or_else(|| "sweep".into());
+    let (keys, mut cells) = listed(&dir.join("results.csv"))?;
+    let mut bytes = 0;
+    for cell in &mut cells {
+        (cell.state, cell.summary) = state(dir, &cell.hash, &mut bytes)?;
+    }
+    let axes = keys.into_iter().enumerate().map(|(at, key)| Axis { key, values: distinct(&cells, at) }).collect();
+    Ok(SweepTable { name, axes, cells, config })
+}
+
+/// The state of a cell and its summary, counting the bytes that were read.
+///
+/// # Errors
+/// [`Error::BadFile`] where the summaries are too large.
+pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Value)> {
+    let cell = dir.join("cells").join(hash);
+    let text = run_folder::small_file(&cell.join("summary.json")).unwrap_or_default();
+    *bytes += text.len();
+    if *bytes > MOST_BYTES {
+        return Err(Error::bad_file(cell, format!("the summaries have more than {MOST_BYTES} bytes"), "Split the sweep into several"));
+    }
+    let summary: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let sentence = || summary.pointer("/stop/sentence").and_then(Value::as_str).unwrap_or_default().to_string();
+    let state = match summary.pointer("/stop/kind").and_then(Value::as_str) {
+        Some("non-finite") => CellState::Failed(sentence()),
+        Some(kind) if kind != "interrupted" => CellState::Done,
+        _ => match run_folder::small_file(&failure(dir, hash)) {
+            Ok(text) => CellState::Failed(String::from_utf8_lossy(&text[..text.len().min(4096)]).trim().into()),
+            Err(_) => CellState::Missing,
+        },
+    };
+    let summary = if state == CellState::Missing { Value::Null } else { summary };
+    Ok((state, summary))
+}
+
+/// Where the error of a failed cell is written.
+pub fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
+    dir.join("cells").join(format!("{hash}.failed"))
+}
+
+/// The axes' keys and the cells of results.csv, their states not yet known.
+fn listed(path: &Path) -> Result<(Vec<String>, Vec<Cell>)> {
+    let bad = |what: String| Error::bad_file(path, what, "Call `mixscore sweep` again, which writes it anew");
+    let bytes = run_folder::small_file(path)?;
+    let mut reader = csv::Reader::from_reader(&bytes[..]);
+    let header = reader.headers().map_err(|e| bad(e.to_string()))?.clone();
+    let end = header.iter().position(|column| column == STATE).filter(|_| header.get(0) == Some("hash"));
+    let end = end.ok_or_else(|| bad(format!("the columns are not hash, the swept keys, and {STATE}")))?;
+    let mut cells = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(e.to_string()))?;
+        let hash = record.get(0).unwrap_or_default();
+        if !is_hash(hash) || cells.len() == MOST_CELLS {
+            return Err(bad(format!("row {} is no cell, or one too many", cells.len() + 1)));
+        }
+        let values = record.iter().skip(1).take(end - 1).map(String::from).collect();
+        cells.push(Cell { hash: hash.into(), values, state: CellState::Missing, summary: Value::Null });
+    }
+    Ok((header.iter().skip(1).take(end - 1).map(String::from).collect(), cells))
+}
+
+/// A hash becomes part of a path: hexadecimal digits only.
+fn is_hash(text: &str) -> bool {
+    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn distinct(cells: &[Cell], axis: usize) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    cells.iter().map(|cell| &cell.values[axis]).filter(|value| seen.insert(*value)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("sweep.toml", "seed = 3\n[sweep]\nname = \"small\"\n");
+        let rows = "aaaaaaaa,2,wide,x\nbbbbbbbb,2,shell,x\ncccccccc,3,wide,x\ndddddddd,3,shell,x\n";
+        write("results.csv", &format!("hash,teacher.separation,start,state\n{rows}"));
+        write("cells/aaaaaaaa/summary.json", r#"{"stop": {"kind": "max-steps"}, "coverage": 0.5}"#);
+        write("cells/bbbbbbbb/summary.json", r#"{"stop": {"kind": "interrupted"}}"#);
+        write("cells/cccccccc/summary.json", r#"{"stop": {"kind": "non-finite", "sentence": "step 3 did it"}}"#);
+        write("cells/dddddddd.failed", "it does not fit\n");
+        folder
+    }
+
+    #[test]
+    fn axes_states_and_summaries_come_back() {
+        let folder = folder();
+        let table = read_table(folder.path()).unwrap();
+        assert_eq!((table.name.as_str(), table.config["seed"].as_integer()), ("small", Some(3)));
+        assert_eq!(table.axes[0], Axis { key: "teacher.separation".into(), values: vec!["2".into(), "3".into()] });
+        assert_eq!(table.axes[1].values, ["wide", "shell"]);
+        let states: Vec<&CellState> = table.cells.iter().map(|cell| &cell.state).collect();
+        let failed = |text: &str| CellState::Failed(text.into());
+        assert_eq!(states, [&CellState::Done, &CellState::Missing, &failed("step 3 did it"), &failed("it does not fit")]);
+        assert_eq!(table.cells[0].summary["coverage"], 0.5);
+        assert!(table.cells[1].summary.is_null());
+    }
+
+    #[test]
+    fn strangers_folders_are_refused() {
+        let folder = folder();
+        for text in ["", "hash,state\n../../etc,x\n", "state,hash\naaaaaaaa,x\n", "hash,a,state\naaaaaaaa,x\n"] {
+            std::fs::write(folder.path().join("results.csv"), text).unwrap();
+            assert_eq!(read_table(folder.path()).unwrap_err().exit_code(), 4, "{text:?}");
+        }
+        assert_eq!(read_table(&folder.path().join("cells")).unwrap_err().exit_code(), 4);
+    }
+}
