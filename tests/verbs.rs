@@ -236,7 +236,6 @@ fn bad_input_is_refused_with_its_exit_code_and_leaves_nothing() {
     place.refused(&gradient("--teacher wide.npz --samples 8"), 4, "variance is 1 and the teacher's 2");
     place.refused(&gradient("--teacher nowhere.npz --samples 8"), 4, "nowhere.npz");
     place.refused(&gradient("--teacher broken.npz --samples 8"), 4, "broken.npz");
-    place.refused(&gradient("--teacher a.npz --samples 8 --sampler sobol"), 4, "antithetic, philox or grid");
     place.refused(&gradient("--teacher a.npz --samples 8 --noise -1"), 4, "noise is -1");
     place.refused(&gradient("--teacher a.npz --samples 1"), 4, "no standard error");
     place.refused(&gradient("--teacher a.npz"), 2, "--samples");

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::estimator::{LEAST_GROUPS, MOST_RANK};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 
@@ -25,9 +26,8 @@ pub struct UnitProblem {
     /// m, shape (R, K, rank): every replicate has its own subspace.
     pub teacher_means: Vec<f64>,
     pub divergence: Divergence,
-    /// Never `Auto`.
     pub estimator: Estimator,
-    /// `Philox`, `Antithetic` or `Grid`.
+    /// Never `Auto`.
     pub sampler: Sampler,
     /// Samples per stratum; for a grid the most nodes, where `None` means as many as 1e-10 takes.
     pub n_samples: Option<usize>,
@@ -66,12 +66,23 @@ impl UnitProblem {
 
     /// True where each gradient row is the work of its own stratum (Stein), false where every stratum adds to every row.
     pub fn rows_own_strata(&self) -> bool {
-        self.divergence == Divergence::Reverse && self.estimator == Estimator::Stein
+        self.divergence == Divergence::Reverse && matches!(self.estimator, Estimator::Stein | Estimator::Auto)
+    }
+
+    /// True where the gradient is a mix of Stein's and the score-function form (`objective::estimator`), for a grouping.
+    pub fn is_mixed(&self, groups: &Groups) -> bool {
+        self.divergence == Divergence::Reverse
+            && self.estimator == Estimator::Auto
+            && self.rank <= MOST_RANK
+            && groups.n_groups >= LEAST_GROUPS
     }
 
     /// How the samples of a gradient are grouped (Monte Carlo samplers only: a grid is one group of all its nodes).
     pub fn groups(&self) -> Groups {
         let n = self.n_samples.unwrap_or(0);
+        if self.sampler == Sampler::Sobol {
+            return Groups::nets(n);
+        }
         let (k, sum) = (self.n_components(), self.n_components() + self.n_teacher_components());
         // Of one replicate: the grouping must not depend on how many run together.
         Groups::new(n, self.sampler == Sampler::Antithetic, k * sum.max(self.rank))
@@ -120,6 +131,11 @@ pub trait Backend: Send {
     /// What tells a device from others of its kind, name and value: of a GPU its adapter, type, API and driver. Empty where nothing does.
     fn details(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// What `auto` stands for on this device in few dimensions: the points with the least variance that it has.
+    fn auto_sampler(&self) -> Sampler {
+        Sampler::Sobol
     }
 
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.

@@ -1,10 +1,14 @@
 //! Where a stratum's samples come from: counter-based draws, with or without their negatives, or a table of nodes.
 
+use std::ops::Range;
+
 use super::lanes::LANES;
+use super::nets;
 use super::vector::vector_fn;
 use crate::objective::divergence::Sampler;
 use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
+use crate::random::sobol::COORDINATES;
 
 /// Counters that are turned into normals at a time.
 const CHUNK: usize = 64;
@@ -16,6 +20,10 @@ pub struct Draws<'a> {
     pub sampler: Sampler,
     pub step: u32,
     pub stratum: u32,
+    /// Samples in a group: for Sobol points, in a net.
+    pub group_size: usize,
+    /// Reflections (m, rank) that turn Sobol points into the stratum's own axes.
+    pub axes: &'a [f32],
     /// Nodes (n, rank) and weights (n) of a grid.
     pub table: Option<(&'a [f32], &'a [f32])>,
 }
@@ -47,20 +55,27 @@ impl Draws<'_> {
     pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         match self.table {
-            None => self.draw(first, rows, rank, z, ld),
+            None if self.sampler == Sampler::Sobol => {
+                if rank > COORDINATES {
+                    self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
+                }
+                nets::fill(self, first, rows, z, ld);
+                nets::turn(self.axes, rows, z, ld);
+            }
+            None => self.draw(first, rows, 0..rank, z, ld),
             Some((nodes, _)) => look_up(nodes, first, rows, rank, z, ld),
         }
     }
 
-    fn draw(&self, first: usize, rows: usize, rank: usize, z: &mut [f32], ld: usize) {
+    fn draw(&self, first: usize, rows: usize, coordinates: Range<usize>, z: &mut [f32], ld: usize) {
         // Few samples: several coordinate blocks of them are drawn together.
         let run = rows.next_power_of_two().min(CHUNK);
         let mut normals = [[0.0; CHUNK]; 4];
         let together = CHUNK / run;
         for s in (0..rows).step_by(run) {
-            for b in (0..rank.div_ceil(4)).step_by(together) {
+            for b in (coordinates.start / 4..coordinates.end.div_ceil(4)).step_by(together) {
                 draw_chunk(self.key, self.step, self.stratum, (first + s) as u32, b as u32, run.trailing_zeros(), &mut normals);
-                for c in 4 * b..rank.min(4 * (b + together)) {
+                for c in 4 * b..coordinates.end.min(4 * (b + together)) {
                     let from = &normals[c % 4][(c / 4 - b) * run..][..run.min(rows - s)];
                     z[c * ld + s..][..from.len()].copy_from_slice(from);
                 }

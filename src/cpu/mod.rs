@@ -9,6 +9,7 @@ mod evaluate;
 pub(crate) mod lanes;
 mod lists;
 mod measure;
+mod nets;
 mod patch;
 mod rows;
 mod scatter;

@@ -11,11 +11,13 @@ use super::patch::{Form, List, Patch, plan, squared_distances};
 use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
-use super::stein::{Pass, rows_of};
+use super::stein::{Pass, StratumSums, rows_of};
 use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
+use crate::objective::axes::reflections;
 use crate::objective::divergence::{Estimator, Sampler, Side};
+use crate::objective::estimator::mixed;
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::streams::{Purpose, key};
@@ -39,13 +41,25 @@ pub(super) struct Samples {
     pub key: [u32; 2],
     pub sampler: Sampler,
     pub step: u32,
+    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
+    pub axes: Vec<f32>,
     pub table: Option<(Vec<f32>, Vec<f32>)>,
+    n_strata: usize,
 }
 
 impl Samples {
     pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        Draws { key: self.key, sampler: self.sampler, step: self.step, stratum: stratum as u32, table }
+        let each = self.axes.len() / self.n_strata;
+        Draws {
+            key: self.key,
+            sampler: self.sampler,
+            step: self.step,
+            stratum: stratum as u32,
+            group_size: self.groups.group_size,
+            axes: &self.axes[stratum * each..(stratum + 1) * each],
+            table,
+        }
     }
 
     /// What sums over group g are divided by.
@@ -71,6 +85,13 @@ impl<'a> Pair<'a> {
     pub(super) fn shifted(&self, from: Side, i: usize) -> [Shifted; 2] {
         let centre = &self.side(from).1[i * self.rank..(i + 1) * self.rank];
         [Shifted::new(self.p.0, self.p.1, centre), Shifted::new(self.q.0, self.q.1, centre)]
+    }
+
+    /// What turns the draws of the strata at `centres` (C, rank), shape (C, m, rank).
+    fn axes(&self, centres: &[f64]) -> Vec<f32> {
+        let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, [self.p, self.q]).iter().map(|h| *h as f32).collect() };
+        let axes: Vec<Vec<f32>> = centres.par_chunks_exact(self.rank).map(of).collect();
+        axes.concat()
     }
 
     pub(super) fn tile(&self) -> Tile {
@@ -105,37 +126,47 @@ impl CpuSession {
             groups = Groups::single(grid.weights.len());
             table = Some((narrow(&grid.nodes), narrow(&grid.weights)));
         }
-        Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, table })
+        let centres = pair.side(problem.strata()).1;
+        let axes = if problem.sampler == Sampler::Sobol { pair.axes(centres) } else { Vec::new() };
+        let n_strata = centres.len() / pair.rank;
+        Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, axes, table, n_strata })
     }
 
-    /// Stein rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
+    /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
         let pair = self.pair(r);
         let lists = self.lists(r, samples.groups.n_samples).lists;
-        let pass = Pass { samples, rank: pair.rank, merged, with_square: !merged };
+        let with_score = self.problem.is_mixed(&samples.groups);
+        let pass = Pass { samples, rank: pair.rank, merged: merged && !with_score, with_square: !merged, with_score };
+        let gram = merged && !with_score;
         let n = samples.groups.n_samples;
         let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
         let shared = [Side::Student, Side::Teacher].map(|side| {
             let (weights, means) = pair.side(side);
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
-            (merged && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+            (gram && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
         });
         let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
             (None, Some(squares)) => Form::Gram(squares.clone()),
             // Its own distances are worth their making where they serve enough samples.
-            (Some(list), _) if merged && list.len() <= 2 * pair.rank && list.len() < n => {
+            (Some(list), _) if gram && list.len() <= 2 * pair.rank && list.len() < n => {
                 Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank))
             }
             _ => Form::Products,
         };
         let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
-        let rows: Vec<(Vec<f64>, Vec<f64>)> =
+        let rows: Vec<StratumSums> =
             strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
-        let weighted = |(i, row): (usize, &(Vec<f64>, Vec<f64>))| {
-            let weight = self.problem.student_weights[i];
-            row.0.iter().map(move |v| weight * v).collect::<Vec<f64>>()
+        let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
+            let mut row = sums.rows.clone();
+            if with_score {
+                row = mixed(&samples.groups, pair.rank, &sums.rows, &sums.score_rows);
+                row = if merged { merge(&samples.groups, &row) } else { row };
+            }
+            row.iter().map(|v| weight * v).collect()
         };
-        (rows.iter().enumerate().flat_map(weighted).collect(), rows.iter().flat_map(|row| row.1.iter().copied()).collect())
+        let gradients = rows.iter().zip(&self.problem.student_weights).flat_map(weighted).collect();
+        (gradients, rows.iter().flat_map(|row| row.half_square.iter().copied()).collect())
     }
 
     /// The neighbour lists of one replicate at the current means.
@@ -195,9 +226,7 @@ impl CpuSession {
             self.add_covariance_rows(r, &samples, &mut gradients);
         }
         if merged {
-            let row = k * rank;
-            let mean = |e: usize| (0..samples.groups.n_groups).map(|g| samples.groups.share(g) * gradients[g * row + e]).sum();
-            gradients = (0..row).map(mean).collect();
+            gradients = merge(&samples.groups, &gradients);
         }
         Ok((samples, gradients, half_square))
     }
@@ -222,6 +251,12 @@ impl CpuSession {
             }
         }
     }
+}
+
+/// The mean over groups of (G, row).
+fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
+    let row = values.len() / groups.n_groups;
+    (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
 }
 
 /// The rows of `list`.
@@ -282,7 +317,7 @@ impl Session for CpuSession {
             .map(|at| {
                 let (r, i) = (at / n_strata, at % n_strata);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
-                let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, table: None };
+                let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), table: None, n_strata };
                 measure_stratum(&self.pair(r), from, i, &samples)
             })
             .collect();

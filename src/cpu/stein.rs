@@ -32,7 +32,24 @@ struct Block {
     stratum: usize,
     group: usize,
     sides: [Vec<f32>; 2],
+    score: Option<Score>,
     half_square: f32,
+}
+
+/// The same in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|²)·z.
+struct Score {
+    sides: [Vec<f32>; 2],
+    z: Vec<f32>,
+}
+
+/// What a stratum's samples gave, without its weight; G′ = G or, merged, 1.
+pub struct StratumSums {
+    /// (G′, rank)
+    pub rows: Vec<f64>,
+    /// (G′, rank) in the score-function form; empty unless asked for.
+    pub score_rows: Vec<f64>,
+    /// ½|a|² (G′)
+    pub half_square: Vec<f64>,
 }
 
 /// How the samples of a step become sums.
@@ -44,6 +61,8 @@ pub struct Pass<'a> {
     pub merged: bool,
     /// ½|a|² too, which only the two-product form can give.
     pub with_square: bool,
+    /// Rows in the score-function form too, which need the two-product form as well.
+    pub with_score: bool,
 }
 
 /// Buffers of a thread, kept from tile to tile.
@@ -81,13 +100,15 @@ impl Pass<'_> {
         most.clamp(64, MOST_ROWS)
     }
 
-    /// Each stratum's gradient rows (G′, rank) without its weight, and ½|a|² (G′); G′ = G or, merged, 1.
-    pub fn run(&self, patch: &Patch) -> Vec<(Vec<f64>, Vec<f64>)> {
+    /// What each stratum's samples give.
+    pub fn run(&self, patch: &Patch) -> Vec<StratumSums> {
         let n = self.samples.groups.n_samples;
         let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
         let tiles = self.tiles(patch);
         let n_rows = patch.strata.len() * n_groups;
-        let mut sums = [0, 1].map(|s| vec![0.0; n_rows * patch.sides[s].m]);
+        let zeros = || [patch.sides[0].m, patch.sides[1].m].map(|m| vec![0.0; n_rows * m]);
+        let (mut sums, mut score_sums) = (zeros(), if self.with_score { zeros() } else { Default::default() });
+        let mut energies = vec![0.0; if self.with_score { n_rows * self.rank } else { 0 }];
         let mut squares = vec![0.0; n_rows];
         for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
             let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
@@ -104,16 +125,28 @@ impl Pass<'_> {
                     (None, true) => n as f64,
                     (None, false) => self.samples.mass(block.group),
                 };
-                for (sum, part) in sums.iter_mut().zip(&block.sides) {
+                let add = |sum: &mut [f64], part: &[f32]| {
                     sum[at * part.len()..].iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
+                };
+                sums.iter_mut().zip(&block.sides).for_each(|(sum, part)| add(sum, part));
+                if let Some(score) = &block.score {
+                    score_sums.iter_mut().zip(&score.sides).for_each(|(sum, part)| add(sum, part));
+                    add(&mut energies, &score.z);
                 }
                 squares[at] += f64::from(block.half_square) / mass;
             }
         }
-        let [mut rows, q] = [0, 1].map(|s| patch.sides[s].combine(&sums[s]));
-        rows.iter_mut().zip(&q).for_each(|(p, q)| *p -= q);
-        let rows = rows.chunks_exact(n_groups * self.rank).map(<[f64]>::to_vec);
-        rows.zip(squares.chunks_exact(n_groups).map(<[f64]>::to_vec)).collect()
+        let rows = combined(patch, &sums);
+        let mut score_rows = if self.with_score { combined(patch, &score_sums) } else { Vec::new() };
+        score_rows.iter_mut().zip(&energies).for_each(|(v, z)| *v += z);
+        let of = |values: &[f64], s: usize, n: usize| if values.is_empty() { Vec::new() } else { values[s * n..][..n].to_vec() };
+        (0..patch.strata.len())
+            .map(|s| StratumSums {
+                rows: of(&rows, s, n_groups * self.rank),
+                score_rows: of(&score_rows, s, n_groups * self.rank),
+                half_square: of(&squares, s, n_groups),
+            })
+            .collect()
     }
 
     /// The patch cut into tiles: a run of samples of one stratum, or all samples of several strata.
@@ -149,31 +182,45 @@ impl Pass<'_> {
         let parts = self.parts(&run, drawn, rows);
         let mut blocks: Vec<Block> = strata
             .clone()
-            .flat_map(|stratum| parts.iter().map(move |part| Block { stratum, group: part.0, sides: Default::default(), half_square: 0.0 }))
+            .flat_map(|stratum| {
+                parts.iter().map(move |part| Block { stratum, group: part.0, sides: Default::default(), score: None, half_square: 0.0 })
+            })
             .collect();
         let tile = Rows { ld, ldz, n: strata.len() * drawn, rank: self.rank, strips: &strips };
         for (s, side) in patch.sides.iter().enumerate() {
-            let columns = tile.side(side, self.with_square, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c]);
+            let columns = tile.side(side, self.with_square || self.with_score, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c]);
             for (t, stratum) in strata.clone().enumerate() {
                 for (part, (_, range)) in parts.iter().enumerate() {
                     let (strips, weight) = select(&strips, rows, t, range, weight, masked);
                     let mut out = vec![0.0; side.m];
                     match side.form {
-                        Form::Gram(_) if !self.with_square => {
+                        Form::Gram(_) if !(self.with_square || self.with_score) => {
                             strips::gram_coefficients(&columns, &strips, &side.inner[stratum * side.m..][..side.m], weight, &mut out);
                         }
                         _ => strips::product_coefficients(&columns, &strips, weight, &mut out),
                     }
-                    blocks[t * parts.len() + part].sides[s] = out;
+                    let block = &mut blocks[t * parts.len() + part];
+                    block.sides[s] = out;
+                    if self.with_score {
+                        let score = block.score.get_or_insert_with(|| Score { sides: Default::default(), z: vec![0.0; self.rank] });
+                        score.sides[s] = vec![0.0; side.m];
+                        strips::responsibilities(&columns, &strips, weight, &mut score.sides[s]);
+                    }
                 }
             }
         }
-        if self.with_square {
+        if self.with_square || self.with_score {
             let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
             for t in 0..strata.len() {
                 for (part, (_, range)) in parts.iter().enumerate() {
                     let (strips, weight) = select(&strips, rows, t, range, weight, masked);
-                    blocks[t * parts.len() + part].half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
+                    let block = &mut blocks[t * parts.len() + part];
+                    if self.with_square {
+                        block.half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
+                    }
+                    if let Some(score) = &mut block.score {
+                        strips::energy_sums([v, w], ld, &strips, weight, z, ldz, &mut score.z);
+                    }
                 }
             }
         }
@@ -214,6 +261,13 @@ impl Pass<'_> {
             })
             .collect()
     }
+}
+
+/// Σ A_l μ_l − Σ B_j m_j of each row of coefficients.
+fn combined(patch: &Patch, sums: &[Vec<f64>; 2]) -> Vec<f64> {
+    let [mut rows, q] = [0, 1].map(|s| patch.sides[s].combine(&sums[s]));
+    rows.iter_mut().zip(&q).for_each(|(p, q)| *p -= q);
+    rows
 }
 
 /// The rows of a tile.

@@ -188,6 +188,53 @@ vector_fn! {
 }
 
 vector_fn! {
+    /// out_l = Σ weight·r_l over the rows of `strips`.
+    pub fn responsibilities(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+        for l in 0..side.m {
+            let mut sum = [0.0; STRIP];
+            for strip in strips {
+                let e = lanes::<STRIP>(side.e, l * side.ld + strip.row);
+                let (scale, weight) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(weight, strip.row));
+                for i in 0..STRIP {
+                    sum[i] = e[i].mul_add(weight[i] * scale[i], sum[i]);
+                }
+            }
+            out[l] = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
+    /// out_c = Σ weight·(½|w|² − ½|v|²)·z_c over the rows of `strips`, for v, w (ld × rank) and the draws (ldz × rank).
+    pub fn energy_sums(vw: [&[f32]; 2], ld: usize, strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
+        let mut sums = vec![[0.0f32; STRIP]; out.len()];
+        for strip in strips {
+            let mut energy = [0.0f32; STRIP];
+            for axis in 0..out.len() {
+                let [v, w] = vw.map(|v| lanes::<STRIP>(v, axis * ld + strip.row));
+                for i in 0..STRIP {
+                    energy[i] = (w[i] - v[i]).mul_add(w[i] + v[i], energy[i]);
+                }
+            }
+            let weight = lanes::<STRIP>(weight, strip.row);
+            for i in 0..STRIP {
+                energy[i] *= 0.5 * weight[i] * if i < 8 { strip.low.1 } else { strip.high.1 };
+            }
+            for (axis, sum) in sums.iter_mut().enumerate() {
+                let (low, high) = (lanes::<8>(z, axis * ldz + strip.low.0), lanes::<8>(z, axis * ldz + strip.high.0));
+                for i in 0..8 {
+                    sum[i] = energy[i].mul_add(low[i], sum[i]);
+                    sum[8 + i] = energy[8 + i].mul_add(high[i], sum[8 + i]);
+                }
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = tree(sum);
+        }
+    }
+}
+
+vector_fn! {
     /// Σ weight·½|w − v|² over the rows of `strips`, for v, w (ld × rank).
     pub fn half_square(v: &[f32], w: &[f32], ld: usize, rank: usize, strips: &[Strip], weight: &[f32]) -> f32 {
         let mut sum = [0.0f32; STRIP];

@@ -49,6 +49,11 @@ impl Fit {
         self.unit.n_replicates
     }
 
+    /// Where the points come from: what `auto` stands for, if that was asked for.
+    pub fn sampler(&self) -> Sampler {
+        self.unit.sampler
+    }
+
     /// ϱ, the number of coordinates that the device works in.
     pub fn rank(&self) -> usize {
         self.unit.rank

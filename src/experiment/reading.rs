@@ -60,8 +60,6 @@ pub fn table_from(text: &str) -> Result<Table> {
 pub fn config_of(table: Table, seed: Option<u64>) -> Result<Config> {
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
-    config.objective.estimator = config.objective.estimator.resolved();
-    config.objective.sampler = config.objective.sampler.resolved();
     if config.objective.sampler != Sampler::Grid {
         config.objective.samples.get_or_insert(DEFAULT_SAMPLES);
     }

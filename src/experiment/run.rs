@@ -84,7 +84,9 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
 /// As [`run`].
 pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
     let unborn = Unborn::new(output)?;
-    let config = config.with_absolute_paths(base);
+    let mut config = config.with_absolute_paths(base);
+    // Written down, so that a resumed run draws the same.
+    config.objective.sampler = setting.problem(&config, 0.0).sampler_on(opened.backend.as_ref());
     let sitting = sitting(&asked, opened);
     let (setting, fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::objective::divergence::Storage;
+use crate::objective::divergence::{Sampler, Storage};
 pub use adapter::{Adapter, adapters};
 use context::Context;
 use kernels::Kernels;
@@ -149,6 +149,11 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
+    /// Until there are Sobol points on GPUs.
+    fn auto_sampler(&self) -> Sampler {
+        Sampler::Philox
+    }
+
     fn describe(&self) -> String {
         let adapter = self.adapter();
         format!("{}: {} ({}), f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)

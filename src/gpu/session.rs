@@ -31,6 +31,9 @@ impl GpuSession {
     /// # Errors
     /// [`Error::TooLarge`] where even one replicate does not fit.
     pub fn new(handle: &Handle, problem: &UnitProblem) -> Result<Self> {
+        if problem.sampler == Sampler::Sobol {
+            return Err(Error::bad_input("Sobol points are not on GPUs yet", "Use --sampler antithetic, or --device cpu"));
+        }
         let mut together = if problem.sampler == Sampler::Grid { 1 } else { problem.n_replicates.max(1) };
         loop {
             match Self::with_batches_of(handle, problem, together) {

@@ -28,7 +28,7 @@ pub enum Divergence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The engine's choice: now `stein`.
+    /// The engine's choice: `stein` and `score-function` mixed row by row (`objective::estimator`); on GPUs and on grids, `stein`.
     #[default]
     Auto,
     /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row needs its own stratum alone.
@@ -39,32 +39,19 @@ pub enum Estimator {
     ScoreFunction,
 }
 
-impl Estimator {
-    /// What the engine's choice stands for.
-    pub fn resolved(self) -> Self {
-        if self == Estimator::Auto { Estimator::Stein } else { self }
-    }
-}
-
-impl Sampler {
-    /// What the engine's choice stands for.
-    pub fn resolved(self) -> Self {
-        if self == Sampler::Auto { Sampler::Philox } else { self }
-    }
-}
-
 /// Where the points of the expectation come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
-    /// The engine's choice: now `philox`.
+    /// The engine's choice: `sobol` in up to 16 subspace dimensions, `antithetic` in more (odd numbers of samples: `sobol`); on GPUs,
+    /// which have no Sobol points yet, `philox`.
     #[default]
     Auto,
     /// Independent draws.
     Philox,
     /// Pairs z, −z of independent draws.
     Antithetic,
-    /// Scrambled Sobol points (not available yet; refused with a way out).
+    /// Scrambled Sobol points: each group of samples is a net with its own scrambling. Powers of two are the best numbers of samples.
     Sobol,
     /// An equispaced grid per stratum, for at most three subspace dimensions: no noise.
     Grid,

@@ -10,6 +10,9 @@ pub const BLOCK: usize = 256;
 /// Groups at the most: standard errors have MAX_GROUPS − 1 degrees of freedom, that is a relative error of 1/√62 = 13 %.
 pub const MAX_GROUPS: usize = 32;
 
+/// Nets at the least: their standard errors have NETS − 1 degrees of freedom.
+pub const NETS: usize = 16;
+
 /// The cut of `n_samples` samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
@@ -29,6 +32,15 @@ impl Groups {
         let least = if paired { 2 } else { 1 };
         let share = n_samples.div_ceil(most).max(least);
         let group_size = if share <= BLOCK { share.next_power_of_two() } else { share.next_multiple_of(BLOCK) };
+        Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
+    }
+
+    /// Groups that are scrambled nets of 2^m points each, as large as leaves at least [`NETS`] of them (the last may lack points).
+    ///
+    /// Fewer and larger nets have less variance, more of them a better known one: 16 know a standard error to 18 %, and 8 would
+    /// have 1.1 to 2 times less variance. Numbers of samples that are powers of two are best.
+    pub fn nets(n_samples: usize) -> Self {
+        let group_size = 1 << (n_samples / NETS).max(1).ilog2();
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
     }
 
@@ -106,6 +118,15 @@ mod tests {
                 assert!(BLOCK.is_multiple_of(groups.block_size()) && groups.group_size.is_multiple_of(groups.block_size()));
                 assert!(!paired || groups.group_size.is_multiple_of(2));
             }
+        }
+    }
+
+    #[test]
+    fn nets_are_powers_of_two_and_cover_all_samples() {
+        for n in [1, 2, 15, 16, 17, 100, 1000, 4096, 5000, 100_000, 1 << 18] {
+            let nets = Groups::nets(n);
+            assert!(nets.group_size.is_power_of_two() && nets.n_groups <= 2 * NETS && nets.n_groups >= NETS.min(n));
+            assert_eq!((0..nets.n_groups).map(|g| nets.range(g).len()).sum::<usize>(), n);
         }
     }
 

@@ -2,4 +2,5 @@
 
 pub mod normal;
 pub mod philox;
+pub mod sobol;
 pub mod streams;

@@ -2,6 +2,7 @@
 //!
 //! key = first two words of Philox(counter = [purpose, replicate, "mixs", version], key = seed)
 //! counter = [coordinate block, sample, stratum, step]; a block holds four coordinates, one word each
+//! counter = [2³¹ + coordinate / 2, net, stratum, step] for the scrambles of Sobol points (`sobol`)
 //!
 //! Nothing else enters, so a draw is the same for every backend, chunk size, thread count and number of devices.
 

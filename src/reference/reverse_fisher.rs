@@ -11,6 +11,7 @@
 use super::Components;
 use super::forward_fisher::add_model_score_part;
 use super::posterior::{Point, add_covariance_times};
+use crate::mixture::squared_distance;
 
 /// gradient (rank) of row i += weight · [ M + C_p(μᵢ−M) − N − C_q(μᵢ−N) ].
 pub fn add_stein(p: &Components, q: &Components, i: usize, at: &Point, weight: f64, row: &mut [f64]) {
@@ -22,6 +23,15 @@ pub fn add_stein(p: &Components, q: &Components, i: usize, at: &Point, weight: f
     add_covariance_times(q, &at.rho, &at.n, &from_n, 1.0, &mut teacher);
     for ((o, s), t) in row.iter_mut().zip(&student).zip(&teacher) {
         *o += weight * (s - t);
+    }
+}
+
+/// gradient (rank) of row i += weight · [ a + ( ½|μᵢ−N|² − ½|μᵢ−M|² ) (x−μᵢ) ]: the score-function form under the row's own stratum.
+pub fn add_own_score_function(p: &Components, i: usize, x: &[f64], at: &Point, weight: f64, row: &mut [f64]) {
+    let mu = p.mean(i);
+    let energy = 0.5 * (squared_distance(mu, &at.n) - squared_distance(mu, &at.m));
+    for (c, o) in row.iter_mut().enumerate() {
+        *o += weight * (at.a[c] + energy * (x[c] - mu[c]));
     }
 }
 

@@ -5,11 +5,13 @@ use rayon::prelude::*;
 use super::draw::draw;
 use super::forward_fisher::add_model_score_part;
 use super::posterior::Point;
-use super::reverse_fisher::{add_pathwise, add_score_function, add_stein};
+use super::reverse_fisher::{add_own_score_function, add_pathwise, add_score_function, add_stein};
 use super::{Components, density};
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
+use crate::objective::axes::{reflections, turn};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
+use crate::objective::estimator::mixed;
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -24,6 +26,13 @@ struct ReplicateSums {
     groups: Groups,
     gradients: Vec<f64>,   // (G, k, rank)
     half_square: Vec<f64>, // (C, G)
+}
+
+/// What a block of samples of all strata gave.
+struct BlockSums {
+    gradient: Vec<f64>,    // (k, rank)
+    score: Vec<f64>,       // the score-function form under each row's own stratum, (k, rank); only beside Stein's
+    half_square: Vec<f64>, // (C)
 }
 
 impl ReferenceSession {
@@ -47,31 +56,47 @@ impl ReferenceSession {
             .transpose()
     }
 
+    /// What turns the draws of each stratum: only Sobol points care for directions.
+    fn axes(&self, r: usize) -> Vec<Vec<f64>> {
+        let (p, q, strata) = (self.side(Side::Student, r), self.side(Side::Teacher, r), self.side(self.problem.strata(), r));
+        let of = |i: usize| reflections(strata.mean(i), [(p.weights, p.means), (q.weights, q.means)]);
+        (0..strata.len()).map(|i| if self.problem.sampler == Sampler::Sobol { of(i) } else { Vec::new() }).collect()
+    }
+
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
         let grid = self.grid(r)?;
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
         let n_strata = self.problem.weights(self.problem.strata()).len();
         let (n_groups, row) = (groups.n_groups, self.problem.n_components() * self.problem.rank);
+        let is_mixed = self.problem.is_mixed(&groups);
+        let axes = self.axes(r);
         // Blocks in parallel, added in order: the same bits for any number of threads.
         let n_blocks = groups.n_samples.div_ceil(groups.block_size());
-        let blocks: Vec<(Vec<f64>, Vec<f64>)> =
-            (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref())).collect();
+        let blocks: Vec<BlockSums> = (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref(), &axes)).collect();
         let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: vec![0.0; n_strata * n_groups] };
-        for (b, (gradient, half_square)) in blocks.iter().enumerate() {
+        let mut score = vec![0.0; if is_mixed { n_groups * row } else { 0 }];
+        for (b, block) in blocks.iter().enumerate() {
             let g = b * groups.block_size() / groups.group_size;
-            sums.gradients[g * row..(g + 1) * row].iter_mut().zip(gradient).for_each(|(o, v)| *o += v);
-            half_square.iter().enumerate().for_each(|(s, v)| sums.half_square[s * n_groups + g] += v);
+            sums.gradients[g * row..(g + 1) * row].iter_mut().zip(&block.gradient).for_each(|(o, v)| *o += v);
+            block.half_square.iter().enumerate().for_each(|(s, v)| sums.half_square[s * n_groups + g] += v);
+            if is_mixed {
+                score[g * row..(g + 1) * row].iter_mut().zip(&block.score).for_each(|(o, v)| *o += v);
+            }
+        }
+        if is_mixed {
+            sums.gradients = mixed(&groups, self.problem.rank, &sums.gradients, &score);
         }
         Ok(sums)
     }
 
-    /// The part of one block of samples, of all strata: gradient (k, rank) and ½|a|² (C).
-    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>) -> (Vec<f64>, Vec<f64>) {
+    /// The part of one block of samples, of all strata.
+    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>, axes: &[Vec<f64>]) -> BlockSums {
         let problem = &self.problem;
         let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let strata = self.side(problem.strata(), r);
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
         let (mut gradient, mut half_square) = (vec![0.0; p.len() * p.rank], vec![0.0; strata.len()]);
+        let mut score = gradient.clone();
         let mut z = vec![0.0; p.rank];
         for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
             let share = match grid {
@@ -81,7 +106,10 @@ impl ReferenceSession {
             for i in 0..strata.len() {
                 match grid {
                     Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
-                    None => draw(key, problem.sampler, step as u32, i as u32, s as u32, &mut z),
+                    None => {
+                        draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z);
+                        turn(&axes[i], &mut z);
+                    }
                 }
                 let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
@@ -93,11 +121,12 @@ impl ReferenceSession {
                     (_, Estimator::ScoreFunction) => add_score_function(&p, &x, &at, weight, &mut gradient),
                     (_, Estimator::Stein | Estimator::Auto) => {
                         add_stein(&p, &q, i, &at, weight, &mut gradient[i * p.rank..(i + 1) * p.rank]);
+                        add_own_score_function(&p, i, &x, &at, weight, &mut score[i * p.rank..(i + 1) * p.rank]);
                     }
                 }
             }
         }
-        (gradient, half_square)
+        BlockSums { gradient, score, half_square }
     }
 
     /// ½|a|², ln p − ln q and the excess, averaged over one group of one stratum.
@@ -108,7 +137,7 @@ impl ReferenceSession {
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
         for s in groups.range(g) {
-            draw(key, Sampler::Philox, step as u32, i as u32, s as u32, &mut z);
+            draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut z);
             let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
             let log_ratio = density::log_density(&p, &x) - density::log_density(&q, &x);
             sums[0] += Point::at(&p, &q, &x).half_square();

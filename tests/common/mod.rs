@@ -63,7 +63,8 @@ pub fn gradient(problem: &Problem, backend: &mut dyn Backend, means: &[f64]) -> 
 }
 
 /// Every estimator of both divergences.
-pub const FORMS: [(Divergence, Estimator); 4] = [
+pub const FORMS: [(Divergence, Estimator); 5] = [
+    (Divergence::Reverse, Estimator::Auto),
     (Divergence::Reverse, Estimator::Stein),
     (Divergence::Reverse, Estimator::Pathwise),
     (Divergence::Reverse, Estimator::ScoreFunction),

@@ -112,7 +112,6 @@ fn bad_configs_are_refused_and_leave_nothing() {
         ("deep.toml", format!("a = {}{}", "[".repeat(200_000), "]".repeat(200_000)), "not TOML"),
         ("large.toml", format!("{SMALL}#{}", " ".repeat(1 << 20)), "bytes"),
         ("keys.toml", (0..90_000).map(|n| format!("k{n}=1\n")).collect::<String>(), "unknown field"),
-        ("sobol.toml", SMALL.replace("samples = 32", "samples = 32\nsampler = \"sobol\""), "sobol"),
     ];
     for (name, text, words) in &cases {
         std::fs::write(place.path(name), text).unwrap();

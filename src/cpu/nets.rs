@@ -1,0 +1,82 @@
+//! Sobol points for a tile: columns of normals, net by net, and their rotation into a stratum's axes.
+
+use super::draws::Draws;
+use super::vector::vector_fn;
+use crate::random::normal::normal_f32;
+use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
+
+/// Points that are worked on at a time.
+const LANES: usize = 16;
+
+/// Rows whose inner products are kept at a time.
+const RUN: usize = 256;
+
+/// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns lie `ld` apart.
+pub fn fill(draws: &Draws, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+    let directions = sobol::directions();
+    let mut s = 0;
+    while s < rows {
+        let (net, index) = ((first + s) / draws.group_size, (first + s) % draws.group_size);
+        let end = rows.min(s + draws.group_size - index);
+        for (pair, columns) in z.chunks_mut(2 * ld).take(COORDINATES / 2).enumerate() {
+            let scrambles = sobol::scrambles(draws.key, draws.step, draws.stratum, net as u32, pair as u32);
+            for (half, column) in columns.chunks_mut(ld).enumerate() {
+                points(&directions[2 * pair + half], index as u32, scrambles[half], &mut column[s..end]);
+            }
+        }
+        s = end;
+    }
+}
+
+vector_fn! {
+    /// One coordinate of the points from `index` on.
+    fn points(directions: &[u32; DIGITS], index: u32, scramble: Scramble, out: &mut [f32]) {
+        // The exclusive or of the directions where the index has ones: of its last four digits for every lane, of the others once.
+        let mut low = [0u32; LANES];
+        for j in 0..4 {
+            for lane in 0..LANES {
+                low[lane] ^= directions[j] & 0u32.wrapping_sub(lane as u32 >> j & 1);
+            }
+        }
+        let mut done = 0;
+        while done < out.len() {
+            // Sixteen indices that differ in their last four digits alone; the first run may begin within them.
+            let skip = (index as usize + done) % LANES;
+            let (mut high, mut rest, mut j) = (0, (index as usize + done) / LANES, 4);
+            while rest > 0 {
+                high ^= directions[j] & 0u32.wrapping_sub(rest as u32 & 1);
+                (rest, j) = (rest >> 1, j + 1);
+            }
+            let mut normals = [0.0; LANES];
+            for lane in 0..LANES {
+                normals[lane] = normal_f32(sobol::scrambled(high ^ low[lane], scramble));
+            }
+            let n = (LANES - skip).min(out.len() - done);
+            out[done..done + n].copy_from_slice(&normals[skip..skip + n]);
+            done += n;
+        }
+    }
+}
+
+vector_fn! {
+    /// Columns y, `ld` apart, become z = H₁ ⋯ H_m y in their first `rows` rows, for reflections (m, rank).
+    pub fn turn(reflections: &[f32], rows: usize, z: &mut [f32], ld: usize) {
+        let rank = z.len().div_ceil(ld);
+        for first in (0..rows).step_by(RUN) {
+            let n = RUN.min(rows - first);
+            for h in reflections.chunks_exact(rank).rev() {
+                let mut along = [0.0f32; RUN];
+                for (c, h) in h.iter().enumerate() {
+                    for (along, z) in along.iter_mut().zip(&z[c * ld + first..][..n]) {
+                        *along = h.mul_add(*z, *along);
+                    }
+                }
+                for (c, h) in h.iter().enumerate() {
+                    for (along, z) in along.iter().zip(&mut z[c * ld + first..][..n]) {
+                        *z = (-h).mul_add(*along, *z);
+                    }
+                }
+            }
+        }
+    }
+}
