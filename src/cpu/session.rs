@@ -128,9 +128,9 @@ impl CpuSession {
             }
             _ => Form::Products,
         };
-        let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
+        let plans = plan(&pair, rows, &lists, shared.iter().all(Option::is_some));
         let rows: Vec<(Vec<f64>, Vec<f64>)> =
-            strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
+            plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
         let weighted = |(i, row): (usize, &(Vec<f64>, Vec<f64>))| {
             let weight = self.problem.student_weights[i];
             row.0.iter().map(move |v| weight * v).collect::<Vec<f64>>()
