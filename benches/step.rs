@@ -7,8 +7,8 @@ use mixscore::cpu::Cpu;
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 
-const CASES: [(usize, usize, usize, usize); 5] =
-    [(65536, 8, 16, 4), (65536, 64, 64, 16), (65536, 256, 64, 16), (16384, 64, 1024, 64), (16384, 1024, 256, 32)];
+const CASES: [(usize, usize, usize, usize); 6] =
+    [(65536, 8, 16, 4), (65536, 64, 64, 16), (65536, 256, 64, 16), (16384, 64, 1024, 64), (16384, 1024, 256, 32), (16384, 4096, 256, 64)];
 
 fn problem(b: usize, d: usize, k: usize, n_teachers: usize) -> (Problem, Vec<f64>) {
     let scattered = |n: usize, salt: usize| (0..n).map(|i| ((i * 7919 + salt) % 1009) as f64 / 300.0 - 1.7).collect::<Vec<f64>>();

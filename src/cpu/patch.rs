@@ -26,6 +26,9 @@ const MOST_ROWS: usize = 512;
 const RADIUS: f64 = 16.0;
 const RADIUS_GRAM: f64 = 128.0;
 
+/// The offset of a component that a stratum does not see: far below any other, and finite.
+const NOWHERE: f32 = -1e30;
+
 /// Which components a stratum sees: `None` for all.
 pub type List = Option<Vec<u32>>;
 
@@ -63,48 +66,81 @@ pub struct Patch {
     pub sides: [Table; 2],
 }
 
-/// Cuts the strata into patches: runs with the same lists whose means are near each other.
-pub fn plan(means: &[f64], rank: usize, rows_per_stratum: usize, lists: &[[List; 2]], gram: bool) -> Vec<Range<usize>> {
-    let k = means.len() / rank;
+/// How much longer than the longest list of its strata the list of a patch may be.
+const LONGER: f64 = 1.25;
+
+/// Strata that go together, and for each side the components that any of them sees.
+#[derive(Debug)]
+pub struct Plan {
+    pub strata: Range<usize>,
+    pub lists: [List; 2],
+}
+
+/// Cuts the strata into patches: runs whose means are near each other, and whose lists (empty: all) have most components in common.
+pub fn plan(pair: &Pair, rows_per_stratum: usize, lists: &[[List; 2]], gram: bool) -> Vec<Plan> {
+    let (rank, means) = (pair.rank, pair.p.1);
     let most = (MOST_ROWS / rows_per_stratum).clamp(1, MOST_STRATA);
     let radius = if gram { RADIUS_GRAM } else { RADIUS };
     let mean = |i: usize| &means[i * rank..(i + 1) * rank];
-    let mut out: Vec<Range<usize>> = Vec::new();
-    for i in 0..k {
-        match out.last_mut() {
-            Some(last)
-                if last.len() < most
-                    && (lists.is_empty() || lists[last.start] == lists[i])
-                    && squared_distance(mean(last.start), mean(i)) <= radius * radius =>
-            {
-                last.end = i + 1;
+    let length = |lists: &[List; 2]| [pair.p.0.len(), pair.q.0.len()].iter().zip(lists).map(|(n, l)| l.as_ref().map_or(*n, Vec::len)).sum();
+    let mut out: Vec<(Plan, usize)> = Vec::new();
+    for i in 0..means.len() / rank {
+        let own = lists.get(i).cloned().unwrap_or_default();
+        let own_length: usize = length(&own);
+        if let Some((last, longest)) = out.last_mut()
+            && last.strata.len() < most
+            && squared_distance(mean(last.strata.start), mean(i)) <= radius * radius
+        {
+            let both: [List; 2] = std::array::from_fn(|s| union(&last.lists[s], &own[s]));
+            if length(&both) as f64 <= LONGER * own_length.min(*longest) as f64 {
+                (last.lists, last.strata.end) = (both, i + 1);
+                *longest = own_length.min(*longest);
+                continue;
             }
-            _ => out.push(i..i + 1),
         }
+        out.push((Plan { strata: i..i + 1, lists: own }, own_length));
     }
-    out
+    out.into_iter().map(|(plan, _)| plan).collect()
+}
+
+/// What either list holds, in order.
+fn union(a: &List, b: &List) -> List {
+    let (a, b) = (a.as_ref()?, b.as_ref()?);
+    let mut all: Vec<u32> = a.iter().chain(b).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
 }
 
 impl Patch {
-    /// The tables of some strata. `lists` as [`plan`] had them; a form is had from the number of components.
-    pub fn new(pair: &Pair, strata: Range<usize>, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form) -> Self {
-        let rank = pair.rank;
+    /// The tables of some strata, each of which sees its own of `lists` (empty: all).
+    pub fn new(pair: &Pair, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form) -> Self {
+        let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.p.1[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
             let share = 1.0 / strata.len() as f64;
             (0..rank).map(|c| centres.iter().skip(c).step_by(rank).sum::<f64>() * share).collect::<Vec<f64>>()
         });
-        let side = |at: usize, side: Side| {
-            let list = if lists.is_empty() { &None } else { &lists[strata.start][at] };
-            Table::new(pair.side(side), rank, list, centres, middle.as_deref(), form(side, list))
-        };
-        let sides = [side(0, Side::Student), side(1, Side::Teacher)];
+        let sides = [Side::Student, Side::Teacher].map(|side| {
+            let own: Vec<Option<&[u32]>> = strata.clone().map(|i| lists.get(i).and_then(|own| own[side as usize].as_deref())).collect();
+            let list = &plan.lists[side as usize];
+            Table::new(pair.side(side), rank, list, &own, centres, middle.as_deref(), form(side, list))
+        });
         Self { strata, sides }
     }
 }
 
 impl Table {
-    fn new((weights, means): (&[f64], &[f64]), rank: usize, list: &List, centres: &[f64], origin: Option<&[f64]>, form: Form) -> Self {
+    #[allow(clippy::too_many_arguments)] // all that a table depends on, once
+    fn new(
+        (weights, means): (&[f64], &[f64]),
+        rank: usize,
+        list: &List,
+        own: &[Option<&[u32]>],
+        centres: &[f64],
+        origin: Option<&[f64]>,
+        form: Form,
+    ) -> Self {
         let m = list.as_ref().map_or(weights.len(), Vec::len);
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
         let mean = |l: usize| &means[component(l) * rank..][..rank];
@@ -119,11 +155,15 @@ impl Table {
         let log_weight: Vec<f64> = (0..m).map(|l| weights[component(l)].ln()).collect();
         let (mut narrow, mut offset) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m));
         for i in 0..n_strata {
-            let best = dominant(m, |l| log_weight[l] - 0.5 * inner[l * n_strata + i]);
+            // What another stratum brought into the list is not there for this one.
+            let foreign = |l: usize| own[i].is_some_and(|own| own.len() < m && own.binary_search(&(component(l) as u32)).is_err());
+            let logit = |l: usize| if foreign(l) { f64::NEG_INFINITY } else { log_weight[l] - 0.5 * inner[l * n_strata + i] };
+            let best = dominant(m, logit);
             for l in 0..m {
                 let relative = inner[l * n_strata + i] - inner[best * n_strata + i];
                 narrow.push(relative as f32);
-                offset.push(((log_weight[l] - log_weight[best] - 0.5 * relative) * std::f64::consts::LOG2_E) as f32);
+                let offset_of = (log_weight[l] - log_weight[best] - 0.5 * relative) * std::f64::consts::LOG2_E;
+                offset.push(if foreign(l) { NOWHERE } else { offset_of as f32 });
             }
         }
         let centre = e.iter().map(|e| *e as f32).collect();

@@ -154,9 +154,9 @@ impl CpuSession {
             }
             _ => Form::Products,
         };
-        let strata = plan(pair.p.1, pair.rank, rows, &lists, shared.iter().all(Option::is_some));
+        let plans = plan(&pair, rows, &lists, shared.iter().all(Option::is_some));
         let rows: Vec<StratumSums> =
-            strata.into_par_iter().flat_map_iter(|strata| pass.run(&Patch::new(&pair, strata, &lists, form))).collect();
+            plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
         let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
             let mut row = sums.rows.clone();
             if with_score {

@@ -26,14 +26,24 @@ const REPORT: &str = "report.html";
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write(run: &Path, config: &Config, setting: &Setting, means: &[f64], state: &State, stop: &Stop) -> Result<(Value, String)> {
+pub fn write(
+    run: &Path,
+    config: &Config,
+    setting: &Setting,
+    means: &[f64],
+    state: &State,
+    stop: &Stop,
+    certified_bias: f64,
+) -> Result<(Value, String)> {
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
         write_trajectory(run, config.replicates, setting)?;
     }
     let (first, last) = first_and_last(&run.join(METRICS))?;
     let finding = finding(config, setting, &first, &last, state);
-    let summary = summary(run, config, setting, means, [&first, &last], state, stop, &finding);
+    let mut summary = summary(run, config, setting, means, [&first, &last], state, stop, &finding);
+    // Of the gradient's rows at the end, from components that steps leave out: objective.neighbours bounds it.
+    summary["certified_bias"] = json!(certified_bias);
     run_folder::write_json(&run.join(SUMMARY), &summary)?;
     Ok((summary, finding))
 }

@@ -208,7 +208,9 @@ fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Resul
     state.stop = stop.is_final().then(|| stop.clone());
     watch.book.save(&state)?;
     (watch.tell)(&Event::Finishing);
-    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop)?;
+    fit.set_coordinates(&state.coordinates)?;
+    let certified_bias = fit.certified_bias()?;
+    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
     if asked.report {
         crate::report::write_run(folder)?;
     }
