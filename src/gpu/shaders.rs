@@ -1,4 +1,10 @@
-//! The WGSL that this crate can build: every kernel in its variants, put together from `shaders/` at compile time.
+//! The WGSL that this crate can build: every kernel in its variants, put together from `shaders/` at compile time, or written out by
+//! `unroll` when first asked for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
+
+use super::fused::Fused;
 
 /// A composed module with one entry point, `main`.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +38,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_16_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_16" "scatter"),
     shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_64" "scatter"),
+    shader!("table", "rrrw", "common/params" "table"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
     shader!("projections_16", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_16" "product"),
     shader!("posterior_16", "rrrrw", "common/params" "common/term_product" "common/tile_16" "posterior"),
@@ -60,12 +67,32 @@ pub const SHADERS: &[Shader] = &[
 /// The shader of that name.
 ///
 /// # Panics
-/// Where the name is not in the table: names are written in this crate only, and a test opens every kernel.
+/// Where there is none: names are written in this crate only, and a test opens every kernel.
 pub fn find(name: &str) -> &'static Shader {
-    SHADERS.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no shader is named {name}"))
+    let named = |shader: &&Shader| shader.name == name;
+    let fused = || Fused::all().find(|f| f.name() == name).map(written);
+    SHADERS.iter().find(named).or_else(fused).unwrap_or_else(|| panic!("no shader is named {name}"))
 }
 
-/// Every composed module, by name.
-pub fn all() -> Vec<(&'static str, &'static str)> {
-    SHADERS.iter().map(|s| (s.name, s.source)).collect()
+/// Every composed module.
+pub fn all() -> Vec<&'static Shader> {
+    SHADERS.iter().chain(Fused::all().map(written)).collect()
+}
+
+/// A fused kernel as a module, written out once and kept.
+fn written(fused: Fused) -> &'static Shader {
+    static WRITTEN: OnceLock<Mutex<HashMap<String, &'static Shader>>> = OnceLock::new();
+    let mut written = WRITTEN.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    *written.entry(fused.name()).or_insert_with(|| {
+        let source = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl"), &fused.text()];
+        Box::leak(Box::new(Shader { name: fused.name().leak(), source: source.join("\n").leak(), bindings: "rrrrw" }))
+    })
+}
+
+impl Shader {
+    /// The module as the standard wants it: what it uses beside the core of WGSL is enabled. (Our compiler knows subgroups without.)
+    pub fn standard_source(&self) -> String {
+        let enable = if self.source.contains("subgroup") { "enable subgroups;\n" } else { "" };
+        format!("{enable}{}", self.source)
+    }
 }
