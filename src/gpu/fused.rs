@@ -10,7 +10,7 @@ pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 /// Samples in a cell at most.
 pub const CELL: usize = 32;
 
-/// How the invocations of a cell share its work. None of it changes a bit.
+/// How the invocations of a cell share its work. None of it changes the order of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// One row to an invocation; sums through workgroup memory.
@@ -46,7 +46,8 @@ pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
 }
 
 impl Sharing {
-    fn name(self) -> String {
+    /// Ends the kernel's name, and stands for the choice in the cache.
+    pub fn name(self) -> String {
         match self {
             Sharing::Memory => "memory".into(),
             Sharing::Shuffle(rows) => format!("shuffle{rows}"),

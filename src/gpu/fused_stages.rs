@@ -66,8 +66,9 @@ impl FusedStages {
         for side in 0..2 {
             let (quads, at) = (model.quads(side), offset(c, side));
             let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());
-            // Logits twice, the mean, the projections.
-            out.push(self.fused[side].dispatch(at, workgroups, (128 * rows * features * quads) as f64)?);
+            // By the ledger: logits, then the cheaper way to coefficients. What the kernel does is more: logits again.
+            let ledger = rows * quads * (32 * features + (64 * features).min(32 * quads));
+            out.push(self.fused[side].dispatch(at, workgroups, ledger as f64)?);
             let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * quads, chunk.n_pairs * chunk.groups(groups) * quads);
             out.push(self.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
         }

@@ -22,6 +22,7 @@ mod rows;
 mod session;
 pub mod shaders;
 mod stages;
+mod tune;
 mod unroll;
 
 use std::sync::Arc;
@@ -108,8 +109,9 @@ fn way_out() -> String {
 pub fn open(choice: Choice) -> Result<Gpu> {
     let index = choose(&adapters(), choice)?;
     let context = Arc::new(Context::open(index)?);
-    let sharing = Sharing::of(&context.adapter);
-    let handle = Handle { context, kernels: Arc::new(Kernels::new(false)), row_budget: None, sharing: Some(sharing) };
+    let sharing = tune::sharing(&context);
+    let handle =
+        Handle { context, kernels: Arc::new(Kernels::new(false, sharing == Sharing::Spread)), row_budget: None, sharing: Some(sharing) };
     Ok(Gpu { handle })
 }
 
@@ -130,13 +132,14 @@ impl Gpu {
 
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
     pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
+        self.handle.kernels = Arc::new(Kernels::new(false, sharing == Some(Sharing::Spread)));
         self.handle.sharing = sharing;
         self
     }
 
     /// The same device with kernels that check their indices: slower, for tests.
     pub fn checked(mut self) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(true));
+        self.handle.kernels = Arc::new(Kernels::new(true, self.handle.sharing == Some(Sharing::Spread)));
         self
     }
 
