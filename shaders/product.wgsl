@@ -46,7 +46,7 @@ fn emit(row: u32, column_quad: u32, value: vec4f) {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(TILE_LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tile = workgroup_index(group, groups);
     let columns = (4u * params.component_quads + TILE_COLUMNS - 1u) / TILE_COLUMNS;

@@ -26,7 +26,8 @@ fn main() {
         }
         for (test, body) in device::TESTS {
             let which = which.clone();
-            trials.push(Trial::test(format!("{name}::{test}"), move || body(&which)));
+            let lacking = test == device::HALF && !which.half_precision();
+            trials.push(Trial::test(format!("{name}::{test}"), move || body(&which)).with_ignored_flag(lacking));
         }
     }
     if !devices.iter().any(|d| matches!(d, Which::Adapter(..))) {

@@ -1,15 +1,18 @@
 //! Every composed module parses, validates and goes through the writers for Vulkan, Metal and DX12; struct layouts are proved.
 
-use mixscore::gpu::{params, shaders};
+use mixscore::gpu::params;
+use mixscore::gpu::shaders::{self, Shader};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 /// All the way through, as each driver would get it.
 fn through_all_writers(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    let info =
-        Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16).validate(&module).map_err(|e| e.emit_to_string(source))?;
-    spv::write_vec(&module, &info, &spv::Options::default(), None).map_err(|e| format!("SPIR-V: {e}"))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP)
+        .validate(&module)
+        .map_err(|e| e.emit_to_string(source))?;
+    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+    spv::write_vec(&module, &info, &options, None).map_err(|e| format!("SPIR-V: {e}"))?;
     let options = msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
     msl::write_string(&module, &info, &options, &msl::PipelineOptions::default()).map_err(|e| format!("MSL: {e}"))?;
     let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, fake_missing_bindings: true, ..Default::default() };
@@ -21,16 +24,16 @@ fn through_all_writers(source: &str) -> Result<(naga::Module, ModuleInfo), Strin
 
 #[test]
 fn every_module_goes_through_every_writer() {
-    for (name, source) in shaders::all() {
-        if let Err(error) = through_all_writers(source) {
-            panic!("{name}: {error}");
+    for shader in shaders::all() {
+        if let Err(error) = through_all_writers(shader.source) {
+            panic!("{}: {error}", shader.name);
         }
     }
 }
 
 #[test]
 fn a_broken_module_is_caught() {
-    let (_, source) = shaders::all()[0];
+    let source = shaders::all()[0].source;
     let faults = [
         source.replacen("fn main(", "fn main((", 1),
         source.replacen("vec4f()", "vec3f()", 1),
@@ -43,7 +46,7 @@ fn a_broken_module_is_caught() {
 
 #[test]
 fn the_host_and_every_module_agree_about_params() {
-    for (name, source) in shaders::all() {
+    for Shader { name, source, .. } in shaders::all() {
         let (module, _) = through_all_writers(source).unwrap();
         let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).unwrap_or_else(|| panic!("{name}: no Params"));
         let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("{name}: Params is no struct") };
@@ -55,7 +58,7 @@ fn the_host_and_every_module_agree_about_params() {
 
 #[test]
 fn bindings_are_as_the_table_says_and_within_portable_limits() {
-    for shader in shaders::SHADERS {
+    for shader in shaders::all() {
         let (module, _) = through_all_writers(shader.source).unwrap();
         let mut bindings: Vec<(u32, char)> = Vec::new();
         let mut workgroup_bytes = 0;

@@ -1,6 +1,7 @@
 // A 64 × 16 tile of a product, by 64 invocations with 4 × 4 sums each, 16 of the depth at a time: for few columns.
 //
 // The same contract, and the same order of sums, as tile_64.wgsl.
+const TILE_LANES = 64u;
 const TILE_ROWS = 64u;
 const TILE_COLUMNS = 16u;
 

@@ -2,6 +2,7 @@
 //
 // The kernel defines left_block(row quad, depth quad) and right_block(column quad, depth quad): four vec4 over rows (columns), one for
 // each depth of the quad; and emit(row, column quad, value). Sums run over the depth in order, whatever the tile.
+const TILE_LANES = 64u;
 const TILE_ROWS = 64u;
 const TILE_COLUMNS = 64u;
 

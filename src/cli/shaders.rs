@@ -19,9 +19,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = Vec::new();
-    for (name, source) in shaders::all() {
-        let path = folder.join(format!("{name}.wgsl"));
-        std::fs::write(&path, source).map_err(|e| Error::io(&path, e))?;
+    for shader in shaders::all() {
+        let path = folder.join(format!("{}.wgsl", shader.name));
+        std::fs::write(&path, shader.standard_source()).map_err(|e| Error::io(&path, e))?;
         files.push(path.display().to_string());
     }
     if common.json {

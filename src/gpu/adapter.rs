@@ -15,6 +15,8 @@ pub struct Adapter {
     pub software: bool,
     pub half_precision: bool,
     pub timestamps: bool,
+    /// The fewest and the most invocations in a subgroup; zeros where shaders have none.
+    pub subgroup_sizes: [u32; 2],
     /// Bytes in one storage binding.
     pub largest_binding: u64,
     pub workgroup_memory: u32,
@@ -29,7 +31,9 @@ pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
         wgpu::DeviceType::Cpu => "CPU",
         wgpu::DeviceType::Other => "other",
     };
+    let subgroups = features.contains(wgpu::Features::SUBGROUP);
     Adapter {
+        subgroup_sizes: if subgroups { [info.subgroup_min_size, info.subgroup_max_size] } else { [0, 0] },
         name: info.name,
         api: format!("{:?}", info.backend),
         kind: kind.into(),

@@ -1,6 +1,7 @@
 //! A batch of replicates on the device: its gradient, its descent, its metrics.
 
 use super::finish::Finish;
+use super::fused::{self, Fused};
 use super::kernels::Dispatch;
 use super::model::{Model, padded, unpadded};
 use super::rows::{Form, Rows, Spec};
@@ -17,6 +18,8 @@ pub struct Batch {
     problem: UnitProblem,
     model: Model,
     gradient: Option<GradientWork>,
+    /// The work of a step of descent, where the fused kernel does it: made when first asked for.
+    descent: Option<GradientWork>,
     /// The last measurement of either side.
     measures: [Option<Rows>; 2],
 }
@@ -32,9 +35,9 @@ impl Batch {
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
     pub fn new(handle: Handle, problem: UnitProblem) -> Result<Self> {
         let model = Model::new(&handle.context, &problem)?;
-        let mut batch = Self { handle, problem, model, gradient: None, measures: [None, None] };
+        let mut batch = Self { handle, problem, model, gradient: None, descent: None, measures: [None, None] };
         if batch.problem.sampler != Sampler::Grid {
-            batch.gradient = Some(batch.work(None)?);
+            batch.gradient = Some(batch.work(None, None)?);
         }
         Ok(batch)
     }
@@ -57,11 +60,23 @@ impl Batch {
         (first..first + self.problem.n_replicates as u32).map(|r| key(self.problem.seed, purpose, r)).collect()
     }
 
-    fn work(&self, grid: Option<Grid>) -> Result<GradientWork> {
+    /// The fused kernel for a step of descent, and its groups, where it suits the problem: the choice depends on nothing else.
+    fn fused(&self) -> Option<(Groups, Fused)> {
+        let quads = self.model.widths.features;
+        let suits = self.form().stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
+        let random = self.problem.sampler != Sampler::Grid;
+        let sharing = self.handle.sharing.filter(|_| suits && random)?;
+        let (groups, cell) = fused::groups_and_cell(self.problem.groups());
+        Some((groups, Fused { quads, cell, sharing }))
+    }
+
+    fn work(&self, grid: Option<Grid>, fused: Option<(Groups, Fused)>) -> Result<GradientWork> {
         let (context, kernels) = (&self.handle.context, &self.handle.kernels);
+        let groups = || fused.map_or_else(|| self.problem.groups(), |(groups, _)| groups);
         let spec = Spec {
             strata: self.problem.strata(),
-            groups: grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len())),
+            groups: grid.as_ref().map_or_else(groups, |g| Groups::single(g.weights.len())),
+            fused: fused.map(|(_, fused)| fused),
             sampler: self.problem.sampler,
             grid: grid.as_ref(),
             keys: self.keys(Purpose::Step),
@@ -84,7 +99,7 @@ impl Batch {
             let next = grid(problem.rank, problem.n_samples, centres, mixtures)?;
             let same = |work: &GradientWork| work.grid.as_ref().is_some_and(|g| g.nodes == next.nodes);
             if !self.gradient.as_ref().is_some_and(same) {
-                self.gradient = Some(self.work(Some(next))?);
+                self.gradient = Some(self.work(Some(next), None)?);
             }
         }
         match &self.gradient {
@@ -93,12 +108,28 @@ impl Batch {
         }
     }
 
+    /// The work of a step of descent at the current means.
+    fn descent_work(&mut self) -> Result<&GradientWork> {
+        if let Some(fused) = self.fused()
+            && self.descent.is_none()
+        {
+            self.descent = Some(self.work(None, Some(fused))?);
+        }
+        if self.descent.is_none() {
+            return self.current_work();
+        }
+        match &self.descent {
+            Some(work) => Ok(work),
+            None => unreachable!("just seen"),
+        }
+    }
+
     /// The dispatches of one step of descent at the current means; rates are zero until a descent sets them.
     ///
     /// # Errors
     /// Those of a session.
     pub fn step_list(&mut self) -> Result<Vec<Dispatch>> {
-        Ok(self.current_work()?.finish.step_list.clone())
+        Ok(self.descent_work()?.finish.step_list.clone())
     }
 
     pub fn set_means(&mut self, means: &[f64]) {
@@ -130,7 +161,7 @@ impl Batch {
         let together = if self.problem.sampler == Sampler::Grid { 1 } else { n_steps };
         let mut done = 0;
         while done < n_steps {
-            let work = self.current_work()?;
+            let work = self.descent_work()?;
             context.write(&work.finish.rates, &rates);
             context.run(&work.finish.step_list, together)?;
             done += together;
@@ -153,6 +184,7 @@ impl Batch {
                 form: None,
                 half: false,
                 row_budget: self.handle.row_budget,
+                fused: None,
             };
             self.measures[slot] = None; // its memory first
             self.measures[slot] = Some(Rows::new(&context, &self.handle.kernels, &self.model, &spec)?);

@@ -46,7 +46,7 @@ impl Context {
             remedy: "`mixscore devices` lists what was found.".into(),
         })?;
         let adapter = describe(chosen);
-        let optional = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let optional = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
         let limits = chosen.limits();
         let opened = pollster::block_on(chosen.request_device(&wgpu::DeviceDescriptor {
             label: Some("mixscore"),

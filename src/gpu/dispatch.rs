@@ -1,5 +1,6 @@
 //! Pure planning: how rows are cut into chunks, how many fit, how workgroups are folded. No GPU is named here.
 
+use super::fused::padded_quads;
 use crate::error::{Error, Result};
 use crate::objective::groups::{BLOCK, Groups};
 
@@ -42,7 +43,7 @@ impl Limits {
 /// The widths of a row, in quads of four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Widths {
-    /// ϱ/4, rounded up.
+    /// ϱ/4, rounded up to what kernels are written out for.
     pub features: usize,
     /// k/4, rounded up.
     pub student: usize,
@@ -53,7 +54,7 @@ pub struct Widths {
 impl Widths {
     /// Quads that hold the given numbers.
     pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
-        Self { features: rank.div_ceil(4), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
+        Self { features: padded_quads(rank.div_ceil(4)), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
     }
 
     fn widest(&self) -> usize {
@@ -80,6 +81,21 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
 }
 
+/// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.
+///
+/// # Errors
+/// [`Error::TooLarge`] where one pair's table needs more than a binding.
+pub fn fused_budget(widths: Widths, unit: usize, limits: &Limits) -> Result<Most> {
+    let widest = widths.student.max(widths.teacher);
+    let table = (64 * (widths.features + 1) * widest) as u64;
+    limits.check("the table of a pair", table)?;
+    let pairs = (limits.scratch / 2 / table).max(1) as usize;
+    let aim = limits.scratch / (16 * (widths.features + widest.div_ceil(8) + 1)) as u64;
+    let quick = PRODUCT_OPERATIONS / (128 * (widths.features * widest)) as u64;
+    let rows = aim.min(quick).min(1 << 18) as usize;
+    Ok(Most { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit })
+}
+
 /// The same range of samples of consecutive pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
@@ -88,7 +104,7 @@ pub struct Chunk {
     pub first_sample: usize,
     /// Samples of each pair in this chunk.
     pub n_samples: usize,
-    /// `n_samples` padded to whole tiles.
+    /// `n_samples` padded to whole tiles or cells.
     pub rows_per_pair: usize,
 }
 
@@ -99,8 +115,8 @@ impl Chunk {
     }
 
     /// Blocks of each pair.
-    pub fn blocks(&self, groups: &Groups) -> usize {
-        self.n_samples.div_ceil(groups.block_size())
+    pub fn blocks(&self, block_size: usize) -> usize {
+        self.n_samples.div_ceil(block_size)
     }
 
     /// Groups that the chunk touches.
@@ -114,12 +130,21 @@ impl Chunk {
     }
 }
 
-/// Cuts `n_pairs` × `n_samples` into chunks of at most `budget` rows (and never fewer than one block): many pairs with all their
+/// What a chunk may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    pub rows: usize,
+    pub pairs: usize,
+    /// The rows of a pair are padded to a multiple of this divisor of [`BLOCK`].
+    pub unit: usize,
+}
+
+/// Cuts `n_pairs` × `n_samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(n_pairs: usize, n_samples: usize, budget: usize) -> Vec<Chunk> {
-    let padded = n_samples.next_multiple_of(TILE);
-    if padded <= budget.max(BLOCK) {
-        let together = (budget / padded).max(1);
+pub fn plan(n_pairs: usize, n_samples: usize, most: Most) -> Vec<Chunk> {
+    let padded = n_samples.next_multiple_of(most.unit);
+    if padded <= most.rows.max(BLOCK) {
+        let together = (most.rows / padded).min(most.pairs).max(1);
         let chunk = |first_pair| Chunk {
             first_pair,
             n_pairs: together.min(n_pairs - first_pair),
@@ -129,11 +154,11 @@ pub fn plan(n_pairs: usize, n_samples: usize, budget: usize) -> Vec<Chunk> {
         };
         return (0..n_pairs).step_by(together).map(chunk).collect();
     }
-    let range = (budget / BLOCK * BLOCK).max(BLOCK);
+    let range = (most.rows / BLOCK * BLOCK).max(BLOCK);
     let cut = |first_pair| {
         (0..n_samples).step_by(range).map(move |first_sample| {
             let n_samples = range.min(n_samples - first_sample);
-            Chunk { first_pair, n_pairs: 1, first_sample, n_samples, rows_per_pair: n_samples.next_multiple_of(TILE) }
+            Chunk { first_pair, n_pairs: 1, first_sample, n_samples, rows_per_pair: n_samples.next_multiple_of(most.unit) }
         })
     };
     (0..n_pairs).flat_map(cut).collect()
@@ -164,12 +189,13 @@ mod tests {
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
         for (n_pairs, n_samples) in [(1, 1), (1, 63), (5, 64), (7, 300), (3, 1000), (1, 4097), (100, 20)] {
-            for budget in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18] {
+            for (budget, pairs, unit) in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)]) {
                 let mut seen = vec![0u8; n_pairs * n_samples];
-                for chunk in plan(n_pairs, n_samples, budget) {
+                for chunk in plan(n_pairs, n_samples, Most { rows: budget, pairs, unit }) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
                     assert!(
-                        chunk.rows_per_pair.is_multiple_of(TILE)
+                        chunk.rows_per_pair.is_multiple_of(unit)
+                            && chunk.n_pairs <= pairs
                             && chunk.rows_per_pair >= chunk.n_samples
                             && chunk.first_sample.is_multiple_of(BLOCK)
                     );

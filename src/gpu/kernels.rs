@@ -57,12 +57,15 @@ impl Bound {
 pub struct Kernels {
     compiled: Mutex<HashMap<&'static str, Arc<Kernel>>>,
     checked: bool,
+    /// Products by subgroups of eight.
+    spread: bool,
 }
 
 impl Kernels {
     /// With `checked`, indices are checked and loops bounded by the shader compiler: slower, for tests.
-    pub fn new(checked: bool) -> Self {
-        Self { compiled: Mutex::default(), checked }
+    /// With `spread`, a subgroup of eight shares what it reads for a product. No bit depends on either.
+    pub fn new(checked: bool, spread: bool) -> Self {
+        Self { compiled: Mutex::default(), checked, spread }
     }
 
     /// The kernel `name` with `params` at binding 0 and `buffers` from binding 1 on.
@@ -82,7 +85,10 @@ impl Kernels {
 
     fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let shader = shaders::find(name);
+        let mut shader = shaders::find(name);
+        if self.spread && shader.tile().is_some() {
+            shader = shaders::find(&format!("{name}{}", shaders::SPREAD));
+        }
         if let Some(kernel) = compiled.get(shader.name) {
             return Ok(kernel.clone());
         }

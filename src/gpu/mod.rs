@@ -11,6 +11,8 @@ pub mod context;
 pub mod dispatch;
 mod evaluate;
 mod finish;
+pub mod fused;
+mod fused_stages;
 pub mod kernels;
 mod model;
 pub mod params;
@@ -20,6 +22,8 @@ mod rows;
 mod session;
 pub mod shaders;
 mod stages;
+mod tune;
+mod unroll;
 
 use std::sync::Arc;
 
@@ -29,6 +33,7 @@ use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Sampler, Storage};
 pub use adapter::{Adapter, adapters};
 use context::Context;
+use fused::Sharing;
 use kernels::Kernels;
 use session::{GpuSession, Handle};
 
@@ -103,7 +108,10 @@ fn way_out() -> String {
 /// [`Error::NoDevice`] with what to do on this platform.
 pub fn open(choice: Choice) -> Result<Gpu> {
     let index = choose(&adapters(), choice)?;
-    let handle = Handle { context: Arc::new(Context::open(index)?), kernels: Arc::new(Kernels::new(false)), row_budget: None };
+    let context = Arc::new(Context::open(index)?);
+    let sharing = tune::sharing(&context);
+    let handle =
+        Handle { context, kernels: Arc::new(Kernels::new(false, sharing == Sharing::Spread)), row_budget: None, sharing: Some(sharing) };
     Ok(Gpu { handle })
 }
 
@@ -122,9 +130,16 @@ impl Gpu {
         self
     }
 
+    /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
+    pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
+        self.handle.kernels = Arc::new(Kernels::new(false, sharing == Some(Sharing::Spread)));
+        self.handle.sharing = sharing;
+        self
+    }
+
     /// The same device with kernels that check their indices: slower, for tests.
     pub fn checked(mut self) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(true));
+        self.handle.kernels = Arc::new(Kernels::new(true, self.handle.sharing == Some(Sharing::Spread)));
         self
     }
 

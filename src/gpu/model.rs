@@ -59,9 +59,14 @@ impl Model {
     }
 }
 
-/// Rows of `rank` numbers in single precision, padded with zeros to whole quads.
+/// Numbers in a row of `rank`, padding included.
+fn width(rank: usize) -> usize {
+    4 * Widths::new(rank, 1, 1).features
+}
+
+/// Rows of `rank` numbers in single precision, padded with zeros.
 pub fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
-    let width = rank.next_multiple_of(4);
+    let width = width(rank);
     let mut out = vec![0.0; rows.len() / rank * width];
     for (to, from) in out.chunks_exact_mut(width).zip(rows.chunks_exact(rank)) {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
@@ -71,7 +76,7 @@ pub fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
 
 /// The inverse of [`padded`], in double precision.
 pub fn unpadded(rows: &[f32], rank: usize) -> Vec<f64> {
-    rows.chunks_exact(rank.next_multiple_of(4)).flat_map(|row| row[..rank].iter().map(|v| f64::from(*v))).collect()
+    rows.chunks_exact(width(rank)).flat_map(|row| row[..rank].iter().map(|v| f64::from(*v))).collect()
 }
 
 /// w and ln w, the logarithm taken in double precision.

@@ -1,7 +1,9 @@
 //! The rows of one expectation: buffers, and the list of dispatches that takes every chunk from draws to sums over groups.
 
 use super::context::Context;
-use super::dispatch::{Chunk, Limits, Widths, plan, row_budget};
+use super::dispatch::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
+use super::fused::Fused;
+use super::fused_stages::FusedStages;
 use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
 use super::params::{self, Params, STRIDE};
@@ -40,6 +42,23 @@ pub struct Spec<'a> {
     pub half: bool,
     /// Most rows of a chunk; `None`: what suits the adapter.
     pub row_budget: Option<usize>,
+    /// The fused kernel that takes draws to sums of coefficients; `None`: products, softmax and the rest one by one.
+    pub fused: Option<Fused>,
+}
+
+impl Spec<'_> {
+    /// Samples whose sums are taken in one go.
+    fn block_size(&self) -> usize {
+        self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
+    }
+
+    fn most(&self, widths: Widths, limits: &Limits) -> Result<Most> {
+        let most = match self.fused {
+            Some(fused) => fused_budget(widths, fused.unit(), limits)?,
+            None => Most { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
+        };
+        Ok(Most { rows: self.row_budget.unwrap_or(most.rows), ..most })
+    }
 }
 
 /// Bytes of each buffer, computed before any is taken.
@@ -55,6 +74,7 @@ pub struct Sizes {
     pub coefficient_sums: [u64; 2],
     pub statistic_sums: u64,
     pub scattered: u64,
+    pub tables: [u64; 2],
 }
 
 impl Sizes {
@@ -62,10 +82,12 @@ impl Sizes {
         let Widths { features, student, teacher } = model.widths;
         let bytes = |quads: usize| 16 * quads as u64;
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
-        let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(&spec.groups)).max().unwrap_or(0);
+        let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(spec.block_size())).max().unwrap_or(0);
         let (gradient, scatter) = (spec.form.is_some() as usize, spec.form.is_some_and(|f| f.scatter) as usize);
         let sums = n_pairs * spec.groups.n_groups;
+        let table = 4 * (features + 1) * chunks.iter().map(|c| c.n_pairs).max().unwrap_or(0);
         Self {
+            tables: [bytes(table * student), bytes(table * teacher)],
             origins: bytes(n_pairs.div_ceil(4)),
             offsets: [bytes(n_pairs * student), bytes(n_pairs * teacher)],
             frames: bytes(2 * n_pairs * features),
@@ -80,11 +102,15 @@ impl Sizes {
         }
     }
 
-    fn check(&self, limits: &Limits) -> Result<()> {
+    fn check(&self, limits: &Limits, fused: bool) -> Result<()> {
+        if fused {
+            limits.check("the tables of a chunk", self.tables[0].max(self.tables[1]))?;
+        } else {
+            limits.check("the draws of a chunk", self.vectors)?;
+            limits.check("the responsibilities of a chunk", self.responsibilities[0].max(self.responsibilities[1]))?;
+        }
         limits.check("the logits at the centres of all strata", self.offsets[0].max(self.offsets[1]))?;
         limits.check("the frames of all strata", self.frames)?;
-        limits.check("the draws of a chunk", self.vectors)?;
-        limits.check("the responsibilities of a chunk", self.responsibilities[0].max(self.responsibilities[1]))?;
         limits.check("the partial sums of a chunk", self.partials)?;
         limits.check("the coefficients of all groups", self.coefficient_sums[0].max(self.coefficient_sums[1]))?;
         limits.check("the gradients of all groups", self.scattered)
@@ -132,13 +158,9 @@ impl Rows {
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
         let n_strata = model.n_components[index(spec.strata)];
         let n_pairs = model.n_replicates * n_strata;
-        let budget = match spec.row_budget {
-            Some(rows) => rows,
-            None => row_budget(model.widths, &context.limits)?,
-        };
-        let chunks = plan(n_pairs, spec.groups.n_samples, budget);
+        let chunks = plan(n_pairs, spec.groups.n_samples, spec.most(model.widths, &context.limits)?);
         let sizes = Sizes::new(model, spec, &chunks, n_pairs);
-        sizes.check(&context.limits)?;
+        sizes.check(&context.limits, spec.fused.is_some())?;
         context.guarded(|| Self::build(context, kernels, model, spec, &chunks, &sizes, n_strata))
     }
 
@@ -166,6 +188,13 @@ impl Rows {
             gradient_list: Vec::new(),
             statistics_list: Vec::new(),
         };
+        if let Some(fused) = spec.fused {
+            let stages = FusedStages::new(context, kernels, model, spec, fused, sizes, &rows)?;
+            for (c, chunk) in chunks.iter().enumerate() {
+                rows.gradient_list.extend(stages.chunk(model, &spec.groups, fused, chunk, c)?);
+            }
+            return Ok(rows);
+        }
         let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
         for (c, chunk) in chunks.iter().enumerate() {
             let densities = stages.densities(model, chunk, c)?;
@@ -209,7 +238,7 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
             _ => 0,
         },
         n_samples: spec.groups.n_samples as u32,
-        block_size: spec.groups.block_size() as u32,
+        block_size: spec.block_size() as u32,
         group_size: spec.groups.group_size as u32,
         n_groups: spec.groups.n_groups as u32,
         out_groups: spec.groups.n_groups as u32,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::context::Context;
+use super::fused::Sharing;
 use super::kernels::Kernels;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::{Error, Result};
@@ -16,6 +17,8 @@ pub struct Handle {
     pub kernels: Arc<Kernels>,
     /// Most rows of a chunk; `None`: what suits the adapter.
     pub row_budget: Option<usize>,
+    /// How the fused kernel's invocations share its work; `None`: that kernel is not used.
+    pub sharing: Option<Sharing>,
 }
 
 /// All replicates.

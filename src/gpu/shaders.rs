@@ -1,4 +1,11 @@
-//! The WGSL that this crate can build: every kernel in its variants, put together from `shaders/` at compile time.
+//! The WGSL that this crate can build: every kernel in its variants, put together from `shaders/` at compile time, or written out by
+//! `unroll` when first asked for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
+
+use super::fused::Fused;
+use super::unroll::{Names, unroll};
 
 /// A composed module with one entry point, `main`.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +39,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_16_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_16" "scatter"),
     shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_64" "scatter"),
+    shader!("table", "rrrw", "common/params" "table"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
     shader!("projections_16", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_16" "product"),
     shader!("posterior_16", "rrrrw", "common/params" "common/term_product" "common/tile_16" "posterior"),
@@ -60,12 +68,64 @@ pub const SHADERS: &[Shader] = &[
 /// The shader of that name.
 ///
 /// # Panics
-/// Where the name is not in the table: names are written in this crate only, and a test opens every kernel.
+/// Where there is none: names are written in this crate only, and a test opens every kernel.
 pub fn find(name: &str) -> &'static Shader {
-    SHADERS.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no shader is named {name}"))
+    let named = |shader: &&Shader| shader.name == name;
+    let fused = || Fused::all().find(|f| f.name() == name).map(written);
+    let spread = || name.strip_suffix(SPREAD).map(|base| spread_tile(find(base)));
+    SHADERS.iter().find(named).or_else(fused).or_else(spread).unwrap_or_else(|| panic!("no shader is named {name}"))
 }
 
-/// Every composed module, by name.
-pub fn all() -> Vec<(&'static str, &'static str)> {
-    SHADERS.iter().map(|s| (s.name, s.source)).collect()
+/// Every composed module.
+pub fn all() -> Vec<&'static Shader> {
+    let tiled = SHADERS.iter().filter(|shader| shader.tile().is_some()).map(spread_tile);
+    SHADERS.iter().chain(tiled).chain(Fused::all().map(written)).collect()
+}
+
+/// Ends the names of products by a subgroup of eight.
+pub const SPREAD: &str = "_spread";
+
+/// The tiles of products: columns, text.
+const TILES: [(usize, &str); 2] =
+    [(16, include_str!("../../shaders/common/tile_16.wgsl")), (64, include_str!("../../shaders/common/tile_64.wgsl"))];
+
+/// The same product with its tile by a subgroup of eight.
+fn spread_tile(shader: &Shader) -> &'static Shader {
+    let (columns, text) = shader.tile().unwrap_or_else(|| panic!("{} has no tile", shader.name));
+    kept(&format!("{}{SPREAD}", shader.name), shader.bindings, || {
+        let quads = columns / 4;
+        let counts = [("ROWS", 8), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads.div_ceil(8))];
+        let template = include_str!("../../shaders/common/tile_spread.wgsl");
+        let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
+        shader.source.replace(text, &tile)
+    })
+}
+
+/// A fused kernel as a module.
+fn written(fused: Fused) -> &'static Shader {
+    kept(&fused.name(), "rrrrw", || {
+        let common = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl")];
+        [common[0], common[1], &fused.text()].join("\n")
+    })
+}
+
+/// A module that is written out when first asked for, and kept.
+fn kept(name: &str, bindings: &'static str, source: impl FnOnce() -> String) -> &'static Shader {
+    static KEPT: OnceLock<Mutex<HashMap<String, &'static Shader>>> = OnceLock::new();
+    let mut kept = KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let leak = |text: String| -> &'static str { text.leak() };
+    kept.entry(name.into()).or_insert_with(|| Box::leak(Box::new(Shader { name: leak(name.into()), source: leak(source()), bindings })))
+}
+
+impl Shader {
+    /// Columns and text of its tile, where it is a product.
+    pub fn tile(&self) -> Option<(usize, &'static str)> {
+        TILES.into_iter().find(|tile| self.source.contains(tile.1))
+    }
+
+    /// The module as the standard wants it: what it uses beside the core of WGSL is enabled. (Our compiler knows subgroups without.)
+    pub fn standard_source(&self) -> String {
+        let enable = if self.source.contains("subgroup") { "enable subgroups;\n" } else { "" };
+        format!("{enable}{}", self.source)
+    }
 }

@@ -157,7 +157,7 @@ impl Stages {
 
     /// Sums of statistics over the groups of a chunk.
     pub fn statistic_sums(&self, groups: &Groups, chunk: &Chunk, c: usize) -> Result<[Dispatch; 2]> {
-        let (blocks, sums) = (chunk.n_pairs * chunk.blocks(groups), chunk.n_pairs * chunk.groups(groups));
+        let (blocks, sums) = (chunk.n_pairs * chunk.blocks(groups.block_size()), chunk.n_pairs * chunk.groups(groups));
         Ok([
             self.block_sums.dispatch(offset(c, 2), blocks.div_ceil(64), (8 * chunk.rows()) as f64)?,
             self.fold_statistics.dispatch(offset(c, 2), sums.div_ceil(64), (8 * blocks) as f64)?,
@@ -173,7 +173,7 @@ impl Stages {
         for side in 0..if form.own_rows { 2 } else { 1 } {
             let (quads, at) = (model.quads(side), offset(c, side));
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
-            let blocks = chunk.n_pairs * chunk.blocks(groups) * quads;
+            let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
             out.push(stages.projections[side].dispatch(at, rows / 64 * columns, (32 * rows * features * quads) as f64)?);
             out.push(stages.centre[side].dispatch(at, rows / 64 * lanes(quads), (16 * rows * quads) as f64)?);
@@ -190,6 +190,6 @@ impl Stages {
     }
 }
 
-fn offset(chunk: usize, entry: usize) -> u32 {
+pub fn offset(chunk: usize, entry: usize) -> u32 {
     ((ENTRIES * chunk + entry) * STRIDE) as u32
 }

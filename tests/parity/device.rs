@@ -4,6 +4,7 @@ use libtest_mimic::Failed;
 use mixscore::backend::Backend;
 use mixscore::backend::UnitProblem;
 use mixscore::error::Error;
+use mixscore::gpu::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Choice, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;
@@ -40,6 +41,14 @@ impl Which {
         }
     }
 
+    /// False for an adapter without half precision; the CPU backend has nothing to test.
+    pub fn half_precision(&self) -> bool {
+        match self {
+            Which::Cpu => true,
+            Which::Adapter(i, _) => gpu::adapters()[*i].half_precision,
+        }
+    }
+
     fn gpu(&self) -> Gpu {
         match self {
             Which::Cpu => unreachable!("asked of adapters only"),
@@ -51,7 +60,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 10] = [
+pub const TESTS: [(&str, Test); 11] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
@@ -61,8 +70,12 @@ pub const TESTS: [(&str, Test); 10] = [
     ("what fits no binding is refused", too_large),
     ("poisoned buffers change no bit, and no tail is overwritten", poison),
     ("planted: a write past the end and a number left out both show", poison_shows),
-    ("half precision is near single precision, or refused", half_precision),
+    (HALF, half_precision),
+    ("every way to share the fused kernel's work is near one kernel after another, and products give the same bits", any_sharing),
 ];
+
+/// Ignored where an adapter has no half precision.
+pub const HALF: &str = "half precision is near single precision";
 
 fn words_and_normals(which: &Which) -> Result<(), Failed> {
     if matches!(which, Which::Cpu) {
@@ -215,14 +228,9 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
         let half = UnitProblem { storage: Storage::F16, ..single.clone() };
         let mut gradients = Vec::new();
         for problem in [&single, &half] {
-            match gpu.open(problem) {
-                Err(Error::NoDevice { .. }) if !gpu.adapter().half_precision => return Ok(()),
-                session => {
-                    let mut session = session?;
-                    session.set_means(&case.means(2))?;
-                    gradients.push(session.gradient(3)?.group_gradients);
-                }
-            }
+            let mut session = gpu.open(problem)?;
+            session.set_means(&case.means(2))?;
+            gradients.push(session.gradient(3)?.group_gradients);
         }
         // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
         super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
@@ -288,4 +296,31 @@ fn too_large(which: &Which) -> Result<(), Failed> {
         Err(other) => Err(format!("another error: {other}").into()),
         Ok(_) => Err("it was accepted".into()),
     }
+}
+
+/// Three steps of descent with each way of sharing that the adapter has, and with the kernels one after another.
+fn any_sharing(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // it has no such kernel
+    }
+    let cases = [all()[2].clone(), all()[4].clone(), Case { rank: 64, k: 9, n_samples: 300, ..all()[4].clone() }, all()[7].clone()];
+    for case in cases {
+        let problem = case.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox);
+        let descend = |sharing: Option<Sharing>| -> Result<(Vec<f64>, Vec<f64>), Failed> {
+            let mut session = which.gpu().with_sharing(sharing).open(&problem)?;
+            session.set_means(&case.means(2))?;
+            session.descend(3, 3, &vec![0.1; case.k])?;
+            let means = session.means()?;
+            session.set_means(&case.means(2))?; // the same for all: means after steps of one way are not another's
+            Ok((means, session.gradient(4)?.group_gradients))
+        };
+        let apart = descend(None)?;
+        for sharing in SHARINGS.into_iter().filter(|s| s.runs_on(which.gpu().adapter())) {
+            let got = descend(Some(sharing))?;
+            // Compilers may contract the fused kernel's variants differently; products are the same sums for any tile.
+            super::within(&format!("{}, {sharing:?}", case.name), super::normwise(&got.0, &apart.0), 1e-6)?;
+            same_bits(&format!("{}, {sharing:?}", case.name), &got.1, &apart.1)?;
+        }
+    }
+    Ok(())
 }

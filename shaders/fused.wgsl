@@ -1,0 +1,127 @@
+// One side's coefficients from draws, without a buffer of (rows × components): two passes over the components, four at a time. The first
+// finds the posterior mean, by a softmax that rescales as it goes; the second takes each logit again, makes r_l (1 + ⟨μ_l − M, V⟩) of it,
+// V = centre − M, and adds it up over the samples of a cell. Twin of src/reference/reverse_fisher.rs.
+//
+// A cell is CELL samples of one pair, by LANES invocations with ROWS consecutive samples each. Its sum is a pairwise tree over the bits of
+// the sample's index, lowest first, and every other sum runs in order: no bit depends on ROWS or LANES, or on how the table is read.
+//
+// src/gpu/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row.
+@group(0) @binding(1) var<storage, read> z: array<Draw4>;                  // (rows, QUADS)
+@group(0) @binding(2) var<storage, read> weight: array<f32>;               // (rows)
+@group(0) @binding(3) var<storage, read> table: array<mat4x4f>;            // (chunk's pairs, component quads, STRIDE): table.wgsl
+@group(0) @binding(4) var<storage, read> frames: array<vec4f>;             // (2, pairs, QUADS)
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;       // (chunk's pairs, cells, 4·component quads)
+
+const LANES = CELL / ROWS;
+const STRIDE = QUADS + 1u;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+//* for _ in SPREAD
+    @builtin(subgroup_invocation_id) sub: u32,
+//* end
+) {
+    let cells_per_pair = params.rows_per_pair / CELL;
+    let first_cell = min(workgroup_index(group, groups) * (WORKGROUP / LANES), params.n_pairs * cells_per_pair - 1u);
+    let own_cell = min(first_cell + lane / LANES, params.n_pairs * cells_per_pair - 1u);
+    let local_pair = PAIR_CELL / cells_per_pair;
+    let block = own_cell % cells_per_pair;
+    let own = workgroup_index(group, groups) * (WORKGROUP / LANES) + lane / LANES == own_cell && block < blocks_per_pair();
+    let first = own_cell * CELL + lane % LANES * ROWS;
+    let quads = params.component_quads;
+    let start = local_pair * quads * STRIDE;
+
+//* for r in ROWS
+//* for q in QUADS
+    let z_$r_$q = vec4f(z[(first + $ru) * QUADS + $qu]);
+    var m_$r_$q = vec4f();
+//* end
+    var largest_$r = -1e30;
+    var mass_$r = 0.0;
+    var scale_$r = 1.0;
+    var p_$r = vec4f();
+//* end
+    // Σ r_l ε_l runs one quad behind the logits, so that no column has to be held until its softmax is known.
+//* include begin
+    for (var quad = 0u; quad < quads; quad += 1u) {
+        let at = start + quad * STRIDE;
+        let behind = start + (max(quad, 1u) - 1u) * STRIDE;
+//* include follow
+//* for r in ROWS
+        var x_$r = vec4f();
+//* end
+//* for c in FEATURES
+        {
+//* include column
+//* include column_behind
+//* for r in ROWS
+            x_$r = fma(vec4f(z_$r_$c/4.$c%4), e, x_$r);
+            m_$r_$c/4.$c%4 = fma(p_$r.w, b.w, fma(p_$r.z, b.z, fma(p_$r.y, b.y, fma(p_$r.x, b.x, m_$r_$c/4.$c%4 * scale_$r))));
+//* end
+        }
+//* end
+//* include offset
+//* for r in ROWS
+        x_$r += offset;
+        let next_$r = max(largest_$r, max(max(x_$r.x, x_$r.y), max(x_$r.z, x_$r.w)));
+        scale_$r = exp(largest_$r - next_$r);
+        p_$r = exp(x_$r - vec4f(next_$r));
+        largest_$r = next_$r;
+        mass_$r = fma(mass_$r, scale_$r, p_$r.x) + p_$r.y + p_$r.z + p_$r.w;
+//* end
+    }
+    let behind = start + (quads - 1u) * STRIDE;
+//* include catch_up
+
+    // V = e − M in the place of M, and ⟨M, V⟩: where one component has all the responsibility, its ⟨μ − M, V⟩ is exactly zero.
+    let frame = (params.side * params.all_pairs + params.first_pair + local_pair) * QUADS;
+//* for r in ROWS
+    let share_$r = weight[first + $ru];
+    let per_mass_$r = 1.0 / mass_$r;
+    var mean_$r = 0.0;
+//* end
+//* for q in QUADS
+    let frame_$q = frames[frame + $qu];
+//* end
+//* for c in FEATURES
+    {
+//* include column_behind
+//* for r in ROWS
+        m_$r_$c/4.$c%4 = fma(p_$r.w, b.w, fma(p_$r.z, b.z, fma(p_$r.y, b.y, fma(p_$r.x, b.x, m_$r_$c/4.$c%4 * scale_$r)))) * per_mass_$r;
+        let v_$r = frame_$c/4.$c%4 - m_$r_$c/4.$c%4;
+        mean_$r = fma(v_$r, m_$r_$c/4.$c%4, mean_$r);
+        m_$r_$c/4.$c%4 = v_$r;
+//* end
+    }
+//* end
+
+    for (var quad = 0u; quad < quads; quad += 1u) {
+        let at = start + quad * STRIDE;
+//* include columns
+//* for r in ROWS
+        var x_$r = vec4f();
+        var u_$r = vec4f();
+//* end
+//* for c in FEATURES
+        {
+//* include column
+//* for r in ROWS
+            x_$r = fma(vec4f(z_$r_$c/4.$c%4), e, x_$r);
+            u_$r = fma(vec4f(m_$r_$c/4.$c%4), e, u_$r);
+//* end
+        }
+//* end
+//* include offset
+//* for r in ROWS
+        let sum_$r = share_$r * (exp(x_$r + offset - vec4f(largest_$r)) * per_mass_$r * (vec4f(1.0) + (u_$r - vec4f(mean_$r))));
+//* end
+        let sum = TREE;
+//* include tree
+        if (own && lane % LANES < 4u) {
+            partials[4u * ((local_pair * blocks_per_pair() + block) * quads + quad) + channel] = total;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// The numbers that the fused kernel reads: for every pair of the chunk and every quad of components, ε_l = μ_l − o on each coordinate
+// for the four of them, then their offsets (in the first of four places, which keep rows aligned). One invocation: a quad of coordinates of a quad of components.
+@group(0) @binding(1) var<storage, read> means: array<vec4f>;        // (R, k, feature quads)
+@group(0) @binding(2) var<storage, read> origins: array<u32>;        // (pairs)
+@group(0) @binding(3) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)
+@group(0) @binding(4) var<storage, read_write> table: array<vec4f>;  // (chunk's pairs, component quads, 4·feature quads + 4)
+
+fn epsilon(l: u32, first: u32, quad: u32, origin: vec4f) -> vec4f {
+    if (l >= params.n_components) {
+        return vec4f();
+    }
+    return means[(first + l) * params.feature_quads + quad] - origin;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let index = workgroup_index(group, groups) * 64u + lane;
+    let quads = params.feature_quads;
+    let quad = index % quads;
+    let component_quad = index / quads % params.component_quads;
+    let local = index / quads / params.component_quads;
+    if (local >= params.n_pairs) {
+        return;
+    }
+    let pair = params.first_pair + local;
+    let first = pair / params.n_strata * params.n_components;
+    let origin = means[origins[pair] * quads + quad];
+    let l = 4u * component_quad;
+    let e = transpose(mat4x4f(
+        epsilon(l, first, quad, origin),
+        epsilon(l + 1u, first, quad, origin),
+        epsilon(l + 2u, first, quad, origin),
+        epsilon(l + 3u, first, quad, origin),
+    ));
+    let row = (local * params.component_quads + component_quad) * (4u * quads + 4u);
+    table[row + 4u * quad] = e[0];
+    table[row + 4u * quad + 1u] = e[1];
+    table[row + 4u * quad + 2u] = e[2];
+    table[row + 4u * quad + 3u] = e[3];
+    if (quad == 0u) {
+        table[row + 4u * quads] = offsets[pair * params.component_quads + component_quad];
+    }
+}

@@ -1,0 +1,171 @@
+//! The fused kernel: which problems it suits, its variants and their text.
+
+use super::adapter::Adapter;
+use super::unroll::{Names, unroll};
+use crate::objective::groups::Groups;
+
+/// Feature quads that the fused kernel is written out for: rows are padded to one of them.
+pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+
+/// Samples in a cell at most.
+pub const CELL: usize = 32;
+
+/// How the invocations of a cell share its work. None of it changes the order of a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One row to an invocation; sums through workgroup memory.
+    Memory,
+    /// So many rows to an invocation (1, 2 or 4); sums by shuffles in a subgroup of at least 32.
+    Shuffle(usize),
+    /// A cell to a subgroup of eight, which also share what they read of the table.
+    Spread,
+}
+
+/// All of them.
+pub const SHARINGS: [Sharing; 5] = [Sharing::Memory, Sharing::Shuffle(1), Sharing::Shuffle(2), Sharing::Shuffle(4), Sharing::Spread];
+
+/// A written-out kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fused {
+    pub quads: usize,
+    /// Samples in a cell: 8, 16 or 32.
+    pub cell: usize,
+    pub sharing: Sharing,
+}
+
+/// The smallest number of feature quads that holds `quads` and that the fused kernel is written out for.
+pub fn padded_quads(quads: usize) -> usize {
+    QUADS.into_iter().find(|q| *q >= quads).unwrap_or(quads)
+}
+
+/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
+pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+    let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
+    let group_size = groups.group_size.next_multiple_of(cell);
+    (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
+}
+
+impl Sharing {
+    /// Ends the kernel's name, and stands for the choice in the cache.
+    pub fn name(self) -> String {
+        match self {
+            Sharing::Memory => "memory".into(),
+            Sharing::Shuffle(rows) => format!("shuffle{rows}"),
+            Sharing::Spread => "spread".into(),
+        }
+    }
+
+    /// What suits an adapter where nothing was measured.
+    pub fn of(adapter: &Adapter) -> Self {
+        [Sharing::Spread, Sharing::Shuffle(1)].into_iter().find(|s| s.runs_on(adapter)).unwrap_or(Sharing::Memory)
+    }
+
+    /// Whether an adapter can run it.
+    pub fn runs_on(self, adapter: &Adapter) -> bool {
+        let [least, most] = adapter.subgroup_sizes;
+        match self {
+            Sharing::Memory => true,
+            Sharing::Shuffle(_) => least as usize >= CELL,
+            Sharing::Spread => least == 8 && most == 8,
+        }
+    }
+}
+
+impl Fused {
+    /// Every kernel that can be written out.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let cells = |quads| [8, 16, 32].into_iter().map(move |cell| (quads, cell));
+        let sharings = |(quads, cell)| SHARINGS.into_iter().map(move |sharing| Self { quads, cell, sharing });
+        QUADS.into_iter().flat_map(cells).flat_map(sharings).filter(|f| f.lanes() >= 4)
+    }
+
+    /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing.
+    pub fn name(self) -> String {
+        format!("fused_{}x{}_{}", self.quads, self.cell, self.sharing.name())
+    }
+
+    /// Rows of an invocation.
+    fn rows(self) -> usize {
+        match self.sharing {
+            Sharing::Memory => 1,
+            Sharing::Shuffle(rows) => rows,
+            Sharing::Spread => self.cell / 8,
+        }
+    }
+
+    /// Invocations of a cell.
+    fn lanes(self) -> usize {
+        self.cell / self.rows()
+    }
+
+    fn workgroup(self) -> usize {
+        match self.sharing {
+            Sharing::Memory => self.cell,
+            Sharing::Shuffle(_) => 32,
+            Sharing::Spread => 64,
+        }
+    }
+
+    /// Cells in a workgroup.
+    pub fn cells_per_workgroup(self) -> usize {
+        self.workgroup() / self.lanes()
+    }
+
+    /// Rows of a pair are padded to a multiple of this: all cells of a workgroup are one pair's, except where every cell reads for itself.
+    pub fn unit(self) -> usize {
+        if self.sharing == Sharing::Spread { self.cell } else { self.cell * self.cells_per_workgroup() }
+    }
+
+    /// The kernel itself, after `common/f32` and `common/params`.
+    pub fn text(self) -> String {
+        let (features, rows) = (4 * self.quads, self.rows());
+        let lanes = self.lanes();
+        let spread = self.sharing == Sharing::Spread;
+        let counts = [
+            ("QUADS", self.quads),
+            ("FEATURES", features),
+            ("ROWS", rows),
+            ("BLOCKS", features / 8 + 1),
+            ("LEVELS", lanes.ilog2() as usize - 2),
+            ("SPREAD", usize::from(spread)),
+        ];
+        let fetch = if spread { include_str!("../../shaders/fused/spread.wgsl") } else { include_str!("../../shaders/fused/plain.wgsl") };
+        let fetch = fetch.replace("OFFSET_BLOCK", &(features / 8).to_string());
+        let tree = match self.sharing {
+            Sharing::Memory => include_str!("../../shaders/fused/tree_memory.wgsl"),
+            _ => include_str!("../../shaders/fused/tree_shuffle.wgsl"),
+        };
+        let mut parts = sections(&fetch);
+        parts.push(("tree", tree));
+        let mut out = String::new();
+        for (name, value) in [counts[0], counts[1], counts[2], ("CELL", self.cell), ("WORKGROUP", self.workgroup())] {
+            out.push_str(&format!("const {name} = {value}u;\n"));
+        }
+        if self.sharing == Sharing::Memory {
+            out.push_str("var<workgroup> lane_sums: array<vec4f, WORKGROUP>;\n");
+        }
+        // Where a workgroup is one cell, its pair and its table are the same for all lanes, and the compiler should see that.
+        // Where all cells of a workgroup are one pair's, the table is the same for all lanes, and the compiler should see that.
+        let pair_cell = if spread { "own_cell" } else { "first_cell" };
+        let template = include_str!("../../shaders/fused.wgsl")
+            .replace("PAIR_CELL", pair_cell)
+            .replace("TREE", &pairwise(&(0..rows).map(|r| format!("sum_{r}")).collect::<Vec<_>>()));
+        out + &unroll(&template, &Names { counts: &counts, parts: &parts })
+    }
+}
+
+/// The parts of a file: each begins with a line `//* part name`.
+fn sections(text: &str) -> Vec<(&str, &str)> {
+    text.split("//* part ").skip(1).map(|part| part.split_once('\n').unwrap_or((part, ""))).collect()
+}
+
+/// The sum of terms (a power of two of them) as a pairwise tree.
+fn pairwise(terms: &[String]) -> String {
+    match terms {
+        [one] => one.clone(),
+        _ => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            format!("({} + {})", pairwise(left), pairwise(right))
+        }
+    }
+}

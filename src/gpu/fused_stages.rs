@@ -1,0 +1,77 @@
+//! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
+
+use super::context::Context;
+use super::dispatch::Chunk;
+use super::fused::Fused;
+use super::kernels::{Bound, Dispatch, Kernels};
+use super::model::{Model, index};
+use super::rows::{Rows, Sizes, Spec};
+use super::stages::offset;
+use crate::error::Result;
+use crate::objective::groups::Groups;
+
+/// Kernels with their buffers.
+pub struct FusedStages {
+    draw: Bound,
+    origin: [Bound; 2],
+    table: [Bound; 2],
+    fused: [Bound; 2],
+    fold: [Bound; 2],
+}
+
+impl FusedStages {
+    /// # Errors
+    /// The device's.
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
+        let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
+        let keys = context.upload("keys", &spec.keys)?;
+        let nodes = context.upload("nodes", &spec.grid.map(|g| super::model::padded(&g.nodes, model.rank)).unwrap_or_default())?;
+        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
+        let shares = context.upload("weights of nodes", &shares)?;
+        let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
+        let (offsets, tables) = (pair("offsets", sizes.offsets)?, pair("tables", sizes.tables)?);
+        let frames = context.buffer("frames", sizes.frames)?;
+        let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
+        let partials = context.buffer("partial sums", sizes.partials)?;
+        let (means, origins) = (&model.means, &rows.origins);
+        let centres = &means[index(spec.strata)];
+        Ok(Self {
+            draw: bind("draw", &[&keys, &model.state, &nodes, &shares, &z, &weight])?,
+            origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
+            table: both(&|s| bind("table", &[&means[s], &origins[s], &offsets[s], &tables[s]]))?,
+            fused: both(&|s| bind(&fused.name(), &[&z, &weight, &tables[s], &frames, &partials]))?,
+            fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
+        })
+    }
+
+    /// A chunk from draws to sums over groups.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooLarge`] for too many workgroups.
+    pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+        let (rows, features) = (chunk.rows(), model.widths.features);
+        let mut out = Vec::new();
+        if chunk.first_sample == 0 {
+            // The first time that these pairs are met.
+            for side in 0..2 {
+                let numbers = chunk.n_pairs * model.n_components[side] * model.rank;
+                out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, (60 * numbers) as f64)?);
+                let quads = chunk.n_pairs * model.quads(side) * features;
+                out.push(self.table[side].dispatch(offset(c, side), quads.div_ceil(64), (16 * quads) as f64)?);
+            }
+        }
+        out.push(self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?);
+        for side in 0..2 {
+            let (quads, at) = (model.quads(side), offset(c, side));
+            let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());
+            // By the ledger: logits, then the cheaper way to coefficients. What the kernel does is more: logits again.
+            let ledger = rows * quads * (32 * features + (64 * features).min(32 * quads));
+            out.push(self.fused[side].dispatch(at, workgroups, ledger as f64)?);
+            let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * quads, chunk.n_pairs * chunk.groups(groups) * quads);
+            out.push(self.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
+        }
+        Ok(out)
+    }
+}

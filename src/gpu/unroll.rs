@@ -1,0 +1,104 @@
+//! Repeats lines of a shader, because no compiler between WGSL and the machine unrolls loops reliably, and arrays that are not unrolled
+//! end up in memory.
+//!
+//! `//* for c in FEATURES` … `//* end` repeats the lines between for c = 0, 1, …; in them `$c` is that number, `$c/4` and `$c%4` its
+//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* include name` puts a part in. Parts are expanded as well.
+
+/// What a template's names stand for.
+pub struct Names<'a> {
+    /// How often `//* for … in NAME` repeats.
+    pub counts: &'a [(&'a str, usize)],
+    /// What `//* include name` puts in.
+    pub parts: &'a [(&'a str, &'a str)],
+}
+
+/// The text with every repetition written out.
+///
+/// # Panics
+/// On a name that is not among `names`, or a `for` without its `end`: templates are part of this crate, and a test expands all of them.
+pub fn unroll(template: &str, names: &Names) -> String {
+    let mut out = String::with_capacity(16 * template.len());
+    expand(&template.lines().collect::<Vec<_>>(), names, &mut Vec::new(), &mut out);
+    out
+}
+
+fn expand(lines: &[&str], names: &Names, values: &mut Vec<(char, usize)>, out: &mut String) {
+    let mut at = 0;
+    while at < lines.len() {
+        let words: Vec<&str> = lines[at].split_whitespace().collect();
+        match words[..] {
+            ["//*", "for", variable, "in", name] => {
+                let end = at + matching_end(&lines[at..]);
+                for value in 0..look_up(names.counts, name) {
+                    values.push((variable.chars().next().unwrap_or('_'), value));
+                    expand(&lines[at + 1..end], names, values, out);
+                    values.pop();
+                }
+                at = end;
+            }
+            ["//*", "include", name] => expand(&look_up(names.parts, name).lines().collect::<Vec<_>>(), names, values, out),
+            _ => {
+                substitute(lines[at], values, out);
+                out.push('\n');
+            }
+        }
+        at += 1;
+    }
+}
+
+fn matching_end(lines: &[&str]) -> usize {
+    let mut depth = 0;
+    for (at, line) in lines.iter().enumerate() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["//*", "for", ..] => depth += 1,
+            ["//*", "end"] => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    panic!("a repetition in a template has no end: {}", lines[0]);
+}
+
+fn look_up<T: Copy>(table: &[(&str, T)], name: &str) -> T {
+    table.iter().find(|entry| entry.0 == name).unwrap_or_else(|| panic!("a template names {name}, which nobody defined")).1
+}
+
+/// `line` with every `$v`, `$v/n` and `$v%n` replaced.
+fn substitute(line: &str, values: &[(char, usize)], out: &mut String) {
+    let mut parts = line.split('$');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let mut rest = part.chars();
+        let variable = rest.next().unwrap_or('_');
+        let value = values.iter().rev().find(|v| v.0 == variable).unwrap_or_else(|| panic!("${variable} has no value in: {line}")).1;
+        let text = rest.as_str();
+        let operand = text[1.min(text.len())..].chars().next().and_then(|digit| digit.to_digit(10)).map(|digit| digit as usize);
+        match (text.chars().next(), operand) {
+            (Some('/'), Some(n)) => out.push_str(&format!("{}{}", value / n, &text[2..])),
+            (Some('%'), Some(n)) if out.ends_with('.') => out.push_str(&format!("{}{}", ["x", "y", "z", "w"][value % n], &text[2..])),
+            (Some('%'), Some(n)) => out.push_str(&format!("{}{}", value % n, &text[2..])),
+            _ => out.push_str(&format!("{value}{text}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_nest_and_parts_are_expanded() {
+        let names = Names { counts: &[("N", 2), ("NONE", 0), ("M", 5)], parts: &[("part", "//* for b in N\nb$b$r;\n//* end")] };
+        assert_eq!(unroll("//* for r in N\nr$ru\n//* include part\n//* end\nlast", &names), "r0u\nb00;\nb10;\nr1u\nb01;\nb11;\nlast\n");
+        assert_eq!(unroll("//* for r in NONE\n//* for c in N\n$c\n//* end\n//* end\nx", &names), "x\n");
+        assert!(unroll("//* for c in M\na$c/4.$c%4 $c%3\n//* end", &names).ends_with("a0.w 0\na1.x 1\n"));
+    }
+
+    #[test]
+    #[should_panic(expected = "no end")]
+    fn a_missing_end_is_found() {
+        unroll("//* for r in N\nx", &Names { counts: &[("N", 2)], parts: &[] });
+    }
+}
