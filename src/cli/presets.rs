@@ -23,6 +23,8 @@ pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
     for preset in &crate::diffusion::presets::PRESETS {
         common.print(&format!("{:20} {:10} {}", preset.name, "learn", preset.about))?;
     }
-    common.say("`mixscore run NAME`, `sweep NAME` or `learn NAME` starts one; `mixscore init --preset NAME FILE` writes a config to start from.");
+    common.say(
+        "`mixscore run NAME`, `sweep NAME` or `learn NAME` starts one; `mixscore init --preset NAME FILE` writes a config to start from.",
+    );
     Ok(())
 }

@@ -155,8 +155,7 @@ impl CpuSession {
             _ => Form::Products,
         };
         let plans = plan(&pair, rows, &lists, shared.iter().all(Option::is_some));
-        let rows: Vec<StratumSums> =
-            plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
+        let rows: Vec<StratumSums> = plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
         let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
             let mut row = sums.rows.clone();
             if with_score {

@@ -32,7 +32,7 @@ pub fn set_cover(points: &[f32], rank: usize, radius: f64) -> Vec<f32> {
         })
         .collect();
     let mut open = vec![u64::MAX; words];
-    if m % 64 != 0 {
+    if !m.is_multiple_of(64) {
         open[words - 1] = (1 << (m % 64)) - 1;
     }
     let least = ((SMALLEST_SHARE * m as f64) as u32).max(1);

@@ -18,6 +18,7 @@ use super::session::Handle;
 use crate::backend::UnitProblem;
 use crate::error::Result;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::neighbours::Neighbours;
 
 /// Goes up when kernels change so much that old choices mean nothing.
 const VERSION: u32 = 1;
@@ -71,6 +72,7 @@ fn seconds(context: &Arc<Context>, sharing: Sharing) -> Result<f64> {
         estimator: Estimator::Stein,
         sampler: Sampler::Philox,
         n_samples: Some(if context.adapter.software { 64 } else { 4096 }),
+        neighbours: Neighbours::Exact,
         storage: Storage::F32,
         seed: 0,
     };

@@ -231,11 +231,11 @@ mod tests {
     #[test]
     fn responsibilities_are_within_their_bounds() {
         for (centre, means, weights) in [
-            (0.0, vec![0.0, 3.0, 6.0, -9.0], vec![0.25; 4]),
+            (0.0f64, vec![0.0, 3.0, 6.0, -9.0], vec![0.25; 4]),
             (1.0, vec![-2.0, 5.0, 5.5, 12.0], vec![0.1, 0.5, 0.3, 0.1]),
             (20.0, vec![0.0, 3.0, -4.0], vec![0.6, 0.3, 0.1]),
         ] {
-            let a = (0..means.len()).min_by(|a, b| (means[*a] - centre as f64).abs().total_cmp(&(means[*b] - centre).abs())).unwrap();
+            let a = (0..means.len()).min_by(|a, b| (means[*a] - centre).abs().total_cmp(&(means[*b] - centre).abs())).unwrap();
             let mut mass = vec![0.0; means.len()];
             for node in -1600..=1600 {
                 let z = f64::from(node) / 200.0;
