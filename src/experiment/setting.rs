@@ -123,13 +123,22 @@ impl Setting {
     /// [`Error::BadFile`].
     pub fn read(run: &Path) -> Result<Setting> {
         let (weights, starts, ..) = arrays_of(&run.join("initial.npz"))?;
-        let path = run.join("teacher.npz");
-        let (teacher_weights, means, d, variance) = arrays_of(&path)?;
-        let row = teacher_weights.len() * d;
-        let teacher = |means: &[f64]| GaussianMixture::new(teacher_weights.clone(), means.to_vec(), d, variance);
-        let teachers = means.chunks_exact(row.max(1)).map(teacher).collect::<Result<_>>()?;
-        Ok(Setting { teachers, weights, starts })
+        Ok(Setting { teachers: read_teachers(&run.join("teacher.npz"))?, weights, starts })
     }
+}
+
+/// The teachers of a run's `teacher.npz`: one, or one for each replicate.
+///
+/// # Errors
+/// [`Error::BadFile`].
+pub fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
+    let (weights, means, d, variance) = arrays_of(path)?;
+    let row = weights.len() * d;
+    if row == 0 || means.is_empty() || !means.len().is_multiple_of(row) {
+        let what = format!("{} numbers are no means of {} components in {d} dimensions", means.len(), weights.len());
+        return Err(Error::bad_file(path, what, "Restore the file as the run wrote it"));
+    }
+    means.chunks_exact(row).map(|means| GaussianMixture::new(weights.clone(), means.to_vec(), d, variance)).collect()
 }
 
 /// Writes means (R, k, d), or (k, d) for one replicate, with the weights (k) and the variance of all.

@@ -26,8 +26,8 @@ pub fn covered(run: &Run) -> Option<Covered> {
     }
     let Students { weights, means, n_replicates, n_features } = students;
     let mut sum = Covered { student_weight: vec![0.0; teacher.n_components()], complete: 0, share: 0.0, n_replicates: *n_replicates };
-    for replicate in means.chunks_exact(weights.len() * n_features) {
-        let coverage = metrics::coverage(teacher, replicate, weights);
+    for (r, replicate) in means.chunks_exact(weights.len() * n_features).enumerate() {
+        let coverage = metrics::coverage(&run.teachers[r % run.teachers.len()], replicate, weights);
         sum.complete += usize::from(coverage.covered == coverage.n_teacher_components);
         sum.share += coverage.share / *n_replicates as f64;
         for (total, w) in sum.student_weight.iter_mut().zip(&coverage.student_weight) {

@@ -80,10 +80,15 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
         text += &match covered.n_replicates {
             1 => format!("{:.0} of {n} teacher components have a student within {COVERAGE_RADIUS}σ", covered.share * n as f64),
             r => format!(
-                "{} of {r} replicates have a student within {COVERAGE_RADIUS}σ of each of the {n} teacher components",
-                covered.complete
+                "{} of {r} replicates have a student within {COVERAGE_RADIUS}σ of {}",
+                covered.complete,
+                if n == 1 { "the teacher’s mean".into() } else { format!("each of the {n} teacher components") }
             ),
         };
+    }
+    if let Some((share, low, high)) = at_nearest(&run.summary) {
+        let interval = format!("{} (95 % interval {} to {})", short(share), short(low), short(high));
+        text += &format!("; the share of students at the teacher nearest to their start is {interval}");
     }
     if run.metrics.column("total_variation").is_some() {
         text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));
@@ -92,6 +97,12 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
         Some(noise) if noise > 0.0 => text + ". " + &smoothed(noise) + ".",
         _ => text + ".",
     }
+}
+
+/// The share of students within the coverage radius of the teacher mean that was nearest at their start, with its Wilson interval.
+fn at_nearest(summary: &Value) -> Option<(f64, f64, f64)> {
+    let share = &summary["nearest_at_start"];
+    Some((share["share"].as_f64()?, share["low"].as_f64()?, share["high"].as_f64()?))
 }
 
 /// Why the run is not what it was meant to be, where it is not.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::experiment::setting::read_teachers;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, read_mixture, read_npz};
 
@@ -23,7 +24,10 @@ pub struct Run {
     pub environment: Value,
     pub summary: Value,
     pub metrics: Table,
+    /// That of the first replicate.
     pub teacher: Option<GaussianMixture>,
+    /// One, or one for each replicate; empty where there is none.
+    pub teachers: Vec<GaussianMixture>,
     /// (R, k, d) at the start and at the end.
     pub initial: Option<Students>,
     pub student: Option<Students>,
@@ -71,7 +75,7 @@ impl Run {
         let metrics = Table::read(&metrics_path)?;
         let config_text = optional(&mut notes, folder.join("config.toml"), text);
         let config = config_text.as_deref().and_then(|t| t.parse::<toml::Table>().ok());
-        let teacher = optional(&mut notes, folder.join("teacher.npz"), |p| bounded(p).and_then(|()| read_mixture(p)));
+        let teachers = optional(&mut notes, folder.join("teacher.npz"), teachers).unwrap_or_default();
         let mut run = Run {
             name: name_of(folder),
             config_text,
@@ -82,7 +86,8 @@ impl Run {
             initial: optional(&mut notes, folder.join("initial.npz"), students),
             student: optional(&mut notes, folder.join("student.npz"), students),
             trajectory: optional(&mut notes, folder.join("trajectory.npz"), trajectory),
-            teacher,
+            teacher: teachers.first().cloned(),
+            teachers,
             notes,
         };
         run.drop_misfits();
@@ -110,6 +115,12 @@ impl Run {
             self.trajectory = None;
         }
     }
+}
+
+/// A mixture file, or the teachers of all replicates.
+fn teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
+    bounded(path)?;
+    read_mixture(path).map(|teacher| vec![teacher]).or_else(|error| read_teachers(path).map_err(|_| error))
 }
 
 fn name_of(folder: &Path) -> String {
