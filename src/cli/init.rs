@@ -21,11 +21,13 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("init")?;
     let Some(preset) = presets::find(&arguments.preset) else {
+        let learned = crate::diffusion::presets::PRESETS.iter().find(|preset| preset.name == arguments.preset);
         let remedy = match presets::nearest(&arguments.preset) {
+            _ if learned.is_some() => format!("It has no config: start it by `mixscore learn {}`", arguments.preset),
             Some(name) => format!("Did you mean {name}? `mixscore presets` lists them all"),
             None => "`mixscore presets` lists them".into(),
         };
-        return Err(Error::Usage { what: format!("there is no preset {}", arguments.preset.escape_debug()), remedy });
+        return Err(Error::Usage { what: format!("there is no config of a preset {}", arguments.preset.escape_debug()), remedy });
     };
     let file = &arguments.file;
     let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
