@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::lanes::LANES;
 use super::nets;
-use super::vector::vector_fn;
 use crate::objective::divergence::Sampler;
 use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
 use crate::random::sobol::COORDINATES;
+use crate::vector::lanes::LANES;
+use crate::vector::vector_fn;
 
 /// Counters that are turned into normals at a time.
 const CHUNK: usize = 64;

@@ -5,11 +5,11 @@
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::lanes::{self, LANES, vectorised};
 use super::product;
 use crate::backend::Evaluation;
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::BLOCK;
+use crate::vector::lanes::{self, LANES, vectorised};
 
 /// Coordinates that are turned at a time, so that a tile's columns stay in cache for any number of dimensions.
 const COORDINATES: usize = 256;

@@ -6,7 +6,6 @@
 
 mod draws;
 mod evaluate;
-pub(crate) mod lanes;
 mod lists;
 mod measure;
 mod nets;
@@ -18,7 +17,6 @@ mod shifted;
 mod stein;
 mod strips;
 mod tile;
-mod vector;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 

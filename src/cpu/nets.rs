@@ -1,9 +1,9 @@
 //! Sobol points for a tile: columns of normals, net by net, and their rotation into a stratum's axes.
 
 use super::draws::Draws;
-use super::vector::vector_fn;
 use crate::random::normal::normal_f32;
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
+use crate::vector::vector_fn;
 
 /// Points that are worked on at a time.
 const LANES: usize = 16;

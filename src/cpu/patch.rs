@@ -13,9 +13,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::session::Pair;
-use super::vector::vector_fn;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
+use crate::vector::vector_fn;
 
 /// Strata of a patch at the most, and the rows that they may have together.
 const MOST_STRATA: usize = 16;

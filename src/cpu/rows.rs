@@ -1,10 +1,10 @@
 //! A gradient row from the coefficients that its stratum's samples accumulate, block after block.
 
-use super::lanes;
 use super::session::Samples;
 use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::objective::groups::BLOCK;
+use crate::vector::lanes;
 
 /// What a stratum's samples gave, by blocks: coefficients A (k) and B (K), and ½|a|².
 pub struct Block {

@@ -10,13 +10,14 @@
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
+use super::product;
 use super::session::{Pair, Samples};
 use super::shifted::Shifted;
 use super::tile::Tile;
-use super::{lanes, product};
 use crate::backend::UnitProblem;
 use crate::objective::divergence::{Divergence, Estimator};
 use crate::objective::groups::BLOCK;
+use crate::vector::lanes;
 
 /// Blocks whose results wait in memory for their turn in the sum.
 const BATCH: usize = 64;

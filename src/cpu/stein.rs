@@ -17,8 +17,8 @@ use super::patch::{Form, Patch, Table};
 use super::product;
 use super::session::Samples;
 use super::strips::{self, Columns, STRIP, Strip};
-use super::vector::Buffer;
 use crate::objective::divergence::Sampler;
+use crate::vector::Buffer;
 
 /// Tiles that one task works through before it hands its sums back, and tasks whose sums wait for their turn.
 const TILES_PER_TASK: usize = 8;

@@ -5,7 +5,7 @@
 
 use std::f32::consts::LOG2_E;
 
-use super::vector::vector_fn;
+use crate::vector::vector_fn;
 
 /// Rows that are worked on at a time.
 pub const STRIP: usize = 16;

@@ -3,10 +3,10 @@
 use faer::{Accum, MatMut, MatRef};
 
 use super::draws::Draws;
-use super::lanes::{self, LANES, vectorised};
 use super::product;
 use super::shifted::Shifted;
 use crate::objective::groups::BLOCK;
+use crate::vector::lanes::{self, LANES, vectorised};
 
 /// One mixture's columns; matrices are column-major with the tile's leading dimension.
 pub struct SideColumns {

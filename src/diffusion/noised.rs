@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::cpu::lanes::{self, LANES, vectorised};
 use crate::random::streams::{Purpose, key};
+use crate::vector::lanes::{self, LANES, vectorised};
 
 /// Noised points y = x ± √t·ξ and regression targets u = y + (σ²/t)(x − y) = x ∓ ξ/√t, both (m, rank), in pairs of one point and
 /// one ξ with both signs.

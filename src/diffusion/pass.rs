@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::tiles::{TILE, Tiles};
-use crate::cpu::lanes::{LANES, exp, vectorised};
 use crate::mixture::GaussianMixture;
+use crate::vector::lanes::{LANES, exp, vectorised};
 
 /// Tiles whose sums stay in single precision.
 const RUN: usize = 16;

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::hermite::Basis;
 use super::noised::Noised;
-use crate::cpu::lanes::vectorised;
 use crate::error::{Error, Result};
+use crate::vector::lanes::vectorised;
 
 /// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
 pub const CLIP: f32 = 5.0;

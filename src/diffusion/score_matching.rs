@@ -9,10 +9,10 @@ use rayon::prelude::*;
 
 use super::pass::Kernel;
 use super::tiles::{TILE, Tiles};
-use crate::cpu::lanes::{self, LANES, vectorised};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::random::streams::{Purpose, key};
+use crate::vector::lanes::{self, LANES, vectorised};
 
 /// Tiles of one job.
 const JOB: usize = 64;

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 
 use super::tiles::{TILE, Tiles};
-use crate::cpu::lanes::vectorised;
+use crate::vector::lanes::vectorised;
 
 /// Starts that are drawn for one.
 const TRIALS: usize = 8;

@@ -14,6 +14,9 @@ pub const AXES: usize = 4;
 /// Candidates whose square is below this share of the longest one's never become axes.
 const LEAST_SHARE: f64 = 1e-4;
 
+/// A candidate whose square is below this hardly ever matters, and rounding to zero would choose for it: a stratum alone keeps its axes.
+const LEAST: f64 = 1e-30;
+
 /// Candidates this close to the longest count as equally long, and the first one is taken: rounding must not choose.
 const EQUAL: f64 = 1e-4;
 
@@ -28,7 +31,7 @@ pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> 
     let mut out = vec![0.0; AXES.min(rank) * rank];
     for (j, h) in out.chunks_exact_mut(rank).enumerate() {
         let left = candidates.iter().map(|c| square(&c[j..])).fold(0.0, f64::max);
-        if !(left > LEAST_SHARE * longest && left.is_finite()) {
+        if !(left > (LEAST_SHARE * longest).max(LEAST) && left.is_finite()) {
             break;
         }
         let pivot = candidates.iter().find(|c| square(&c[j..]) >= (1.0 - EQUAL) * left).expect("the longest is one");
@@ -84,6 +87,20 @@ mod tests {
         turn(&h, &mut y);
         let along = (0.6 * y[1] + 0.8 * y[2]).abs();
         assert!((along - 1.0).abs() <= 1e-12, "{y:?}");
+    }
+
+    /// The chance of a rival at distance D is about exp(−D²/8): its square root and its square go through the smallest numbers there are.
+    #[test]
+    fn a_stratum_alone_keeps_its_axes() {
+        for tenths in 0..2000 {
+            let far = f64::from(tenths) / 10.0;
+            let student = [0.0, 0.0, far, 0.3 * far];
+            let h = reflections(&student[..2], [(&[0.5, 0.5], &student), (&[1.0], &[0.1, 0.0])]);
+            assert!(h.iter().all(|h| h.is_finite()), "{far}: {h:?}");
+            let turned = h[..2].iter().map(|h| h * h).sum::<f64>();
+            assert!(turned == 0.0 || (turned - 2.0).abs() <= 1e-12, "{far}: |h|² = {turned}");
+            assert!(far < 40.0 || turned == 0.0, "{far}");
+        }
     }
 
     #[test]

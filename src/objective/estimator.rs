@@ -31,6 +31,9 @@ pub fn mixed(groups: &Groups, rank: usize, stein: &[f64], score: &[f64]) -> Vec<
         let share = [0, 1].map(|half| share_of_score(groups, half, |g| (&stein[g * row + i..][..rank], &score[g * row + i..][..rank])));
         for g in 0..groups.n_groups {
             let gamma = share[1 - g % 2];
+            if gamma == 0.0 {
+                continue; // pure Stein, also where the other form has overflowed
+            }
             for e in g * row + i..g * row + i + rank {
                 out[e] += gamma * (score[e] - stein[e]);
             }

@@ -1,6 +1,6 @@
 //! Loops over the samples of a tile, compiled for the best vector instructions of this machine.
 //!
-//! Every function is `inline(always)` and is called inside [`vectorised`]. Sums have a fixed order: sixteen lanes, then a tree.
+//! Every function is `inline(always)` and called inside [`vectorised`]. Sums have a fixed order: sixteen lanes, then a tree.
 
 use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
