@@ -1,7 +1,7 @@
 // What every kernel is told. Twin of src/gpu/params.rs; a test compares the offsets.
 //
 // A row is one sample of one stratum of one replicate; a pair is a (replicate, stratum). A chunk holds the same range of samples of
-// several consecutive pairs, `rows_per_pair` rows each (a multiple of 64, so that a tile stays in one pair; the surplus has weight 0).
+// several consecutive pairs, `rows_per_pair` rows each (a multiple of 64, or of the fused kernel's unit, so that a tile stays in one pair; the surplus has weight 0).
 // A quad is four consecutive numbers of a row of means, draws or logits: rows are padded to whole quads.
 struct Params {
     n_strata: u32,

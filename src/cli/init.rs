@@ -38,6 +38,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.json {
         return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
     }
-    common.say(&format!("wrote {}; run it by `mixscore run {}`", file.display(), file.display()));
+    let verb = if preset.is_sweep() { "sweep" } else { "run" };
+    common.say(&format!("wrote {}; run it by `mixscore {verb} {}`", file.display(), file.display()));
     Ok(())
 }

@@ -34,8 +34,8 @@ pub struct Arguments {
     /// Who learns.
     #[arg(long, value_enum, default_value_t = Method::PiecewisePolynomial)]
     method: Method,
-    /// The common variance σ² of the components, or `estimate`.
-    #[arg(long, default_value = "1", value_parser = variance)]
+    /// The common variance σ² of the components where it is known, or `estimate`.
+    #[arg(long, default_value = "estimate", value_parser = variance)]
     variance: Variance,
     /// Total degree of the polynomials.
     #[arg(long, default_value_t = 3, value_name = "D")]

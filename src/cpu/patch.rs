@@ -66,7 +66,7 @@ pub struct Patch {
     pub sides: [Table; 2],
 }
 
-/// How much longer than the longest list of its strata the list of a patch may be.
+/// How much longer than the shortest list of its strata the list of a patch may be.
 const LONGER: f64 = 1.25;
 
 /// Strata that go together, and for each side the components that any of them sees.
@@ -87,14 +87,14 @@ pub fn plan(pair: &Pair, rows_per_stratum: usize, lists: &[[List; 2]], gram: boo
     for i in 0..means.len() / rank {
         let own = lists.get(i).cloned().unwrap_or_default();
         let own_length: usize = length(&own);
-        if let Some((last, longest)) = out.last_mut()
+        if let Some((last, shortest)) = out.last_mut()
             && last.strata.len() < most
             && squared_distance(mean(last.strata.start), mean(i)) <= radius * radius
         {
             let both: [List; 2] = std::array::from_fn(|s| union(&last.lists[s], &own[s]));
-            if length(&both) as f64 <= LONGER * own_length.min(*longest) as f64 {
+            if length(&both) as f64 <= LONGER * own_length.min(*shortest) as f64 {
                 (last.lists, last.strata.end) = (both, i + 1);
-                *longest = own_length.min(*longest);
+                *shortest = own_length.min(*shortest);
                 continue;
             }
         }

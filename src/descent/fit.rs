@@ -16,7 +16,7 @@ pub struct Gradient {
     pub gradient: Vec<f64>,
     /// (k, d), of the estimate from its own samples; zero for a grid.
     pub standard_error: Vec<f64>,
-    /// L by the same samples.
+    /// L by the same samples, and from the same neighbours: the certified bias is the rows', not its.
     pub divergence: Estimate,
     /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
     pub n_groups: usize,

@@ -117,13 +117,16 @@ pub fn descend(fit: &mut Fit, plan: &Plan, state: &mut State, keeper: &mut dyn K
     let mut pace = Pace::default();
     let mut clock = Instant::now();
     loop {
+        if plan.until < plan.steps && state.step >= plan.until {
+            return Ok(Stop::MaxSteps { steps: state.step }); // what follows logs this step, as a resumed run would
+        }
         if plan.is_logged(state.step)
             && !state.is_logged()
             && let Some(stop) = log(fit, state, keeper, &mut clock)?
         {
             return Ok(stop);
         }
-        if state.step >= plan.steps.min(plan.until) {
+        if state.step >= plan.steps {
             return Ok(Stop::MaxSteps { steps: state.step });
         }
         if interrupted.load(Ordering::SeqCst) {

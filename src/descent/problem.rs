@@ -6,8 +6,12 @@ use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::estimator::MOST_RANK;
+use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 use crate::objective::subspace::Subspace;
+
+/// Points of a Sobol net at the least, for `auto` to take them.
+const LEAST_NET: usize = 8;
 
 /// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
 const MOST_SAMPLES: usize = 1 << 31;
@@ -85,17 +89,20 @@ impl Problem {
     }
 
     /// Where the points come from on `backend`: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
-    /// variance than antithetic pairs in up to [`MOST_RANK`] dimensions; in more, pairs of which one half is drawn are as good
-    /// for their time.
+    /// variance than antithetic pairs in up to [`MOST_RANK`] dimensions where they make whole nets of at least [`LEAST_NET`]; elsewhere
+    /// it is pairs, or independent draws of an odd number.
     pub fn sampler_on(&self, backend: &dyn Backend) -> Sampler {
         if self.sampler != Sampler::Auto {
             return self.sampler;
         }
         let (d, all) = (self.teacher.n_features(), self.student_weights.len() + self.teacher.n_components());
         let rank = if self.reduce { d.min(all - 1) } else { d };
-        let pairs = self.n_samples.is_some_and(|n| n >= 4 && n % 2 == 0);
+        let n = self.n_samples.unwrap_or(0);
+        let nets = Groups::nets(n);
         match backend.auto_sampler() {
-            Sampler::Sobol if rank > MOST_RANK && pairs => Sampler::Antithetic,
+            Sampler::Sobol if rank <= MOST_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
+            Sampler::Sobol if n >= 4 && n.is_multiple_of(2) => Sampler::Antithetic,
+            Sampler::Sobol => Sampler::Philox,
             sampler => sampler,
         }
     }
@@ -140,6 +147,11 @@ impl Problem {
             )),
             (Sampler::Antithetic, Some(n)) if n % 2 == 1 => {
                 Err(Error::bad_input(format!("{n} antithetic samples do not make pairs"), "Use an even number"))
+            }
+            (Sampler::Sobol, Some(n)) if n >= least && !Groups::nets(n).are_whole() => {
+                let net = Groups::nets(n).group_size;
+                let below = n / net * net;
+                Err(Error::bad_input(format!("{n} Sobol points are no whole nets of {net}"), format!("Use {below} or {}", below + net)))
             }
             (_, Some(n)) if n < least => {
                 Err(Error::bad_input(format!("{n} samples per component have no standard error"), format!("Use at least {least}")))

@@ -144,7 +144,6 @@ impl Fused {
         if self.sharing == Sharing::Memory {
             out.push_str("var<workgroup> lane_sums: array<vec4f, WORKGROUP>;\n");
         }
-        // Where a workgroup is one cell, its pair and its table are the same for all lanes, and the compiler should see that.
         // Where all cells of a workgroup are one pair's, the table is the same for all lanes, and the compiler should see that.
         let pair_cell = if spread { "own_cell" } else { "first_cell" };
         let template = include_str!("../../shaders/fused.wgsl")

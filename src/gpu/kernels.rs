@@ -37,7 +37,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// A dispatch of `n` workgroups of 64 with the params entry at `params_offset`, about `operations` operations.
+    /// A dispatch of `n` workgroups with the params entry at `params_offset`, about `operations` operations.
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
@@ -66,6 +66,11 @@ impl Kernels {
     /// With `spread`, a subgroup of eight shares what it reads for a product. No bit depends on either.
     pub fn new(checked: bool, spread: bool) -> Self {
         Self { compiled: Mutex::default(), checked, spread }
+    }
+
+    /// Whether indices are checked.
+    pub fn checked(&self) -> bool {
+        self.checked
     }
 
     /// The kernel `name` with `params` at binding 0 and `buffers` from binding 1 on.
@@ -104,7 +109,8 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
         device.create_shader_module(descriptor)
     } else {
         // Safety: the source is a constant of this crate. Every index is built from `Params`, which one planner writes together with
-        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`; tables that are indexed by
+        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`, or, in the fused kernel, take the last cell in its
+        // place and store nothing; tables that are indexed by
         // data (`origins`) hold component numbers that the kernels wrote, valid also when means are NaN. Every loop runs over a range
         // taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }

@@ -132,7 +132,8 @@ impl Gpu {
 
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
     pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(false, sharing == Some(Sharing::Spread)));
+        let checked = self.handle.kernels.checked();
+        self.handle.kernels = Arc::new(Kernels::new(checked, sharing == Some(Sharing::Spread)));
         self.handle.sharing = sharing;
         self
     }

@@ -35,13 +35,18 @@ impl Groups {
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
     }
 
-    /// Groups that are scrambled nets of 2^m points each, as large as leaves at least [`NETS`] of them (the last may lack points).
+    /// Groups that are scrambled nets of 2^m points each, as large as leaves at least [`NETS`] of them.
     ///
-    /// Fewer and larger nets have less variance, more of them a better known one: 16 know a standard error to 18 %, and 8 would
-    /// have 1.1 to 2 times less variance. Numbers of samples that are powers of two are best.
+    /// Fewer and larger nets have less variance, more of them a better known one: 16 know a standard error to 18 %. All must be whole:
+    /// a net that lacks points is so much noisier than the others that it would spoil the mean and its standard error.
     pub fn nets(n_samples: usize) -> Self {
         let group_size = 1 << (n_samples / NETS).max(1).ilog2();
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
+    }
+
+    /// Whether all groups hold as many samples.
+    pub fn are_whole(&self) -> bool {
+        self.n_samples.is_multiple_of(self.group_size)
     }
 
     /// One group of all samples: deterministic rules, which have no standard error.
@@ -64,7 +69,8 @@ impl Groups {
         self.range(g).len() as f64 / self.n_samples as f64
     }
 
-    /// √(share/(G−1)): the squares of (ȳ_g − ȳ) times this add up to the variance of ȳ, without bias for any group sizes.
+    /// √(share/(G−1)): the squares of (ȳ_g − ȳ) times this add up to the variance of ȳ, without bias for any group sizes
+    /// where the variance of a group's mean goes as one over its size (independent draws), and for equal ones in any case.
     ///
     /// One group has no spread: the standard error is zero, which is right for a deterministic rule and for nothing else.
     pub fn deviation_scale(&self, g: usize) -> f64 {

@@ -56,7 +56,8 @@ impl Neighbours {
     /// The most that a row's certified bias may be, per weight and in unit coordinates; `None` where nothing may be left out.
     ///
     /// A row per weight moves by about a tenth of σ to a few σ from sample to sample where components overlap, so its standard error
-    /// from n samples is seldom below 0.1/√n: a hundredth is a few per cent of the least of it, and known before the step.
+    /// from n samples is seldom below 0.1/√n: a hundredth is a few per cent of the least of it, and known before the step. The budget is
+    /// absolute: at an optimum, where that error goes to zero, the bias need not, unless both sides keep the same components.
     pub fn budget(self, n_samples: usize) -> Option<f64> {
         match self {
             Neighbours::Auto => Some(0.01 / (n_samples.max(1) as f64).sqrt()),

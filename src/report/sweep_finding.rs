@@ -46,8 +46,10 @@ fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], 
             format!("{with}{}", threshold(table, &cells, sides, separation, group))
         })
         .collect();
+    let undone = table.cells.iter().filter(|cell| cell.state != CellState::Done).count();
+    let of = if undone == 0 { String::new() } else { format!(" that is done ({undone} failed or are not run)") };
     format!(
-        "The share of students that end at the teacher mean nearest at their start reaches {ENOUGH} in every cell {} (in brackets the \
+        "The share of students that end at the teacher mean nearest at their start reaches {ENOUGH} in every cell{of} {} (in brackets the \
          lowest share there, with its 95 % interval).",
         clauses.join("; ")
     )

@@ -14,17 +14,18 @@
 //!
 //! A value takes the place of what the config says at its key, tables included.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::cost;
-use super::table::MOST_CELLS;
+use super::table::{MOST_CELLS, STATE};
 use crate::error::{Error, Result};
-use crate::experiment::config::Config;
+use crate::experiment::config::{Checkpoint, Config};
 use crate::experiment::reading::{assignment, config_of, set, table_from};
+use crate::random::streams::RNG_VERSION;
 
 /// Everything that a sweep is to do.
 #[derive(Debug)]
@@ -117,12 +118,23 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
         all.push(vec![Point { label: String::new(), settings }]);
     }
     let axes = axes(&dimensions, &spec.cells);
-    let mut seen = HashSet::new();
+    refuse_axes(&axes)?;
+    if seed.is_some() && all.iter().flatten().flat_map(|point| &point.settings).any(|(key, _)| key == "seed") {
+        return Err(Error::bad_config("the sweep sets seed, and so does --seed", "Leave --seed out, or pin the axis by --set seed=N"));
+    }
+    let mut seen: HashMap<String, Vec<String>> = HashMap::new();
     let mut cells = Vec::with_capacity(all.len());
     for points in &all {
         let cell = planned(&table, seed, points, &axes, &dimensions, base)?;
-        if seen.insert(cell.hash.clone()) {
-            cells.push(cell);
+        match seen.insert(cell.hash.clone(), cell.values.clone()) {
+            None => cells.push(cell),
+            Some(other) if other == cell.values => {}
+            Some(other) => {
+                return Err(Error::bad_config(
+                    format!("the cells {} and {} are the same experiment", other.join(", "), cell.values.join(", ")),
+                    "Leave out the axis that has no effect: another one sets its key, or a table that holds it",
+                ));
+            }
         }
     }
     if cells.is_empty() {
@@ -210,6 +222,14 @@ fn axes(dimensions: &[Dimension], cells: &[Table]) -> Vec<String> {
     axes
 }
 
+/// Columns of results.csv that no axis may be called.
+fn refuse_axes(axes: &[String]) -> Result<()> {
+    match axes.iter().find(|axis| ["hash", STATE].contains(&axis.as_str())) {
+        Some(axis) => Err(Error::bad_config(format!("an axis of the sweep is called {axis}"), "Give the bundle another name")),
+        None => Ok(()),
+    }
+}
+
 fn planned(table: &Table, seed: Option<u64>, points: &[Point], axes: &[String], dimensions: &[Dimension], base: &Path) -> Result<Planned> {
     let mut table = table.clone();
     let settings = || points.iter().flat_map(|point| &point.settings);
@@ -241,13 +261,15 @@ fn plain_at(table: &Table, key: &str) -> String {
 /// Of the config, where the bytes of the files that it names stand for their paths: a changed file is another cell, a moved one is not.
 fn hash(config: &Config, base: &Path) -> Result<String> {
     let mut config = config.clone();
+    config.checkpoint = Checkpoint::default(); // it changes no number
     for file in config.student.file.iter_mut().chain(config.teacher.file_mut()) {
         // A file that cannot be read fails when its cell is run.
         if let Some(hash) = file_hash(&base.join(&file)) {
             *file = hash;
         }
     }
-    Ok(blake3::hash(config.to_toml()?.as_bytes()).to_hex()[..16].to_string())
+    let text = format!("rng {RNG_VERSION}\n{}", config.to_toml()?);
+    Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_string())
 }
 
 /// Of a plain file's bytes.

@@ -18,10 +18,9 @@ const PLAIN: [&str; 3] = ["coverage", "matched_distance", "lyapunov"];
 /// # Errors
 /// [`Error::Io`].
 pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
-    let mut bytes = 0;
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
-        let (state, summary) = state(folder, &cell.hash, &mut bytes)?;
+        let (state, summary) = state(folder, &cell.hash, &mut 0)?;
         let mut row = vec![cell.hash.clone()];
         row.extend_from_slice(&cell.values);
         row.extend(measured(&state, &summary));
