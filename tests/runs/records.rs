@@ -59,10 +59,14 @@ fn variances_go_together_up_to_single_precision_in_every_format() {
 #[test]
 fn what_auto_stands_for_is_written_down() {
     let place = Place::new();
-    place.run("r", &["objective.estimator=auto", "objective.sampler=auto"]);
+    place.run("r", &["objective.estimator=auto", "objective.sampler=auto", "objective.samples=128"]);
     let config: toml::Table = std::fs::read_to_string(place.path("r/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["objective"]["estimator"].as_str(), Some("auto"), "a mix of its own, which has no other name");
     assert_eq!(config["objective"]["sampler"].as_str(), Some("sobol"));
+    // Nets of two points are no better than independent ones: pairs are.
+    place.run("few", &["objective.sampler=auto"]);
+    let config: toml::Table = std::fs::read_to_string(place.path("few/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["objective"]["sampler"].as_str(), Some("antithetic"));
     place.run("p", &["objective.estimator=pathwise", "objective.sampler=antithetic"]);
     let config: toml::Table = std::fs::read_to_string(place.path("p/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["objective"]["estimator"].as_str(), Some("pathwise"));
@@ -78,7 +82,7 @@ fn a_gradient_says_its_choices_and_how_many_groups_its_errors_come_from() {
     assert_eq!((many["estimator"].as_str(), many["sampler"].as_str()), (Some("auto"), Some("sobol")));
     assert_eq!(many["n_groups"], 16);
     assert!(!talk.contains("rough"), "{talk}");
-    let (few, talk) = json_of(&place, &line("--samples 4"));
+    let (few, talk) = json_of(&place, &line("--samples 8"));
     assert_eq!(few["n_groups"], 4);
     assert!(talk.contains("from 4 groups"), "{talk}");
     let (grid, talk) = json_of(&place, &line("--sampler grid"));
