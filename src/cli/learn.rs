@@ -34,9 +34,9 @@ pub struct Arguments {
     /// Who learns.
     #[arg(long, value_enum, default_value_t = Method::PiecewisePolynomial)]
     method: Method,
-    /// The common variance σ² of the components where it is known, or `estimate`.
-    #[arg(long, default_value = "estimate", value_parser = variance)]
-    variance: Variance,
+    /// The common variance σ² of the components where it is known, or `estimate`: the default, but for presets, whose variance is 1.
+    #[arg(long, value_parser = variance)]
+    variance: Option<Variance>,
     /// Total degree of the polynomials.
     #[arg(long, default_value_t = 3, value_name = "D")]
     degree: usize,
@@ -74,11 +74,12 @@ struct Source {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Output::At(arguments.output.clone());
     output.check()?;
+    let preset = preset(&arguments.data);
     let options = Options {
         method: arguments.method,
         components: arguments.components,
         degree: arguments.degree,
-        variance: arguments.variance,
+        variance: arguments.variance.unwrap_or(if preset.is_some() { Variance::Known(1.0) } else { Variance::Estimate }),
         pairs: arguments.pairs,
         restarts: arguments.restarts,
         held_out: arguments.held_out,
@@ -112,12 +113,15 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&told(&summary, &learned, &folder))
 }
 
+/// The preset of this name, where no file has it.
+fn preset(data: &str) -> Option<&'static presets::Preset> {
+    presets::find(data).filter(|_| !Path::new(data).exists())
+}
+
 /// A file of that name, else the preset of that name.
 fn source(arguments: &Arguments, options: &Options) -> Result<Source> {
     let path = Path::new(&arguments.data);
-    if !path.exists()
-        && let Some(preset) = presets::find(&arguments.data)
-    {
+    if let Some(preset) = preset(&arguments.data) {
         if arguments.truth.is_some() {
             return Err(Error::Usage { what: format!("{} has its own truth", preset.name), remedy: "Leave --truth out".into() });
         }

@@ -146,15 +146,16 @@ impl CpuSession {
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
             (gram && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
         });
+        let wide = shared.iter().all(Option::is_some);
         let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
             (None, Some(squares)) => Form::Gram(squares.clone()),
-            // Its own distances are worth their making where they serve enough samples.
-            (Some(list), _) if gram && list.len() <= 2 * pair.rank && list.len() < n => {
+            // Its own distances are worth their making where they serve enough samples; and patches as wide as the Gram form bears have no other.
+            (Some(list), _) if gram && list.len() <= 2 * pair.rank && (wide || list.len() < n) => {
                 Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank))
             }
             _ => Form::Products,
         };
-        let plans = plan(&pair, rows, &lists, shared.iter().all(Option::is_some));
+        let plans = plan(&pair, rows, &lists, wide);
         let rows: Vec<StratumSums> = plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
         let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
             let mut row = sums.rows.clone();
