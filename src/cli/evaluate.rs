@@ -5,14 +5,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Common;
-use super::pair::{Pair, check_finite};
+use super::pair::{Pair, check_finite, compatible};
 use crate::descent::fit::Divergences;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
+use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
-use crate::mixture::{GaussianMixture, is_same_variance};
 use crate::objective::groups::Estimate;
 use crate::report::BLIND;
 use crate::report::number::{plus_minus, short};
@@ -106,22 +106,6 @@ fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<V
             remedy: format!("Give a number from 0 to {}", students.len() - 1),
         }),
     }
-}
-
-fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Result<()> {
-    if student.n_features() != teacher.n_features() {
-        return Err(Error::bad_input(
-            format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
-            "Give two mixtures of the same dimension",
-        ));
-    }
-    if !is_same_variance(student.variance(), teacher.variance()) {
-        return Err(Error::bad_input(
-            format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
-            "Student and teacher of one problem share their variance; write the same `variance` into both files",
-        ));
-    }
-    Ok(())
 }
 
 /// One JSON object; of several replicates every result is a list.

@@ -24,18 +24,7 @@ impl Pair {
     /// What cannot be read; different dimensions or variances.
     pub fn read(&self) -> Result<(GaussianMixture, GaussianMixture)> {
         let (student, teacher) = (read_mixture(&self.student)?, read_mixture(&self.teacher)?);
-        if student.n_features() != teacher.n_features() {
-            return Err(Error::bad_input(
-                format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
-                "Give two mixtures of the same dimension",
-            ));
-        }
-        if !is_same_variance(student.variance(), teacher.variance()) {
-            return Err(Error::bad_input(
-                format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
-                "Student and teacher of one problem share their variance; write the same `variance` into both files",
-            ));
-        }
+        compatible(&student, &teacher)?;
         Ok((student, teacher))
     }
 }
@@ -94,4 +83,24 @@ pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
 /// "value ± standard error" for people.
 pub fn plus_minus(e: crate::objective::groups::Estimate) -> String {
     format!("{:.6e} ± {:.1e}", e.value, e.standard_error)
+}
+
+/// Whether both can be student and teacher of one problem.
+///
+/// # Errors
+/// Different dimensions or variances.
+pub fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Result<()> {
+    if student.n_features() != teacher.n_features() {
+        return Err(Error::bad_input(
+            format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
+            "Give two mixtures of the same dimension",
+        ));
+    }
+    if !is_same_variance(student.variance(), teacher.variance()) {
+        return Err(Error::bad_input(
+            format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
+            "Student and teacher of one problem share their variance; write the same `variance` into both files",
+        ));
+    }
+    Ok(())
 }
