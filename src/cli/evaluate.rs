@@ -22,7 +22,7 @@ use crate::report::number::{plus_minus, short};
 pub struct Arguments {
     #[command(flatten)]
     pair: Pair,
-    /// Points per component of either mixture at the most: standard errors of samples fall with its square root.
+    /// Points per component of either mixture: standard errors of samples fall with its square root.
     #[arg(long, default_value_t = 16384, value_name = "N")]
     samples: usize,
     /// Where the points come from. Fisher divergences of separated modes come from the gaps between them, which samples miss.
@@ -41,12 +41,12 @@ pub struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Points {
-    /// A grid where the means span one or two dimensions and N nodes make it exact, else samples.
+    /// A grid of N nodes where the means span one or two dimensions and that is enough, else N samples.
     #[default]
     Auto,
     /// Independent samples.
     Philox,
-    /// A grid, in up to three dimensions, of as many nodes as it takes; errors are differences to a grid of twice the spacing.
+    /// A grid of at least N nodes, in up to three dimensions; its errors are differences to a grid of twice the spacing.
     Grid,
 }
 
@@ -83,7 +83,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let on_grid = match arguments.sampler {
             Points::Auto => divergences_within(&problem, student.means(), arguments.samples)?,
             Points::Philox => None,
-            Points::Grid => Some(quadrature::divergences(&problem, student.means())?),
+            Points::Grid => Some(quadrature::divergences(&problem, student.means(), arguments.samples)?),
         };
         let by_grid = on_grid.is_some();
         let divergences = match on_grid {

@@ -9,57 +9,43 @@ use crate::descent::fit::Divergences;
 use crate::descent::problem::Problem;
 use crate::error::Result;
 use crate::objective::divergence::Side;
-use crate::objective::grid::{Grid, grid, nodes_for_exactness};
+use crate::objective::grid::{Grid, grid_of, nodes_for_exactness};
 use crate::objective::groups::Estimate;
 use crate::objective::subspace::Subspace;
 use crate::reference::Components;
 use crate::reference::density::log_density;
 use crate::reference::posterior::Point;
 
-/// The divergences at `means` (k, d) under `problem`'s noise, from a grid about every component of either mixture; `None` where the means
-/// span more than two dimensions, or the grid would take more than `n_samples` nodes per component.
+/// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either
+/// mixture; `None` where the means span more than two dimensions, or that many nodes are too few.
 ///
 /// In the place of standard errors stand the differences to the grid of every second node, which are larger than the errors themselves:
 /// these fall faster than any power of the spacing h, and like h² in total variation, whose integrand has a kink.
 ///
 /// # Errors
 /// Those of the problem.
-pub fn divergences_within(problem: &Problem, means: &[f64], n_samples: usize) -> Result<Option<Divergences>> {
+pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Option<Divergences>> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
-    let (p, q) = (places.side(Side::Student), places.side(Side::Teacher));
-    let centres = [p.means, q.means].concat();
-    let needed = nodes_for_exactness(p.rank, &centres, [(p.weights, p.means), (q.weights, q.means)]);
-    if p.rank > 2 || needed > n_samples as f64 {
-        return Ok(None);
-    }
-    divergences(problem, means).map(Some)
+    let is_enough = places.rank <= 2 && places.nodes_for_exactness() <= n_nodes as f64;
+    is_enough.then(|| places.divergences(n_nodes as f64)).transpose()
 }
 
-/// As [`divergences_within`], however many nodes it takes, in up to three dimensions.
+/// As [`divergences_within`], with more nodes where it takes more, in up to three dimensions.
 ///
 /// # Errors
 /// Those of the problem; more than three dimensions, or more nodes than memory holds.
-pub fn divergences(problem: &Problem, means: &[f64]) -> Result<Divergences> {
+pub fn divergences(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Divergences> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
-    let (p, q) = (places.side(Side::Student), places.side(Side::Teacher));
-    let grid = grid(p.rank, None, &[p.means, q.means].concat(), [(p.weights, p.means), (q.weights, q.means)])?;
-    let [half_square, log_ratio, excess] = mean(&grid, Side::Student, &p, &q);
-    let [teacher_half_square, teacher_log_ratio, teacher_excess] = mean(&grid, Side::Teacher, &p, &q);
-    let units = 1.0 / (problem.teacher.variance() + problem.noise);
-    Ok(Divergences {
-        reverse_fisher: half_square.scaled(units),
-        forward_fisher: teacher_half_square.scaled(units),
-        kl_student_teacher: log_ratio,
-        kl_teacher_student: teacher_log_ratio.scaled(-1.0),
-        total_variation: Estimate::combine([(0.5, excess), (0.5, teacher_excess)]),
-    })
+    places.divergences(places.nodes_for_exactness().max(n_nodes as f64))
 }
 
 /// Both mixtures in unit coordinates of their common subspace.
 struct Places {
     rank: usize,
+    /// One unit of length, squared: σ² + t.
+    variance: f64,
     weights: [Vec<f64>; 2],
     means: [Vec<f64>; 2],
 }
@@ -67,9 +53,11 @@ struct Places {
 impl Places {
     fn of(problem: &Problem, means: &[f64]) -> Self {
         let teacher = &problem.teacher;
-        let subspace = Subspace::of_means(teacher, means, (teacher.variance() + problem.noise).sqrt());
+        let variance = teacher.variance() + problem.noise;
+        let subspace = Subspace::of_means(teacher, means, variance.sqrt());
         Self {
             rank: subspace.rank(),
+            variance,
             weights: [problem.student_weights.clone(), teacher.weights().to_vec()],
             means: [subspace.reduce(means), subspace.reduce(teacher.means())],
         }
@@ -78,6 +66,25 @@ impl Places {
     fn side(&self, side: Side) -> Components<'_> {
         let at = usize::from(side == Side::Teacher);
         Components { weights: &self.weights[at], means: &self.means[at], rank: self.rank }
+    }
+
+    fn nodes_for_exactness(&self) -> f64 {
+        let (p, q) = (self.side(Side::Student), self.side(Side::Teacher));
+        nodes_for_exactness(self.rank, &self.means.concat(), [(p.weights, p.means), (q.weights, q.means)])
+    }
+
+    fn divergences(&self, n_nodes: f64) -> Result<Divergences> {
+        let (p, q) = (self.side(Side::Student), self.side(Side::Teacher));
+        let grid = grid_of(self.rank, n_nodes)?;
+        let [reverse, of_student, excess] = mean(&grid, Side::Student, &p, &q);
+        let [forward, of_teacher, teacher_excess] = mean(&grid, Side::Teacher, &p, &q);
+        Ok(Divergences {
+            reverse_fisher: reverse.scaled(1.0 / self.variance),
+            forward_fisher: forward.scaled(1.0 / self.variance),
+            kl_student_teacher: of_student,
+            kl_teacher_student: of_teacher.scaled(-1.0),
+            total_variation: Estimate::combine([(0.5, excess), (0.5, teacher_excess)]),
+        })
     }
 }
 
@@ -151,7 +158,7 @@ mod tests {
             (10.0, 9.65e-7, 1.05e-6, 0.0823, 0.2000),
         ] {
             let (problem, means) = two_modes(distance);
-            let got = divergences(&problem, &means).unwrap();
+            let got = divergences(&problem, &means, 4001).unwrap();
             // The table has three digits, or four decimals.
             for (got, exact) in [(got.reverse_fisher, reverse), (got.forward_fisher, forward)] {
                 assert!((got.value / exact - 1.0).abs() <= 6e-3 && got.standard_error <= 1e-4 * exact, "{distance}: {got:?} {exact}");
@@ -171,10 +178,10 @@ mod tests {
         let lift = |x: f64, y: f64| vec![2.0 * x, 0.0, 2.0 * y, 0.0, 0.0];
         let teacher = |variance| GaussianMixture::new(vec![0.4, 0.6], [lift(-1.0, 0.0), lift(1.0, 0.5)].concat(), 5, variance).unwrap();
         let plane = GaussianMixture::new(vec![0.4, 0.6], vec![-1.0, 0.0, 1.0, 0.5], 2, 1.0).unwrap();
-        let flat = divergences(&Problem::new(vec![1.0], plane), &[0.3, 0.2]).unwrap();
+        let flat = divergences(&Problem::new(vec![1.0], plane), &[0.3, 0.2], 1).unwrap();
         for noise in [0.0, 3.0] {
             let problem = Problem { noise, ..Problem::new(vec![1.0], teacher(4.0 - noise)) };
-            let got = divergences(&problem, &lift(0.3, 0.2)).unwrap();
+            let got = divergences(&problem, &lift(0.3, 0.2), 1).unwrap();
             assert!((4.0 * got.reverse_fisher.value / flat.reverse_fisher.value - 1.0).abs() <= 1e-9); // spectral accuracy
             assert!((got.total_variation.value - flat.total_variation.value).abs() <= 1e-3); // a kink, on turned axes
         }
@@ -184,7 +191,7 @@ mod tests {
     fn samples_agree_where_they_see_the_gap() {
         let (problem, means) = two_modes(4.0);
         let sampled = problem.open(&mut crate::cpu::Cpu::new(), &means).unwrap().measure(1 << 16, 0).unwrap()[0];
-        let exact = divergences(&problem, &means).unwrap();
+        let exact = divergences(&problem, &means, 4001).unwrap();
         for (a, b) in [(sampled.reverse_fisher, exact.reverse_fisher), (sampled.kl_teacher_student, exact.kl_teacher_student)] {
             assert!((a.value - b.value).abs() <= 5.0 * a.standard_error + b.standard_error, "{a:?} {b:?}");
         }

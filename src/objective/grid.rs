@@ -63,6 +63,20 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
     Ok(lattice(rank, half as i64))
 }
 
+/// The grid of at most `n_nodes` nodes in its cube.
+///
+/// # Errors
+/// More than three dimensions, or more nodes than memory should hold.
+pub fn grid_of(rank: usize, n_nodes: f64) -> Result<Grid> {
+    if !(1..=3).contains(&rank) || n_nodes > MOST_NODES {
+        return Err(Error::bad_input(
+            format!("a grid of {n_nodes:.0} nodes in {rank} dimensions: it works in 1 to 3, with up to {MOST_NODES:.0}"),
+            "Use --sampler philox",
+        ));
+    }
+    Ok(lattice(rank, half_within(n_nodes, rank).max(LEAST_HALF) as i64))
+}
+
 /// Nodes on each side of the centre of an axis, with at most `cap` nodes in the cube.
 fn half_within(cap: f64, rank: usize) -> f64 {
     // A little more, so that the root of an exact power is not rounded down.
