@@ -3,6 +3,8 @@
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
 //! `objective::subspace` translates between it and what users see.
 
+pub mod polynomials;
+
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
@@ -143,6 +145,11 @@ pub trait Backend: Send {
     /// # Errors
     /// Those of the device.
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation>;
+
+    /// This device's way with the piecewise polynomials of `mixscore learn`; `None`: the learner's own, on the CPU.
+    fn polynomials(&self) -> Option<Box<dyn polynomials::Polynomials>> {
+        None
+    }
 
     /// A session on a problem: everything the loop needs is allocated here.
     ///

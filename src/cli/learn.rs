@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::progress;
+use crate::backend::polynomials::Polynomials;
 use crate::device::Device;
 use crate::diffusion::compare;
 use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
 use crate::diffusion::presets;
 use crate::diffusion::watch::Watch;
+use crate::diffusion::{regression, regression_reference};
 use crate::error::{Error, Result};
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
@@ -86,11 +88,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),
     };
-    if matches!(common.device, Device::Gpu(_) | Device::Software) {
-        // As `sample`: a device that is asked for by name must be there. The learners themselves run on this machine's cores.
-        crate::device::open(common.device)?;
-        common.say("learn computes on the CPU, whatever the device");
-    }
+    let mut polynomials = polynomials(common, &options)?;
     let source = source(arguments, &options)?;
     let began = Instant::now();
     let mut line = progress::Stages::new(common);
@@ -98,6 +96,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         &source.points,
         source.d,
         &options,
+        &mut *polynomials,
         &mut Watch { interrupted: progress::interruption(), tell: &mut |stage, done| line.show(stage, done) },
     )?;
     line.finish();
@@ -111,6 +110,26 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
     }
     common.print(&told(&summary, &learned, &folder))
+}
+
+/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
+fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn Polynomials>> {
+    let opened = crate::device::open(common.device)?; // a device that is asked for by name must be there, whatever the method
+    if options.method != Method::PiecewisePolynomial {
+        common.say("this method computes on the CPU, whatever the device");
+        return Ok(Box::new(regression::Fast));
+    }
+    if common.device == Device::Reference {
+        common.say("Gram matrices and sampling in double precision and plain loops, all else as on the CPU");
+        return Ok(Box::new(regression_reference::Plain));
+    }
+    Ok(match opened.backend.polynomials() {
+        Some(own) => {
+            common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
+            own
+        }
+        None => Box::new(regression::Fast),
+    })
 }
 
 /// The preset of this name, where no file has it.
