@@ -199,4 +199,14 @@ pub trait Session {
     /// # Errors
     /// Those of the device.
     fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums>;
+
+    /// As [`Session::measure`], of these strata of every replicate alone, in this order: the same draws, shapes (R, strata, G).
+    /// `None`: this device cannot leave strata out.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
+        let _ = (from, strata, n_samples, step);
+        Ok(None)
+    }
 }
