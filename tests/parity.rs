@@ -9,6 +9,8 @@ mod cases;
 mod device;
 #[path = "parity/planted.rs"]
 mod planted;
+#[path = "parity/polynomials.rs"]
+mod polynomials;
 
 use cases::all;
 use device::{Which, devices};

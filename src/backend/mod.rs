@@ -3,6 +3,8 @@
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
 //! `objective::subspace` translates between it and what users see.
 
+pub mod polynomials;
+
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
@@ -144,6 +146,11 @@ pub trait Backend: Send {
     /// Those of the device.
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation>;
 
+    /// This device's way with the piecewise polynomials of `mixscore learn`; `None`: the learner's own, on the CPU.
+    fn polynomials(&self) -> Option<Box<dyn polynomials::Polynomials>> {
+        None
+    }
+
     /// A session on a problem: everything the loop needs is allocated here.
     ///
     /// # Errors
@@ -192,4 +199,14 @@ pub trait Session {
     /// # Errors
     /// Those of the device.
     fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums>;
+
+    /// As [`Session::measure`], of these strata of every replicate alone, in this order: the same draws, shapes (R, strata, G).
+    /// `None`: this device cannot leave strata out.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
+        let _ = (from, strata, n_samples, step);
+        Ok(None)
+    }
 }

@@ -1,17 +1,19 @@
-//! `mixscore learn`: a mixture and a sampler from points.
+//! `mixscore learn`: a mixture and a sampler from points, or, for several numbers of points or degrees, a sweep over them.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::Common;
-use super::progress;
+use super::learn_sweep::{self, Cell};
+use super::{Common, progress};
+use crate::backend::polynomials::Polynomials;
 use crate::device::Device;
 use crate::diffusion::compare;
 use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
 use crate::diffusion::presets;
 use crate::diffusion::watch::Watch;
+use crate::diffusion::{regression, regression_reference};
 use crate::error::{Error, Result};
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
@@ -24,10 +26,10 @@ use crate::report::learn::{Content, write_learned};
 pub struct Arguments {
     /// Points (n, d) in a .npy or .csv file; or learn-demo, learn-50d or learn-circle.
     #[arg(value_name = "DATA|PRESET")]
-    data: String,
+    pub(super) data: String,
     /// The folder for model.npz, samples.npy, summary.json and report.html; empty, or not there yet.
     #[arg(long, value_name = "DIR")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Number of components; left out, it is found.
     #[arg(long, value_name = "K")]
     components: Option<usize>,
@@ -37,9 +39,12 @@ pub struct Arguments {
     /// The common variance σ² of the components where it is known, or `estimate`: the default, but for presets, whose variance is 1.
     #[arg(long, value_parser = variance)]
     variance: Option<Variance>,
-    /// Total degree of the polynomials.
-    #[arg(long, default_value_t = 3, value_name = "D")]
-    degree: usize,
+    /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.
+    #[arg(long, value_delimiter = ',', default_value = "3", value_name = "D")]
+    pub(super) degree: Vec<usize>,
+    /// How many of the points to learn from, evenly spaced; a preset draws as many. Several, as 1000,10000: a sweep, with a page of the errors.
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub(super) points: Vec<usize>,
     /// Points to draw into samples.npy.
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     samples: usize,
@@ -54,7 +59,7 @@ pub struct Arguments {
     held_out: f64,
     /// The mixture that the points were drawn from: what was learned is compared with it.
     #[arg(long, value_name = "MIXTURE")]
-    truth: Option<PathBuf>,
+    pub(super) truth: Option<PathBuf>,
 }
 
 fn variance(text: &str) -> std::result::Result<Variance, String> {
@@ -65,68 +70,113 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
 }
 
 /// Points and, where it is known, their truth.
-struct Source {
-    points: Vec<f64>,
-    d: usize,
+pub(super) struct Source {
+    pub points: Vec<f64>,
+    pub d: usize,
     truth: Option<GaussianMixture>,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let cells = learn_sweep::cells(&arguments.points, &arguments.degree);
+    if cells.len() > 1 {
+        return learn_sweep::run(common, arguments, &cells);
+    }
     let output = Output::At(arguments.output.clone());
     output.check()?;
-    let preset = preset(&arguments.data);
-    let options = Options {
+    let cell = cells[0];
+    let options = options(common, arguments, cell);
+    let mut polynomials = polynomials(common, &options)?;
+    let source = source(arguments, cell.points, options.seed)?;
+    let mut line = progress::Stages::new(common);
+    let mut watch = Watch { interrupted: progress::interruption(), tell: &mut |stage, done| line.show(stage, done) };
+    let (folder, summary) = learned(arguments, &source, &options, &output, &mut *polynomials, &mut watch)?;
+    line.finish();
+    if common.json {
+        return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
+    }
+    common.print(&told(&summary, &folder))
+}
+
+pub(super) fn options(common: &Common, arguments: &Arguments, cell: Cell) -> Options {
+    let known = preset(&arguments.data).map_or(Variance::Estimate, |_| Variance::Known(1.0));
+    Options {
         method: arguments.method,
         components: arguments.components,
-        degree: arguments.degree,
-        variance: arguments.variance.unwrap_or(if preset.is_some() { Variance::Known(1.0) } else { Variance::Estimate }),
+        degree: cell.degree,
+        variance: arguments.variance.unwrap_or(known),
         pairs: arguments.pairs,
         restarts: arguments.restarts,
         held_out: arguments.held_out,
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),
-    };
-    if matches!(common.device, Device::Gpu(_) | Device::Software) {
-        // As `sample`: a device that is asked for by name must be there. The learners themselves run on this machine's cores.
-        crate::device::open(common.device)?;
-        common.say("learn computes on the CPU, whatever the device");
     }
-    let source = source(arguments, &options)?;
+}
+
+/// All that the result depends on but the points themselves.
+pub(super) fn asked(arguments: &Arguments, options: &Options, points: usize) -> Value {
+    let variance = match options.variance {
+        Variance::Known(variance) => json!(variance),
+        Variance::Estimate => json!("estimate"),
+    };
+    json!({"data": arguments.data, "truth": arguments.truth, "points": points, "method": options.method, "components": options.components,
+        "variance": variance, "degree": options.degree, "pairs": options.pairs, "restarts": options.restarts,
+        "held_out": options.held_out, "samples": options.samples, "seed": options.seed})
+}
+
+/// Learns, and writes the folder: the folder and its summary.
+pub(super) fn learned(
+    arguments: &Arguments,
+    source: &Source,
+    options: &Options,
+    output: &Output,
+    polynomials: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<(PathBuf, Value)> {
     let began = Instant::now();
-    let mut line = progress::Stages::new(common);
-    let learned = learn(
-        &source.points,
-        source.d,
-        &options,
-        &mut Watch { interrupted: progress::interruption(), tell: &mut |stage, done| line.show(stage, done) },
-    )?;
-    line.finish();
+    let learned = learn(&source.points, source.d, options, polynomials, watch)?;
     let n = source.points.len() / source.d;
-    let mut summary = summary(&arguments.data, n, &learned, &options, began.elapsed().as_secs_f64());
+    let mut summary = summary(&arguments.data, n, &learned, options, began.elapsed().as_secs_f64());
+    summary["asked"] = asked(arguments, options, n);
     if let Some(truth) = &source.truth {
         add_truth(&mut summary, &learned, truth, options.seed)?;
     }
-    let folder = write(&output, &summary, &learned, &source)?;
-    if common.json {
-        return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
+    Ok((write(output, &summary, &learned, source)?, summary))
+}
+
+/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
+pub(super) fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn Polynomials>> {
+    let opened = crate::device::open(common.device)?; // a device that is asked for by name must be there, whatever the method
+    if options.method != Method::PiecewisePolynomial {
+        common.say("this method computes on the CPU, whatever the device");
+        return Ok(Box::new(regression::Fast));
     }
-    common.print(&told(&summary, &learned, &folder))
+    if common.device == Device::Reference {
+        common.say("Gram matrices and sampling in double precision and plain loops, all else as on the CPU");
+        return Ok(Box::new(regression_reference::Plain));
+    }
+    Ok(match opened.backend.polynomials() {
+        Some(own) => {
+            common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
+            own
+        }
+        None => Box::new(regression::Fast),
+    })
 }
 
 /// The preset of this name, where no file has it.
-fn preset(data: &str) -> Option<&'static presets::Preset> {
+pub(super) fn preset(data: &str) -> Option<&'static presets::Preset> {
     presets::find(data).filter(|_| !Path::new(data).exists())
 }
 
-/// A file of that name, else the preset of that name.
-fn source(arguments: &Arguments, options: &Options) -> Result<Source> {
+/// A file of that name, else the preset of that name; `count` points of it.
+pub(super) fn source(arguments: &Arguments, count: Option<usize>, seed: u64) -> Result<Source> {
     let path = Path::new(&arguments.data);
     if let Some(preset) = preset(&arguments.data) {
         if arguments.truth.is_some() {
             return Err(Error::Usage { what: format!("{} has its own truth", preset.name), remedy: "Leave --truth out".into() });
         }
         let truth = preset.truth()?;
-        return Ok(Source { points: preset.points(&truth, options), d: truth.n_features(), truth: Some(truth) });
+        return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth) });
     }
     if path.symlink_metadata().is_err()
         && let Some(nearest) = presets::nearest(&arguments.data)
@@ -134,12 +184,19 @@ fn source(arguments: &Arguments, options: &Options) -> Result<Source> {
         return Err(Error::bad_file(path, "there is no such file or preset", format!("Did you mean the preset {nearest}")));
     }
     let points = read_points(path)?;
-    let d = points.shape[1];
+    let (n, d) = (points.shape[0], points.shape[1]);
     let truth = arguments.truth.as_deref().map(read_mixture).transpose()?;
     if let Some(truth) = &truth {
         compare::check_truth(truth, d)?;
     }
-    Ok(Source { points: points.values, d, truth })
+    let points = match count {
+        None => points.values,
+        Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
+        Some(count) => {
+            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer --points"));
+        }
+    };
+    Ok(Source { points, d, truth })
 }
 
 fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: f64) -> Value {
@@ -151,6 +208,7 @@ fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: 
         "features": learned.mixture.n_features(),
         "method": options.method,
         "degree": options.degree,
+        "pairs": options.pairs,
         "seed": options.seed,
         "rng_version": RNG_VERSION,
         "components": learned.mixture.n_components(),
@@ -180,6 +238,7 @@ fn estimate(e: Estimate) -> Value {
 }
 
 fn add_truth(summary: &mut Value, learned: &Learned, truth: &GaussianMixture, seed: u64) -> Result<()> {
+    summary["divergence"] = json!(compare::divergence(truth, &learned.mixture, seed)?);
     summary["total_variation"] = json!(compare::total_variation(&learned.mixture, truth, seed)?);
     if !learned.samples.is_empty() {
         summary["sampler"] = json!(compare::sampled(&learned.samples, truth, seed)?);
@@ -203,11 +262,18 @@ fn write(output: &Output, summary: &Value, learned: &Learned, source: &Source) -
     unborn.publish(output)
 }
 
-fn told(summary: &Value, learned: &Learned, folder: &Path) -> String {
-    let mut text =
-        format!("{} components with variance {:.4}: {}.\n", learned.mixture.n_components(), learned.mixture.variance(), learned.why);
-    if learned.held_out.value.is_finite() {
-        text += &format!("Held-out log-likelihood {:.4} ± {:.4} nats per point", learned.held_out.value, learned.held_out.standard_error);
+fn told(summary: &Value, folder: &Path) -> String {
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let mut text = format!(
+        "{} components with variance {:.4}: {}.\n",
+        summary["components"],
+        number(&summary["variance"]),
+        summary["components_why"].as_str().unwrap_or_default()
+    );
+    let held_out = &summary["held_out_log_likelihood"];
+    if held_out.is_object() {
+        let (value, error) = (number(&held_out["value"]), number(&held_out["standard_error"]));
+        text += &format!("Held-out log-likelihood {value:.4} ± {error:.4} nats per point");
         if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
             text += &format!("; the truth's {truth:.4}");
         }
@@ -222,7 +288,7 @@ fn told(summary: &Value, learned: &Learned, folder: &Path) -> String {
         }
         text += ".\n";
     }
-    for note in &learned.notes {
+    for note in summary["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text += &format!("Note: {note}.\n");
     }
     text + &format!("Results: {}\nReport:  {}", folder.display(), folder.join("report.html").display())

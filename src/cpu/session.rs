@@ -309,19 +309,30 @@ impl Session for CpuSession {
     }
 
     fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+        let all: Vec<u32> = (0..self.problem.weights(from).len() as u32).collect();
+        Ok(self.measured(from, &all, n_samples, step))
+    }
+
+    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
+        Ok(Some(self.measured(from, strata, n_samples, step)))
+    }
+}
+
+impl CpuSession {
+    fn measured(&self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> MeasureSums {
         let groups = Groups::new(n_samples, false, 1);
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let n_strata = self.problem.weights(from).len();
-        let strata: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * n_strata)
+        let sums: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * strata.len())
             .into_par_iter()
             .map(|at| {
-                let (r, i) = (at / n_strata, at % n_strata);
+                let (r, i) = (at / strata.len(), strata[at % strata.len()] as usize);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
                 let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), table: None, n_strata };
                 measure_stratum(&self.pair(r), from, i, &samples)
             })
             .collect();
-        let pick = |c: usize| strata.iter().flatten().map(|v| v[c]).collect();
-        Ok(MeasureSums { groups, half_square: pick(0), log_ratio: pick(1), excess: pick(2) })
+        let pick = |c: usize| sums.iter().flatten().map(|v| v[c]).collect();
+        MeasureSums { groups, half_square: pick(0), log_ratio: pick(1), excess: pick(2) }
     }
 }

@@ -1,5 +1,6 @@
 //! A problem open on a device: gradients, descent and metrics in users' coordinates and units.
 
+use rand::RngExt;
 use rayon::prelude::*;
 
 use crate::backend::{MeasureSums, Session, UnitProblem};
@@ -8,6 +9,7 @@ use crate::objective::divergence::{Sampler, Side};
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
 use crate::objective::subspace::Subspace;
+use crate::random::streams::{Purpose, stream};
 
 /// ∂L/∂μ and L at one replicate's means.
 #[derive(Debug, Clone)]
@@ -154,29 +156,25 @@ impl Fit {
         self.session.descend(first_step, n_steps, &unit_rates)
     }
 
-    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`.
+    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. Of a side with more
+    /// than [`MOST_STRATA`] components some are drawn by weight, where the device can leave the others out.
     ///
     /// # Errors
     /// The device's.
     pub fn measure(&mut self, n_samples: usize, step: u64) -> Result<Vec<Divergences>> {
-        let student = self.session.measure(Side::Student, n_samples, step)?;
-        let teacher = self.session.measure(Side::Teacher, n_samples, step)?;
+        let student = self.side(Side::Student, n_samples, step)?;
+        let teacher = self.side(Side::Teacher, n_samples, step)?;
         let units = self.scale.powi(-2);
         Ok((0..self.n_replicates())
             .map(|r| {
-                let mean = |side: Side, sums: &MeasureSums, values: &[f64]| {
-                    let weights = self.unit.weights(side);
-                    let row = weights.len() * sums.groups.n_groups;
-                    stratified(weights, &sums.groups, &values[r * row..(r + 1) * row])
-                };
-                let of_student = mean(Side::Student, &student, &student.log_ratio);
-                let of_teacher = mean(Side::Teacher, &teacher, &teacher.log_ratio);
-                let excess = [mean(Side::Student, &student, &student.excess), mean(Side::Teacher, &teacher, &teacher.excess)];
+                let of_student = student.mean(r, |sums| &sums.log_ratio);
+                let of_teacher = teacher.mean(r, |sums| &sums.log_ratio);
+                let excess = [&student, &teacher].map(|side| side.mean(r, |sums| &sums.excess));
                 // (·)₊ of NaN is 0 on most machines: where the densities overflowed, total variation is not known either.
                 let known = if (of_student.value + of_teacher.value).is_finite() { 1.0 } else { f64::NAN };
                 Divergences {
-                    reverse_fisher: mean(Side::Student, &student, &student.half_square).scaled(units),
-                    forward_fisher: mean(Side::Teacher, &teacher, &teacher.half_square).scaled(units),
+                    reverse_fisher: student.mean(r, |sums| &sums.half_square).scaled(units),
+                    forward_fisher: teacher.mean(r, |sums| &sums.half_square).scaled(units),
                     kl_student_teacher: of_student,
                     kl_teacher_student: of_teacher.scaled(-1.0),
                     // Both are unbiased and independent; their average is never worse than the worse one.
@@ -185,6 +183,77 @@ impl Fit {
             })
             .collect())
     }
+
+    /// A sentence where a side has so many components that its part of the measures is from some of them.
+    pub fn drawn_strata(&self) -> Option<String> {
+        let sides = [(Side::Teacher, "teacher"), (Side::Student, "student")];
+        let (name, n) = sides.map(|(side, name)| (name, self.unit.weights(side).len())).into_iter().find(|side| side.1 > MOST_STRATA)?;
+        Some(format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n)))
+    }
+
+    fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {
+        let weights = self.unit.weights(side).to_vec();
+        if weights.len() > MOST_STRATA {
+            let drawn = drawn_by_weight(&weights, side, self.unit.seed, step);
+            if let Some(sums) = self.session.measure_some(side, &drawn, n_samples.div_ceil(FEWER_SAMPLES), step)? {
+                return Ok(Measured { sums, weights: None, n_strata: drawn.len() });
+            }
+        }
+        let sums = self.session.measure(side, n_samples, step)?;
+        Ok(Measured { sums, n_strata: weights.len(), weights: Some(weights) })
+    }
+}
+
+/// Components of a side that are all measured. Of more, such as the points of a file that is the teacher, a share or [`SOME_STRATA`]
+/// are drawn, with fewer samples in each: every sample costs the logits of all components.
+const MOST_STRATA: usize = 4096;
+const SOME_STRATA: usize = 1024;
+const FEWER_SAMPLES: usize = 64;
+
+/// What a side's strata said.
+struct Measured {
+    sums: MeasureSums,
+    /// Of all strata; `None` where these strata were drawn by weight.
+    weights: Option<Vec<f64>>,
+    n_strata: usize,
+}
+
+impl Measured {
+    /// The mean over the side in a replicate.
+    fn mean(&self, replicate: usize, pick: fn(&MeasureSums) -> &Vec<f64>) -> Estimate {
+        let row = self.n_strata * self.sums.groups.n_groups;
+        let values = &pick(&self.sums)[replicate * row..(replicate + 1) * row];
+        match &self.weights {
+            Some(weights) => stratified(weights, &self.sums.groups, values),
+            None => {
+                // Every stratum's mean is a group of its own: their spread holds what varies within strata and between them.
+                let groups = &self.sums.groups;
+                let mean = |values: &[f64]| (0..groups.n_groups).map(|g| groups.share(g) * values[g]).sum::<f64>();
+                let means: Vec<f64> = values.chunks_exact(groups.n_groups).map(mean).collect();
+                Estimate::from_groups(&Groups { n_samples: means.len(), n_groups: means.len(), group_size: 1 }, |g| means[g])
+            }
+        }
+    }
+}
+
+fn some_of(n: usize) -> usize {
+    (n / 16).min(SOME_STRATA)
+}
+
+/// Strata drawn with their weights as probabilities: so few of all that the same hardly comes twice.
+fn drawn_by_weight(weights: &[f64], side: Side, seed: u64, step: u64) -> Vec<u32> {
+    let purpose = if side == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
+    let mut rng = stream(seed, purpose, u32::MAX, step as u32);
+    let cumulative: Vec<f64> = weights
+        .iter()
+        .scan(0.0, |sum, w| {
+            *sum += w;
+            Some(*sum)
+        })
+        .collect();
+    let total = cumulative[cumulative.len() - 1];
+    let pick = |u: f64| cumulative.partition_point(|c| *c <= u * total).min(weights.len() - 1) as u32;
+    (0..some_of(weights.len())).map(|_| pick(rng.random())).collect()
 }
 
 /// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).

@@ -49,6 +49,23 @@ pub fn total_variation(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> R
     Ok(Estimate { value: 0.5 * (a.value + b.value), standard_error: 0.5 * a.standard_error.hypot(b.standard_error) })
 }
 
+/// KL(truth ‖ model) in nats: by how much the mean log-density of the truth's points falls short of the best, by draws from the truth.
+///
+/// With r = model/truth the mean of (r − 1) − ln r is the divergence too, and no term of it is negative: its noise falls with it.
+///
+/// # Errors
+/// [`Error::BadInput`] for different dimensions.
+pub fn divergence(truth: &GaussianMixture, model: &GaussianMixture, seed: u64) -> Result<Estimate> {
+    same_dimension(truth, model)?;
+    let points = draw(truth, DRAWS, seed ^ 0x5EED_0004);
+    let term = |x: &[f64]| {
+        let log_ratio = log_density(model, x) - log_density(truth, x);
+        log_ratio.exp_m1() - log_ratio
+    };
+    let values: Vec<f64> = points.par_chunks_exact(truth.n_features()).map(term).collect();
+    Ok(mean_of(&values, 0.0))
+}
+
 fn same_dimension(p: &GaussianMixture, q: &GaussianMixture) -> Result<()> {
     if p.n_features() == q.n_features() {
         return Ok(());
@@ -177,10 +194,23 @@ fn histogram(points: &[f64], truth: &GaussianMixture) -> (Estimate, f64) {
     masses.push((1.0 - masses.iter().sum::<f64>()).max(0.0));
     let n = places.len() as f64;
     let value = 0.5 * counts.iter().zip(&masses).map(|(count, mass)| (count / n - mass).abs()).sum::<f64>();
-    // |N(0, s²)| has mean s√(2/π) and variance s²(1 − 2/π).
-    let by_chance = 0.5 * masses.iter().map(|q| (2.0 * q / (std::f64::consts::PI * n)).sqrt()).sum::<f64>();
+    let by_chance = 0.5 * masses.iter().map(|q| mean_deviation(n * q) / n).sum::<f64>();
+    // |N(0, s²)| has variance s²(1 − 2/π).
     let standard_error = 0.5 * ((1.0 - 2.0 / std::f64::consts::PI) / n).sqrt();
     (Estimate { value, standard_error }, by_chance)
+}
+
+/// E|X − λ| of a Poisson count X with mean λ: 2e^{−λ}λ^{m+1}/m! with m = ⌊λ⌋ (de Moivre); its limit √(2λ/π) where λ is large.
+fn mean_deviation(mean: f64) -> f64 {
+    if !(mean > 0.0) {
+        return 0.0;
+    }
+    if mean > 100.0 {
+        return (2.0 * mean / std::f64::consts::PI).sqrt();
+    }
+    let m = mean.floor();
+    let log_factorial: f64 = (2..=m as usize).map(|i| (i as f64).ln()).sum();
+    2.0 * ((m + 1.0) * mean.ln() - mean - log_factorial).exp()
 }
 
 /// The mass of one bin by three Gauss points an axis: exact to 1e-7 of it for bins of half a standard deviation.
@@ -205,4 +235,25 @@ fn bin_mass(seen: &GaussianMixture, bin: usize, shape: &[usize], low: &[f64], si
 /// [`Error::BadInput`].
 pub fn check_truth(truth: &GaussianMixture, d: usize) -> Result<()> {
     same_dimension(&GaussianMixture::new(vec![1.0], vec![0.0; d], d, 1.0)?, truth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against sums over the counts, and at the change from one formula to the other.
+    #[test]
+    fn a_counts_mean_deviation() {
+        for mean in [1e-6, 0.3, 1.0, 7.5, 60.0] {
+            let (mut probability, mut sum) = ((-mean as f64).exp(), 0.0);
+            for count in 0..400 {
+                sum += probability * (f64::from(count) - mean).abs();
+                probability *= mean / f64::from(count + 1);
+            }
+            let err = (mean_deviation(mean) - sum).abs();
+            assert!(err <= 1e-12 * sum.max(1e-6), "{mean}: {} vs {sum}", mean_deviation(mean));
+        }
+        let ratio = mean_deviation(100.0) / mean_deviation(100.0001);
+        assert!((ratio - 1.0).abs() <= 1e-3, "the limit is off by 1/(12λ): {ratio}");
+    }
 }

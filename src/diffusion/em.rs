@@ -17,6 +17,10 @@ const MOST_FOR_RESTARTS: usize = 1 << 15;
 const MOST_FOR_CHOICE: usize = 1 << 14;
 const MOST_COMPONENTS: usize = 100;
 
+/// One component more must lower the Bayesian information criterion by this: "very strong" evidence (Kass and Raftery 1995). With less,
+/// one choice in thirty from some tens of points has a component too many.
+pub const EVIDENCE: f64 = 10.0;
+
 /// What EM needs to be told.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -77,7 +81,7 @@ pub fn fit(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Fitted
 }
 
 /// The number of components that the Bayesian information criterion wants, by EM on few points: one more at a time, until three in a
-/// row made it worse. With it the mixture of the search.
+/// row did not lower it by [`EVIDENCE`]. With it the mixture of the search.
 ///
 /// # Errors
 /// As [`fit`].
@@ -85,6 +89,7 @@ pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(Ga
     let few = tiles.thinned(MOST_FOR_CHOICE);
     let n = few.n as f64;
     let mut best: Option<(f64, Fitted)> = None;
+    let mut tried = 0;
     for components in 1..=MOST_COMPONENTS.min(few.n / 2).max(1) {
         watch.at("choosing the number of components", components as f64 / MOST_COMPONENTS as f64)?;
         let mut inner = Watch { interrupted: watch.interrupted, tell: &mut |_, _| {} };
@@ -92,10 +97,11 @@ pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(Ga
             Err(Error::BadInput { .. }) if best.is_some() => break, // fewer different points, or a variance of zero: no more to find
             fitted => fitted?,
         };
+        tried = components;
         let parameters = (components * (few.d + 1) - 1 + usize::from(options.variance.is_none())) as f64;
         let criterion = -2.0 * n * fitted.log_likelihood + parameters * n.ln();
         match &best {
-            Some((least, found)) if *least <= criterion => {
+            Some((least, found)) if *least - EVIDENCE <= criterion => {
                 if components >= found.mixture.n_components() + 3 {
                     break;
                 }
@@ -105,7 +111,9 @@ pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(Ga
     }
     let Some((_, found)) = best else { return Err(Error::bad_input("there are too few points", "Give at least two")) };
     let k = found.mixture.n_components();
-    Ok((found.mixture, format!("the Bayesian information criterion of EM on {} points is lowest at {k} of 1 to {}", few.n, k + 3)))
+    let why =
+        format!("EM on {} points with 1 to {tried} components: the Bayesian information criterion last fell by {EVIDENCE} at {k}", few.n);
+    Ok((found.mixture, why))
 }
 
 /// EM from `start` until it gains nothing any more.

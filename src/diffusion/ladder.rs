@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::hermite::Basis;
 use super::noised::{Address, Noised};
 use super::regression::Piecewise;
 use super::schedule;
 use super::warm_start::{radius, set_cover};
 use super::watch::Watch;
+use crate::backend::polynomials::Polynomials;
 use crate::error::Result;
+use crate::objective::hermite::Basis;
 
 /// Pairs that warm starts are covered on, and that a level's error is measured on.
 const COVER_PAIRS: usize = 2048;
@@ -71,7 +72,14 @@ pub struct Ladder {
 ///
 /// # Errors
 /// Those of the regressions; [`crate::Error::Stopped`].
-pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Settings, watch: &mut Watch) -> Result<Ladder> {
+pub fn climb(
+    points: &[f32],
+    held_out: &[f32],
+    variances: &[f64],
+    settings: &Settings,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<Ladder> {
     let rank = variances.len();
     let basis = Basis::within(rank, settings.degree, MOST_FEATURES);
     let highest = 4.0 * variances.iter().sum::<f64>();
@@ -86,7 +94,7 @@ pub fn climb(points: &[f32], held_out: &[f32], variances: &[f64], settings: &Set
         let address = |usage| Address { seed: settings.seed, level: index as u32, usage };
         let noised = Noised::new(points, rank, t, settings.pairs, index * settings.pairs, address(FIT));
         let check = Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS, 0, address(CHECK));
-        let posterior_mean = Piecewise::fit(&noised, &check, centres.clone(), (1.0 + t).sqrt(), basis.clone())?;
+        let posterior_mean = Piecewise::fit(&noised, &check, centres.clone(), (1.0 + t).sqrt(), basis.clone(), device)?;
         let row = Row {
             noise: t,
             cells: centres.len() / rank,

@@ -13,6 +13,7 @@ use super::tiles::Tiles;
 use super::warm_start::set_cover;
 use super::watch::Watch;
 use super::{ddpm, em, parametric, pass, sampler, schedule};
+use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::Estimate;
@@ -118,11 +119,11 @@ impl Clock {
     }
 }
 
-/// Learns from `points` (n, d).
+/// Learns from `points` (n, d). `device` works with the polynomials: [`super::regression::Fast`], or a backend's own.
 ///
 /// # Errors
 /// [`Error::BadInput`] for points or options that nothing can be learned from; [`Error::Stopped`].
-pub fn learn(points: &[f64], d: usize, options: &Options, watch: &mut Watch) -> Result<Learned> {
+pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
     check(points.len() / d.max(1), options)?;
     let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
     let mut options = options.clone();
@@ -150,7 +151,7 @@ pub fn learn(points: &[f64], d: usize, options: &Options, watch: &mut Watch) -> 
     let mut learned = match options.method {
         Method::Em => by_em(&data, &options, why, &mut clock, watch)?,
         Method::Ddpm => by_ddpm(&data, &options, why, &mut clock, watch)?,
-        Method::PiecewisePolynomial => by_polynomials(&data, &options, &mut clock, watch)?,
+        Method::PiecewisePolynomial => by_polynomials(&data, &options, &mut clock, device, watch)?,
     };
     learned.notes.splice(0..0, data.notes.iter().cloned());
     learned.seconds = clock.seconds;
@@ -231,15 +232,15 @@ fn by_ddpm(data: &Data, options: &Options, why: Option<String>, clock: &mut Cloc
     Ok(learned)
 }
 
-fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
+fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
     let projection = Projection::principal(&data.train, options.components.unwrap_or(usize::MAX))?;
     let rank = projection.rank();
     let (points, held_out) = (projection.reduce(&data.train), projection.reduce(&data.held_out));
     clock.lap("projection");
     let settings = ladder::Settings { degree: options.degree, pairs: options.pairs, kappa: schedule::KAPPA, seed: options.seed };
-    let mut ladder = ladder::climb(&points, &held_out, &projection.variances, &settings, watch)?;
+    let mut ladder = ladder::climb(&points, &held_out, &projection.variances, &settings, device, watch)?;
     clock.lap("levels");
-    let samples = sampler::draw(&ladder, &projection, options.samples, options.seed, watch)?;
+    let samples = sampler::draw(&ladder, &projection, options.samples, options.seed, device, watch)?;
     clock.lap("sampling");
     let tiles = Tiles::of_rows(&points, rank);
     let candidates = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS);

@@ -58,11 +58,12 @@ fn too_few(k: usize, n: usize) -> Error {
     Error::bad_input(format!("there are fewer than {k} different points among {n}"), "Ask for fewer components, or remove duplicates")
 }
 
-/// Merges components, each time the pair that costs least, down to `components`, or while the criterion falls.
+/// Merges components, each time the pair that costs least, down to `components`, or while the criterion rises less than
+/// [`em::EVIDENCE`] above its lowest.
 fn count(few: &Tiles, means: &[f64], components: Option<usize>, watch: &mut Watch) -> Result<(GaussianMixture, String)> {
     let k = means.len() / few.d;
     let mut best = settle(few, GaussianMixture::new(vec![1.0 / k as f64; k], means.to_vec(), few.d, 1.0)?)?;
-    let mut at = criterion(&best, few);
+    let mut lowest = criterion(&best, few);
     let first = best.mixture.n_components();
     while best.mixture.n_components() > components.unwrap_or(1) {
         watch.at("counting components", 1.0 - best.mixture.n_components() as f64 / first as f64)?;
@@ -75,15 +76,15 @@ fn count(few: &Tiles, means: &[f64], components: Option<usize>, watch: &mut Watc
         }
         let Some(merged) = merged else { break };
         let next = criterion(&merged, few);
-        if components.is_none() && next >= at {
+        if components.is_none() && !(next < lowest + em::EVIDENCE) {
             break;
         }
-        (best, at) = (merged, next);
+        (best, lowest) = (merged, lowest.min(next));
     }
     let k = best.mixture.n_components();
     let why = match components {
         Some(_) => format!("{k} were asked for"),
-        None => format!("mergers while the Bayesian information criterion fell (on {} points) left {k}", few.n),
+        None => format!("mergers until the Bayesian information criterion rose by {} (on {} points) left {k}", em::EVIDENCE, few.n),
     };
     Ok((best.mixture, why))
 }

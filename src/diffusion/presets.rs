@@ -1,6 +1,6 @@
 //! The built-in data sets of the verb `learn`: points of a known truth.
 
-use super::learn::{Options, draw};
+use super::learn::draw;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::mixture::generate::{circle, separated, weighted};
@@ -47,9 +47,9 @@ impl Preset {
         (self.truth)()
     }
 
-    /// Points (count, d) of the truth.
-    pub fn points(&self, truth: &GaussianMixture, options: &Options) -> Vec<f64> {
-        draw(truth, self.count, options.seed ^ 0xDA7A)
+    /// `count` points (count, d) of the truth, the preset's own number unless told.
+    pub fn points(&self, truth: &GaussianMixture, count: Option<usize>, seed: u64) -> Vec<f64> {
+        draw(truth, count.unwrap_or(self.count), seed ^ 0xDA7A)
     }
 }
 

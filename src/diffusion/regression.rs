@@ -7,13 +7,13 @@ use faer::linalg::solvers::Solve;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
-use super::hermite::Basis;
 use super::noised::Noised;
+use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::{Error, Result};
+use crate::objective::hermite::Basis;
+use crate::random::normal::normal_f32;
 use crate::vector::lanes::vectorised;
 
-/// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
-pub const CLIP: f32 = 5.0;
 /// Ridges that compete, as shares of the rows of a cell: the last leaves hardly more than a constant.
 pub const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
 /// Rows whose products stay in single precision, and rows of one product.
@@ -32,12 +32,27 @@ pub struct Piecewise {
     pub coefficients: Vec<f32>,
 }
 
-/// Gram matrices of one cell: FᵀF (features, features), lower half, and FᵀY (features, rank), column-major; n rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gram {
-    pub n: usize,
-    pub gram: Vec<f64>,
-    pub moment: Vec<f64>,
+/// The learner's own way: single precision on all cores.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fast;
+
+impl Polynomials for Fast {
+    fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>> {
+        Ok(grams(cells, y, target))
+    }
+
+    fn reverse(&mut self, step: &Step, y: &mut [f32]) -> Result<()> {
+        let means = posterior_means(&step.cells, step.coefficients, y);
+        let rank = step.cells.rank();
+        y.par_chunks_exact_mut(rank).zip(means.par_chunks_exact(rank)).enumerate().for_each(|(i, (y, f))| {
+            for (block, (y, f)) in y.chunks_mut(4).zip(f.chunks(4)).enumerate() {
+                for ((y, f), word) in y.iter_mut().zip(f).zip(step.words(i, block)) {
+                    *y += step.pull * (f - *y) + step.spread * normal_f32(word);
+                }
+            }
+        });
+        Ok(())
+    }
 }
 
 impl Piecewise {
@@ -45,9 +60,10 @@ impl Piecewise {
     ///
     /// # Errors
     /// [`Error::NonFiniteResult`] where the sums overflow.
-    pub fn fit(noised: &Noised, check: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis) -> Result<Self> {
+    pub fn fit(noised: &Noised, check: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis, device: &mut dyn Polynomials) -> Result<Self> {
         let rank = noised.rank;
-        let grams = grams(noised, &centres, sigma, &basis);
+        let cells = Cells { basis: &basis, centres: &centres, sigma: sigma as f32 };
+        let grams = device.grams(&cells, &noised.y, &noised.target)?;
         let mut best: Vec<(f64, Vec<f32>)> = vec![(f64::INFINITY, Vec::new()); grams.len()];
         for ridge in RIDGES {
             let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
@@ -60,6 +76,11 @@ impl Piecewise {
             }
         }
         Ok(Self { basis, centres, sigma, coefficients: best.into_iter().flat_map(|(_, solved)| solved).collect() })
+    }
+
+    /// The cells alone.
+    pub fn cells(&self) -> Cells<'_> {
+        Cells { basis: &self.basis, centres: &self.centres, sigma: self.sigma as f32 }
     }
 
     /// Σ|f̂ − u|² over the points of each cell.
@@ -75,50 +96,52 @@ impl Piecewise {
 
     /// f̂ at points `y` (m, rank), shape (m, rank).
     pub fn posterior_mean(&self, y: &[f32]) -> Vec<f32> {
-        let rank = self.basis.n_features;
-        let mut out = vec![0.0f32; y.len()];
-        y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
-            for (cell, rows) in by_cell(y, &self.centres, rank).iter().enumerate() {
-                for rows in rows.chunks(BLOCK) {
-                    self.evaluate_block(cell, y, rows, out);
-                }
-            }
-        });
-        out
+        posterior_means(&self.cells(), &self.coefficients, y)
     }
+}
 
-    fn evaluate_block(&self, cell: usize, y: &[f32], rows: &[u32], out: &mut [f32]) {
-        let (rank, features, m) = (self.basis.n_features, self.basis.len(), rows.len());
-        let centre = &self.centres[cell * rank..(cell + 1) * rank];
-        let f = feature_columns(&self.basis, y, rows, centre, self.sigma as f32);
-        let coefficients = &self.coefficients[cell * rank * features..(cell + 1) * rank * features];
-        let mut values = vec![0.0f32; m * rank];
-        matmul::matmul(
-            MatMut::from_column_major_slice_mut(&mut values, m, rank),
-            Accum::Replace,
-            MatRef::from_column_major_slice(&f, m, features),
-            MatRef::from_column_major_slice(coefficients, features, rank),
-            self.sigma as f32,
-            Par::Seq,
-        );
-        for (s, row) in rows.iter().enumerate() {
-            for c in 0..rank {
-                out[*row as usize * rank + c] = centre[c] + values[c * m + s];
+fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+    let rank = cells.rank();
+    let mut out = vec![0.0f32; y.len()];
+    y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
+        for (cell, rows) in by_cell(y, cells.centres, rank).iter().enumerate() {
+            for rows in rows.chunks(BLOCK) {
+                evaluate_block(cells, coefficients, cell, y, rows, out);
             }
+        }
+    });
+    out
+}
+
+fn evaluate_block(cells: &Cells, coefficients: &[f32], cell: usize, y: &[f32], rows: &[u32], out: &mut [f32]) {
+    let (rank, features, m) = (cells.rank(), cells.basis.len(), rows.len());
+    let centre = &cells.centres[cell * rank..(cell + 1) * rank];
+    let f = feature_columns(cells.basis, y, rows, centre, cells.sigma);
+    let coefficients = &coefficients[cell * rank * features..(cell + 1) * rank * features];
+    let mut values = vec![0.0f32; m * rank];
+    matmul::matmul(
+        MatMut::from_column_major_slice_mut(&mut values, m, rank),
+        Accum::Replace,
+        MatRef::from_column_major_slice(&f, m, features),
+        MatRef::from_column_major_slice(coefficients, features, rank),
+        cells.sigma,
+        Par::Seq,
+    );
+    for (s, row) in rows.iter().enumerate() {
+        for c in 0..rank {
+            out[*row as usize * rank + c] = centre[c] + values[c * m + s];
         }
     }
 }
 
 /// The Gram matrices of all cells.
-pub fn grams(noised: &Noised, centres: &[f32], sigma: f64, basis: &Basis) -> Vec<Gram> {
-    let (rank, features) = (noised.rank, basis.len());
-    let cells = by_cell(&noised.y, centres, rank);
+fn grams(cells: &Cells, y: &[f32], target: &[f32]) -> Vec<Gram> {
+    let (rank, features) = (cells.rank(), cells.basis.len());
+    let rows_of = by_cell(y, cells.centres, rank);
     let jobs: Vec<(usize, &[u32])> =
-        cells.iter().enumerate().flat_map(|(cell, rows)| rows.chunks(JOB).map(move |rows| (cell, rows))).collect();
-    let parts: Vec<(Vec<f32>, Vec<f32>)> =
-        jobs.par_iter().map(|(cell, rows)| part(noised, rows, &centres[cell * rank..(cell + 1) * rank], sigma as f32, basis)).collect();
-    let zero = Gram { n: 0, gram: vec![0.0; features * features], moment: vec![0.0; features * rank] };
-    let mut grams = vec![zero; cells.len()];
+        rows_of.iter().enumerate().flat_map(|(cell, rows)| rows.chunks(JOB).map(move |rows| (cell, rows))).collect();
+    let parts: Vec<(Vec<f32>, Vec<f32>)> = jobs.par_iter().map(|(cell, rows)| part(cells, *cell, y, target, rows)).collect();
+    let mut grams = vec![Gram::zero(features, rank); rows_of.len()];
     for ((cell, rows), (gram, moment)) in jobs.iter().zip(&parts) {
         let sum = &mut grams[*cell];
         sum.n += rows.len();
@@ -129,16 +152,17 @@ pub fn grams(noised: &Noised, centres: &[f32], sigma: f64, basis: &Basis) -> Vec
 }
 
 /// FᵀF and FᵀY of some rows of one cell.
-fn part(noised: &Noised, rows: &[u32], centre: &[f32], sigma: f32, basis: &Basis) -> (Vec<f32>, Vec<f32>) {
-    let (rank, features) = (noised.rank, basis.len());
+fn part(cells: &Cells, cell: usize, y: &[f32], targets: &[f32], rows: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    let (rank, features) = (cells.rank(), cells.basis.len());
+    let centre = &cells.centres[cell * rank..(cell + 1) * rank];
     let (mut gram, mut moment) = (vec![0.0f32; features * features], vec![0.0f32; features * rank]);
     for rows in rows.chunks(BLOCK) {
         let m = rows.len();
-        let f = feature_columns(basis, &noised.y, rows, centre, sigma);
+        let f = feature_columns(cells.basis, y, rows, centre, cells.sigma);
         let mut target = vec![0.0f32; m * rank];
         for (s, row) in rows.iter().enumerate() {
             for c in 0..rank {
-                target[c * m + s] = (noised.target[*row as usize * rank + c] - centre[c]) / sigma;
+                target[c * m + s] = (targets[*row as usize * rank + c] - centre[c]) / cells.sigma;
             }
         }
         let f = MatRef::from_column_major_slice(&f, m, features);

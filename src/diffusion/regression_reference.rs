@@ -1,34 +1,63 @@
-//! Piecewise polynomial regression in double precision and plain loops: the definition that [`super::regression`] is compared with.
+//! Piecewise polynomial regression in double precision and plain loops: the definition that every device is compared with.
 
-use super::hermite::Basis;
-use super::noised::Noised;
-use super::regression::{CLIP, Gram};
+use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
+use crate::error::Result;
+use crate::random::normal::normal_f64;
 
-/// Gram matrices of all cells (C): FᵀF in its lower half and FᵀY, column-major, as [`super::regression::grams`].
-pub fn grams(noised: &Noised, centres: &[f32], sigma: f64, basis: &Basis) -> Vec<Gram> {
-    let (rank, features) = (noised.rank, basis.len());
-    let zero = Gram { n: 0, gram: vec![0.0; features * features], moment: vec![0.0; features * rank] };
-    let mut grams = vec![zero; centres.len() / rank];
-    for (y, target) in noised.y.chunks_exact(rank).zip(noised.target.chunks_exact(rank)) {
-        let cell = nearest(y, centres);
-        let centre = &centres[cell * rank..(cell + 1) * rank];
-        let units = |v: &[f32]| -> Vec<f64> { v.iter().zip(centre).map(|(v, c)| (f64::from(*v) - f64::from(*c)) / sigma).collect() };
-        let z: Vec<f64> = units(y).iter().map(|z| z.clamp(-f64::from(CLIP), f64::from(CLIP))).collect();
-        let (f, u) = (basis.features(&z), units(target));
-        let sum = &mut grams[cell];
-        sum.n += 1;
-        for column in 0..features {
-            for row in column..features {
-                sum.gram[column * features + row] += f[row] * f[column];
+/// Plain loops in the order of the formulas.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plain;
+
+impl Polynomials for Plain {
+    fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>> {
+        let (rank, features) = (cells.rank(), cells.basis.len());
+        let mut grams = vec![Gram::zero(features, rank); cells.len()];
+        for (y, target) in y.chunks_exact(rank).zip(target.chunks_exact(rank)) {
+            let cell = nearest(y, cells.centres);
+            let (f, u) = (features_of(cells, cell, y), in_units(cells, cell, target));
+            let sum = &mut grams[cell];
+            sum.n += 1;
+            for column in 0..features {
+                for row in column..features {
+                    sum.gram[column * features + row] += f[row] * f[column];
+                }
+            }
+            for c in 0..rank {
+                for row in 0..features {
+                    sum.moment[c * features + row] += f[row] * u[c];
+                }
             }
         }
-        for c in 0..rank {
-            for row in 0..features {
-                sum.moment[c * features + row] += f[row] * u[c];
-            }
-        }
+        Ok(grams)
     }
-    grams
+
+    fn reverse(&mut self, step: &Step, y: &mut [f32]) -> Result<()> {
+        let Step { cells, coefficients, pull, spread, .. } = *step;
+        let (rank, features) = (cells.rank(), cells.basis.len());
+        for (i, y) in y.chunks_exact_mut(rank).enumerate() {
+            let cell = nearest(y, cells.centres);
+            let f = features_of(&cells, cell, y);
+            for (c, y) in y.iter_mut().enumerate() {
+                let coefficients = &coefficients[(cell * rank + c) * features..][..features];
+                let sum: f64 = coefficients.iter().zip(&f).map(|(a, f)| f64::from(*a) * f).sum();
+                let mean = f64::from(cells.centres[cell * rank + c]) + f64::from(cells.sigma) * sum;
+                let noise = normal_f64(step.words(i, c / 4)[c % 4]);
+                let moved = f64::from(*y) + f64::from(pull) * (mean - f64::from(*y)) + f64::from(spread) * noise;
+                *y = moved as f32;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_units(cells: &Cells, cell: usize, point: &[f32]) -> Vec<f64> {
+    let centre = &cells.centres[cell * cells.rank()..];
+    point.iter().zip(centre).map(|(v, c)| (f64::from(*v) - f64::from(*c)) / f64::from(cells.sigma)).collect()
+}
+
+fn features_of(cells: &Cells, cell: usize, y: &[f32]) -> Vec<f64> {
+    let z: Vec<f64> = in_units(cells, cell, y).iter().map(|z| z.clamp(-f64::from(CLIP), f64::from(CLIP))).collect();
+    cells.basis.features(&z)
 }
 
 /// The index of the centre nearest to `y`.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::ladder::Ladder;
 use super::projection::Projection;
 use super::watch::Watch;
+use crate::backend::polynomials::{Polynomials, Step};
 use crate::error::Result;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
@@ -18,35 +19,40 @@ use crate::random::streams::{Purpose, key, words};
 ///
 /// # Errors
 /// [`crate::Error::Stopped`].
-pub fn draw(ladder: &Ladder, projection: &Projection, count: usize, seed: u64, watch: &mut Watch) -> Result<Vec<f32>> {
+pub fn draw(
+    ladder: &Ladder,
+    projection: &Projection,
+    count: usize,
+    seed: u64,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<Vec<f32>> {
     let rank = projection.rank();
     let key = key(seed, Purpose::LearnSampler, 0);
     let n_levels = ladder.levels.len();
     let highest = ladder.levels[0].t;
     let mut y = vec![0.0f32; count * rank];
     // At the highest noise the points are one Gaussian, up to what its first two moments tell.
-    each_normal(&mut y, rank, key, 0, |c, y, z| *y = (projection.variances[c] + highest).sqrt() as f32 * z);
+    y.par_chunks_exact_mut(rank).enumerate().for_each(|(i, y)| {
+        for (c, y) in y.iter_mut().enumerate() {
+            *y = (projection.variances[c] + highest).sqrt() as f32 * normal_f32(words(key, 0, 0, i as u32, c as u32 / 4)[c % 4]);
+        }
+    });
     for (index, level) in ladder.levels.iter().enumerate() {
         watch.at("sampling", index as f64 / n_levels as f64)?;
         let below = ladder.levels.get(index + 1).map_or(0.0, |next| next.t);
         let (above, after) = (1.0 + level.t, 1.0 + below);
-        let pull = (2.0 * (above - (above * after).sqrt()) / above) as f32;
-        let spread = (level.t - below).sqrt() as f32;
-        let centre = level.posterior_mean.posterior_mean(&y);
-        y.par_iter_mut().zip(&centre).for_each(|(y, f)| *y += pull * (f - *y));
-        each_normal(&mut y, rank, key, index as u32 + 1, |_, y, z| *y += spread * z);
+        let step = Step {
+            cells: level.posterior_mean.cells(),
+            coefficients: &level.posterior_mean.coefficients,
+            pull: (2.0 * (above - (above * after).sqrt()) / above) as f32,
+            spread: (level.t - below).sqrt() as f32,
+            key,
+            step: index as u32 + 1,
+        };
+        device.reverse(&step, &mut y)?;
     }
     Ok(lift(&y, projection, key, n_levels as u32 + 1))
-}
-
-/// Calls `add(c, &mut y[i, c], z)` with a normal for every number of `y` (n, rank).
-fn each_normal(y: &mut [f32], rank: usize, key: [u32; 2], step: u32, add: impl Fn(usize, &mut f32, f32) + Sync) {
-    y.par_chunks_exact_mut(rank).enumerate().for_each(|(i, y)| {
-        for (block, y) in y.chunks_mut(4).enumerate() {
-            let words = words(key, step, 0, i as u32, block as u32);
-            y.iter_mut().zip(words).enumerate().for_each(|(c, (y, word))| add(4 * block + c, y, normal_f32(word)));
-        }
-    });
 }
 
 /// Points in all dimensions: plain noise where there are no principal directions.

@@ -114,7 +114,9 @@ fn summary(
         put(&key, value);
     }
     put("first", Value::Object(metrics_of(rows[0])));
-    put("student_weight_at_teachers", student_weight(setting, means));
+    if setting.n_teacher_components() <= MOST_LISTED {
+        put("student_weight_at_teachers", student_weight(setting, means));
+    }
     if setting.n_teacher_components() > 1 {
         let hits = replicates(setting, means).map(|(r, start, means)| at_nearest_of_start(setting.teacher(r), start, means)).sum();
         put("nearest_at_start", json!(Share::wilson(hits, config.replicates * setting.n_components())));
@@ -145,6 +147,9 @@ fn replicates<'a>(setting: &'a Setting, means: &'a [f64]) -> impl Iterator<Item 
     let pairs = setting.starts.chunks_exact(row).zip(means.chunks_exact(row));
     pairs.enumerate().map(|(r, (start, means))| (r, start, means))
 }
+
+/// Teacher components that are listed one by one: of a teacher made of points the list would be all that anyone sees.
+const MOST_LISTED: usize = 4096;
 
 /// Where the student's weight sits: within 0.75 σ of each teacher, shape (K), or (R, K).
 fn student_weight(setting: &Setting, means: &[f64]) -> Value {

@@ -202,6 +202,9 @@ fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Resul
     if let Some(coarse) = fit.coarse_grid()? {
         (asked.tell)(&Event::Note { text: &coarse });
     }
+    if let Some(drawn) = fit.drawn_strata() {
+        (asked.tell)(&Event::Note { text: &drawn });
+    }
     (asked.tell)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
     let mut watch = Watch { config, setting, book, tell: asked.tell, measured: levels.measured()? };
     let stop = match state.stop.clone() {

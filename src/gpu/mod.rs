@@ -16,6 +16,7 @@ mod fused_stages;
 pub mod kernels;
 mod model;
 pub mod params;
+mod polynomials;
 pub mod probe;
 pub mod profile;
 mod rows;
@@ -27,6 +28,7 @@ mod unroll;
 
 use std::sync::Arc;
 
+use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
@@ -35,6 +37,7 @@ pub use adapter::{Adapter, adapters};
 use context::Context;
 use fused::Sharing;
 use kernels::Kernels;
+use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
 
 /// Which adapter may be opened.
@@ -178,6 +181,10 @@ impl Backend for Gpu {
     fn details(&self) -> Vec<(&'static str, String)> {
         let Adapter { name, kind, api, driver, .. } = self.adapter().clone();
         vec![("name", name), ("type", kind), ("api", api), ("driver", driver)]
+    }
+
+    fn polynomials(&self) -> Option<Box<dyn Polynomials>> {
+        Some(Box::new(GpuPolynomials { handle: self.handle.clone() }))
     }
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {

@@ -5,5 +5,6 @@ pub mod divergence;
 pub mod estimator;
 pub mod grid;
 pub mod groups;
+pub mod hermite;
 pub mod neighbours;
 pub mod subspace;

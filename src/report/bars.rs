@@ -37,7 +37,10 @@ pub fn covered(run: &Run) -> Option<Covered> {
     Some(sum)
 }
 
-/// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all.
+/// Components that have a bar each; of more none could be told from the next.
+const MOST_BARS: usize = 4096;
+
+/// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all, and for too many.
 pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
     let heights = covered.student_weight.iter().chain(teacher.weights()).copied();
     let top = heights.filter(|h| h.is_finite()).fold(0.0, f64::max) * 1.08;
@@ -54,7 +57,7 @@ pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
         let points = vec![(j - 0.45, *weight), (j + 0.45, *weight)];
         marks.push(Mark::Line { points, ink: Ink::Text, width: 5, opacity: 1.0 });
     }
-    (teacher.n_components() > 1).then_some(Chart {
+    (2..=MOST_BARS).contains(&teacher.n_components()).then_some(Chart {
         description: "Student weight at each teacher component beside the teacher's weight".into(),
         x,
         y,

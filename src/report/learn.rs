@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::axis::Axis;
-use super::chart::{Chart, Ink, Mark, plotting_size};
+use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
 use super::html::{Figure, Page};
 use super::number::short;
@@ -164,20 +164,7 @@ impl<'a> View<'a> {
     /// Axes around the learned means with the same length for a unit in both directions.
     fn axes(&self) -> Option<(Axis, Axis)> {
         let reach = 4.0 * self.mixture.variance().sqrt();
-        let titles = if self.plane.principal {
-            ["first principal direction (unit)", "second principal direction (unit)"]
-        } else {
-            ["x₁ (unit)", "x₂ (unit)"]
-        };
-        let x = Axis::linear(titles[0], self.centres.iter().flat_map(|c| [c.0 - reach, c.0 + reach]))?;
-        let y = Axis::linear(titles[1], self.centres.iter().flat_map(|c| [c.1 - reach, c.1 + reach]))?;
-        let (width, height) = plotting_size();
-        let unit = ((x.high - x.low) / width).max((y.high - y.low) / height);
-        let widened = |axis: &Axis, pixels: f64| {
-            let middle = 0.5 * (axis.low + axis.high);
-            Axis::between(&axis.title, middle - 0.5 * unit * pixels, middle + 0.5 * unit * pixels)
-        };
-        Some((widened(&x, width), widened(&y, height)))
+        self.plane.axes(self.centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]))
     }
 
     fn density(&self, points: &[f64], x: &Axis, y: &Axis) -> Chart {

@@ -13,6 +13,7 @@ mod html;
 mod interval;
 mod layout;
 pub mod learn;
+pub mod learn_sweep;
 pub mod number;
 mod paths;
 mod plane;

@@ -1,7 +1,7 @@
 //! Where the students' means went: over the teacher's density contours, or against the step in one dimension.
 
 use super::axis::{Axis, drawable};
-use super::chart::{Chart, Ink, Mark, plotting_size};
+use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
 use super::curves::STEP_TITLE;
 use super::plane::Plane;
@@ -10,6 +10,8 @@ use crate::mixture::GaussianMixture;
 
 /// Students and points per path that are drawn.
 const MOST_PATHS: usize = 200;
+/// Components of the teacher that are drawn: points of a file may be the teacher.
+const MOST_MEANS: usize = 2000;
 const MOST_POINTS: usize = 120;
 
 /// Contours at these shares of the largest density.
@@ -25,7 +27,8 @@ struct Paths<'a> {
 
 /// The chart and the sentence under it.
 pub fn paths(run: &Run) -> Option<(Chart, String)> {
-    let teacher = run.teacher.as_ref()?;
+    let all_of_it = run.teacher.as_ref()?;
+    let teacher = &thinned(all_of_it);
     let paths = match (&run.trajectory, &run.initial, &run.student) {
         (Some(trajectory), ..) => along(trajectory),
         (None, Some(start), Some(end)) if start.means.len() == end.means.len() => ends(start, end),
@@ -33,6 +36,9 @@ pub fn paths(run: &Run) -> Option<(Chart, String)> {
     };
     let all: Vec<f64> = paths.students.iter().flatten().flat_map(|p| p.iter().copied()).collect();
     let mut caption = caption(run, &paths);
+    if teacher.n_components() < all_of_it.n_components() {
+        caption += &format!(" Shown are {} of the teacher’s {} components.", teacher.n_components(), all_of_it.n_components());
+    }
     let chart = match Plane::new(teacher, &all) {
         None => against_step(teacher, &paths)?,
         Some(plane) => {
@@ -43,6 +49,20 @@ pub fn paths(run: &Run) -> Option<(Chart, String)> {
         }
     };
     Some((chart, caption))
+}
+
+/// At most [`MOST_MEANS`] of a teacher's components, evenly spaced.
+fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
+    let (n, d) = (teacher.n_components(), teacher.n_features());
+    if n <= MOST_MEANS {
+        return teacher.clone();
+    }
+    let chosen: Vec<usize> = (0..MOST_MEANS).map(|i| i * n / MOST_MEANS).collect();
+    let means = chosen.iter().flat_map(|j| teacher.mean(*j)).copied().collect();
+    let weights: Vec<f64> = chosen.iter().map(|j| teacher.weights()[*j]).collect();
+    let total: f64 = weights.iter().sum();
+    let weights = weights.iter().map(|w| w / total).collect();
+    GaussianMixture::new(weights, means, d, teacher.variance()).unwrap_or_else(|_| teacher.clone())
 }
 
 fn along(trajectory: &Trajectory) -> Paths<'_> {
@@ -89,7 +109,7 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Opti
     let reach = (2.0 * (1e3 * teacher.n_components() as f64).ln() * teacher.variance()).sqrt();
     let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
     let points: Vec<(f64, f64)> = around.chain(flat.iter().flatten().copied()).collect();
-    let (x, y) = squared_axes(plane, &points)?;
+    let (x, y) = plane.axes(points.iter().copied())?;
     let weighted: Vec<_> = centres.iter().copied().zip(teacher.weights().iter().copied()).collect();
     let lines = contours(&weighted, teacher.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
     let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Grey, width: 2, opacity: 0.7 }).collect();
@@ -103,24 +123,6 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Opti
         |m| !matches!(m, Mark::Ring { at, .. } | Mark::Cross { at, .. } | Mark::Dot { at, .. } if !(x.holds(at.0) && y.holds(at.1))),
     );
     Some(Chart { description: "Paths of the students' means over the contours of the teacher's density".into(), x, y, marks })
-}
-
-/// Axes around the points with the same length for a unit in both directions.
-fn squared_axes(plane: &Plane, points: &[(f64, f64)]) -> Option<(Axis, Axis)> {
-    let titles = if plane.principal {
-        ["first principal direction (unit)", "second principal direction (unit)"]
-    } else {
-        ["x₁ (unit)", "x₂ (unit)"]
-    };
-    let x = Axis::linear(titles[0], points.iter().map(|p| p.0))?;
-    let y = Axis::linear(titles[1], points.iter().map(|p| p.1))?;
-    let (width, height) = plotting_size();
-    let unit = ((x.high - x.low) / width).max((y.high - y.low) / height);
-    let widened = |axis: &Axis, pixels: f64| {
-        let middle = 0.5 * (axis.low + axis.high);
-        Axis::between(&axis.title, middle - 0.5 * unit * pixels, middle + 0.5 * unit * pixels)
-    };
-    Some((widened(&x, width), widened(&y, height)))
 }
 
 fn against_step(teacher: &GaussianMixture, paths: &Paths) -> Option<Chart> {

@@ -2,6 +2,8 @@
 
 use faer::Mat;
 
+use super::axis::Axis;
+use super::chart::plotting_size;
 use crate::mixture::GaussianMixture;
 use crate::objective::subspace::principal_directions;
 
@@ -43,6 +45,24 @@ impl Plane {
         let directions = principal_directions(&spread, 2);
         let (first, second) = directions.split_at(d);
         Plane { origin, axes: [first.to_vec(), second.to_vec()], principal: true }
+    }
+
+    /// Axes around `points` of the plane with the same length for a unit in both directions; `None` where none can be drawn.
+    pub fn axes(&self, points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Axis, Axis)> {
+        let titles = if self.principal {
+            ["first principal direction (unit)", "second principal direction (unit)"]
+        } else {
+            ["x₁ (unit)", "x₂ (unit)"]
+        };
+        let x = Axis::linear(titles[0], points.clone().map(|p| p.0))?;
+        let y = Axis::linear(titles[1], points.map(|p| p.1))?;
+        let (width, height) = plotting_size();
+        let unit = ((x.high - x.low) / width).max((y.high - y.low) / height);
+        let widened = |axis: &Axis, pixels: f64| {
+            let middle = 0.5 * (axis.low + axis.high);
+            Axis::between(&axis.title, middle - 0.5 * unit * pixels, middle + 0.5 * unit * pixels)
+        };
+        Some((widened(&x, width), widened(&y, height)))
     }
 
     /// The coordinates of a point (d) in the plane.

@@ -3,7 +3,9 @@
 mod em;
 mod learners;
 mod parity;
+mod points_as_teacher;
 mod refusals;
 mod sampling;
 mod table;
 mod truth;
+mod verb;

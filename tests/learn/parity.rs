@@ -1,10 +1,7 @@
-//! Fast single precision against plain loops in double: Gram matrices, the score-matching gradient, and what the noise is.
+//! The score-matching gradient against differences of its loss, and what the noise is. (Gram matrices: the suite `parity`.)
 
 use mixscore::GaussianMixture;
-use mixscore::diffusion::hermite::Basis;
 use mixscore::diffusion::noised::{Address, Noised};
-use mixscore::diffusion::regression::grams;
-use mixscore::diffusion::regression_reference;
 use mixscore::diffusion::score_matching::loss;
 use mixscore::diffusion::tiles::Tiles;
 
@@ -12,38 +9,6 @@ use crate::truth::{mixture, points};
 
 fn address(level: u32) -> Address {
     Address { seed: 3, level, usage: 0 }
-}
-
-#[test]
-fn gram_matrices_agree_with_plain_loops() {
-    for (rank, degree, cells) in [(1, 5, 1), (2, 3, 4), (5, 3, 3), (11, 2, 2)] {
-        let truth = mixture(4.max(cells), rank, 4.0, 5);
-        let x: Vec<f32> = points(&truth, 3001, 6).iter().map(|v| *v as f32).collect();
-        let noised = Noised::new(&x, rank, 0.7, 2500, 100, address(1));
-        let centres: Vec<f32> = truth.means()[..cells * rank].iter().map(|v| *v as f32).collect();
-        let basis = Basis::new(rank, degree);
-        let sigma = 1.7f64.sqrt();
-        let (fast, plain) = (grams(&noised, &centres, sigma, &basis), regression_reference::grams(&noised, &centres, sigma, &basis));
-        let mut wrong = noised.clone();
-        wrong.y[0] += 3.0;
-        let planted = grams(&wrong, &centres, sigma, &basis);
-        let (mut worst, mut seen) = (0.0f64, 0.0f64);
-        for ((fast, plain), planted) in fast.iter().zip(&plain).zip(&planted) {
-            assert_eq!(fast.n, plain.n, "a point is in another cell");
-            for (f, features) in (0..basis.len()).map(|f| (f, basis.len())) {
-                // Cauchy and Schwarz: an entry is at most the root of its two diagonal ones, and single precision's error is a share of it.
-                let own = plain.gram[f * features + f].sqrt();
-                for row in f..features {
-                    let size = own * plain.gram[row * features + row].sqrt() + 1e-12;
-                    worst = worst.max((fast.gram[f * features + row] - plain.gram[f * features + row]).abs() / size);
-                    seen = seen.max((planted.gram[f * features + row] - plain.gram[f * features + row]).abs() / size);
-                }
-            }
-        }
-        // 2500 rows a cell in sums of 256, features with some ten roundings of 6e-8.
-        assert!(worst <= 5e-6, "rank {rank}: {worst:e}");
-        assert!(seen > 2e-5, "rank {rank}: one wrong point of 5000 was not seen ({seen:e})");
-    }
 }
 
 /// The gradient of the denoising loss against differences of the loss: both signs of the same noise, so it is smooth in the means.

@@ -60,7 +60,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 11] = [
+pub const TESTS: [(&str, Test); 14] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
@@ -72,6 +72,9 @@ pub const TESTS: [(&str, Test); 11] = [
     ("planted: a write past the end and a number left out both show", poison_shows),
     (HALF, half_precision),
     ("every way to share the fused kernel's work is near one kernel after another, and products give the same bits", any_sharing),
+    ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices),
+    ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion),
+    ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk),
 ];
 
 /// Ignored where an adapter has no half precision.

@@ -35,6 +35,11 @@ impl Basis {
         Self::new(n_features, fits)
     }
 
+    /// For every feature but the first, which is 1: the feature it extends, and the factor's coordinate and degree.
+    pub fn steps(&self) -> &[(usize, usize, usize)] {
+        &self.steps
+    }
+
     /// How many features there are.
     pub fn len(&self) -> usize {
         self.steps.len() + 1

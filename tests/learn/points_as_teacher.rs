@@ -1,0 +1,42 @@
+//! Points as a teacher: more components than are measured one by one.
+
+use mixscore::descent::fit::Divergences;
+use mixscore::objective::groups::Estimate;
+use mixscore::{Device, GaussianMixture, Problem, device};
+
+use crate::truth::{mixture, points};
+
+/// Measures from some strata, drawn by weight, against those from all: right on average, with standard errors that tell how far off.
+#[test]
+fn measures_from_drawn_components_are_those_from_all() {
+    let n = 5000; // of which 312 are drawn
+    let truth = mixture(2, 1, 4.0, 1);
+    let teacher = GaussianMixture::new(vec![1.0 / n as f64; n], points(&truth, n, 2), 1, 0.5).unwrap();
+    let student: Vec<f64> = truth.means().iter().map(|m| m + 0.4).collect();
+    let problem = Problem { n_samples: Some(64), ..Problem::new(vec![0.5; 2], teacher) };
+    let measure = |device: Device, n_samples: usize, step: u64| -> Divergences {
+        let mut opened = device::open(device).unwrap();
+        let mut fit = problem.open(&mut *opened.backend, &student).unwrap();
+        assert!(fit.drawn_strata().is_some_and(|said| said.contains("5000 components") && said.contains("312")));
+        fit.measure(n_samples, step).unwrap()[0]
+    };
+    let all = measure(Device::Reference, 3, 0); // the reference leaves nothing out
+    let some: Vec<Divergences> = (0..24).map(|step| measure(Device::Cpu, 256, step)).collect();
+    let picks: [(&str, fn(&Divergences) -> Estimate); 3] =
+        [("forward", |d| d.forward_fisher), ("KL", |d| d.kl_teacher_student), ("total variation", |d| d.total_variation)];
+    for (name, pick) in picks {
+        let all = pick(&all);
+        let z: Vec<f64> = some
+            .iter()
+            .map(|d| {
+                let some = pick(d);
+                (some.value - all.value) / some.standard_error.hypot(all.standard_error)
+            })
+            .collect();
+        let square = z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64;
+        // χ² of 24 degrees over 24 lies in 0.35 to 2.1 but for one time in a thousand.
+        assert!((0.35..=2.1).contains(&square), "{name}: z² = {square}, {z:?}");
+        // Planted: a value five standard errors off would be seen.
+        assert!(z.iter().map(|z| (z + 5.0).powi(2)).sum::<f64>() / z.len() as f64 > 2.1, "{name}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The verb, through the real program: its files, its page, its sweep, and what it refuses.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mixscore::mixture::files::{Values, read_mixture, read_points, write_mixture, write_npy};
+use serde_json::Value;
+
+use crate::truth::{mixture, points};
+
+/// A temporary folder with points x.npy of the mixture t.npz, and the program in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        let truth = mixture(3, 2, 5.0, 1);
+        write_mixture(&place.path("t.npz"), &truth).unwrap();
+        place.points("x.npy", 2, &points(&truth, 4000, 2));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn points(&self, name: &str, d: usize, values: &[f64]) {
+        write_npy(&self.path(name), &[values.len() / d, d], Values::F64(values)).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_mixscore")).args(line.split_whitespace()).current_dir(self.0.path()).output().unwrap()
+    }
+
+    /// The one JSON object on stdout of a line that succeeds.
+    #[track_caller]
+    fn json(&self, line: &str) -> Value {
+        let output = self.run(&format!("{line} --json --quiet"));
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stderr.is_empty(), "--quiet talks: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("exactly one JSON object")
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str, code: i32, word: &str) {
+        let output = self.run(line);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {message}");
+        assert!(message.contains(word), "{line}: {message}");
+        assert!(!self.path("bad").exists(), "{line} leaves a folder");
+    }
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+const QUICK: &str = "--pairs 16384 --samples 20000 --components 3 --variance 1 --device cpu";
+
+#[test]
+fn a_folder_with_model_samples_summary_and_page() {
+    let place = Place::new();
+    let said = place.json(&format!("learn x.npy --output a --truth t.npz {QUICK}"));
+    assert_eq!(said["schema"], "mixscore.learn/1");
+    let model = read_mixture(&place.path("a/model.npz")).unwrap();
+    assert_eq!((model.n_components(), model.n_features()), (3, 2));
+    assert_eq!(read_points(&place.path("a/samples.npy")).unwrap().shape, [20_000, 2]);
+    let summary: Value = serde_json::from_str(&text(&place.path("a/summary.json"))).unwrap();
+    assert_eq!(summary, said["summary"]);
+    // 8 parameters from 3600 points: 0.0011 nats; four times that is beyond chance. Drawn points: a coarse sampler on few pairs.
+    assert!(summary["divergence"]["value"].as_f64().is_some_and(|kl| kl <= 0.0045), "{}", summary["divergence"]);
+    assert!(summary["sampler"]["total_variation"]["value"].as_f64().is_some_and(|tv| tv <= 0.12), "{}", summary["sampler"]);
+    let levels = summary["levels"].as_array().unwrap();
+    assert!(levels.len() > 20 && levels.iter().all(|l| l["held_out_error"].is_f64() && l["cells"].is_u64() && l["seconds"].is_f64()));
+    let page = text(&place.path("a/report.html"));
+    for part in ["Learned density and the points", "Drawn points", "Learned score field", "Error of each noise level", "Noise levels"] {
+        assert!(page.contains(part), "{part}");
+    }
+    // The same seed gives the same mixture; a folder that holds something is left alone.
+    place.json(&format!("learn x.npy --output b {QUICK}"));
+    assert_eq!(read_mixture(&place.path("b/model.npz")).unwrap().means(), model.means());
+    place.refused(&format!("learn x.npy --output a {QUICK}"), 4, "not empty");
+}
+
+#[test]
+fn the_reference_draws_nearly_the_same() {
+    let place = Place::new();
+    let quick = "--pairs 4096 --samples 2000 --components 3 --variance 1";
+    place.json(&format!("learn x.npy --output a --device cpu {quick}"));
+    place.json(&format!("learn x.npy --output b --device reference {quick}"));
+    let [a, b] = ["a", "b"].map(|name| read_points(&place.path(&format!("{name}/samples.npy"))).unwrap().values);
+    // The same draws: single precision moves a point by some 1e-5, but a few cross into another cell and go their own way.
+    let far = a.iter().zip(&b).filter(|(a, b)| !((*a - *b).abs() <= 0.01)).count();
+    assert!(far <= a.len() / 100, "{far} of {} coordinates differ", a.len());
+    assert!(a != b, "the reference was not used");
+}
+
+#[test]
+fn a_sweep_over_points_and_degrees_keeps_what_is_done() {
+    let place = Place::new();
+    let line = format!("learn learn-demo --points 500,4000 --degree 1,3 --output s {QUICK}").replace("--components 3", "--components 5");
+    let said = place.json(&line);
+    assert_eq!(said["schema"], "mixscore.learn-sweep/1");
+    let cells = said["summary"]["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 4);
+    let error = |at: usize| cells[at]["divergence"]["value"].as_f64().unwrap();
+    assert!(error(2) < error(0), "eight times the points: {} after {}", error(2), error(0));
+    let page = text(&place.path("s/report.html"));
+    assert!(page.contains("Drawn points against the number of points") && page.contains("Mixture against the degree"), "{page}");
+    // Again: nothing is learned anew. Otherwise: refused, with what differs.
+    let before = std::fs::metadata(place.path("s/points-500-degree-1/model.npz")).unwrap().modified().unwrap();
+    place.json(&line);
+    assert_eq!(std::fs::metadata(place.path("s/points-500-degree-1/model.npz")).unwrap().modified().unwrap(), before);
+    place.refused(&line.replace("--pairs 16384", "--pairs 8192"), 4, "pairs");
+    place.refused("learn x.npy --degree 1,2 --output bad", 2, "--truth");
+}
+
+#[test]
+fn bad_points_are_refused_with_a_way_out() {
+    let place = Place::new();
+    let mut x = read_points(&place.path("x.npy")).unwrap().values;
+    x[7] = f64::NAN;
+    place.points("nan.npy", 2, &x);
+    place.refused("learn nan.npy --output bad", 4, "NaN");
+    place.points("few.npy", 2, &x[..4]);
+    place.refused("learn few.npy --components 3 --output bad", 4, "3 components cannot be learned");
+    place.points("same.npy", 2, &[1.5; 40]);
+    place.refused("learn same.npy --output bad", 4, "the same");
+    place.refused("learn missing.npy --output bad", 4, "missing.npy");
+    place.refused("learn learn-dmo --output bad", 4, "learn-demo");
+    place.refused("learn x.npy --points 4001 --output bad", 4, "4001 points");
+    place.refused("learn learn-demo --truth t.npz --output bad", 2, "its own truth");
+    place.refused("learn x.npy --degree 9 --output bad", 4, "degree 9");
+}
