@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(labels(300.0), ["0", "1", "10", "100"]);
         assert_eq!(labels(20_000.0), ["0", "1", "10", "10²", "10³", "10⁴"]);
         assert_eq!(labels(1e9), ["0", "1", "10²", "10⁴", "10⁶", "10⁸"]);
-        assert_eq!(labels(5.0), ["0", "1", "2", "3", "4", "5"]);
+        assert_eq!(labels(5.0), ["0", "2", "4"]);
         let axis = Axis::steps(0.0, 99.0).unwrap();
         assert!((axis.map(&0.0, (0, 10_000)) - 370).abs() <= 2); // the margin: 0.04 of 1.08
         assert!((axis.map(&9.0, (0, 10_000)) - 5000).abs() <= 2); // log 10 is half of log 100

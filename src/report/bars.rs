@@ -64,9 +64,10 @@ pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
         let outline = vec![(j - 0.38, 0.0), (j - 0.38, weight), (j + 0.38, weight), (j + 0.38, 0.0)];
         marks.push(Mark::Area { outline, ink: Ink::Blue, opacity: 0.75 });
     }
+    let width = if teacher.n_components() > 15 { 3 } else { 6 };
     for (j, (low, high)) in whiskers.iter().enumerate().filter(|(_, (low, high))| high > low) {
         let j = j as f64;
-        marks.push(Mark::Line { points: vec![(j, *low), (j, *high)], ink: Ink::Grey, width: 6, opacity: 1.0 });
+        marks.push(Mark::Line { points: vec![(j, *low), (j, *high)], ink: Ink::Grey, width, opacity: 1.0 });
     }
     for (j, weight) in teacher.weights().iter().enumerate() {
         let j = j as f64;

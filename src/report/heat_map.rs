@@ -117,7 +117,7 @@ pub const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }
-.panel { font-weight: 600; margin: 0; }
+.panel { font-weight: 600; margin: 0; break-after: avoid; }
 .sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; }
 .sections.narrow { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .map th, .map td { border: 0; text-align: center; vertical-align: middle; padding: .22rem .25rem; }
@@ -136,7 +136,7 @@ pub const STYLE: &str = "
 details { margin: 1.5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .cells { font-size: .85rem; } .cells th, .cells td { padding-right: 1rem; }
 @media (max-width: 30rem) { .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
-@media print { .map { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 3.6rem; padding: .12rem .1rem; }
+@media print { .map, .maps .wide { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 3.6rem; padding: .12rem .1rem; }
   .map b { font-size: 8.5pt; } .map small { font-size: 6.5pt; } .map thead th, .map th[scope=row] { font-size: 8pt; } .maps { gap: .6rem 1.2rem; } }
 ";
 

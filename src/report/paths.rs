@@ -92,7 +92,7 @@ fn beyond(view: &View, paths: &Paths) -> String {
     }
     let farthest = paths.students.iter().flatten().map(|x| view.distance(x)).fold(0.0, f64::max);
     let how_far = if drawable(farthest) { format!(", as far as {} from the teacher’s middle", short(farthest)) } else { String::new() };
-    format!(" {leaving} of the {} paths leave the picture{how_far}; they are cut at its edge.", paths.students.len())
+    format!(" {leaving} of the {} paths leave the picture{how_far}; they are drawn until then.", paths.students.len())
 }
 
 fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &View) -> Option<Chart> {
@@ -108,7 +108,7 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &
     let lines = contours(&weighted, teacher.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
     let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Grey, width: 2, opacity: 0.7 }).collect();
     for points in &flat {
-        let pieces = clipped(points, &x, &y).into_iter();
+        let pieces = clipped(points, &x, &y).into_iter().take(1);
         marks.extend(pieces.map(|points| Mark::Line { points, ink: Ink::Blue, width: 2, opacity: 0.65 }));
     }
     marks.extend(flat.iter().filter_map(|p| p.first()).map(|at| Mark::Ring { at: *at, ink: Ink::Blue }));
@@ -149,7 +149,7 @@ fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option
     }
     for student in &paths.students {
         let points: Vec<(f64, f64)> = paths.steps.iter().zip(student).map(|(t, p)| (*t, p[0])).collect();
-        let pieces = clipped(&points, &x, &y).into_iter();
+        let pieces = clipped(&points, &x, &y).into_iter().take(1);
         marks.extend(pieces.map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.7 }));
     }
     Some(Chart { description: "The students' means against the step, and the teacher's means".into(), x, y, marks })

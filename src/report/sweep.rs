@@ -62,7 +62,7 @@ fn page(table: &SweepTable, measured: &Measured, finding: &str) -> Result<String
         write_lines(&mut out, table, &layout, quantities)?;
     } else {
         // Small maps stand side by side.
-        let is_small = layout.panels.len() == 1 && layout.columns.as_ref().is_none_or(|side| side.values.len() <= 2);
+        let is_small = layout.panels.len() == 1 && layout.columns.as_ref().is_none_or(|side| side.values.len() <= 3);
         let narrow = if layout.columns.is_none() { " narrow" } else { "" };
         out.push_str(&if is_small { format!("<div class=\"sections{narrow}\">\n") } else { "<div>\n".into() });
         quantities.iter().for_each(|numbers| write_maps(&mut out, table, &layout, numbers, &failures));

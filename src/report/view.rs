@@ -66,7 +66,7 @@ fn inside(a: (f64, f64), b: (f64, f64), x: &Axis, y: &Axis) -> Option<((f64, f64
         1.0 => b,
         _ => ((a.0 + u * dx).clamp(x.low, x.high), (a.1 + u * dy).clamp(y.low, y.high)),
     };
-    (from <= to).then(|| (at(from), at(to)))
+    (from < to).then(|| (at(from), at(to)))
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
         let there_and_back = [(5.0, 5.0), (15.0, 5.0), (1e35, 1e35), (5.0, 20.0), (5.0, 8.0)];
         assert_eq!(clipped(&there_and_back, &x, &y), [vec![(5.0, 5.0), (10.0, 5.0)], vec![(5.0, 10.0), (5.0, 8.0)]]);
         assert_eq!(clipped(&[(1.0, 1.0), (2.0, 2.0), (2.0, 3.0)], &x, &y), [vec![(1.0, 1.0), (2.0, 2.0), (2.0, 3.0)]]);
-        assert!(clipped(&[(-5.0, 4.0), (4.0, 14.1)], &x, &y).is_empty()); // passes by the corner
+        assert!(clipped(&[(-5.0, 6.0), (4.0, 16.1)], &x, &y).is_empty()); // passes by the corner
         assert_eq!(clipped(&[(-5.0, 5.0), (15.0, 5.0)], &x, &y), [vec![(0.0, 5.0), (10.0, 5.0)]]);
         assert!(clipped(&[(f64::NAN, 5.0), (1.0, 5.0)], &x, &y).iter().flatten().all(|p| x.holds(p.0)));
     }

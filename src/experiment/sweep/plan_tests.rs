@@ -103,7 +103,7 @@ fn a_copied_sweep_finds_its_files() {
     for name in ["a.json", "b.json", "c.json"] {
         std::fs::write(here.path().join(name), format!("{{\"means\": [[{}.0]]}}", u32::from(name.as_bytes()[0]))).unwrap();
     }
-    let text = "[teacher]\nkind = \"gaussian\"\nfeatures = 1\n[student]\ncomponents = 2\n[sweep.grid]\n\"student.file\" = [\"a.json\", \"b.json\"]\n\
+    let text = "[teacher]\nkind = \"gaussian\"\nfeatures = 1\n[student]\nfile = \"a.json\"\n[sweep.grid]\n\"student.file\" = [\"a.json\", \"b.json\"]\n\
                 [[sweep.cells]]\n\"student.file\" = \"c.json\"\n";
     let hashes = |text: &str, base: &Path| {
         let cells = plan(text, &[], None, "x", base).unwrap().cells;
