@@ -156,8 +156,8 @@ impl Fit {
         self.session.descend(first_step, n_steps, &unit_rates)
     }
 
-    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. Of a side with more
-    /// than [`MOST_STRATA`] components some are drawn by weight, where the device can leave the others out.
+    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. Of a side with too
+    /// many components for that some are drawn by weight, where the device can leave the others out.
     ///
     /// # Errors
     /// The device's.
@@ -187,13 +187,19 @@ impl Fit {
     /// A sentence where a side has so many components that its part of the measures is from some of them.
     pub fn drawn_strata(&self) -> Option<String> {
         let sides = [(Side::Teacher, "teacher"), (Side::Student, "student")];
-        let (name, n) = sides.map(|(side, name)| (name, self.unit.weights(side).len())).into_iter().find(|side| side.1 > MOST_STRATA)?;
+        let (side, name) = sides.into_iter().find(|(side, _)| self.is_drawn(*side))?;
+        let n = self.unit.weights(side).len();
         Some(format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n)))
+    }
+
+    fn is_drawn(&self, side: Side) -> bool {
+        let (n, both) = (self.unit.weights(side).len(), self.unit.n_components() + self.unit.n_teacher_components());
+        n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES
     }
 
     fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {
         let weights = self.unit.weights(side).to_vec();
-        if weights.len() > MOST_STRATA {
+        if self.is_drawn(side) {
             let drawn = drawn_by_weight(&weights, side, self.unit.seed, step);
             if let Some(sums) = self.session.measure_some(side, &drawn, n_samples.div_ceil(FEWER_SAMPLES), step)? {
                 return Ok(Measured { sums, weights: None, n_strata: drawn.len() });
@@ -204,9 +210,11 @@ impl Fit {
     }
 }
 
-/// Components of a side that are all measured. Of more, such as the points of a file that is the teacher, a share or [`SOME_STRATA`]
+/// Components of a side that are all measured, and coordinates of all that they look at beyond a few of them. Of more, such as the points of a file that is the teacher, a share or [`SOME_STRATA`]
 /// are drawn, with fewer samples in each: every sample costs the logits of all components.
 const MOST_STRATA: usize = 4096;
+const FEW_STRATA: usize = 256;
+const MOST_COORDINATES: usize = 1 << 34;
 const SOME_STRATA: usize = 1024;
 const FEWER_SAMPLES: usize = 64;
 
