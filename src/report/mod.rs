@@ -16,6 +16,7 @@ mod layout;
 pub mod learn;
 mod measured;
 pub mod number;
+mod one_gaussian;
 mod paths;
 mod plane;
 mod quantity;
