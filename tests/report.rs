@@ -183,9 +183,18 @@ fn one_gaussian_teacher_has_its_lyapunov_sum_and_predicted_tail() {
     descend(&folder.path, &teacher, &[6.0, -4.0, 0.5, 3.0], 4, 1, 600);
     let html = page(&folder.path);
     assert_harmless(&html);
-    for word in ["Lyapunov sum", "predicted tail", "with ϱ = 1 and c = 0.5"] {
+    for word in ["the Lyapunov sum rose at none of", "times the predicted tail", "with ϱ = 1 and c = 0.5"] {
         assert!(html.contains(word), "{word}");
     }
+}
+
+#[test]
+fn a_lyapunov_sum_that_rises_is_told() {
+    let folder = folder("rises");
+    std::fs::write(folder.path.join("metrics.csv"), "step,reverse_fisher,lyapunov\n0,5,4\n10,1,2\n20,1,3\n30,1,3\n").unwrap();
+    assert!(page(&folder.path).contains("the Lyapunov sum rose at 1 of 3 logged steps, by 50 % at the most"));
+    std::fs::write(folder.path.join("metrics.csv"), "step,reverse_fisher,lyapunov\n0,5,4\n10,1,\n20,1,3\n").unwrap();
+    assert!(!page(&folder.path).contains("logged steps"), "a blank says nothing");
 }
 
 #[test]

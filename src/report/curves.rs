@@ -158,7 +158,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    fn divergence(&self, t: f64) -> f64 {
+    /// L after t steps.
+    pub fn divergence(&self, t: f64) -> f64 {
         self.rank as f64 * self.variance.powi(3) / (32.0 * (self.step_size * t).powi(2))
     }
 

@@ -6,6 +6,7 @@ use super::band::trials;
 use super::bars::Covered;
 use super::interval::Interval;
 use super::number::{plus_minus, short};
+use super::one_gaussian;
 use super::run_folder::Run;
 use crate::metrics::{COVERAGE_RADIUS, smoothed};
 
@@ -102,6 +103,9 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     }
     if run.metrics.column("total_variation").is_some() {
         text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));
+    }
+    for clause in one_gaussian::clauses(run) {
+        text += &format!("; {clause}");
     }
     match run.setting("objective", "noise").and_then(|v| v.as_float().or(v.as_integer().map(|v| v as f64))) {
         Some(noise) if noise > 0.0 => text + ". " + &smoothed(noise) + ".",

@@ -120,6 +120,7 @@ pub const STYLE: &str = "
 .panel { font-weight: 600; margin: 0; break-after: avoid; }
 .sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; }
 .sections.narrow { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+.sections.broad { grid-template-columns: repeat(auto-fill, minmax(min(100%, 28rem), 1fr)); }
 .map th, .map td { border: 0; text-align: center; vertical-align: middle; padding: .22rem .25rem; }
 .map thead th { font-weight: 600; font-size: .85rem; }
 .map th[scope=colgroup] { color: var(--soft); font-weight: 400; }

@@ -17,6 +17,7 @@ pub mod learn;
 pub mod learn_sweep;
 mod measured;
 pub mod number;
+mod one_gaussian;
 mod paths;
 mod plane;
 mod quantity;

@@ -63,8 +63,12 @@ fn page(table: &SweepTable, measured: &Measured, finding: &str) -> Result<String
     } else {
         // Small maps stand side by side.
         let is_small = layout.panels.len() == 1 && layout.columns.as_ref().is_none_or(|side| side.values.len() <= 3);
-        let narrow = if layout.columns.is_none() { " narrow" } else { "" };
-        out.push_str(&if is_small { format!("<div class=\"sections{narrow}\">\n") } else { "<div>\n".into() });
+        let width = match layout.columns.as_ref().map_or(0, |side| side.values.len()) {
+            0 => " narrow",
+            3 => " broad",
+            _ => "",
+        };
+        out.push_str(&if is_small { format!("<div class=\"sections{width}\">\n") } else { "<div>\n".into() });
         quantities.iter().for_each(|numbers| write_maps(&mut out, table, &layout, numbers, &failures));
         out.push_str("</div>\n");
     }
