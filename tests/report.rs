@@ -156,7 +156,8 @@ fn a_run_in_the_plane_shows_paths_coverage_and_losses() {
         "5 teacher components have a student",
         "blind",
         "all 300 steps were made",
-        "step + 1",
+        "step, on a scale of log(1 + step)",
+        "95 % interval of the share",
     ] {
         assert!(html.contains(word), "{word}");
     }
@@ -185,6 +186,44 @@ fn one_gaussian_teacher_has_its_lyapunov_sum_and_predicted_tail() {
     for word in ["Lyapunov sum", "predicted tail", "with ϱ = 1 and c = 0.5"] {
         assert!(html.contains(word), "{word}");
     }
+}
+
+#[test]
+fn a_diverged_run_shows_what_is_sensible_and_says_so() {
+    let folder = folder("diverged");
+    let starts: Vec<f64> = common::scattered(12, 5).iter().map(|v| 9.0 * v).collect();
+    descend(&folder.path, &circle(2), &starts, 6, 1, 10);
+    let before = page(&folder.path);
+    assert!(!before.contains("leave the picture"));
+    // The first mean flies off by a factor of 1000 a step.
+    let (n_steps, k) = (13, 6);
+    let steps: Vec<i64> = (0..n_steps).collect();
+    let row = |t: i64| starts.iter().enumerate().map(move |(i, v)| if i < 2 { v * 1e3f64.powi(t as i32) } else { *v });
+    let means: Vec<f64> = (0..n_steps).flat_map(row).collect();
+    let arrays = [("step", &[n_steps as usize][..], Values::I64(&steps)), ("means", &[n_steps as usize, k, 2][..], Values::F64(&means))];
+    write_npz(&folder.path.join("trajectory.npz"), &arrays).unwrap();
+    let html = page(&folder.path);
+    assert_harmless(&html);
+    let farthest = (starts[0].hypot(starts[1]).log10() + 36.0).floor() as i32;
+    let power: String = farthest.to_string().chars().map(|c| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(c as usize - '0' as usize).unwrap()).collect();
+    assert!(html.contains("1 of the 6 paths leave the picture, as far as") && html.contains(&format!("·10{power} from")), "10{power}");
+    // The axes are those of the starts and the teacher: tens, not powers of ten.
+    let paths = html.split("Paths of the means").nth(1).unwrap().split("</svg>").next().unwrap();
+    assert!(!paths.contains("10³") && paths.contains("10\n"), "{paths}");
+}
+
+#[test]
+fn numbers_not_told_from_zero_are_bounds() {
+    let folder = folder("bounds");
+    let rows = "0,0,5,0.1\n10,1,0.5,0.05\n100,2,0.001,0.002\n200,3,-0.001,0.001\n";
+    std::fs::write(folder.path.join("metrics.csv"), format!("step,seconds,kl_student_teacher,kl_student_teacher_se\n{rows}")).unwrap();
+    let html = page(&folder.path);
+    assert_harmless(&html);
+    assert!(html.contains("A bar with an arrow down: not told from zero at 2 standard errors"));
+    // Told from zero everywhere: no bars, and no words for them.
+    std::fs::write(folder.path.join("metrics.csv"), "step,seconds,kl_student_teacher,kl_student_teacher_se\n0,0,5,0.1\n9,1,1,0.1\n")
+        .unwrap();
+    assert!(!page(&folder.path).contains("arrow down"));
 }
 
 #[test]

@@ -172,7 +172,69 @@ fn one_numeric_axis_is_drawn_as_lines_and_none_as_a_map_of_words() {
     assert_harmless(&html);
     assert_eq!(tile(&html, 0, 2, 0), "<b>0.900</b><small>0.890–0.910</small>");
     assert_eq!(tile(&html, 0, 1, 1), "<b>failed</b><small>see 1 below</small>");
-    assert!(finding.contains("goes from 0.300") && finding.contains("to 0.900"), "{finding}");
+    assert!(finding.contains("lowest with 0.300") && finding.contains("highest with 0.900"), "{finding}");
+}
+
+/// A cell of 2 replicates of one teacher, where this many had all their students at its mean, measured under some noise.
+fn one_teacher(arrived: usize, noise: f64) -> Value {
+    let weights: Vec<[f64; 1]> = (0..2).map(|r| [if r < arrived { 1.0 } else { 0.2 }]).collect();
+    json!({
+        "stop": {"kind": "max-steps"}, "noise": noise, "coverage": [1.0, 1.0], "student_weight_at_teachers": weights,
+        "reverse_fisher": [{"value": 1e-3}, {"value": 1e-3}],
+    })
+}
+
+#[test]
+fn with_one_teacher_the_finding_counts_the_runs_in_which_all_students_arrive() {
+    let folder = folder("one-teacher");
+    let cells = |short: usize| -> Vec<Planted<'static>> {
+        (0..10).map(|i| (vec![i.to_string()], Ok(one_teacher(if i < short { 1 } else { 2 }, 0.0)))).collect()
+    };
+    sweep(&folder.path, CONFIG, &["x"], &cells(0));
+    let (finding, html) = page(&folder.path);
+    assert!(
+        finding.starts_with("In 20 of 20 runs all students end within 0.75σ of the teacher’s one mean (a share of 1.000, 95 % interval"),
+        "{finding}"
+    );
+    assert!(html.contains("Student weight at the teacher") && !html.contains("<h2>Coverage"));
+    sweep(&folder.path, CONFIG, &["x"], &cells(8));
+    let (finding, html) = page(&folder.path);
+    assert_harmless(&html);
+    assert!(
+        finding.contains("In 12 of 20 runs")
+            && finding.contains("They do not at x = 0 in 1 of 2 runs (0.600 of the student weight is there); at x = 1")
+            && finding.ends_with("; and 2 more."),
+        "{finding}"
+    );
+}
+
+#[test]
+fn groups_that_a_sentence_cannot_bear_are_counted() {
+    let folder = folder("groups");
+    let mut cells: Vec<Planted> = Vec::new();
+    for d in 1..=9 {
+        cells.extend(["2", "4", "8"].map(|separation| (vec![d.to_string(), text(separation)], Ok(summary(0.98, 1e-3)))));
+    }
+    sweep(&folder.path, CONFIG, &["teacher.features", "teacher.separation"], &cells);
+    let (finding, _) = page(&folder.path);
+    assert!(finding.contains("with d = 6 ") && !finding.contains("with d = 7 ") && finding.contains("; and 3 more"), "{finding}");
+}
+
+#[test]
+fn noise_that_varies_or_follows_a_schedule_is_told() {
+    let folder = folder("noise");
+    let told = |noises: [f64; 3], config: &str| {
+        let cells: Vec<Planted> = (0..3).map(|i| (vec![i.to_string()], Ok(one_teacher(2, noises[i])))).collect();
+        sweep(&folder.path, config, &["noise"], &cells);
+        page(&folder.path).1
+    };
+    let vary = told([0.0, 1.5, 3.0], CONFIG);
+    assert!(vary.contains("from 0 to 3: across noises they cannot be compared"));
+    assert!(told([2.0; 3], CONFIG).contains("after heat flow of time 2"));
+    let plain = told([0.0; 3], CONFIG);
+    assert!(!plain.contains("heat flow") && !plain.contains("schedule"));
+    let scheduled = format!("{CONFIG}[[sweep.bundles.noise]]\n\"objective.noise\" = {{ from = 9.0, steps = 5 }}\n");
+    assert!(told([0.0; 3], &scheduled).contains("Where noise follows a schedule"));
 }
 
 #[test]
@@ -251,7 +313,7 @@ fn differences_are_those_of_hand_arithmetic() {
     comparison.write(&output).unwrap();
     let html = std::fs::read_to_string(output).unwrap();
     assert_harmless(&html);
-    assert!(html.contains("<td>+4.0</td>") && html.contains("<td>descent.step_size</td><td>0.5</td><td>0.25</td><td>0.5</td>"));
+    assert!(html.contains("<small>+4.0</small>") && html.contains("<td>descent.step_size</td><td>0.5</td><td>0.25</td><td>0.5</td>"));
     assert!(html.contains("b&lt;i&gt;") && !html.contains("<td>descent.steps</td>"));
 }
 
@@ -294,7 +356,9 @@ fn a_sweep_ends_with_its_finding_and_its_page() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(
-        text.starts_with("The share of students") && text.contains("95 % interval") && text.contains("Report:  out/report.html"),
+        text.starts_with("With separation = 4: share of students at the teacher nearest at their start")
+            && text.contains("95 % intervals")
+            && text.contains("Report:  out/report.html"),
         "{text}"
     );
     assert!(std::fs::read_to_string(place.path.join("out/report.html")).unwrap().contains("2 of 2 cells are done"));

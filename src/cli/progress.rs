@@ -30,6 +30,11 @@ pub fn interruption() -> &'static AtomicBool {
     &INTERRUPTED
 }
 
+/// As it was given, for `environment.json`.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
 /// Shows events.
 pub struct Progress {
     quiet: bool,

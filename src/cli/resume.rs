@@ -21,7 +21,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut progress = Progress::new(common);
     let asked = Asked {
         device: common.device,
-        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        command_line: progress::command_line(),
         interrupted: progress::interruption(),
         tell: &mut |event: &Event| progress.show(event),
         report: true,

@@ -11,28 +11,36 @@ use crate::experiment::{presets, reading};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A TOML file, or a name that `mixscore presets` lists.
-    #[arg(value_name = "CONFIG|PRESET")]
-    pub config: String,
+    #[command(flatten)]
+    pub experiment: Experiment,
     /// The run folder; left out: runs/NAME-1, NAME-2, …
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Overrides a key of the config, as descent.steps=50; may be repeated.
+}
+
+/// What is to be run, by `run` as by `sweep`.
+#[derive(clap::Args)]
+pub struct Experiment {
+    /// A TOML file, or a name that `mixscore presets` lists.
+    #[arg(value_name = "CONFIG|PRESET")]
+    pub config: String,
+    /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as teacher.separation=[2,3]; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    let source = source(&arguments.config)?;
-    let config = reading::config_from(&source.text, &arguments.overrides, common.seed)?;
+    let Experiment { config: name, overrides } = &arguments.experiment;
+    let source = source(name)?;
+    let config = reading::config_from(&source.text, overrides, common.seed)?;
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
-        common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", arguments.config));
+        common.say(&format!("this is one run of a sweep; `mixscore sweep {name}` runs all of its cells"));
     }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
     let asked = Asked {
         device: common.device,
-        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        command_line: progress::command_line(),
         interrupted: progress::interruption(),
         tell: &mut |event: &Event| progress.show(event),
         report: true,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::run::source;
+use super::run::{Experiment, source};
 use super::{Common, complain, progress};
 use crate::error::{Error, Result};
+use crate::experiment::sweep::folder::turn;
 use crate::experiment::sweep::plan::plan;
 use crate::experiment::sweep::run::{Asked, Event, Swept, Tally, sweep};
 use crate::experiment::sweep::shard::Shard;
@@ -22,19 +23,15 @@ const PARTS: u64 = 1000;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A TOML file with a [sweep] table, or a name that `mixscore presets` lists as a sweep.
-    #[arg(value_name = "CONFIG|PRESET")]
-    pub config: String,
+    #[command(flatten)]
+    pub experiment: Experiment,
     /// The sweep's folder; left out: runs/NAME. Cells that are done in it are kept and skipped.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Overrides a key of the config, or an axis of the sweep, as teacher.separation=[2,3]; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
     /// Run the I-th of N shares of the cells; left out in a job array: this task's, by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Write a report for every cell, too.
+    /// Write a report for every cell, too, those that are done already among them.
     #[arg(long)]
     pub reports: bool,
     /// Say which cells there are, and run none.
@@ -43,8 +40,9 @@ pub struct Arguments {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    let source = source(&arguments.config)?;
-    let plan = plan(&source.text, &arguments.overrides, common.seed, &source.name, &source.base)?;
+    let Experiment { config, overrides } = &arguments.experiment;
+    let source = source(config)?;
+    let plan = plan(&source.text, overrides, common.seed, &source.name, &source.base)?;
     if arguments.dry_run {
         return list(common, &plan);
     }
@@ -54,13 +52,16 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let asked = Asked {
         device: common.device,
         shard,
-        command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        command_line: progress::command_line(),
         interrupted: progress::interruption(),
         tell: &mut |event: &Event| show.event(event),
         reports: arguments.reports,
     };
     let swept = sweep(&plan, &source.base, &folder, asked)?;
-    let finding = crate::report::write_sweep(&folder)?;
+    let finding = {
+        let _turn = turn(&folder);
+        crate::report::write_sweep(&folder)?
+    };
     conclude(common, &swept, &finding)
 }
 

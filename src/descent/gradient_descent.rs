@@ -20,6 +20,8 @@ pub struct Plan {
     pub until: u64,
     /// Steps between logged ones; the first and the last are always logged.
     pub log_every: u64,
+    /// Log steps 1, 2, 3, 5, 8, … below `log_every`, too: their places on a logarithmic axis are nearly even.
+    pub log_early: bool,
     /// cᵢ in μᵢ ← μᵢ − cᵢ ∂L/∂μᵢ, shape (k).
     pub rates: Vec<f64>,
     /// What `rates` were made from, for messages.
@@ -99,11 +101,21 @@ impl State {
 
 impl Plan {
     fn is_logged(&self, step: u64) -> bool {
-        step == self.steps || step.is_multiple_of(self.log_every)
+        step == self.steps || step.is_multiple_of(self.log_every) || self.early(step) == Some(step)
+    }
+
+    /// The first early step from `step` on.
+    fn early(&self, step: u64) -> Option<u64> {
+        let (mut early, mut next) = (1u64, 2u64);
+        while early < step {
+            (early, next) = (next, early.saturating_add(next));
+        }
+        (self.log_early && early < self.log_every).then_some(early)
     }
 
     fn next_logged(&self, step: u64) -> u64 {
-        (step / self.log_every + 1).saturating_mul(self.log_every).min(self.steps).min(self.until.max(step + 1))
+        let early = self.early(step + 1).unwrap_or(u64::MAX);
+        (step / self.log_every + 1).saturating_mul(self.log_every).min(early).min(self.steps).min(self.until.max(step + 1))
     }
 }
 
@@ -218,10 +230,25 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_step_are_logged() {
-        let plan = Plan { steps: 25, until: u64::MAX, log_every: 10, rates: vec![1.0], step_size: 1.0 };
+        let plan = Plan { steps: 25, until: u64::MAX, log_every: 10, log_early: false, rates: vec![1.0], step_size: 1.0 };
         let logged: Vec<u64> = (0..=25).filter(|s| plan.is_logged(*s)).collect();
         assert_eq!(logged, [0, 10, 20, 25]);
         assert_eq!([0, 9, 10, 20, 24].map(|s| plan.next_logged(s)), [10, 10, 20, 25, 25]);
+    }
+
+    #[test]
+    fn early_steps_are_logged_besides() {
+        let early = |steps, log_every| Plan { steps, until: u64::MAX, log_every, log_early: true, rates: vec![1.0], step_size: 1.0 };
+        let plan = early(50, 20);
+        let logged: Vec<u64> = (0..=50).filter(|s| plan.is_logged(*s)).collect();
+        assert_eq!(logged, [0, 1, 2, 3, 5, 8, 13, 20, 40, 50]);
+        let mut reached = vec![0];
+        while reached.last() != Some(&50) {
+            reached.push(plan.next_logged(reached[reached.len() - 1]));
+        }
+        assert_eq!(reached, logged, "what comes next is what is logged");
+        assert_eq!(early(u64::MAX, u64::MAX).next_logged(u64::MAX - 1), u64::MAX);
+        assert_eq!((0..=4).filter(|s| early(4, 1).is_logged(*s)).count(), 5);
     }
 
     #[test]

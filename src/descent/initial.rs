@@ -31,8 +31,8 @@ pub enum Scheme {
         #[serde(default = "one")]
         scale: f64,
     },
-    /// Uniform directions at the distance radius·R·√d from c: `wide` with scale = radius has the same root-mean-square distance, but
-    /// here every start has exactly that one.
+    /// Uniform directions at the distance radius·R from c: as far out as the teachers themselves, where `wide` is √d times as far. In
+    /// many dimensions every teacher is then nearly as far away as the nearest one.
     Shell {
         #[serde(default = "three_halves")]
         radius: f64,
@@ -158,7 +158,7 @@ impl Draw<'_> {
         match scheme {
             Scheme::Wide { scale } => around(&self.centre, scale * self.radius, rng),
             Scheme::Gaussian { scale } => around(&self.centre, *scale, rng),
-            Scheme::Shell { radius } => self.at_distance(radius * self.radius * (teacher.n_features() as f64).sqrt(), rng),
+            Scheme::Shell { radius } => self.at_distance(radius * self.radius, rng),
             Scheme::TeacherDraws {} => {
                 let j = component_of(teacher.weights(), rng.random());
                 around(teacher.mean(j), teacher.variance().sqrt(), rng)

@@ -56,7 +56,7 @@ fn normal_schemes_have_their_moments() {
     assert_law(&rows.iter().step_by(2).flatten().copied().collect::<Vec<_>>(), [10.0, -5.0, 0.0], [0.25; 3]);
     assert_law(&rows.iter().skip(1).step_by(2).flatten().copied().collect::<Vec<_>>(), [12.0, -5.0, 0.0], [0.25; 3]);
     // Directions on a sphere: a third of the squared radius per coordinate (their fourth moment is below a normal's).
-    assert_law(&law(Scheme::Shell { radius: 1.5 }), centre, [2.25 * r2; 3]);
+    assert_law(&law(Scheme::Shell { radius: 1.5 }), centre, [2.25 * r2 / 3.0; 3]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn geometric_schemes_have_their_shapes() {
     let centre = [11.5, -5.0, 0.0];
     let distance = |mean: &[f64]| squared_distance(mean, &centre).sqrt();
     let shell = law(Scheme::Shell { radius: 1.5 });
-    let expected = 1.5 * teacher().rms_radius() * 3f64.sqrt();
+    let expected = 1.5 * teacher().rms_radius();
     for mean in shell.chunks_exact(3) {
         assert!((distance(mean) - expected).abs() <= 1e-13 * 15.0, "{}", distance(mean)); // a rounding of the centre's size
     }

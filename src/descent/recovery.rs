@@ -107,7 +107,7 @@ mod tests {
         let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
         let mut fit = open(lifetimes[0]).unwrap();
         let mut state = State::start(&mut fit).unwrap();
-        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, rates: vec![0.5; 2], step_size: 0.5 };
+        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rates: vec![0.5; 2], step_size: 0.5 };
         let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
         let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
         (stop, state)

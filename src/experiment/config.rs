@@ -100,6 +100,8 @@ pub struct Checkpoint {
 pub struct Log {
     /// Steps between rows of metrics.csv.
     pub every: u64,
+    /// Rows for steps 1, 2, 3, 5, 8, … below `every`, too, for curves on logarithmic axes. Stop rules do not look at them.
+    pub early: bool,
     /// Per component of each side, for the metrics alone.
     pub samples: usize,
     /// Write trajectory.npz.
@@ -142,7 +144,7 @@ impl Default for Checkpoint {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { every: 10, samples: 1024, trajectory: true }
+        Self { every: 10, early: false, samples: 1024, trajectory: true }
     }
 }
 
@@ -172,7 +174,8 @@ impl Config {
     }
 }
 
-fn absolute(base: &Path, file: &str) -> String {
+/// A path that starts at the root instead of at `base`.
+pub(super) fn absolute(base: &Path, file: &str) -> String {
     let path = base.join(file);
     std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
 }

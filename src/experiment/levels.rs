@@ -79,6 +79,7 @@ impl Levels<'_> {
         };
         let step = descent.step_size * units;
         let rates = self.setting.weights.iter().map(|w| if descent.divide_by_weight { step / w } else { step }).collect();
-        Plan { steps: descent.steps, until: level.end, log_every: self.config.log.every, rates, step_size: descent.step_size }
+        let log = &self.config.log;
+        Plan { steps: descent.steps, until: level.end, log_every: log.every, log_early: log.early, rates, step_size: descent.step_size }
     }
 }

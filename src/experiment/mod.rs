@@ -6,6 +6,7 @@ pub mod levels;
 pub mod limits;
 pub mod nearest;
 pub mod noise;
+pub mod plan;
 pub mod presets;
 pub mod reading;
 pub mod results;

@@ -84,6 +84,9 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
 /// As [`run`].
 pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
     let unborn = Unborn::new(output)?;
+    if let Some(text) = setting.plan(config).sentence(opened.backend.describe().starts_with("cpu")) {
+        (asked.tell)(&Event::Note { text: &text });
+    }
     let mut config = config.with_absolute_paths(base);
     // Written down, so that a resumed run draws the same.
     config.objective.sampler = setting.problem(&config, 0.0).sampler_on(opened.backend.as_ref());

@@ -14,6 +14,7 @@ use crate::mixture::{GaussianMixture, is_same_variance, normalised};
 
 use super::config::Config;
 use super::limits;
+use super::plan::{Plan, available_memory};
 use super::teacher::Teacher;
 
 /// The teacher or teachers, and where the students begin.
@@ -33,9 +34,14 @@ impl Setting {
     /// # Errors
     /// [`Error::BadFile`], [`Error::BadInput`] and [`Error::BadConfig`], all exit 4.
     pub fn of(config: &Config, base: &Path) -> Result<Setting> {
-        if let Teacher::GeneratedEach(generator) = &config.teacher {
+        if let Some(generator) = config.teacher.generator() {
             let (n_teachers, n_features) = generator.size();
-            limits::check_size(config, n_teachers, n_features)?;
+            let each = matches!(config.teacher, Teacher::GeneratedEach(_));
+            if each {
+                limits::check_size(config, n_teachers, n_features)?;
+            }
+            let plan = Plan::of(config, config.student.components.unwrap_or(0), n_teachers, n_features, each);
+            available_memory().map_or(Ok(()), |available| plan.check_memory(available))?;
         }
         let teachers = config.teacher.mixtures(base, config.seed, config.replicates)?;
         let setting = match &config.student.file {
@@ -50,6 +56,11 @@ impl Setting {
     /// The teacher of a replicate.
     pub fn teacher(&self, replicate: usize) -> &GaussianMixture {
         &self.teachers[replicate % self.teachers.len()]
+    }
+
+    /// What a run of it will take.
+    pub fn plan(&self, config: &Config) -> Plan {
+        Plan::of(config, self.n_components(), self.n_teacher_components(), self.n_features(), self.teachers.len() > 1)
     }
 
     /// K.

@@ -106,7 +106,8 @@ impl Keeper for Watch<'_> {
         }
         self.write(state.step, &means, &rows)?;
         (self.tell)(&Event::Logged { rows: &rows });
-        let settled = state.step >= self.config.objective.noise.steps();
+        let regular = state.step.is_multiple_of(self.config.log.every) || state.step == self.config.descent.steps;
+        let settled = regular && state.step >= self.config.objective.noise.steps();
         Ok(if settled { self.decide(state.step, &rows) } else { None })
     }
 

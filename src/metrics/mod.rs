@@ -1,6 +1,7 @@
 //! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
 pub mod annealed;
+pub mod quadrature;
 
 use serde::Serialize;
 

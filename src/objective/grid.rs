@@ -27,6 +27,8 @@ pub struct Grid {
     pub nodes: Vec<f64>,
     /// (n), summing to 1.
     pub weights: Vec<f64>,
+    /// (n): whether the grid of twice the spacing has this node too.
+    pub on_coarse: Vec<bool>,
 }
 
 /// The grid for strata centred at `centres` (C, rank), fine enough for both mixtures, or with at most `cap` nodes.
@@ -61,6 +63,20 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
     Ok(lattice(rank, half as i64))
 }
 
+/// The grid of at most `n_nodes` nodes in its cube.
+///
+/// # Errors
+/// More than three dimensions, or more nodes than memory should hold.
+pub fn grid_of(rank: usize, n_nodes: f64) -> Result<Grid> {
+    if !(1..=3).contains(&rank) || n_nodes > MOST_NODES {
+        return Err(Error::bad_input(
+            format!("a grid of {n_nodes:.0} nodes in {rank} dimensions: it works in 1 to 3, with up to {MOST_NODES:.0}"),
+            "Use --sampler philox",
+        ));
+    }
+    Ok(lattice(rank, half_within(n_nodes, rank).max(LEAST_HALF) as i64))
+}
+
 /// Nodes on each side of the centre of an axis, with at most `cap` nodes in the cube.
 fn half_within(cap: f64, rank: usize) -> f64 {
     // A little more, so that the root of an exact power is not rounded down.
@@ -79,18 +95,20 @@ fn widest(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 
 fn lattice(rank: usize, half: i64) -> Grid {
     let h = REACH / half as f64;
     let side = 2 * half + 1;
-    let (mut nodes, mut weights) = (Vec::new(), Vec::new());
+    let (mut nodes, mut weights, mut on_coarse) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..side.pow(rank as u32) {
-        let z: Vec<f64> = (0..rank as u32).map(|c| (index / side.pow(c) % side - half) as f64 * h).collect();
+        let place = |c: u32| index / side.pow(c) % side - half;
+        let z: Vec<f64> = (0..rank as u32).map(|c| place(c) as f64 * h).collect();
         let square: f64 = z.iter().map(|z| z * z).sum();
         if square <= REACH * REACH {
             nodes.extend(z);
             weights.push((-0.5 * square).exp());
+            on_coarse.push((0..rank as u32).all(|c| place(c) % 2 == 0));
         }
     }
     let total: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= total);
-    Grid { nodes, weights }
+    Grid { nodes, weights, on_coarse }
 }
 
 /// The largest |μ_l − μ_m| over pairs whose responsibilities switch within reach of some centre.

@@ -1,21 +1,22 @@
-//! Final coverage: the student weight that sits at each teacher component, beside that component's own weight.
+//! Weights at the end: the student weight that sits at each teacher component, beside that component's own weight.
 
 use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::run_folder::{Run, Students};
-use crate::metrics;
+use crate::metrics::{self, COVERAGE_RADIUS};
 use crate::mixture::GaussianMixture;
 
 /// Comparisons of a student with a teacher component, times d, above which the chart is left out.
 const MOST_WORK: f64 = 2e9;
 
-/// The student weight within the coverage radius of each teacher component, averaged over replicates, and how many cover all.
+/// Where the students' weight sits at the end.
 pub struct Covered {
-    pub student_weight: Vec<f64>,
+    /// Of each teacher component the student weight within the coverage radius: shape (K) of each replicate, sorted from the least up.
+    pub student_weight: Vec<Vec<f64>>,
+    /// Replicates with a student at each component.
     pub complete: usize,
-    /// Mean over replicates of the share of components covered.
-    pub share: f64,
-    pub n_replicates: usize,
+    /// Of each replicate the share of components that are covered.
+    pub shares: Vec<f64>,
 }
 
 /// Coverage at the end of the run.
@@ -25,16 +26,27 @@ pub fn covered(run: &Run) -> Option<Covered> {
         return None;
     }
     let Students { weights, means, n_replicates, n_features } = students;
-    let mut sum = Covered { student_weight: vec![0.0; teacher.n_components()], complete: 0, share: 0.0, n_replicates: *n_replicates };
-    for (r, replicate) in means.chunks_exact(weights.len() * n_features).enumerate() {
+    let mut covered = Covered { student_weight: vec![Vec::new(); teacher.n_components()], complete: 0, shares: Vec::new() };
+    for (r, replicate) in means.chunks_exact(weights.len() * n_features).take(*n_replicates).enumerate() {
         let coverage = metrics::coverage(&run.teachers[r % run.teachers.len()], replicate, weights);
-        sum.complete += usize::from(coverage.covered == coverage.n_teacher_components);
-        sum.share += coverage.share / *n_replicates as f64;
-        for (total, w) in sum.student_weight.iter_mut().zip(&coverage.student_weight) {
-            *total += w / *n_replicates as f64;
-        }
+        covered.complete += usize::from(coverage.covered == coverage.n_teacher_components);
+        covered.shares.push(coverage.share);
+        covered.student_weight.iter_mut().zip(&coverage.student_weight).for_each(|(all, w)| all.push(*w));
     }
-    Some(sum)
+    covered.student_weight.iter_mut().for_each(|all| all.sort_by(f64::total_cmp));
+    Some(covered)
+}
+
+/// The words under the chart.
+pub fn caption(covered: &Covered) -> String {
+    let over_replicates = match covered.shares.len() {
+        1 => "",
+        _ => ", the mean over replicates; grey: their 5th to 95th percentiles",
+    };
+    format!(
+        "Blue: the student weight within {COVERAGE_RADIUS}σ of each teacher component{over_replicates}. Lines across: the teacher’s weights. \
+         A bar that misses its line is a wrong weight, and no bar a missing mode."
+    )
 }
 
 /// Components that have a bar each; of more none could be told from the next.
@@ -42,15 +54,23 @@ const MOST_BARS: usize = 4096;
 
 /// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all, and for too many.
 pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
-    let heights = covered.student_weight.iter().chain(teacher.weights()).copied();
+    let mean = |all: &Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
+    let quantile = |all: &Vec<f64>, share: f64| all[(share * (all.len() - 1) as f64).round() as usize];
+    let whiskers: Vec<(f64, f64)> = covered.student_weight.iter().map(|all| (quantile(all, 0.05), quantile(all, 0.95))).collect();
+    let heights = covered.student_weight.iter().map(mean).chain(whiskers.iter().map(|w| w.1)).chain(teacher.weights().iter().copied());
     let top = heights.filter(|h| h.is_finite()).fold(0.0, f64::max) * 1.08;
     let x = Axis::counting("teacher component, from 0", teacher.n_components());
     let y = Axis::between("weight", 0.0, top.max(1e-6));
     let mut marks = Vec::new();
-    for (j, weight) in covered.student_weight.iter().enumerate() {
+    for (j, weight) in covered.student_weight.iter().map(mean).enumerate() {
         let j = j as f64;
-        let outline = vec![(j - 0.38, 0.0), (j - 0.38, *weight), (j + 0.38, *weight), (j + 0.38, 0.0)];
+        let outline = vec![(j - 0.38, 0.0), (j - 0.38, weight), (j + 0.38, weight), (j + 0.38, 0.0)];
         marks.push(Mark::Area { outline, ink: Ink::Blue, opacity: 0.75 });
+    }
+    let width = if teacher.n_components() > 15 { 3 } else { 6 };
+    for (j, (low, high)) in whiskers.iter().enumerate().filter(|(_, (low, high))| high > low) {
+        let j = j as f64;
+        marks.push(Mark::Line { points: vec![(j, *low), (j, *high)], ink: Ink::Grey, width, opacity: 1.0 });
     }
     for (j, weight) in teacher.weights().iter().enumerate() {
         let j = j as f64;

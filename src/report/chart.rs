@@ -89,6 +89,11 @@ pub enum Mark {
         at: (f64, f64),
         ink: Ink,
     },
+    /// A bar with an arrow down: what stands there is at most this.
+    Bound {
+        at: (f64, f64),
+        ink: Ink,
+    },
     /// Text to the right of the plotting area at the height of `y`, moved so that labels do not overlap.
     Label {
         y: f64,
@@ -113,6 +118,11 @@ pub fn plotting_size() -> (f64, f64) {
 }
 
 impl Chart {
+    /// True where something in it can only be said to be at most so much.
+    pub fn has_bounds(&self) -> bool {
+        self.marks.iter().any(|mark| matches!(mark, Mark::Bound { .. }))
+    }
+
     /// The chart as an `<svg>` element.
     ///
     /// # Errors
@@ -173,6 +183,11 @@ impl Chart {
                 }
                 Mark::Dot { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().filled()))?,
                 Mark::Cross { at, ink } => chart.plotting_area().draw(&Cross::new(*at, 5 * FINE, ink.colour().stroke_width(9)))?,
+                Mark::Bound { at, ink } => {
+                    let arrow = [(-5, 0), (5, 0), (0, 0), (0, 10), (-3, 7), (0, 10), (3, 7)].map(|(x, y)| (x * FINE, y * FINE));
+                    let arrow = EmptyElement::at(*at) + PathElement::new(arrow.to_vec(), ink.colour().stroke_width(5));
+                    chart.plotting_area().draw(&arrow)?;
+                }
                 Mark::Label { y, text, ink } => labels.push((chart.backend_coord(&(self.x.high, *y)), text, *ink)),
             }
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use super::axis::{Axis, drawable};
-use super::chart::{Chart, Ink, Mark};
-use super::curves::STEP_TITLE;
+use super::axis::Axis;
+use super::chart::{Chart, Ink};
+use super::curves::{add_curve, logarithmic_axis};
 use super::finding::{BLIND, METRICS};
 use super::html::{Figure, HEAD, Page, STYLE, escape, write_table};
 use super::interval::mean_and_error;
@@ -23,10 +23,6 @@ const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::
 const MOST_KEYS: usize = 200;
 const MOST_LETTERS: usize = 120;
 const MOST_LABEL: usize = 13;
-const MOST_ROWS: usize = 300;
-
-/// Half-widths of a band around a single run, in standard errors.
-const BAND: f64 = 2.0;
 
 /// Runs, called A, B, C, … in the order in which they were given.
 pub struct Comparison {
@@ -178,11 +174,10 @@ impl Comparison {
         let title = escape(&format!("mixscore compare: {}", names.join(", ")));
         let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
         let _ = writeln!(out, "<p class=\"finding\">{}</p>\n<p class=\"warning\">{BLIND}</p>", escape(&self.finding()));
-        let (header, rows) = self.table();
-        write_table(&mut out, &("Where the runs ended".into(), header, rows));
+        self.write_metrics(&mut out);
         let _ = writeln!(
             out,
-            "<p class=\"note\">± is one standard error, of replicates that of their mean. Differences are in units of the two runs’ combined \
+            "<p class=\"note\">± is one standard error, of replicates that of their mean. The differences below the values are in units of the two runs’ combined \
              error, the root of the sum of squares, which takes the runs as independent; beyond ± 3 they are hardly chance.</p>"
         );
         self.write_config(&mut out);
@@ -191,6 +186,26 @@ impl Comparison {
         page.write_facts(&mut out);
         out.push_str("</main>\n</body>\n</html>\n");
         Ok(out)
+    }
+
+    /// The table, with the differences under the values, so that five runs are not too wide for paper.
+    fn write_metrics(&self, out: &mut String) {
+        out.push_str("<h2>Where the runs ended</h2>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Metric</th>");
+        for (at, (letter, _)) in self.names().into_iter().enumerate() {
+            let under = if at > 0 { format!("<small>({letter} − A) / error</small>") } else { String::new() };
+            let _ = write!(out, "<th scope=\"col\">{letter}{under}</th>");
+        }
+        out.push_str("<th scope=\"col\">Unit</th></tr></thead>\n<tbody>\n");
+        for line in &self.metrics {
+            let _ = write!(out, "<tr><td>{}</td>", escape(line.name));
+            for (at, value) in line.values.iter().enumerate() {
+                let value = value.map_or("–".into(), |(v, e)| plus_minus(v, e));
+                let under = line.in_errors(at).map_or(String::new(), |n| format!("<small>{}</small>", signed(n)));
+                let _ = write!(out, "<td>{}{under}</td>", escape(&value));
+            }
+            let _ = writeln!(out, "<td>{}</td></tr>", escape(line.unit));
+        }
+        out.push_str("</tbody></table></div>\n");
     }
 
     fn write_config(&self, out: &mut String) {
@@ -220,10 +235,14 @@ impl Comparison {
 
     fn figures(&self) -> Result<Vec<Figure>> {
         let band = "A line is a run, or the median of its replicates; a band is ± 2 standard errors, or the 5th to 95th percentiles of replicates.";
+        let of_shares = "A line is a run, or the mean of its replicates with the 95 % Wilson interval.";
+        let bounds = " A bar with an arrow down: not told from zero, and the bar is the upper end of the band.";
         let mut figures = Vec::new();
         for (name, column, unit) in &METRICS[..6] {
             if let Some(chart) = self.overlay(column, &format!("{} ({unit})", name.replace("KL(", "KL ("))) {
-                figures.push(Figure { title: (*name).into(), svg: chart.svg()?, caption: band.into() });
+                let caption = if *column == "coverage" { of_shares } else { band };
+                let bounds = if chart.has_bounds() { bounds } else { "" };
+                figures.push(Figure { title: (*name).into(), svg: chart.svg()?, caption: format!("{caption}{bounds}") });
             }
         }
         for (run, (letter, name)) in self.runs.iter().zip(self.names()) {
@@ -236,45 +255,19 @@ impl Comparison {
 
     /// One column of all runs on the same axes; shares linearly, anything else logarithmically.
     fn overlay(&self, column: &str, title: &str) -> Option<Chart> {
-        let values = || self.runs.iter().filter_map(|run| run.metrics.column(column)).flatten().flatten().copied();
+        let present = || self.runs.iter().filter(|run| run.metrics.column(column).is_some());
+        present().next()?;
         let is_share = ["total_variation", "coverage"].contains(&column);
-        // Of what is drawn: single replicates may be far from the others.
-        let drawn = self.runs.iter().flat_map(|run| {
-            (0..run.metrics.steps.len()).flat_map(move |t| [0.05, 0.5, 0.95].map(|share| run.metrics.quantile(column, t, share)))
-        });
-        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { Axis::logarithmic(title, drawn.flatten())? };
-        values().next()?;
-        let x = Axis::logarithmic(STEP_TITLE, self.runs.iter().flat_map(|run| run.metrics.steps.iter().map(|t| t + 1.0)))?;
+        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { logarithmic_axis(title, present().map(|run| (run, column)))? };
+        let ends = self.runs.iter().filter_map(|run| Some((run.metrics.steps.first()?, run.metrics.steps.last()?)));
+        let (first, last) = ends.fold((f64::INFINITY, 0.0f64), |(low, high), (first, last)| (low.min(*first), high.max(*last)));
+        let x = Axis::steps(first, last)?;
         let mut chart = Chart { description: "A metric of several runs against the step".into(), x, y, marks: Vec::new() };
         for ((run, (letter, name)), ink) in self.runs.iter().zip(self.names()).zip(INKS) {
-            add_run(&mut chart, run, column, ink, &clipped(&format!("{letter} {name}"), MOST_LABEL));
+            add_curve(&mut chart, run, column, ink, &clipped(&format!("{letter} {name}"), MOST_LABEL), 0);
         }
         Some(chart)
     }
-}
-
-fn add_run(chart: &mut Chart, run: &Run, column: &str, ink: Ink, label: &str) {
-    let metrics = &run.metrics;
-    let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
-    let stride = metrics.steps.len().div_ceil(MOST_ROWS).max(1);
-    let rows: Vec<usize> = (0..metrics.steps.len()).filter(|t| t % stride == 0 || t + 1 == metrics.steps.len() || *t < 20).collect();
-    let edge = |t: usize, side: f64| match metrics.n_replicates {
-        1 => Some(metrics.quantile(column, t, 0.5)? + side * BAND * metrics.quantile(&format!("{column}_se"), t, 0.5)?),
-        _ => metrics.quantile(column, t, 0.5 + 0.45 * side),
-    };
-    let along = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<(f64, f64)> {
-        rows.iter().filter_map(|t| Some((metrics.steps[*t] + 1.0, value(*t).filter(|v| drawable(*v))?))).collect()
-    };
-    let median = |t: usize| metrics.quantile(column, t, 0.5).filter(|v| !is_logarithmic || *v > 0.0);
-    let mut outline = along(&|t| edge(t, 1.0).map(|v| v.clamp(low, high)));
-    outline.extend(along(&|t| edge(t, -1.0).map(|v| v.clamp(low, high))).into_iter().rev());
-    let points = along(&median);
-    // One that ends at zero or below is named at the foot.
-    if let Some((_, end)) = along(&|t| metrics.quantile(column, t, 0.5)).last() {
-        chart.marks.push(Mark::Label { y: end.clamp(low, high), text: label.into(), ink });
-    }
-    chart.marks.push(Mark::Area { outline, ink, opacity: 0.15 });
-    chart.marks.push(Mark::Line { points, ink, width: 4, opacity: 1.0 });
 }
 
 /// "+2.1", "−13".

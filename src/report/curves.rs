@@ -1,13 +1,11 @@
 //! Metrics against steps: the divergences with their predicted tail, KL, total variation and coverage, the Lyapunov sum.
 
 use super::axis::{Axis, drawable};
+use super::band::band;
 use super::chart::{Chart, Ink, Mark};
+use super::interval::Interval;
 use super::run_folder::{Run, Students};
-use super::table::Table;
 use crate::mixture::squared_distance;
-
-/// Steps are drawn from 1 on, so that the start has a place on a logarithmic axis.
-pub const STEP_TITLE: &str = "step + 1";
 
 /// Rows that are drawn, evenly on the logarithmic axis.
 const MOST_ROWS: usize = 300;
@@ -15,11 +13,8 @@ const MOST_ROWS: usize = 300;
 /// Replicates that are drawn one by one.
 const MOST_THIN_LINES: usize = 24;
 
-/// Half-widths of a band around a single run, in standard errors.
-const BAND: f64 = 2.0;
-
-/// How far below the lowest upper edge of a band a logarithmic axis reaches.
-const BELOW_THE_BAND: f64 = 30.0;
+/// Bars of what is not told from zero, along one curve.
+const MOST_BOUNDS: usize = 16;
 
 /// Rows are shown as points where there are no more of them.
 const MOST_POINTS: usize = 40;
@@ -30,10 +25,9 @@ type Curve = (&'static str, &'static str, Ink);
 /// Both Fisher divergences, with the predicted tail where it applies.
 pub fn divergences(run: &Run) -> Option<Chart> {
     let curves = [("reverse_fisher", "reverse", Ink::Blue), ("forward_fisher", "forward", Ink::Vermillion)];
-    let mut chart =
-        logarithmic(&run.metrics, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
+    let mut chart = logarithmic(run, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
-        add_tail(&mut chart, &run.metrics, |t| tail.divergence(t));
+        add_tail(&mut chart, run, |t| tail.divergence(t));
     }
     Some(chart)
 }
@@ -41,89 +35,102 @@ pub fn divergences(run: &Run) -> Option<Chart> {
 /// Both Kullback–Leibler divergences.
 pub fn kl(run: &Run) -> Option<Chart> {
     let curves = [("kl_student_teacher", "KL(p‖q)", Ink::Blue), ("kl_teacher_student", "KL(q‖p)", Ink::Vermillion)];
-    logarithmic(&run.metrics, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
+    logarithmic(run, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
 }
 
 /// Total variation and coverage, both between 0 and 1.
 pub fn shares(run: &Run) -> Option<Chart> {
     let curves = [("total_variation", "total variation", Ink::Blue), ("coverage", "coverage", Ink::Green)];
     let y = Axis::between("share, 0 to 1", -0.03, 1.05);
-    chart(&run.metrics, &curves, y, "Total variation and coverage against the step")
+    chart(run, &curves, y, "Total variation and coverage against the step")
 }
 
 /// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail where it applies.
 pub fn lyapunov(run: &Run) -> Option<Chart> {
     let curves = [("lyapunov", "", Ink::Blue)];
-    let mut chart = logarithmic(&run.metrics, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
+    let mut chart = logarithmic(run, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
-        add_tail(&mut chart, &run.metrics, |t| tail.lyapunov(t));
+        add_tail(&mut chart, run, |t| tail.lyapunov(t));
     }
     Some(chart)
 }
 
-/// A logarithmic chart reaches down to the smallest upper edge of a band, or a little below: what lies deeper is noise around zero.
-fn logarithmic(metrics: &Table, curves: &[Curve], title: &str, description: &str) -> Option<Chart> {
-    let positive = |v: &f64| *v > 0.0 && drawable(*v);
-    let values: Vec<f64> = curves.iter().filter_map(|c| metrics.column(c.0)).flatten().flatten().copied().filter(positive).collect();
-    let edges = curves.iter().flat_map(|c| (0..metrics.steps.len()).filter_map(|t| edge(metrics, c.0, t, 1.0)));
-    let floor = edges.filter(positive).fold(f64::INFINITY, f64::min) / BELOW_THE_BAND;
-    let y = Axis::logarithmic(title, values.into_iter().filter(|v| !(*v < floor)))?;
-    chart(metrics, curves, y, description)
+fn logarithmic(run: &Run, curves: &[Curve], title: &str, description: &str) -> Option<Chart> {
+    let y = logarithmic_axis(title, curves.iter().map(|curve| (run, curve.0)))?;
+    chart(run, curves, y, description)
 }
 
-fn chart(metrics: &Table, curves: &[Curve], y: Axis, description: &str) -> Option<Chart> {
-    let rows = rows(&metrics.steps);
-    let last = *metrics.steps.last()? + 1.0;
-    let x = Axis::logarithmic(STEP_TITLE, [metrics.steps.first()? + 1.0, last])?;
-    let present: Vec<&Curve> = curves.iter().filter(|c| metrics.column(c.0).is_some()).collect();
+/// An axis that holds the numbers that are told from zero, and the upper ends of those that are not.
+pub fn logarithmic_axis<'a>(title: &str, columns: impl Iterator<Item = (&'a Run, &'a str)>) -> Option<Axis> {
+    let bands = columns.flat_map(|(run, name)| (0..run.metrics.steps.len()).filter_map(move |t| band(run, name, t)));
+    Axis::logarithmic(title, bands.flat_map(|b| if is_bound(&b) { [b.high; 2] } else { [b.value, b.high] }))
+}
+
+/// True where a band reaches zero or below: a logarithmic axis can show its upper end only.
+fn is_bound(band: &Interval) -> bool {
+    !(band.low > 0.0)
+}
+
+fn chart(run: &Run, curves: &[Curve], y: Axis, description: &str) -> Option<Chart> {
+    let steps = &run.metrics.steps;
+    let x = Axis::steps(*steps.first()?, *steps.last()?)?;
+    let present: Vec<&Curve> = curves.iter().filter(|c| run.metrics.column(c.0).is_some()).collect();
     let mut chart = Chart { description: description.into(), x, y, marks: Vec::new() };
     for (name, label, ink) in present.iter().copied() {
-        add_curve(&mut chart, metrics, &rows, name, *ink);
-        let end = rows.iter().rev().find_map(|t| metrics.quantile(name, *t, 0.5).filter(|v| drawable(*v)));
-        if let Some(end) = end.filter(|_| !label.is_empty()) {
-            let y = end.clamp(chart.y.low, chart.y.high);
-            chart.marks.push(Mark::Label { y, text: (*label).into(), ink: *ink });
-        }
+        add_curve(&mut chart, run, name, *ink, label, MOST_THIN_LINES);
     }
     (!present.is_empty()).then_some(chart)
 }
 
-/// The upper (`side` 1) or lower (−1) edge of a metric's band at row t.
-fn edge(metrics: &Table, name: &str, t: usize, side: f64) -> Option<f64> {
-    match metrics.n_replicates {
-        1 => Some(metrics.quantile(name, t, 0.5)? + side * BAND * metrics.quantile(&format!("{name}_se"), t, 0.5)?),
-        _ => metrics.quantile(name, t, 0.5 + 0.45 * side),
-    }
-}
-
-fn add_curve(chart: &mut Chart, metrics: &Table, rows: &[usize], name: &str, ink: Ink) {
-    let x = |t: usize| metrics.steps[t] + 1.0;
-    let (low, high) = (chart.y.low, chart.y.high);
-    let shown = |v: f64| drawable(v) && (!chart.y.is_logarithmic() || v >= low);
-    let band = |side: f64| -> Vec<(f64, f64)> {
-        rows.iter().filter_map(|t| Some((x(*t), edge(metrics, name, *t, side).filter(|v| drawable(*v))?.clamp(low, high)))).collect()
-    };
-    let mut outline = band(1.0);
-    outline.extend(band(-1.0).into_iter().rev());
-    // A line breaks where its value cannot be shown.
-    let pieces = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<Vec<(f64, f64)>> {
-        let points: Vec<Option<(f64, f64)>> = rows.iter().map(|t| Some((x(*t), value(*t).filter(|v| shown(*v))?))).collect();
-        points.split(Option::is_none).map(|piece| piece.iter().copied().flatten().collect()).filter(|p: &Vec<_>| !p.is_empty()).collect()
-    };
-    let median = pieces(&|t| metrics.quantile(name, t, 0.5));
-    chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
-    if metrics.n_replicates > 1 {
-        for replicate in metrics.column(name).unwrap_or_default().iter().take(MOST_THIN_LINES) {
-            let thin = pieces(&|t| Some(replicate[t]));
-            chart.marks.extend(thin.into_iter().map(|points| Mark::Line { points, ink, width: 1, opacity: 0.35 }));
-        }
-    }
+/// A metric with its band, its label, and at most `thin` of its replicates one by one. On a logarithmic axis line and band break where
+/// they cannot be told from zero, and bars with an arrow down stand for them.
+pub fn add_curve(chart: &mut Chart, run: &Run, name: &str, ink: Ink, label: &str, thin: usize) {
+    let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
+    let rows = rows(&run.metrics.steps);
+    let bands: Vec<(f64, usize, Option<Interval>)> = rows.iter().map(|t| (run.metrics.steps[*t], *t, band(run, name, *t))).collect();
+    let shown = |b: &Interval| drawable(b.value) && drawable(b.high) && !(is_logarithmic && is_bound(b));
     let few = rows.len() <= MOST_POINTS;
-    for points in median {
+    for piece in bands.split(|(_, _, b)| !b.as_ref().is_some_and(shown)).filter(|piece| !piece.is_empty()) {
+        let edge = |of: &dyn Fn(&Interval) -> f64| -> Vec<(f64, f64)> {
+            piece.iter().filter_map(|(x, _, b)| Some((*x, of(b.as_ref()?).clamp(low, high)))).collect()
+        };
+        let mut outline = edge(&|b| b.high);
+        outline.extend(edge(&|b| b.low).into_iter().rev());
+        chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
+        for replicate in run.metrics.column(name).unwrap_or_default().iter().take(if run.metrics.n_replicates > 1 { thin } else { 0 }) {
+            let points: Vec<Option<(f64, f64)>> =
+                piece.iter().map(|(x, t, _)| Some((*x, replicate[*t])).filter(|p| chart.y.holds(p.1))).collect();
+            let lines = points.split(Option::is_none).map(|line| line.iter().copied().flatten().collect());
+            chart.marks.extend(lines.map(|points| Mark::Line { points, ink, width: 1, opacity: 0.35 }));
+        }
+        let points = edge(&|b| b.value);
         if few || points.len() == 1 {
             chart.marks.push(Mark::Dots { points: points.clone(), ink });
         }
         chart.marks.push(Mark::Line { points, ink, width: 4, opacity: 1.0 });
+    }
+    if is_logarithmic {
+        add_bounds(chart, &bands, ink);
+    }
+    let end = bands.iter().rev().find_map(|(_, _, b)| b.as_ref().map(|b| if shown(b) { b.value } else { b.high }).filter(|v| drawable(*v)));
+    if let Some(end) = end.filter(|_| !label.is_empty()) {
+        chart.marks.push(Mark::Label { y: end.clamp(low, high), text: label.into(), ink });
+    }
+}
+
+/// The upper ends of what is not told from zero, so far apart that they do not run into each other.
+fn add_bounds(chart: &mut Chart, bands: &[(f64, usize, Option<Interval>)], ink: Ink) {
+    let (first, last) = (chart.x.low.ln_1p(), chart.x.high.ln_1p());
+    let mut taken = f64::NEG_INFINITY;
+    for (x, _, b) in bands {
+        let place = x.ln_1p();
+        match b.filter(|b| is_bound(b) && chart.y.holds(b.high)) {
+            Some(b) if place - taken >= (last - first) / MOST_BOUNDS as f64 => {
+                chart.marks.push(Mark::Bound { at: (*x, b.high), ink });
+                taken = place;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -201,11 +208,11 @@ fn spread_rank(students: &Students) -> usize {
     (k - 1).min(d)
 }
 
-fn add_tail(chart: &mut Chart, metrics: &Table, predicted: impl Fn(f64) -> f64) {
-    let Some(last) = metrics.steps.last().copied().filter(|t| *t >= 1.0) else { return };
+fn add_tail(chart: &mut Chart, run: &Run, predicted: impl Fn(f64) -> f64) {
+    let Some(last) = run.metrics.steps.last().copied().filter(|t| *t >= 1.0) else { return };
     let points: Vec<(f64, f64)> = (0..=100)
         .map(|i| last.powf(f64::from(i) / 100.0))
-        .map(|t| (t + 1.0, predicted(t)))
+        .map(|t| (t, predicted(t)))
         .filter(|(x, y)| chart.x.holds(*x) && chart.y.holds(*y))
         .collect();
     if let Some((_, y)) = points.last().copied().filter(|_| points.len() > 1) {

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::band::trials;
 use super::bars::Covered;
+use super::interval::Interval;
 use super::number::{plus_minus, short};
 use super::run_folder::Run;
 use crate::metrics::{COVERAGE_RADIUS, smoothed};
@@ -28,16 +30,22 @@ pub const METRICS: [(&str, &str, &str); 11] = [
 
 /// A line of the table.
 pub struct Row {
-    pub name: &'static str,
+    pub name: String,
     pub unit: &'static str,
     pub first: String,
     pub last: String,
 }
 
-/// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile.
+/// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile; of shares the mean and its interval.
 pub fn table(run: &Run) -> Vec<Row> {
     let present = METRICS.iter().filter(|(_, column, _)| run.metrics.column(column).is_some());
-    present.map(|(name, column, unit)| Row { name, unit, first: at_start(run, column), last: at_end(run, column) }).collect()
+    let named = |name: &str, column: &str| match trials(run, column).filter(|n| n * run.metrics.n_replicates > 1) {
+        Some(_) => format!("{name} (95 % Wilson interval)"),
+        None => name.into(),
+    };
+    present
+        .map(|(name, column, unit)| Row { name: named(name, column), unit, first: at_start(run, column), last: at_end(run, column) })
+        .collect()
 }
 
 fn at_start(run: &Run, column: &str) -> String {
@@ -57,11 +65,22 @@ fn at_end(run: &Run, column: &str) -> String {
 fn cell(run: &Run, column: &str, row: Option<usize>) -> String {
     let Some(t) = row else { return "–".into() };
     let quantile = |share| run.metrics.quantile(column, t, share).unwrap_or(f64::NAN);
+    if let Some(share) = share_at(run, column, t) {
+        return share;
+    }
     if run.metrics.n_replicates == 1 {
         let error = run.metrics.quantile(&format!("{column}_se"), t, 0.5).unwrap_or(0.0);
         return plus_minus(quantile(0.5), error);
     }
     format!("{} ({} to {})", short(quantile(0.5)), short(quantile(0.05)), short(quantile(0.95)))
+}
+
+/// A share of things that are or are not so, with its 95 % Wilson interval.
+fn share_at(run: &Run, column: &str, t: usize) -> Option<String> {
+    let shares: Vec<f64> = run.metrics.column(column)?.iter().map(|r| r[t]).filter(|v| v.is_finite()).collect();
+    let trials = trials(run, column).filter(|n| n * shares.len() > 1)?;
+    let i = Interval::of_shares(&shares, trials)?;
+    Some(format!("{} ({} to {})", short(i.value), short(i.low), short(i.high)))
 }
 
 /// The finding, from the log alone.
@@ -75,16 +94,7 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
         text += &format!(" (medians of {} replicates, with their 5th to 95th percentiles)", run.metrics.n_replicates);
     }
     if let Some(covered) = covered {
-        let n = covered.student_weight.len();
-        text += "; ";
-        text += &match covered.n_replicates {
-            1 => format!("{:.0} of {n} teacher components have a student within {COVERAGE_RADIUS}σ", covered.share * n as f64),
-            r => format!(
-                "{} of {r} replicates have a student within {COVERAGE_RADIUS}σ of {}",
-                covered.complete,
-                if n == 1 { "the teacher’s mean".into() } else { format!("each of the {n} teacher components") }
-            ),
-        };
+        text += &format!("; {}", coverage(covered));
     }
     if let Some((share, low, high)) = at_nearest(&run.summary) {
         let interval = format!("{} (95 % interval {} to {})", short(share), short(low), short(high));
@@ -96,6 +106,36 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     match run.setting("objective", "noise").and_then(|v| v.as_float().or(v.as_integer().map(|v| v as f64))) {
         Some(noise) if noise > 0.0 => text + ". " + &smoothed(noise) + ".",
         _ => text + ".",
+    }
+}
+
+/// How many teacher components have a student, or how many replicates one at each, with the interval of the share.
+fn coverage(covered: &Covered) -> String {
+    let (n, r) = (covered.student_weight.len(), covered.shares.len());
+    let interval = |shares: &[f64], trials: usize, of: &str| {
+        let interval = Interval::of_shares(shares, trials).filter(|_| shares.len() * trials > 1);
+        interval.map_or(String::new(), |i| format!(" (95 % interval of {of} {} to {})", short(i.low), short(i.high)))
+    };
+    match (r, n) {
+        (1, 1) if covered.complete == 1 => format!("a student is within {COVERAGE_RADIUS}σ of the teacher’s mean"),
+        (1, 1) => format!("no student is within {COVERAGE_RADIUS}σ of the teacher’s mean"),
+        (1, _) => {
+            let covered_share = covered.shares[0];
+            format!(
+                "{:.0} of {n} teacher components have a student within {COVERAGE_RADIUS}σ{}",
+                covered_share * n as f64,
+                interval(&covered.shares, n, "the share")
+            )
+        }
+        _ => {
+            let complete = covered.complete as f64 / r as f64;
+            format!(
+                "{} of {r} replicates have a student within {COVERAGE_RADIUS}σ of {}{}",
+                covered.complete,
+                if n == 1 { "the teacher’s mean".into() } else { format!("each of the {n} teacher components") },
+                interval(&[complete], r, "the share")
+            )
+        }
     }
 }
 

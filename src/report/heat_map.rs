@@ -41,10 +41,11 @@ pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, hi
 }
 
 fn write_map(out: &mut String, layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) {
-    out.push_str("<div class=\"wide\"><table class=\"map\">");
+    out.push_str("<div class=\"wide\">");
     if !panel.name.is_empty() {
-        let _ = write!(out, "<caption>{}</caption>", escape(&panel.name));
+        let _ = write!(out, "<p class=\"panel\">{}</p>", escape(&panel.name));
     }
+    out.push_str("<table class=\"map\">");
     let corner = layout.rows.as_ref().map_or("", |side| side.name.as_str());
     out.push_str("<thead>");
     if let Some(columns) = &layout.columns {
@@ -76,14 +77,9 @@ fn write_tile(out: &mut String, tile: &Tile) {
     let _ = match tile {
         Tile::Value { shade, text, ends } => {
             let ground = colour(*shade);
-            write!(
-                out,
-                "<td style=\"background:{};color:{}\"><b>{}</b><small>{}</small></td>",
-                hex(ground),
-                hex(ink_on(ground)),
-                escape(text),
-                escape(ends)
-            )
+            let ends = if ends.is_empty() { String::new() } else { format!("<small>{}</small>", escape(ends)) };
+            let (ground, ink) = (hex(ground), hex(ink_on(ground)));
+            write!(out, "<td style=\"background:{ground};color:{ink}\"><b>{}</b>{ends}</td>", escape(text))
         }
         Tile::Failed(number) => write!(out, "<td class=\"failed\"><b>failed</b><small>see {number} below</small></td>"),
         Tile::Missing => write!(out, "<td class=\"missing\"><b>missing</b><small>not run</small></td>"),
@@ -121,7 +117,9 @@ pub const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }
-.map caption { text-align: left; font-weight: 600; padding: 0 0 .2rem; }
+.panel { font-weight: 600; margin: 0; break-after: avoid; }
+.sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; }
+.sections.narrow { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .map th, .map td { border: 0; text-align: center; vertical-align: middle; padding: .22rem .25rem; }
 .map thead th { font-weight: 600; font-size: .85rem; }
 .map th[scope=colgroup] { color: var(--soft); font-weight: 400; }
@@ -129,7 +127,7 @@ pub const STYLE: &str = "
 .map tbody td { min-width: 5.1rem; line-height: 1.25; border-radius: 2px; }
 .map b, .map small { display: block; }
 .map b { font-size: .92rem; font-weight: 600; }
-.map small { font-size: .72rem; white-space: nowrap; }
+.map small { font-size: .72rem; white-space: nowrap; color: inherit; }
 .map .failed { outline: 2px solid #d55e00; outline-offset: -2px; }
 .map .missing { color: var(--soft); background: repeating-linear-gradient(45deg, transparent 0 5px, var(--line) 5px 6px); }
 .scale { display: flex; align-items: center; gap: .6rem; font-size: .85rem; color: var(--soft); }
@@ -138,7 +136,8 @@ pub const STYLE: &str = "
 details { margin: 1.5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .cells { font-size: .85rem; } .cells th, .cells td { padding-right: 1rem; }
 @media (max-width: 30rem) { .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
-@media print { .map { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 4rem; } }
+@media print { .map, .maps .wide { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 3.6rem; padding: .12rem .1rem; }
+  .map b { font-size: 8.5pt; } .map small { font-size: 6.5pt; } .map thead th, .map th[scope=row] { font-size: 8pt; } .maps { gap: .6rem 1.2rem; } }
 ";
 
 #[cfg(test)]

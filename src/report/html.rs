@@ -35,6 +35,9 @@ pub type Table = (String, Vec<String>, Vec<Vec<String>>);
 /// A table of more rows is folded.
 const MOST_OPEN_ROWS: usize = 24;
 
+/// A fact of more letters has a row of its own, after the others.
+const MOST_SHORT: usize = 44;
+
 /// Everything that the page says, in order, as plain text.
 #[derive(Default)]
 pub struct Page {
@@ -91,8 +94,12 @@ impl Page {
             return;
         }
         out.push_str("<h2>What was run</h2>\n<dl>\n");
-        for (name, value) in &self.facts {
+        let is_long = |fact: &&(String, String)| fact.1.chars().count() > MOST_SHORT;
+        for (name, value) in self.facts.iter().filter(|fact| !is_long(fact)) {
             let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+        }
+        for (name, value) in self.facts.iter().filter(is_long) {
+            let _ = writeln!(out, "<div class=\"long\"><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
         }
         out.push_str("</dl>\n");
     }
@@ -156,9 +163,11 @@ svg.chart { display: block; width: 100%; height: auto; max-width: 32rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td:first-child { min-width: 8rem; }
+td small, th small { display: block; color: var(--soft); font-weight: 400; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: .3rem 2rem; margin: 0; }
 dl div { display: grid; grid-template-columns: 9rem 1fr; gap: .6rem; min-width: 0; }
-dt { color: var(--soft); }
+dl .long { grid-column: 1 / -1; }
+dt { color: var(--soft); overflow-wrap: anywhere; }
 dd { margin: 0; min-width: 0; }
 pre { background: var(--wash); padding: .8rem 1rem; font-size: .82rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 34rem) {
@@ -172,5 +181,7 @@ pre { background: var(--wash); padding: .8rem 1rem; font-size: .82rem; white-spa
   figure, tr, dl div { break-inside: avoid; }
   h2 { break-after: avoid; }
   .figures { grid-template-columns: 1fr 1fr; }
+  svg.chart { max-width: 19rem; } figcaption { font-size: 8.5pt; }
+  .wide { overflow: visible; } table { font-size: 8.5pt; } th, td { padding-right: .7rem; }
 }
 ";

@@ -171,7 +171,7 @@ mod tests {
         for (_, values) in axes {
             rows = rows.iter().flat_map(|head| values.iter().map(move |v| [&head[..], &[v.to_string()]].concat())).collect();
         }
-        let cell = |values| Cell { hash: "0".repeat(16), values, state: CellState::Missing, summary: serde_json::Value::Null };
+        let cell = |values| Cell { hash: "0".repeat(16), values, state: CellState::Missing };
         let axis =
             |(key, values): &(&str, &[&str])| Axis { key: key.to_string(), values: values.iter().map(ToString::to_string).collect() };
         SweepTable {

@@ -1,6 +1,7 @@
 //! Reports: a run folder as one self-contained HTML page with its finding, its charts and its numbers.
 
 mod axis;
+mod band;
 mod bars;
 mod chart;
 pub mod compare;
@@ -14,6 +15,7 @@ mod interval;
 mod layout;
 pub mod learn;
 pub mod learn_sweep;
+mod measured;
 pub mod number;
 mod paths;
 mod plane;
@@ -22,13 +24,13 @@ mod run_folder;
 mod sweep;
 mod sweep_finding;
 mod table;
+mod view;
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::metrics::COVERAGE_RADIUS;
 use crate::mixture::files::write_atomically;
 use bars::Covered;
 use chart::Chart;
@@ -55,7 +57,7 @@ fn page(run: &Run) -> Result<Page> {
     } else {
         ("At the start", "At the end")
     };
-    let rows = finding::table(run).into_iter().map(|r| vec![r.name.into(), r.first, r.last, r.unit.into()]).collect();
+    let rows = finding::table(run).into_iter().map(|r| vec![r.name, r.first, r.last, r.unit.into()]).collect();
     Ok(Page {
         title: format!("mixscore run {}", run.name),
         finding: finding::sentence(run, covered.as_ref()),
@@ -74,36 +76,33 @@ fn figure(title: &'static str, chart: Option<Chart>, caption: impl Into<String>)
 }
 
 fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
-    let band = match run.metrics.n_replicates {
-        1 => "Bands: ± 2 standard errors.".to_string(),
-        r => format!("Thick lines: medians of {r} replicates; bands: their 5th to 95th percentiles; thin lines: single replicates."),
-    };
+    let band = band::words(run);
+    let bounded =
+        |chart: &Option<Chart>| format!("{band}{}", chart.as_ref().filter(|c| c.has_bounds()).map_or("", |_| band::bound_words(run)));
     let tail = curves::tail(run);
     let prediction = |law: &str| match &tail {
         Some(t) => format!(" Dashed: the predicted tail {law}, with ϱ = {} and c = {}.", t.rank, number::short(t.step_size)),
         None => String::new(),
     };
     let (paths, path_caption) = paths::paths(run).unzip();
-    let coverage = run.teacher.as_ref().zip(covered).and_then(|(teacher, covered)| bars::chart(teacher, covered));
-    let mean = if run.metrics.n_replicates > 1 { ", averaged over replicates" } else { "" };
+    let weights = run.teacher.as_ref().zip(covered).and_then(|(teacher, covered)| bars::chart(teacher, covered));
+    let (divergences, kl, lyapunov) = (curves::divergences(run), curves::kl(run), curves::lyapunov(run));
+    let of_shares = match run.metrics.n_replicates {
+        1 => "",
+        _ => " Coverage: the mean over replicates, its band the 95 % Wilson interval.",
+    };
+    let [of_divergences, of_kl, of_lyapunov] = [&divergences, &kl, &lyapunov].map(bounded);
     let figures = [
-        figure("Fisher divergences", curves::divergences(run), format!("{band}{}", prediction("ϱσ⁶/(32c²t²)")))?,
+        figure("Fisher divergences", divergences, format!("{of_divergences}{}", prediction("ϱσ⁶/(32c²t²)")))?,
         figure("Paths of the means", paths, path_caption.unwrap_or_default())?,
-        figure("Total variation and coverage", curves::shares(run), band.clone())?,
-        figure(
-            "Final coverage",
-            coverage,
-            format!(
-                "Blue: the student weight within {COVERAGE_RADIUS}σ of each teacher component{mean}. Lines across: the teacher’s weights. \
-                 A bar that misses its line is a wrong weight, and no bar a missing mode."
-            ),
-        )?,
-        figure("Kullback–Leibler divergences", curves::kl(run), format!("p: student, q: teacher. {band}"))?,
+        figure("Total variation and coverage", curves::shares(run), format!("{band}{of_shares}"))?,
+        figure("Weights at the end", weights, covered.map_or(String::new(), bars::caption))?,
+        figure("Kullback–Leibler divergences", kl, format!("p: student, q: teacher. {of_kl}"))?,
         figure(
             "Lyapunov sum",
-            curves::lyapunov(run),
+            lyapunov,
             format!(
-                "The sum of squared distances from the teacher’s one mean, weighted by wᵢ where steps are divided by weights; it should fall at every step. {band}{}",
+                "The sum of squared distances from the teacher’s one mean, weighted by wᵢ where steps are divided by weights; it should fall at every step. {of_lyapunov}{}",
                 prediction("ϱσ⁶/(4ct)")
             ),
         )?,

@@ -21,7 +21,8 @@ pub fn short(v: f64) -> String {
 
 /// The value and its standard error, which no line break parts, with two digits of the error; the value alone where the error is zero or unknown.
 pub fn plus_minus(value: f64, error: f64) -> String {
-    if !(error > 0.0 && error.is_finite() && value.is_finite()) {
+    // Beyond twelve digits the error is that of the arithmetic.
+    if !(error > 0.0 && error.is_finite() && value.is_finite() && error > 1e-12 * value.abs()) {
         return short(value);
     }
     let digits = if value == 0.0 { 2 } else { ((value.abs() / error).log10().floor() as i32 + 2).clamp(1, 12) };
@@ -29,10 +30,15 @@ pub fn plus_minus(value: f64, error: f64) -> String {
         let exponent = if value == 0.0 { error.log10().floor() } else { value.abs().log10().floor() } as i32;
         let scale = 10f64.powi(exponent);
         let places = (digits - 1).max(0) as usize;
-        return format!("({:.places$}\u{a0}±\u{a0}{:.places$})·10{}", value / scale, error / scale, superscript(exponent));
+        return format!("({}\u{a0}±\u{a0}{:.places$})·10{}", minus(value / scale, places), error / scale, superscript(exponent));
     }
     let places = (1 - error.log10().floor() as i32).clamp(0, 12) as usize;
-    format!("{value:.places$}\u{a0}±\u{a0}{error:.places$}")
+    format!("{}\u{a0}±\u{a0}{error:.places$}", minus(value, places))
+}
+
+/// With the sign that is as wide as a digit.
+fn minus(v: f64, places: usize) -> String {
+    format!("{v:.places$}").replace('-', "−")
 }
 
 fn significant(v: f64, digits: i32, trim: bool) -> String {
@@ -48,7 +54,7 @@ fn significant(v: f64, digits: i32, trim: bool) -> String {
         return format!("{}·10{}", significant(mantissa, digits.min(3), trim), superscript(exponent));
     }
     let places = (digits - 1 - exponent).clamp(0, 12) as usize;
-    let text = format!("{v:.places$}");
+    let text = minus(v, places);
     if trim && text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
@@ -60,13 +66,15 @@ mod tests {
     fn reads_well() {
         assert_eq!(short(0.0), "0");
         assert_eq!(short(12.5), "12.5");
-        assert_eq!(short(-0.05), "-0.05");
+        assert_eq!(short(-0.05), "−0.05");
         assert_eq!(short(123456.7), "123457");
         assert_eq!(short(3.21e-7), "3.21·10⁻⁷");
         assert_eq!(short(1e-300), "1·10⁻³⁰⁰");
         assert_eq!(plus_minus(1.23456, 0.0123), "1.235\u{a0}±\u{a0}0.012");
         assert_eq!(plus_minus(1.234e-6, 5.6e-8), "(1.23\u{a0}±\u{a0}0.06)·10⁻⁶");
+        assert_eq!(plus_minus(-1.23456, 0.0123), "−1.235\u{a0}±\u{a0}0.012");
         assert_eq!(plus_minus(0.5, 0.0), "0.5");
+        assert_eq!(plus_minus(3.1e73, 1e50), "3.1·10⁷³");
         assert_eq!(plus_minus(f64::NAN, 1.0), "not finite");
     }
 }

@@ -3,9 +3,10 @@
 use super::axis::{Axis, drawable};
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
-use super::curves::STEP_TITLE;
+use super::number::short;
 use super::plane::Plane;
 use super::run_folder::{Run, Students, Trajectory};
+use super::view::{View, clipped};
 use crate::mixture::GaussianMixture;
 
 /// Students and points per path that are drawn.
@@ -34,18 +35,19 @@ pub fn paths(run: &Run) -> Option<(Chart, String)> {
         (None, Some(start), Some(end)) if start.means.len() == end.means.len() => ends(start, end),
         _ => return None,
     };
-    let all: Vec<f64> = paths.students.iter().flatten().flat_map(|p| p.iter().copied()).collect();
-    let mut caption = caption(run, &paths);
+    let view = View::new(teacher, paths.students.iter().filter_map(|p| p.first().copied()));
+    let seen: Vec<f64> = paths.students.iter().flatten().filter(|p| view.holds(p)).flat_map(|p| p.iter().copied()).collect();
+    let mut caption = caption(run, &paths) + &beyond(&view, &paths);
     if teacher.n_components() < all_of_it.n_components() {
         caption += &format!(" Shown are {} of the teacher’s {} components.", teacher.n_components(), all_of_it.n_components());
     }
-    let chart = match Plane::new(teacher, &all) {
-        None => against_step(teacher, &paths)?,
+    let chart = match Plane::new(teacher, &seen) {
+        None => against_step(teacher, &paths, &view)?,
         Some(plane) => {
             if plane.principal {
                 caption += " The plane is that of the first two principal directions of the means.";
             }
-            over_density(teacher, &plane, &paths)?
+            over_density(teacher, &plane, &paths, &view)?
         }
     };
     Some((chart, caption))
@@ -102,19 +104,32 @@ fn caption(run: &Run, paths: &Paths) -> String {
     text
 }
 
-fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Option<Chart> {
+/// What the picture leaves out, as a sentence.
+fn beyond(view: &View, paths: &Paths) -> String {
+    let leaving = paths.students.iter().filter(|p| p.iter().any(|x| !view.holds(x))).count();
+    if leaving == 0 {
+        return String::new();
+    }
+    let farthest = paths.students.iter().flatten().map(|x| view.distance(x)).fold(0.0, f64::max);
+    let how_far = if drawable(farthest) { format!(", as far as {} from the teacher’s middle", short(farthest)) } else { String::new() };
+    format!(" {leaving} of the {} paths leave the picture{how_far}; they are drawn until then.", paths.students.len())
+}
+
+fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &View) -> Option<Chart> {
     let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
+    let seen = paths.students.iter().flatten().filter(|x| view.holds(x)).map(|x| plane.project(x));
     let centres: Vec<(f64, f64)> = (0..teacher.n_components()).map(|j| plane.project(teacher.mean(j))).collect();
     // Where the outermost contour lies at the most: K components on one place have K times the density of one at its edge.
     let reach = (2.0 * (1e3 * teacher.n_components() as f64).ln() * teacher.variance()).sqrt();
     let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
-    let points: Vec<(f64, f64)> = around.chain(flat.iter().flatten().copied()).collect();
+    let points: Vec<(f64, f64)> = around.chain(seen).collect();
     let (x, y) = plane.axes(points.iter().copied())?;
     let weighted: Vec<_> = centres.iter().copied().zip(teacher.weights().iter().copied()).collect();
     let lines = contours(&weighted, teacher.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
     let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Grey, width: 2, opacity: 0.7 }).collect();
     for points in &flat {
-        marks.push(Mark::Line { points: points.clone(), ink: Ink::Blue, width: 2, opacity: 0.65 });
+        let pieces = clipped(points, &x, &y).into_iter().take(1);
+        marks.extend(pieces.map(|points| Mark::Line { points, ink: Ink::Blue, width: 2, opacity: 0.65 }));
     }
     marks.extend(flat.iter().filter_map(|p| p.first()).map(|at| Mark::Ring { at: *at, ink: Ink::Blue }));
     marks.extend(centres.iter().map(|at| Mark::Cross { at: *at, ink: Ink::Vermillion }));
@@ -125,18 +140,19 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths) -> Opti
     Some(Chart { description: "Paths of the students' means over the contours of the teacher's density".into(), x, y, marks })
 }
 
-fn against_step(teacher: &GaussianMixture, paths: &Paths) -> Option<Chart> {
+fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option<Chart> {
     let (first, last) = (*paths.steps.first()?, *paths.steps.last()?);
-    let x = Axis::logarithmic(STEP_TITLE, [first + 1.0, last + 1.0])?;
-    let positions = paths.students.iter().flatten().map(|p| p[0]);
+    let x = Axis::steps(first, last)?;
+    let positions = paths.students.iter().flatten().filter(|p| view.holds(p)).map(|p| p[0]);
     let y = Axis::linear("x (unit)", positions.chain(teacher.means().iter().copied()))?;
     let mut marks = Vec::new();
     for mean in teacher.means().iter().filter(|m| drawable(**m)) {
         marks.push(Mark::Dashed { points: vec![(x.low, *mean), (x.high, *mean)], ink: Ink::Vermillion });
     }
     for student in &paths.students {
-        let points = paths.steps.iter().zip(student).map(|(t, p)| (t + 1.0, p[0])).collect();
-        marks.push(Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.7 });
+        let points: Vec<(f64, f64)> = paths.steps.iter().zip(student).map(|(t, p)| (*t, p[0])).collect();
+        let pieces = clipped(&points, &x, &y).into_iter().take(1);
+        marks.extend(pieces.map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.7 }));
     }
     Some(Chart { description: "The students' means against the step, and the teacher's means".into(), x, y, marks })
 }

@@ -11,6 +11,8 @@ use crate::metrics::COVERAGE_RADIUS;
 pub enum Quantity {
     Nearest,
     Coverage,
+    /// Of sweeps with one teacher component, where coverage says next to nothing.
+    WeightAtTeacher,
     TotalVariation,
     /// Reverse or forward; its maps are of log₁₀.
     Divergence {
@@ -23,6 +25,7 @@ impl Quantity {
         match self {
             Quantity::Nearest => "Share at the nearest teacher",
             Quantity::Coverage => "Coverage",
+            Quantity::WeightAtTeacher => "Student weight at the teacher",
             Quantity::TotalVariation => "Total variation",
             Quantity::Divergence { forward: false } => "log₁₀ of the reverse Fisher divergence L",
             Quantity::Divergence { forward: true } => "log₁₀ of the forward Fisher divergence L",
@@ -39,6 +42,10 @@ impl Quantity {
             Quantity::Coverage => format!(
                 "The share of teacher components with a student within {COVERAGE_RADIUS}σ; 95 % Wilson intervals, whose trials are the \
                  teacher components of all replicates, or fewer where replicates differ by more than such trials would."
+            ),
+            Quantity::WeightAtTeacher => format!(
+                "The student weight that ends within {COVERAGE_RADIUS}σ of the teacher’s one mean: 1 where all students do. The mean over \
+                 replicates with its 95 % interval from their spread; without one where all replicates agree or there is one only."
             ),
             Quantity::TotalVariation => {
                 "Between student and teacher; the mean over replicates with its 95 % interval from their spread, or, \
@@ -58,6 +65,7 @@ impl Quantity {
         match self {
             Quantity::Nearest => nearest(&summary["nearest_at_start"]),
             Quantity::Coverage => coverage(summary),
+            Quantity::WeightAtTeacher => weight_at_teacher(summary),
             Quantity::TotalVariation => Some(estimate(&summary["total_variation"], Interval::of_mean)?.within(0.0, 1.0)),
             Quantity::Divergence { forward } => {
                 let name = if forward { "forward_fisher" } else { "reverse_fisher" };
@@ -77,8 +85,9 @@ impl Quantity {
             Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
             Quantity::Divergence { .. } => "−∞".into(),
             _ if v != 0.0 && v.abs() < 5e-4 => {
-                let exponent = v.abs().log10().floor() as i32;
-                format!("{:.0}·10{}", v / 10f64.powi(exponent), superscript(exponent))
+                let text = format!("{v:.0e}");
+                let (digit, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+                format!("{digit}·10{}", superscript(exponent.parse().unwrap_or(0)))
             }
             _ => format!("{v:.3}"),
         }
@@ -86,18 +95,24 @@ impl Quantity {
 
     /// The ends of the interval as the map shows them.
     pub fn ends(self, interval: &Interval) -> String {
+        if interval.low == interval.high && self == Quantity::WeightAtTeacher {
+            return String::new();
+        }
         let between = if self.is_logarithmic() { " to " } else { "–" };
         format!("{}{between}{}", self.text(interval.low), self.text(interval.high))
     }
 
     /// The number and its interval within a sentence.
     pub fn words(self, interval: &Interval) -> String {
-        match self {
-            Quantity::Divergence { .. } => {
-                format!("{} (95 % interval {} to {})", power(interval.value), power(interval.low), power(interval.high))
-            }
-            _ => format!("{} (95 % interval {} to {})", self.text(interval.value), self.text(interval.low), self.text(interval.high)),
+        if interval.low == interval.high && self == Quantity::WeightAtTeacher {
+            return self.word(interval.value);
         }
+        format!("{} (95 % interval {} to {})", self.word(interval.value), self.word(interval.low), self.word(interval.high))
+    }
+
+    /// A number of it within a sentence.
+    pub fn word(self, v: f64) -> String {
+        if self.is_logarithmic() { power(v) } else { self.text(v) }
     }
 }
 
@@ -124,6 +139,22 @@ fn coverage(summary: &Value) -> Option<Interval> {
     let weights = summary["student_weight_at_teachers"].as_array()?;
     let n_teachers = weights.first()?.as_array().map_or(weights.len(), Vec::len);
     Interval::of_shares(&shares, n_teachers)
+}
+
+/// `student_weight_at_teachers`, shape (1) or (R, 1), as weights of replicates; `None` for several teacher components.
+pub fn weights_at_teacher(summary: &Value) -> Option<Vec<f64>> {
+    let rows = summary["student_weight_at_teachers"].as_array()?;
+    let weight = |row: &Value| row.as_f64().filter(|w| (0.0..=1.0 + 1e-6).contains(w));
+    match &rows[..] {
+        [one] if !one.is_array() => Some(vec![weight(one)?]),
+        rows => rows.iter().map(|row| row.as_array().filter(|row| row.len() == 1).and_then(|row| weight(&row[0]))).collect(),
+    }
+}
+
+fn weight_at_teacher(summary: &Value) -> Option<Interval> {
+    let weights = weights_at_teacher(summary).filter(|weights| !weights.is_empty())?;
+    let alone = Interval { value: weights[0], low: weights[0], high: weights[0] };
+    Some(Interval::of_mean(&weights).unwrap_or(alone).within(0.0, 1.0))
 }
 
 /// Of the values of all replicates, or of the one with its standard error.
@@ -156,8 +187,17 @@ mod tests {
         assert_eq!(Quantity::TotalVariation.of(&many), None);
         assert_eq!(loss.of(&many), Some(Interval { value: 2.0, low: 1.0, high: 3.0 }));
         assert_eq!(Quantity::Nearest.of(&many), None);
+        assert_eq!(Quantity::WeightAtTeacher.of(&many), None, "two teachers");
+        let alone = json!({"student_weight_at_teachers": [0.2]});
+        assert_eq!(Quantity::WeightAtTeacher.of(&alone), Some(Interval { value: 0.2, low: 0.2, high: 0.2 }));
+        assert_eq!(weights_at_teacher(&json!({"student_weight_at_teachers": [[0.2], [1.0]]})), Some(vec![0.2, 1.0]));
+        assert_eq!(Quantity::TotalVariation.text(9.7e-6), "1·10⁻⁵");
         for hostile in [json!(null), json!([]), json!({"coverage": [], "student_weight_at_teachers": []}), json!({"coverage": [7.0]})] {
-            assert!([Quantity::Nearest, Quantity::Coverage, Quantity::TotalVariation, loss].iter().all(|q| q.of(&hostile).is_none()));
+            assert!(
+                [Quantity::Nearest, Quantity::Coverage, Quantity::WeightAtTeacher, Quantity::TotalVariation, loss]
+                    .iter()
+                    .all(|q| q.of(&hostile).is_none())
+            );
         }
     }
 }

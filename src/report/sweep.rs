@@ -4,16 +4,18 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::error_bars;
-use super::finding::{BLIND, plain};
+use super::finding::BLIND;
 use super::heat_map::{self, Tile};
 use super::html::{Figure, HEAD, Page, STYLE, escape};
 use super::interval::Interval;
 use super::layout::{Layout, layout};
+use super::measured::{Measured, Numbers};
 use super::number::short;
 use super::quantity::Quantity;
-use super::sweep_finding::{numbers, sentence};
+use super::sweep_finding::sentence;
 use crate::error::Result;
-use crate::experiment::sweep::table::{CellState, SweepTable, read_table};
+use crate::experiment::sweep::table::{CellState, SweepTable, read_config, read_table};
+use crate::experiment::sweep::text::values_of;
 use crate::metrics::smoothed;
 use crate::mixture::files::write_atomically;
 
@@ -25,50 +27,53 @@ const MOST_LETTERS: usize = 400;
 const MOST_COLUMNS: usize = 20;
 const MOST_IN_TABLE: usize = 60;
 
-/// A quantity and its number in each cell that is done.
-type Numbers = (Quantity, Vec<Option<Interval>>);
-
 /// Writes `folder/report.html` from the other files of the sweep's folder, and returns its finding, a sentence.
 ///
 /// # Errors
 /// [`crate::Error::BadFile`] where the folder is no sweep's; [`crate::Error::Io`] where the page cannot be written.
 pub fn write_sweep(folder: &Path) -> Result<String> {
-    let table = read_table(folder)?;
-    let quantities = quantities(&table);
-    let finding = sentence(&table, &quantities);
-    let page = page(&table, &quantities, &finding)?;
+    let config = read_config(folder)?;
+    let mut measured = Measured::new(is_forward(&config));
+    let table = read_table(folder, &mut |state, summary| measured.add(state, summary))?;
+    let measured = measured.finish();
+    let finding = sentence(&table, &measured);
+    let page = page(&table, &measured, &finding)?;
     write_atomically(&folder.join("report.html"), |out| out.write_all(page.as_bytes()))?;
     Ok(finding)
 }
 
-/// Those that at least one cell has, the most telling first.
-fn quantities(table: &SweepTable) -> Vec<Numbers> {
-    let divergence = table.config.get("objective").and_then(|o| o.get("divergence")).and_then(toml::Value::as_str);
-    let forward = divergence == Some("forward") && table.axes.iter().all(|axis| axis.key != "objective.divergence");
-    let all = [Quantity::Nearest, Quantity::Coverage, Quantity::TotalVariation, Quantity::Divergence { forward }];
-    all.into_iter().map(|q| (q, numbers(table, q))).filter(|(_, numbers)| numbers.iter().any(Option::is_some)).collect()
+/// True where all cells descend the forward divergence.
+fn is_forward(config: &toml::Table) -> bool {
+    let values = values_of(config, "objective", "divergence");
+    !values.is_empty() && values.iter().all(|value| value.as_str() == Some("forward"))
 }
 
-fn page(table: &SweepTable, quantities: &[Numbers], finding: &str) -> Result<String> {
+fn page(table: &SweepTable, measured: &Measured, finding: &str) -> Result<String> {
     let layout = layout(table);
+    let quantities = &measured.quantities;
     let failures: Vec<usize> = (0..table.cells.len()).filter(|i| matches!(table.cells[*i].state, CellState::Failed(_))).collect();
     let title = escape(&clipped(&format!("mixscore sweep {}", table.name)));
     let style = heat_map::STYLE;
     let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
     let _ = writeln!(out, "<p class=\"finding\">{}</p>", escape(finding));
     let _ = writeln!(out, "<p>{}</p>", escape(&counts(table)));
-    let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&warning(table)));
+    let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&warning(table, measured)));
     if layout.are_lines {
         write_lines(&mut out, table, &layout, quantities)?;
     } else {
+        // Small maps stand side by side.
+        let is_small = layout.panels.len() == 1 && layout.columns.as_ref().is_none_or(|side| side.values.len() <= 3);
+        let narrow = if layout.columns.is_none() { " narrow" } else { "" };
+        out.push_str(&if is_small { format!("<div class=\"sections{narrow}\">\n") } else { "<div>\n".into() });
         quantities.iter().for_each(|numbers| write_maps(&mut out, table, &layout, numbers, &failures));
+        out.push_str("</div>\n");
     }
     for sentence in &layout.left_out {
         let _ = writeln!(out, "<p class=\"note\">{}; results.csv has every cell.</p>", escape(sentence));
     }
     write_failures(&mut out, table, &failures);
     write_cells(&mut out, table, quantities);
-    Page { facts: facts(table), ..Page::default() }.write_facts(&mut out);
+    Page { facts: facts(table, measured), ..Page::default() }.write_facts(&mut out);
     let text = table.config.to_string();
     let _ = writeln!(out, "<details><summary>sweep.toml</summary>\n<pre>{}</pre></details>", escape(head(&text, 100_000)));
     out.push_str("</main>\n</body>\n</html>\n");
@@ -88,11 +93,18 @@ fn counts(table: &SweepTable) -> String {
     text + "."
 }
 
-/// What the numbers cannot say.
-fn warning(table: &SweepTable) -> String {
-    let noise = table.config.get("objective").and_then(|o| o.get("noise")).and_then(|v| v.as_float().or(v.as_integer().map(|i| i as f64)));
-    match noise {
-        Some(noise) if noise > 0.0 => format!("{BLIND} {}.", smoothed(noise)),
+/// What the numbers cannot say, and of which densities they are.
+fn warning(table: &SweepTable, measured: &Measured) -> String {
+    let is_scheduled = values_of(&table.config, "objective", "noise").iter().any(|noise| noise.is_table());
+    match measured.noise {
+        Some((low, high)) if low < high => format!(
+            "{BLIND} Divergences and total variation of a cell are of both densities after heat flow for that cell’s time, from {low} to \
+             {high}: across noises they cannot be compared, and coverage, which is of the means, can."
+        ),
+        Some((noise, _)) if noise > 0.0 => format!("{BLIND} {}.", smoothed(noise)),
+        _ if is_scheduled => {
+            format!("{BLIND} Where noise follows a schedule, all numbers are of its end, without noise, so cells can be compared.")
+        }
         _ => BLIND.into(),
     }
 }
@@ -177,6 +189,7 @@ fn write_cells(out: &mut String, table: &SweepTable, quantities: &[Numbers]) {
     out.push_str("</tr></thead>\n<tbody>\n");
     for (at, cell) in table.cells.iter().enumerate().take(MOST_ROWS) {
         let numbers = quantities.iter().map(|(quantity, numbers)| match &numbers[at] {
+            Some(i) if quantity.ends(i).is_empty() => quantity.text(i.value),
             Some(i) => format!("{} ({})", quantity.text(i.value), quantity.ends(i)),
             None => String::new(),
         });
@@ -196,12 +209,12 @@ fn write_cells(out: &mut String, table: &SweepTable, quantities: &[Numbers]) {
 }
 
 /// The axes, then what all cells share.
-fn facts(table: &SweepTable) -> Vec<(String, String)> {
+fn facts(table: &SweepTable, measured: &Measured) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     for axis in table.axes.iter().take(40) {
-        let short = super::layout::name(&axis.key);
-        let name = if short == axis.key { axis.key.clone() } else { format!("{short}: {}", axis.key) };
-        facts.push((clipped(&name), clipped(&axis.values.join(", "))));
+        let name = super::layout::name(&axis.key);
+        let key = if name == axis.key { String::new() } else { format!(" ({})", axis.key) };
+        facts.push((clipped(name), format!("{}{key}", clipped(&axis.values.join(", ")))));
     }
     let swept = |section: &str, key: &str| table.axes.iter().any(|axis| axis.key == section || axis.key == format!("{section}.{key}"));
     for section in ["teacher", "student", "objective", "descent"] {
@@ -212,12 +225,11 @@ fn facts(table: &SweepTable) -> Vec<(String, String)> {
     for key in ["replicates", "seed"] {
         facts.extend(table.config.get(key).filter(|_| !swept(key, "")).map(|value| (key.to_string(), clipped(&bare(value)))));
     }
-    let devices: std::collections::BTreeSet<String> = table.cells.iter().filter_map(|cell| plain(&cell.summary["device"])).collect();
-    if !devices.is_empty() {
-        facts.push(("device".into(), clipped(&devices.into_iter().collect::<Vec<_>>().join("; "))));
+    if !measured.devices.is_empty() {
+        let devices: Vec<&str> = measured.devices.iter().map(String::as_str).collect();
+        facts.push(("device".into(), clipped(&devices.join("; "))));
     }
-    let seconds: f64 = table.cells.iter().filter_map(|cell| cell.summary["seconds"].as_f64()).sum();
-    facts.push(("time in cells".into(), format!("{} s", short(seconds))));
+    facts.push(("time in cells".into(), format!("{} s", short(measured.seconds))));
     facts
 }
 

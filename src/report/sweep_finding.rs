@@ -1,42 +1,122 @@
-//! The finding of a sweep in one sentence with its interval: from which separation on the share stays high, or the best and the worst cell.
+//! The finding of a sweep in a sentence or two with intervals: from which separation on the share stays high; in how many replicates all
+//! students arrive at the one teacher; what each of a few cells found; or the best and the worst cell.
 
 use super::interval::Interval;
 use super::layout::{Side, clipped, sides};
+use super::measured::Measured;
 use super::quantity::Quantity;
 use crate::experiment::sweep::table::{CellState, SweepTable};
+use crate::experiment::sweep::text::values_of;
+use crate::metrics::COVERAGE_RADIUS;
 
 /// The share that is asked for.
 const ENOUGH: f64 = 0.95;
 
-/// Groups that one sentence can bear.
+/// Groups, or cells that fell short, that one sentence can bear.
 const MOST_GROUPS: usize = 6;
+
+/// Schemes under which students do not begin at random.
+const PLACED: [&str; 4] = ["point", "given", "coincident", "around-teacher"];
+
+/// So few cells are told one by one.
+const FEW_CELLS: usize = 4;
 
 /// A cell that is done, with its number.
 type Known<'a> = (usize, &'a Interval);
 
-/// The number of each done cell; `None` for the others.
-pub fn numbers(table: &SweepTable, quantity: Quantity) -> Vec<Option<Interval>> {
-    table.cells.iter().map(|cell| if cell.state == CellState::Done { quantity.of(&cell.summary) } else { None }).collect()
-}
-
-/// The sentence: of the share at the nearest teacher, or, where there is one teacher only, of the divergence.
-pub fn sentence(table: &SweepTable, quantities: &[(Quantity, Vec<Option<Interval>>)]) -> String {
-    let asked = |(quantity, _): &&(Quantity, _)| *quantity == Quantity::Nearest || quantity.is_logarithmic();
-    let Some((quantity, numbers)) = quantities.iter().find(asked).or(quantities.first()) else {
-        return "No cell is done yet.".into();
-    };
+/// What the sweep found, and, where several teachers can be told apart by it, the total variation.
+pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
+    let quantities = &measured.quantities;
+    let of = |quantity: Quantity| quantities.iter().find(|(other, _)| *other == quantity).map(|(_, numbers)| numbers);
+    let divergence = quantities.iter().find(|(quantity, _)| quantity.is_logarithmic());
     let sides = sides(table);
     let named = |key: &str| sides.iter().find(|side| table.axes[side.at].key == key);
     let separation = named("teacher.separation").filter(|side| side.is_numeric && side.values.len() > 2);
-    match separation.filter(|_| *quantity == Quantity::Nearest) {
-        Some(separation) => thresholds(table, numbers, &sides, separation, named("teacher.features")),
-        None => extremes(table, *quantity, numbers, &sides),
+    let variation = || of(Quantity::TotalVariation).map(|numbers| extremes(table, Quantity::TotalVariation, numbers, &sides));
+    let all = match (of(Quantity::Nearest), divergence) {
+        _ if measured.arrived.iter().any(Option::is_some) => vec![arrivals(table, measured, &sides)],
+        (Some(numbers), _) if separation.is_some() => separation
+            .map(|side| thresholds(table, numbers, &sides, side, named("teacher.features")))
+            .into_iter()
+            .chain(variation())
+            .collect(),
+        _ if (2..=FEW_CELLS).contains(&table.cells.len()) && sides.len() == 1 => vec![one_by_one(table, measured, &sides)],
+        (Some(numbers), _) => vec![extremes(table, Quantity::Nearest, numbers, &sides)].into_iter().chain(variation()).collect(),
+        (None, Some((quantity, numbers))) => vec![extremes(table, *quantity, numbers, &sides)],
+        (None, None) => vec!["No cell is done yet.".into()],
+    };
+    all.join(" ")
+}
+
+/// In how many replicates every student ends at the teacher's one mean, and which cells have others.
+fn arrivals(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
+    let (arrived, replicates) = measured.arrived.iter().flatten().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
+    let interval = Interval::of_shares(&[arrived as f64 / replicates as f64], replicates);
+    let interval = interval.map_or(String::new(), |i| format!(" (a share of {})", share(&i).replacen(", ", ", 95 % interval ", 1)));
+    let what = format!("In {arrived} of {replicates} runs all students end within {COVERAGE_RADIUS}σ of the teacher’s one mean{interval}.");
+    let weights = measured.quantities.iter().find(|(quantity, _)| *quantity == Quantity::WeightAtTeacher).map(|(_, numbers)| numbers);
+    let short: Vec<String> = measured
+        .arrived
+        .iter()
+        .enumerate()
+        .filter_map(|(cell, counts)| Some((cell, counts.filter(|(n, of)| n < of)?)))
+        .map(|(cell, (n, of))| {
+            let runs = if of == 1 { String::new() } else { format!(" in {} of {of} runs", of - n) };
+            let weight = weights
+                .and_then(|numbers| numbers[cell])
+                .map_or(String::new(), |i| format!(" ({} of the student weight is there)", Quantity::WeightAtTeacher.text(i.value)));
+            format!("{}{runs}{weight}", place(table, cell, sides, &[]).trim_start_matches(", "))
+        })
+        .collect();
+    match short.len() {
+        0 => what,
+        _ => format!("{what} They do not {}.", listed(&short)),
     }
+}
+
+/// The first few, and how many more there are.
+fn listed(things: &[String]) -> String {
+    let mut text = things[..things.len().min(MOST_GROUPS)].join("; ");
+    if things.len() > MOST_GROUPS {
+        text += &format!("; and {} more", things.len() - MOST_GROUPS);
+    }
+    text
+}
+
+/// Every cell with its numbers. Students that begin at chosen places say nothing by where they end, so their share is left out.
+fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
+    let starts = values_of(&table.config, "student", "start");
+    let is_placed = |start: &&toml::Value| start.get("scheme").and_then(toml::Value::as_str).is_some_and(|scheme| PLACED.contains(&scheme));
+    let is_placed = starts.iter().any(is_placed);
+    let told = |cell: usize| {
+        let number = |(quantity, numbers): &(Quantity, Vec<Option<Interval>>)| {
+            let name = match quantity {
+                Quantity::Nearest if !is_placed => "share of students at the teacher nearest at their start",
+                Quantity::TotalVariation => "total variation",
+                Quantity::Coverage => "coverage",
+                Quantity::Divergence { .. } => "L",
+                _ => return None,
+            };
+            let i = numbers[cell].as_ref()?;
+            let [value, low, high] = [i.value, i.low, i.high].map(|v| quantity.word(v));
+            let interval = if low == high { String::new() } else { format!(" ({low} to {high})") };
+            Some(format!("{name} {value}{interval}"))
+        };
+        let numbers: Vec<String> = measured.quantities.iter().filter_map(number).collect();
+        let numbers = match &table.cells[cell].state {
+            CellState::Failed(_) => "failed".into(),
+            _ if numbers.is_empty() => "not known yet".into(),
+            _ => numbers.join(", "),
+        };
+        format!("with {}: {numbers}", place(table, cell, sides, &[]).trim_start_matches(", at "))
+    };
+    let told = (0..table.cells.len()).map(told).collect::<Vec<_>>().join("; ");
+    format!("W{} (in brackets 95 % intervals).", &told[1..])
 }
 
 /// For each value of `group`: the separation from which on the share stays enough in every cell.
 fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
-    let values: Vec<Option<&String>> = group.map_or(vec![None], |side| side.values.iter().take(MOST_GROUPS).map(Some).collect());
+    let values: Vec<Option<&String>> = group.map_or(vec![None], |side| side.values.iter().map(Some).collect());
     let clauses: Vec<String> = values
         .into_iter()
         .map(|value| {
@@ -51,7 +131,7 @@ fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], 
     format!(
         "The share of students that end at the teacher mean nearest at their start reaches {ENOUGH} in every cell{of} {} (in brackets the \
          lowest share there, with its 95 % interval).",
-        clauses.join("; ")
+        listed(&clauses)
     )
 }
 
@@ -99,6 +179,7 @@ fn extremes(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>]
     let what = match quantity {
         Quantity::Nearest => "share of students that end at the teacher mean nearest at their start",
         Quantity::Coverage => "share of teacher components with a student near them",
+        Quantity::WeightAtTeacher => "student weight near the teacher’s mean",
         Quantity::TotalVariation => "total variation between student and teacher",
         Quantity::Divergence { forward: false } => "reverse Fisher divergence at the end",
         Quantity::Divergence { forward: true } => "forward Fisher divergence at the end",
@@ -107,7 +188,7 @@ fn extremes(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>]
     if low.1.value == high.1.value {
         return format!("The {what} is {} in every cell that is done.", quantity.words(low.1));
     }
-    format!("The {what} goes from {} to {}.", words(low), words(high))
+    format!("The {what} is lowest with {}, and highest with {}.", words(low), words(high))
 }
 
 fn known(numbers: &[Option<Interval>]) -> impl Iterator<Item = Known<'_>> {
@@ -117,6 +198,7 @@ fn known(numbers: &[Option<Interval>]) -> impl Iterator<Item = Known<'_>> {
 /// ", at k = 5, start = wide": a cell's values on all axes but some.
 fn place(table: &SweepTable, cell: usize, sides: &[Side], but: &[Option<&Side>]) -> String {
     let named = sides.iter().filter(|side| but.iter().flatten().all(|other| other.at != side.at));
-    let parts: Vec<String> = named.map(|side| format!("{} = {}", side.name, clipped(&table.cells[cell].values[side.at]))).collect();
+    let quoted = |value: String| if value.contains('=') || value.contains(',') { format!("“{value}”") } else { value };
+    let parts: Vec<String> = named.map(|side| format!("{} = {}", side.name, quoted(clipped(&table.cells[cell].values[side.at])))).collect();
     if parts.is_empty() { String::new() } else { format!(", at {}", parts.join(", ")) }
 }

@@ -57,9 +57,11 @@ fn annealing_finds_the_modes_that_descent_misses() {
     let sets = ["--set", "replicates=2", "--set", "objective.samples=128"];
     let output = place.mixscore(&[&["sweep", "annealed", "--device", "cpu", "--quiet", "--output", "a"][..], &sets].concat());
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    let table = mixscore::experiment::sweep::table::read_table(&place.path("a")).unwrap();
-    for cell in &table.cells {
-        let coverage: Vec<f64> = cell.summary["coverage"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let mut summaries = Vec::new();
+    let table =
+        mixscore::experiment::sweep::table::read_table(&place.path("a"), &mut |_, summary| summaries.push(summary.clone())).unwrap();
+    for (cell, summary) in table.cells.iter().zip(&summaries) {
+        let coverage: Vec<f64> = summary["coverage"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         let found = cell.values[0] != "none";
         assert!(coverage.iter().all(|share| if found { *share == 1.0 } else { *share <= 0.2 }), "{}: {coverage:?}", cell.values[0]);
     }

@@ -21,7 +21,7 @@ fn wait_for_lines(child: &mut Child, metrics: &Path, lines: usize) {
 #[test]
 fn killed_runs_resume_bit_for_bit() {
     let place = Place::new();
-    let sets = ["descent.steps=400"];
+    let sets = ["descent.steps=400", "log.every=10", "log.early=true"];
     let begin = Instant::now();
     place.run("whole", &sets);
     let whole = begin.elapsed();

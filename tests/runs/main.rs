@@ -212,6 +212,9 @@ fn logging_and_checkpoints_do_not_touch_the_descent() {
     place.run("b", &["log.every=7", "checkpoint.every_seconds=60.0", "log.trajectory=false"]);
     let means = |run: &str| array(&place.path(run).join("student.npz"), "means").values;
     assert_eq!(means("a"), means("b"));
+    place.run("early", &["log.every=15", "log.early=true"]);
+    assert_eq!(means("a"), means("early"));
+    assert_eq!(array(&place.path("early/trajectory.npz"), "step").values, [0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 15.0, 30.0, 40.0]);
 }
 
 #[test]

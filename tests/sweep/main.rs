@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mixscore::experiment::sweep::table::{CellState, read_table};
+use mixscore::experiment::sweep::table::{CellState, SweepTable, read_table};
 use serde_json::Value;
 
 #[path = "../runs/place.rs"]
@@ -56,12 +56,16 @@ fn sweep(place: &Place, folder: &str, rest: &[&str]) {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
 }
 
+fn table(folder: &Path) -> mixscore::Result<SweepTable> {
+    read_table(folder, &mut |_, _| ())
+}
+
 /// What every cell ended with, by its hash: the students' bytes and the summary without its times.
 fn ends(folder: &Path) -> BTreeMap<String, (Vec<u8>, String)> {
-    let table = read_table(folder).unwrap();
+    let table = table(folder).unwrap();
     let end = |cell: &mixscore::experiment::sweep::table::Cell| {
         assert_eq!(cell.state, CellState::Done, "{}", cell.hash);
-        let mut summary = cell.summary.clone();
+        let mut summary = json(&folder.join("cells").join(&cell.hash).join("summary.json"));
         for name in ["seconds", "samples_per_second", "finding"] {
             summary[name] = Value::Null;
         }
@@ -81,7 +85,7 @@ fn a_sweep_folder_is_as_the_contract_says() {
     for name in ["sweep.toml", "environment.json", "results.csv"] {
         assert!(folder.join(name).is_file(), "{name} is missing");
     }
-    let table = read_table(&folder).unwrap();
+    let table = table(&folder).unwrap();
     assert_eq!(table.name, "s");
     assert_eq!(table.axes[0].values, ["2", "4.5", "6"]);
     assert_eq!((table.axes[1].key.as_str(), table.axes[1].values.len()), ("start", 2));
@@ -114,6 +118,10 @@ fn a_sweep_folder_is_as_the_contract_says() {
     assert!(snapshot(&folder.join("cells")) == cells, "a second call touched the cells");
     // An axis that grows keeps the cells that it had.
     sweep(&place, "a", &["--set", "teacher.separation=[2, 6, 10]"]);
+    // Pages are asked for later, too.
+    assert!(!folder.join("cells").join(&table.cells[1].hash).join("report.html").exists());
+    sweep(&place, "a", &["--reports"]);
+    assert!(table.cells.iter().all(|cell| folder.join("cells").join(&cell.hash).join("report.html").is_file()));
     let kept: Vec<_> = cells.iter().filter(|(path, _)| path.ends_with("student.npz")).collect();
     let now = snapshot(&folder.join("cells"));
     assert!(kept.iter().all(|(path, bytes)| now[*path] == **bytes) && ends(&folder).len() == 6);
@@ -135,7 +143,7 @@ fn a_killed_sweep_goes_on_and_ends_the_same() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        cut += u32::from(read_table(&place.path(&folder)).is_ok_and(|t| t.cells.iter().any(|cell| cell.state == CellState::Missing)));
+        cut += u32::from(table(&place.path(&folder)).is_ok_and(|t| t.cells.iter().any(|cell| cell.state == CellState::Missing)));
         sweep(&place, &folder, &sets);
         assert!(ends(&place.path(&folder)) == ends(&place.path("whole")), "trial {trial}");
         let litter = std::fs::read_dir(place.path(&folder).join("cells")).unwrap().flatten();
@@ -157,7 +165,7 @@ fn an_interrupted_sweep_says_so_and_goes_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(code(&output), 130, "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("the same command goes on"), "{}", text(&output.stderr));
-    let table = read_table(&place.path("i")).unwrap();
+    let table = table(&place.path("i")).unwrap();
     assert!(table.cells.len() == 6 && table.cells.iter().any(|cell| cell.state == CellState::Missing));
     sweep(&place, "i", &sets);
     sweep(&place, "whole", &sets);
@@ -171,8 +179,7 @@ fn shards_make_the_whole() {
     for shard in ["1/4", "2/4", "3/4"] {
         sweep(&place, "parts", &["--shard", shard]);
     }
-    let missing =
-        |folder: &str| read_table(&place.path(folder)).unwrap().cells.iter().filter(|cell| cell.state == CellState::Missing).count();
+    let missing = |folder: &str| table(&place.path(folder)).unwrap().cells.iter().filter(|cell| cell.state == CellState::Missing).count();
     assert!((1..=2).contains(&missing("parts")), "the fourth share was done by the others");
     // The fourth, as a task of a job array.
     let mut task = place.command(&arguments("parts", &[]));
@@ -197,6 +204,48 @@ fn two_processes_share_a_sweep() {
     assert!(ends(&place.path("shared")) == ends(&place.path("whole")));
 }
 
+/// Sixteen at the same instant on a folder that does not exist, eight of them killed: each cell is made exactly once.
+#[test]
+fn sixteen_processes_share_a_sweep_though_half_are_killed() {
+    let place = place();
+    let sets = ["--set", "descent.steps=300", "--set", "checkpoint.every_seconds=0", "--set", "student.components=[4, 5, 6]"];
+    let many = SWEEP.replace("[sweep.grid]", "[sweep.grid]\n\"student.components\" = [4]");
+    std::fs::write(place.path("s.toml"), many).unwrap();
+    let begin = std::time::Instant::now();
+    sweep(&place, "whole", &sets);
+    let whole = begin.elapsed();
+    let mut children: Vec<_> = (0..16).map(|_| place.command(&arguments("shared", &sets)).spawn().unwrap()).collect();
+    for child in children.drain(..8) {
+        std::thread::sleep(whole / 5); // they are slower together than alone
+        let mut child = child;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    }
+    // What was held by one that was killed may have been passed over as busy.
+    sweep(&place, "shared", &sets);
+    let folder = place.path("shared");
+    assert!(ends(&folder) == ends(&place.path("whole")) && ends(&folder).len() == 18);
+    // A cell that is made again is a further sitting of it: there are as many of these as kills met a cell, at the most.
+    let sittings = |folder: &Path| json(&folder.join("environment.json"))["sittings"].as_array().map_or(0, Vec::len);
+    let again: usize = ends(&folder).keys().map(|hash| sittings(&folder.join("cells").join(hash)) - 1).sum();
+    assert!(again <= 8, "{again} sittings too many");
+    // Every process that began to work is in the sweep's own record, none lost to another's writing.
+    let record = json(&folder.join("environment.json"));
+    let mut processes: Vec<u64> = record["sittings"].as_array().unwrap().iter().map(|s| s["process"].as_u64().unwrap()).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    assert!(processes.len() == sittings(&folder) && processes.len() >= 8, "{processes:?}");
+    // The table is of the end: the last to write has seen all.
+    let results = std::fs::read_to_string(folder.join("results.csv")).unwrap();
+    assert_eq!(results.matches(",done,").count(), 18);
+    let litter = std::fs::read_dir(folder.join("cells")).unwrap().flatten();
+    assert_eq!(litter.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count(), 0);
+}
+
 #[test]
 fn a_failed_cell_is_told_and_stops_nothing() {
     let place = place();
@@ -206,7 +255,7 @@ fn a_failed_cell_is_told_and_stops_nothing() {
     std::fs::write(place.path("s.toml"), bad).unwrap();
     for _ in 0..2 {
         place.refused(&arguments("f", &[]), 4, "2 of 8 cells failed");
-        let table = read_table(&place.path("f")).unwrap();
+        let table = table(&place.path("f")).unwrap();
         let failed: Vec<String> =
             table.cells.iter().map(|cell| if let CellState::Failed(why) = &cell.state { why.clone() } else { String::new() }).collect();
         assert!(

@@ -1,5 +1,6 @@
 //! The sweep's own folder: what may become one, and what stands in it besides the cells.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::plan::Plan;
@@ -15,7 +16,8 @@ use crate::experiment::run_folder;
 pub fn prepare(folder: &Path, plan: &Plan) -> Result<bool> {
     let path = folder.join("sweep.toml");
     let before = run_folder::small_file(&path).ok();
-    if before.is_none() && holds_something(folder)? {
+    // Another shard may have made it a sweep's meanwhile: sweep.toml is the first of its files.
+    if before.is_none() && holds_something(folder)? && !path.exists() {
         return Err(Error::bad_file(folder, "this folder is not empty, and no sweep's", "Choose another --output"));
     }
     for name in ["cells", "locks"] {
@@ -40,6 +42,14 @@ fn holds_something(folder: &Path) -> Result<bool> {
     Ok(entries.flatten().any(|entry| !ours(&entry.file_name().to_string_lossy())))
 }
 
+/// What several processes read, change and write they do in turn, so that the last one to write has seen all: until the file is
+/// dropped it is this process's turn. `None` where the file system knows no locks, or the folder cannot be written.
+pub fn turn(folder: &Path) -> Option<File> {
+    let file = File::options().write(true).create(true).truncate(false).open(folder.join("locks").join("turn")).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
 /// Writes `environment.json`, or adds this sitting to it.
 ///
 /// # Errors
@@ -52,6 +62,7 @@ pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command
         why: opened.why.clone(),
         command_line: command_line.to_vec(),
     };
+    let _turn = turn(folder);
     if folder.join("environment.json").exists() {
         return environment::add_sitting(folder, &sitting, 0);
     }

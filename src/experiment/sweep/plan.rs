@@ -9,19 +9,21 @@
 //! "student.start" = { scheme = "shell", radius = 1.5 }
 //!
 //! [[sweep.cells]]                               # and these besides
+//! label = "far"                                 # its name on an axis "cell"; left out, the keys it sets are axes
 //! "teacher.separation" = 20
 //! ```
 //!
 //! A value takes the place of what the config says at its key, tables included.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::cost;
 use super::table::{MOST_CELLS, STATE};
+use super::text::with_absolute_paths;
 use crate::error::{Error, Result};
 use crate::experiment::config::{Checkpoint, Config};
 use crate::experiment::reading::{assignment, config_of, set, table_from};
@@ -98,7 +100,7 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
         log.entry("trajectory").or_insert(Value::Boolean(false));
     }
     let resolved = config_of(table.clone(), seed)?;
-    let sweep = match sweep {
+    let mut sweep = match sweep {
         Value::Table(mut sweep) => {
             sweep.entry("name").or_insert_with(|| name.into());
             sweep
@@ -113,9 +115,10 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
     })?;
     let dimensions = dimensions(&spec)?;
     let mut all = product(&dimensions)?;
+    let n_gridded = all.len();
     for cell in &spec.cells {
         let settings = cell.iter().filter(|(key, _)| *key != "label").map(|(key, value)| (key.clone(), value.clone())).collect();
-        all.push(vec![Point { label: String::new(), settings }]);
+        all.push(vec![Point { label: cell.get("label").map_or(String::new(), plain), settings }]);
     }
     let axes = axes(&dimensions, &spec.cells);
     refuse_axes(&axes)?;
@@ -124,8 +127,10 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
     }
     let mut seen: HashMap<String, Vec<String>> = HashMap::new();
     let mut cells = Vec::with_capacity(all.len());
-    for points in &all {
-        let cell = planned(&table, seed, points, &axes, &dimensions, base)?;
+    let mut files = Files { base, hashes: HashMap::new() };
+    for (at, points) in all.iter().enumerate() {
+        let n_labels = if at < n_gridded { dimensions.len() } else { 0 };
+        let cell = planned(&table, seed, points, &axes, n_labels, &mut files)?;
         match seen.insert(cell.hash.clone(), cell.values.clone()) {
             None => cells.push(cell),
             Some(other) if other == cell.values => {}
@@ -140,6 +145,7 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
     if cells.is_empty() {
         return Err(Error::bad_config("the sweep has no cell", "Give [sweep.grid], [[sweep.bundles.NAME]] or [[sweep.cells]]"));
     }
+    with_absolute_paths(&mut sweep, base);
     let text = format!("{}\n{}", resolved.with_absolute_paths(base).to_toml()?, sweep_text(sweep)?);
     Ok(Plan { name: spec.name.unwrap_or_else(|| name.into()), text, axes, cells })
 }
@@ -211,10 +217,17 @@ fn product(dimensions: &[Dimension]) -> Result<Vec<Vec<Point>>> {
     Ok(all)
 }
 
-/// Those of the grid and of the bundles, then the keys that only explicit cells set.
+/// The axis of explicit cells' labels.
+const CELL: &str = "cell";
+
+/// Those of the grid and of the bundles, then that of explicit cells with labels, then the keys that cells without one set.
 fn axes(dimensions: &[Dimension], cells: &[Table]) -> Vec<String> {
     let mut axes: Vec<String> = dimensions.iter().map(|d| d.key.clone()).collect();
-    for key in cells.iter().flat_map(Table::keys).filter(|key| *key != "label") {
+    let (named, bare): (Vec<&Table>, Vec<&Table>) = cells.iter().partition(|cell| cell.contains_key("label"));
+    if !named.is_empty() {
+        axes.push(CELL.into());
+    }
+    for key in bare.into_iter().flat_map(Table::keys) {
         if !axes.contains(key) {
             axes.push(key.clone());
         }
@@ -222,15 +235,20 @@ fn axes(dimensions: &[Dimension], cells: &[Table]) -> Vec<String> {
     axes
 }
 
-/// Columns of results.csv that no axis may be called.
+/// Columns of results.csv that no axis may be called, and two axes of one name.
 fn refuse_axes(axes: &[String]) -> Result<()> {
-    match axes.iter().find(|axis| ["hash", STATE].contains(&axis.as_str())) {
-        Some(axis) => Err(Error::bad_config(format!("an axis of the sweep is called {axis}"), "Give the bundle another name")),
+    let mut seen = std::collections::HashSet::new();
+    match axes.iter().find(|axis| ["hash", STATE].contains(&axis.as_str()) || !seen.insert(axis.as_str())) {
+        Some(axis) => Err(Error::bad_config(
+            format!("an axis of the sweep is called {axis}, as another column of results.csv is"),
+            "Give the bundle another name",
+        )),
         None => Ok(()),
     }
 }
 
-fn planned(table: &Table, seed: Option<u64>, points: &[Point], axes: &[String], dimensions: &[Dimension], base: &Path) -> Result<Planned> {
+/// The cell of these points, the first `n_labels` of which are values on the first axes; without any it is an explicit cell.
+fn planned(table: &Table, seed: Option<u64>, points: &[Point], axes: &[String], n_labels: usize, files: &mut Files) -> Result<Planned> {
     let mut table = table.clone();
     let settings = || points.iter().flat_map(|point| &point.settings);
     let settled = settings().try_for_each(|(key, value)| set(&mut table, key, value.clone())).and_then(|()| config_of(table, seed));
@@ -242,13 +260,13 @@ fn planned(table: &Table, seed: Option<u64>, points: &[Point], axes: &[String], 
         other => other,
     })?;
     let resolved = Table::try_from(&config).unwrap_or_default();
-    let gridded = points.len() == dimensions.len();
     let value = |(at, key): (usize, &String)| match points.get(at) {
-        Some(point) if gridded && at < dimensions.len() && !point.label.is_empty() => point.label.clone(),
+        Some(point) if at < n_labels && !point.label.is_empty() => point.label.clone(),
+        _ if n_labels == 0 && key == CELL => points[0].label.clone(),
         _ => plain_at(&resolved, key),
     };
     let values = axes.iter().enumerate().map(value).collect();
-    Ok(Planned { hash: hash(&config, base)?, values, cost: cost::cost(&config), config })
+    Ok(Planned { hash: hash(&config, files)?, values, cost: cost::cost(&config), config })
 }
 
 /// What the resolved config says at a key; nothing at the name of a bundle.
@@ -259,25 +277,39 @@ fn plain_at(table: &Table, key: &str) -> String {
 }
 
 /// Of the config, where the bytes of the files that it names stand for their paths: a changed file is another cell, a moved one is not.
-fn hash(config: &Config, base: &Path) -> Result<String> {
+fn hash(config: &Config, files: &mut Files) -> Result<String> {
     let mut config = config.clone();
     config.checkpoint = Checkpoint::default(); // it changes no number
+    config.log.early = false; // it adds rows on the way, and changes nothing of the end
     for file in config.student.file.iter_mut().chain(config.teacher.file_mut()) {
         // A file that cannot be read fails when its cell is run.
-        if let Some(hash) = file_hash(&base.join(&file)) {
+        if let Some(hash) = files.hash(file) {
             *file = hash;
         }
     }
-    let text = format!("rng {RNG_VERSION}\n{}", config.to_toml()?);
+    let text = config.to_toml()?.replace("early = false\n", ""); // a key younger than the first sweeps
+    let text = format!("rng {RNG_VERSION}\n{text}");
     Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_string())
 }
 
-/// Of a plain file's bytes.
-fn file_hash(path: &Path) -> Option<String> {
-    let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file).ok()?;
-    Some(hasher.finalize().to_hex().to_string())
+/// The hashes of data files, each read once for all cells.
+struct Files<'a> {
+    base: &'a Path,
+    hashes: HashMap<PathBuf, Option<String>>,
+}
+
+impl Files<'_> {
+    /// Of a plain file's bytes.
+    fn hash(&mut self, file: &str) -> Option<String> {
+        let path = self.base.join(file);
+        let read = |path: &Path| {
+            let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(file).ok()?;
+            Some(hasher.finalize().to_hex().to_string())
+        };
+        self.hashes.entry(path).or_insert_with_key(|path| read(path)).clone()
+    }
 }
 
 fn label(point: &Value) -> String {

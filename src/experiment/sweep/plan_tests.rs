@@ -85,6 +85,42 @@ fn a_changed_file_is_another_cell() {
 }
 
 #[test]
+fn labels_name_explicit_cells() {
+    let cells =
+        "[[sweep.cells]]\nlabel = \"near\"\n\"teacher.separation\" = 3\n[[sweep.cells]]\nlabel = \"far\"\n\"teacher.separation\" = 20\n";
+    let alone = of(&format!("{BASE}{cells}"), &[]).unwrap();
+    assert_eq!((alone.axes, alone.cells[1].values.clone()), (vec!["cell".to_string()], vec!["far".to_string()]));
+    let beside = of(&format!("{BASE}{cells}[sweep.grid]\n\"descent.steps\" = [5, 6]\n"), &[]).unwrap();
+    assert_eq!(beside.axes, ["descent.steps", "cell"]);
+    let values: Vec<String> = beside.cells.iter().map(|cell| cell.values.join("|")).collect();
+    assert_eq!(values, ["5|", "6|", "1000|near", "1000|far"]);
+    assert_eq!(beside.cells[3].hash, alone.cells[1].hash, "a name is no part of the experiment");
+}
+
+#[test]
+fn a_copied_sweep_finds_its_files() {
+    let [here, there] = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    for name in ["a.json", "b.json", "c.json"] {
+        std::fs::write(here.path().join(name), format!("{{\"means\": [[{}.0]]}}", u32::from(name.as_bytes()[0]))).unwrap();
+    }
+    let text = "[teacher]\nkind = \"gaussian\"\nfeatures = 1\n[student]\nfile = \"a.json\"\n[sweep.grid]\n\"student.file\" = [\"a.json\", \"b.json\"]\n\
+                [[sweep.cells]]\n\"student.file\" = \"c.json\"\n";
+    let hashes = |text: &str, base: &Path| {
+        let cells = plan(text, &[], None, "x", base).unwrap().cells;
+        cells.into_iter().map(|cell| cell.hash).collect::<Vec<_>>()
+    };
+    let written = plan(text, &[], None, "x", here.path()).unwrap();
+    assert_eq!(hashes(&written.text, there.path()), hashes(text, here.path()));
+    assert_ne!(hashes(text, there.path()), hashes(text, here.path()), "without the files the names stand for them");
+}
+
+#[test]
+fn early_rows_are_no_other_experiment() {
+    assert_eq!(swept(&["log.early=true"]).cells[0].hash, swept(&[]).cells[0].hash);
+    assert_ne!(swept(&["log.every=7"]).cells[0].hash, swept(&[]).cells[0].hash);
+}
+
+#[test]
 fn bad_sweeps_are_refused_with_the_cell() {
     let many = format!("{BASE}[sweep.grid]\nseed = [{}]\n\"descent.steps\" = [{}]\n", "1,".repeat(1000), "1,".repeat(1000));
     for (text, words) in [

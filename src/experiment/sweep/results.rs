@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::folder::turn;
 use super::plan::Plan;
 use super::table::{CellState, STATE, state};
 use crate::error::Result;
@@ -18,6 +19,7 @@ const PLAIN: [&str; 3] = ["coverage", "matched_distance", "lyapunov"];
 /// # Errors
 /// [`Error::Io`].
 pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
+    let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
         let (state, summary) = state(folder, &cell.hash, &mut 0)?;

@@ -123,12 +123,19 @@ impl Sweep<'_, '_> {
             if state(self.folder, &self.plan.cells[cell].hash, &mut 0)?.0 == CellState::Done {
                 self.tally.done += 1;
                 self.tally.skipped += 1;
+                self.report(&self.plan.cells[cell].hash)?;
             } else {
                 self.work += costs[cell];
                 todo.push(cell);
             }
         }
         Ok(todo)
+    }
+
+    /// The page of a cell that is done, where one is asked for and there is none.
+    fn report(&self, hash: &str) -> Result<()> {
+        let cell = self.folder.join("cells").join(hash);
+        if self.asked.reports && !cell.join("report.html").exists() { crate::report::write_run(&cell) } else { Ok(()) }
     }
 
     fn run_cells(&mut self, todo: &[usize]) -> Result<()> {
@@ -160,7 +167,7 @@ impl Sweep<'_, '_> {
         };
         if state(self.folder, &cell.hash, &mut 0)?.0 == CellState::Done {
             self.tally.done += 1; // by another process, meanwhile
-            return Ok(());
+            return self.report(&cell.hash);
         }
         let failed = failure(self.folder, &cell.hash);
         let outcome = match self.attempt(cell, opened) {

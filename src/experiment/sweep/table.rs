@@ -1,4 +1,4 @@
-//! What a sweep folder tells: its axes, and each cell's place on them, state and summary.
+//! What a sweep folder tells: its axes, and each cell's place on them and state; summaries pass by one at a time.
 //!
 //! `results.csv` lists every cell of the sweep from its first moment on, done or not: `hash`, a column per axis, then `state` and what
 //! was measured. State and summary are read from `cells/` itself, which is never behind. The folder may come from a stranger: everything
@@ -47,8 +47,6 @@ pub struct Cell {
     /// By axis.
     pub values: Vec<String>,
     pub state: CellState,
-    /// The cell's `summary.json`; null where there is none yet.
-    pub summary: Value,
 }
 
 /// How far a cell is.
@@ -72,25 +70,36 @@ impl CellState {
     }
 }
 
-/// Reads the sweep in `dir`.
+/// Reads the sweep in `dir`, and shows each cell's state and `summary.json`, null where there is none yet, to `see`, in the sweep's order.
+/// Nothing of the summaries is kept: of many replicates they are large.
 ///
 /// # Errors
 /// [`Error::BadFile`] where the folder is no sweep's.
-pub fn read_table(dir: &Path) -> Result<SweepTable> {
-    let path = dir.join("sweep.toml");
-    let bad = |what: String| Error::bad_file(&path, what, "Give the folder of a sweep, as `mixscore sweep` wrote it");
-    let text = String::from_utf8(run_folder::small_file(&path).map_err(|_| bad("there is no such plain file".into()))?);
-    let config: toml::Table = text.map_err(|e| bad(e.to_string()))?.parse().map_err(|e: toml::de::Error| bad(e.message().into()))?;
+pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, &Value)) -> Result<SweepTable> {
+    let config = read_config(dir)?;
     let given = config.get("sweep").and_then(|sweep| sweep.get("name")).and_then(toml::Value::as_str);
     let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = given.map(str::to_string).or(folder).unwrap_or_else(|| "sweep".into());
     let (keys, mut cells) = listed(&dir.join("results.csv"))?;
     let mut bytes = 0;
     for cell in &mut cells {
-        (cell.state, cell.summary) = state(dir, &cell.hash, &mut bytes)?;
+        let summary;
+        (cell.state, summary) = state(dir, &cell.hash, &mut bytes)?;
+        see(&cell.state, &summary);
     }
     let axes = keys.into_iter().enumerate().map(|(at, key)| Axis { key, values: distinct(&cells, at) }).collect();
     Ok(SweepTable { name, axes, cells, config })
+}
+
+/// `sweep.toml` of the sweep in `dir`.
+///
+/// # Errors
+/// [`Error::BadFile`].
+pub fn read_config(dir: &Path) -> Result<toml::Table> {
+    let path = dir.join("sweep.toml");
+    let bad = |what: String| Error::bad_file(&path, what, "Give the folder of a sweep, as `mixscore sweep` wrote it");
+    let text = String::from_utf8(run_folder::small_file(&path).map_err(|_| bad("there is no such plain file".into()))?);
+    text.map_err(|e| bad(e.to_string()))?.parse().map_err(|e: toml::de::Error| bad(e.message().into()))
 }
 
 /// The state of a cell and its summary, counting the bytes that were read.
@@ -139,7 +148,7 @@ fn listed(path: &Path) -> Result<(Vec<String>, Vec<Cell>)> {
             return Err(bad(format!("row {} is no cell, or one too many", cells.len() + 1)));
         }
         let values = record.iter().skip(1).take(end - 1).map(String::from).collect();
-        cells.push(Cell { hash: hash.into(), values, state: CellState::Missing, summary: Value::Null });
+        cells.push(Cell { hash: hash.into(), values, state: CellState::Missing });
     }
     Ok((header.iter().skip(1).take(end - 1).map(String::from).collect(), cells))
 }
@@ -178,15 +187,16 @@ mod tests {
     #[test]
     fn axes_states_and_summaries_come_back() {
         let folder = folder();
-        let table = read_table(folder.path()).unwrap();
+        let mut summaries = Vec::new();
+        let table = read_table(folder.path(), &mut |state, summary| summaries.push((state.clone(), summary.clone()))).unwrap();
         assert_eq!((table.name.as_str(), table.config["seed"].as_integer()), ("small", Some(3)));
         assert_eq!(table.axes[0], Axis { key: "teacher.separation".into(), values: vec!["2".into(), "3".into()] });
         assert_eq!(table.axes[1].values, ["wide", "shell"]);
         let states: Vec<&CellState> = table.cells.iter().map(|cell| &cell.state).collect();
         let failed = |text: &str| CellState::Failed(text.into());
         assert_eq!(states, [&CellState::Done, &CellState::Missing, &failed("step 3 did it"), &failed("it does not fit")]);
-        assert_eq!(table.cells[0].summary["coverage"], 0.5);
-        assert!(table.cells[1].summary.is_null());
+        assert_eq!((summaries.len(), &summaries[0].1["coverage"]), (4, &serde_json::json!(0.5)));
+        assert!(summaries[1].1.is_null() && table.cells.iter().zip(&summaries).all(|(cell, seen)| cell.state == seen.0));
     }
 
     #[test]
@@ -194,8 +204,8 @@ mod tests {
         let folder = folder();
         for text in ["", "hash,state\n../../etc,x\n", "state,hash\naaaaaaaa,x\n", "hash,a,state\naaaaaaaa,x\n"] {
             std::fs::write(folder.path().join("results.csv"), text).unwrap();
-            assert_eq!(read_table(folder.path()).unwrap_err().exit_code(), 4, "{text:?}");
+            assert_eq!(read_table(folder.path(), &mut |_, _| ()).unwrap_err().exit_code(), 4, "{text:?}");
         }
-        assert_eq!(read_table(&folder.path().join("cells")).unwrap_err().exit_code(), 4);
+        assert_eq!(read_table(&folder.path().join("cells"), &mut |_, _| ()).unwrap_err().exit_code(), 4);
     }
 }

@@ -1,0 +1,107 @@
+//! What `sweep.toml` says in its many places of one key: the base config, the grid, bundles of keys, explicit cells.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::experiment::config::absolute;
+
+/// All values that some cell may have at `section.key`.
+pub fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Value> {
+    let swept = config.get("sweep").and_then(Value::as_table);
+    let dotted = format!("{section}.{key}");
+    let in_grid = swept.and_then(|sweep| sweep.get("grid")?.get(&dotted)?.as_array());
+    let in_tables = swept.into_iter().flat_map(tables).flat_map(|table| {
+        let whole = table.get(section).and_then(|whole| whole.get(key));
+        table.get(&dotted).into_iter().chain(whole)
+    });
+    let base = config.get(section).and_then(|section| section.get(key));
+    match in_grid {
+        // The grid's values take the place of the base's in every cell.
+        Some(values) => values.iter().chain(in_tables).collect(),
+        None => base.into_iter().chain(in_tables).collect(),
+    }
+}
+
+/// The tables of keys: bundles and explicit cells.
+fn tables(sweep: &Table) -> Vec<&Table> {
+    let bundles = sweep.get("bundles").and_then(Value::as_table).into_iter().flat_map(|bundles| bundles.iter().map(|(_, list)| list));
+    let lists = bundles.chain(sweep.get("cells"));
+    lists.filter_map(Value::as_array).flatten().filter_map(Value::as_table).collect()
+}
+
+/// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
+pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
+    if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
+        for key in ["teacher.file", "student.file"] {
+            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| anchor(file, base));
+        }
+        for key in ["teacher", "student"] {
+            let tables = grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
+            tables.filter_map(|table| table.get_mut("file")).for_each(|file| anchor(file, base));
+        }
+    }
+    let mut lists: Vec<&mut Value> = Vec::new();
+    for (name, value) in sweep.iter_mut() {
+        match (name.as_str(), value) {
+            ("bundles", Value::Table(bundles)) => lists.extend(bundles.iter_mut().map(|(_, list)| list)),
+            ("cells", list) => lists.push(list),
+            _ => {}
+        }
+    }
+    for table in lists.into_iter().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_table_mut) {
+        for (key, value) in table.iter_mut() {
+            match key.as_str() {
+                "teacher.file" | "student.file" => anchor(value, base),
+                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| anchor(file, base)),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn anchor(file: &mut Value, base: &Path) {
+    if let Value::String(path) = file {
+        *path = absolute(base, path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+        [teacher]
+        file = "base.npz"
+        [sweep.grid]
+        "teacher.file" = ["a.npz", "/b.npz"]
+        "objective.noise" = [0.0, 1.0]
+        [[sweep.bundles.start]]
+        label = "given"
+        "student.file" = "s.npz"
+        [[sweep.cells]]
+        teacher = { file = "c.npz" }
+        objective = { noise = { from = 1.0, steps = 5 } }
+    "#;
+
+    #[test]
+    fn values_are_found_wherever_they_are_set() {
+        let config: Table = TEXT.parse().unwrap();
+        let files: Vec<&str> = values_of(&config, "teacher", "file").iter().filter_map(|v| v.as_str()).collect();
+        assert_eq!(files, ["a.npz", "/b.npz", "c.npz"]);
+        let noises = values_of(&config, "objective", "noise");
+        assert_eq!((noises.len(), noises.iter().filter(|v| v.is_table()).count()), (3, 1));
+        assert!(values_of(&config, "descent", "steps").is_empty());
+    }
+
+    #[test]
+    fn relative_paths_become_absolute_wherever_they_are() {
+        let mut config: Table = TEXT.parse().unwrap();
+        let Some(Value::Table(sweep)) = config.get_mut("sweep") else { panic!("there is a sweep") };
+        with_absolute_paths(sweep, Path::new("/data"));
+        let files: Vec<&str> = values_of(&config, "teacher", "file").iter().filter_map(|v| v.as_str()).collect();
+        assert_eq!(files, ["/data/a.npz", "/b.npz", "/data/c.npz"]);
+        assert_eq!(values_of(&config, "student", "file")[0].as_str(), Some("/data/s.npz"));
+        assert_eq!(config["sweep"]["bundles"]["start"][0]["label"].as_str(), Some("given"));
+    }
+}
