@@ -3,11 +3,14 @@
 //! `mixscore check` is the long form.
 
 use crate::backend::Backend;
+use crate::backend::polynomials::{Cells, Gram, Polynomials, Step};
 use crate::descent::fit::Fit;
 use crate::descent::problem::Problem;
+use crate::diffusion::regression_reference::Plain;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Divergence;
+use crate::objective::hermite::Basis;
 use crate::reference::Reference;
 
 /// Relative to the largest number: single precision, a few hundred terms, two steps of descent.
@@ -34,6 +37,39 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// As [`self_check`], of what `mixscore learn` does on a device of its own.
+///
+/// # Errors
+/// [`Error::SelfCheck`]; the device's own errors.
+pub fn check_polynomials(backend: &dyn Backend, own: &mut dyn Polynomials) -> Result<()> {
+    for (what, got, want) in polynomial_answers(own)? {
+        compare(backend, what, &got, &want)?;
+    }
+    Ok(())
+}
+
+/// Gram matrices and points after a step of the reverse diffusion: by the device and by the reference.
+///
+/// # Errors
+/// The device's.
+pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<(&'static str, Vec<f64>, Vec<f64>)>> {
+    let basis = Basis::new(5, 3);
+    let numbers = |n: usize, seed: f32| -> Vec<f32> { (0..n).map(|i| 3.0 * (i as f32 * seed).sin()).collect() };
+    let (centres, coefficients) = (numbers(15, 1.7), numbers(15 * basis.len(), 0.9));
+    let cells = Cells { basis: &basis, centres: &centres, sigma: 1.25 };
+    let (y, target) = (numbers(5 * 300, 0.7321), numbers(5 * 300, 0.4142));
+    let step = Step { cells, coefficients: &coefficients, pull: 0.1, spread: 0.4, key: [7, 9], step: 3 };
+    let sums = |device: &mut dyn Polynomials| -> Result<[Vec<f64>; 2]> {
+        let flat = |gram: Gram| [gram.gram, gram.moment, vec![gram.n as f64]].concat();
+        let grams = device.grams(&cells, &y, &target)?.into_iter().flat_map(flat).collect();
+        let mut y = y.clone();
+        device.reverse(&step, &mut y)?;
+        Ok([grams, y.into_iter().map(f64::from).collect()])
+    };
+    let ([grams, points], [exact_grams, exact_points]) = (sums(own)?, sums(&mut Plain)?);
+    Ok(vec![("Gram matrices", grams, exact_grams), ("the reverse diffusion", points, exact_points)])
 }
 
 /// The gradient, the means after two steps, and the metrics there.
@@ -65,6 +101,34 @@ mod tests {
     use super::*;
     use crate::backend::{Evaluation, Session, UnitProblem};
     use crate::cpu::Cpu;
+    use crate::diffusion::regression::Fast;
+
+    /// The learner's own with a fault in its sums, or in its step.
+    struct FaultyPolynomials(fn(&mut Vec<Gram>), f32);
+
+    impl Polynomials for FaultyPolynomials {
+        fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>> {
+            let mut out = Fast.grams(cells, y, target)?;
+            self.0(&mut out);
+            Ok(out)
+        }
+        fn reverse(&mut self, step: &Step, y: &mut [f32]) -> Result<()> {
+            Fast.reverse(&Step { pull: step.pull + self.1, ..*step }, y)
+        }
+    }
+
+    #[test]
+    fn good_polynomials_pass_and_faults_are_caught() {
+        let check = |own: &mut dyn Polynomials| check_polynomials(&Cpu::new(), own);
+        check(&mut Fast).unwrap();
+        check(&mut FaultyPolynomials(|_| (), 0.0)).unwrap();
+        let faults: [fn(&mut Vec<Gram>); 3] =
+            [|g| g[1].n += 1, |g| g[0].moment[2] = f64::NAN, |g| g[2].gram.iter_mut().for_each(|v| *v *= 1.01)];
+        for fault in faults {
+            assert!(matches!(check(&mut FaultyPolynomials(fault, 0.0)), Err(Error::SelfCheck { .. })));
+        }
+        assert!(matches!(check(&mut FaultyPolynomials(|_| (), 0.01)), Err(Error::SelfCheck { .. })));
+    }
 
     /// The CPU with a fault in what it evaluates, and other draws for forward problems if asked.
     struct Faulty(fn(&mut Evaluation), bool);

@@ -15,6 +15,7 @@ use crate::random::normal::normal_f64;
 use crate::random::philox::{Philox, philox};
 use crate::random::streams::{Purpose, stream};
 use crate::reference::Reference;
+use crate::self_check::polynomial_answers;
 
 /// Log-densities and scores: a few dozen roundings of 6e-8 each.
 const DENSITY: f64 = 1e-5;
@@ -82,6 +83,11 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     };
     for (rank, k, n_teachers, n_samples) in [(1, 2, 1, 512), (2, 7, 5, 300), (31, 7, 5, 257), (64, 64, 16, 64)] {
         parity(chosen.backend(), [rank, k, n_teachers, n_samples], arguments.storage, &mut checks)?;
+    }
+    if let Some(mut own) = chosen.backend().polynomials() {
+        for (what, got, want) in polynomial_answers(&mut *own)? {
+            checks.push(Check::new(format!("learn: {what}"), normwise(&got, &want), GRADIENT));
+        }
     }
     let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
     if common.json {

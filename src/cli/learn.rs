@@ -21,6 +21,7 @@ use crate::mixture::files::{Values, read_mixture, read_points, write_mixture, wr
 use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
 use crate::report::learn::{Content, write_learned};
+use crate::self_check::check_polynomials;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -155,7 +156,8 @@ pub(super) fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn 
         return Ok(Box::new(regression_reference::Plain));
     }
     Ok(match opened.backend.polynomials() {
-        Some(own) => {
+        Some(mut own) => {
+            check_polynomials(&*opened.backend, &mut *own)?;
             common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
             own
         }

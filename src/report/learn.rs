@@ -99,7 +99,8 @@ fn facts(summary: &Value) -> Vec<(String, String)> {
         ("seed", "Seed"),
         ("seconds", "Seconds"),
     ];
-    let named = names.iter().filter_map(|(key, name)| super::finding::plain(&summary[*key]).map(|text| ((*name).to_string(), text)));
+    let text = |value: &Value| if value.is_f64() { value.as_f64().map(short) } else { super::finding::plain(value) };
+    let named = names.iter().filter_map(|(key, name)| Some(((*name).to_string(), text(&summary[*key])?)));
     let stages = summary["stages"].as_object().into_iter().flatten();
     named.chain(stages.filter_map(|(stage, s)| Some((format!("Seconds: {stage}"), short(s.as_f64()?))))).collect()
 }

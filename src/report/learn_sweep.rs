@@ -20,6 +20,7 @@ struct Quantity {
     title: &'static str,
     axis: &'static str,
     caption: &'static str,
+    floor_caption: &'static str,
     of: fn(&Value) -> Option<f64>,
     /// What the best learner would have.
     floor: Option<(&'static str, fn(&Value) -> Option<f64>)>,
@@ -28,7 +29,8 @@ struct Quantity {
 const DRAWN: Quantity = Quantity {
     title: "Drawn points",
     axis: "total variation of the drawn points",
-    caption: "Total variation to the truth of a histogram of the points that the sampler drew. Dashed: what as many points of the truth itself have, by chance.",
+    caption: "Total variation to the truth of a histogram of the points that the sampler drew.",
+    floor_caption: " Dashed: what as many points of the truth itself have, by chance.",
     of: |cell| cell["sampler"]["total_variation"]["value"].as_f64(),
     floor: Some(("chance", |cell| cell["sampler"]["by_chance"].as_f64())),
 };
@@ -36,7 +38,8 @@ const DRAWN: Quantity = Quantity {
 const MIXTURE: Quantity = Quantity {
     title: "Mixture",
     axis: "KL(truth ‖ mixture) (nat)",
-    caption: "By how much the mixture’s mean log-density of fresh points falls short of the truth’s. Dashed: parameters/(2n), which an efficient estimate with the right number of components has.",
+    caption: "By how much the mixture’s mean log-density of fresh points falls short of the truth’s.",
+    floor_caption: " Dashed: parameters/(2n), which an efficient estimate with the right number of components has on average.",
     of: |cell| cell["divergence"]["value"].as_f64(),
     floor: Some(("efficient", |cell| {
         let (k, d) = (cell["components"].as_f64()?, cell["features"].as_f64()?);
@@ -60,15 +63,15 @@ fn cells(summary: &Value) -> Vec<Value> {
 fn page(summary: &Value) -> Result<Page> {
     let cells = cells(summary);
     let mut figures = Vec::new();
-    for quantity in [DRAWN, MIXTURE] {
-        for (key, other, title) in [("points", "degree", "the number of points"), ("degree", "points", "the degree")] {
-            if let Some(chart) = chart(&cells, quantity, key, other) {
-                figures.push(Figure {
-                    title: format!("{} against {title}", quantity.title),
-                    svg: chart.svg()?,
-                    caption: quantity.caption.into(),
-                });
-            }
+    // The mixture comes from the points, whatever the degree.
+    for (quantity, key, other) in [(DRAWN, "points", "degree"), (DRAWN, "degree", "points"), (MIXTURE, "points", "degree")] {
+        if let Some(chart) = chart(&cells, quantity, key, other) {
+            let floor = if key == "points" { quantity.floor_caption } else { "" };
+            figures.push(Figure {
+                title: format!("{} against {key}", quantity.title),
+                svg: chart.svg()?,
+                caption: format!("{}{floor}", quantity.caption),
+            });
         }
     }
     Ok(Page {
@@ -76,7 +79,7 @@ fn page(summary: &Value) -> Result<Page> {
         finding: finding(&cells),
         warning: "Slopes are of straight lines through the logarithms, over all numbers of points: near the floor of chance, and where a degree’s bias is all that is left, errors fall no more."
             .into(),
-        facts: slopes(&cells),
+        facts: [facts(&cells), slopes(&cells)].concat(),
         figures,
         table: table(&cells),
         ..Page::default()
@@ -141,6 +144,14 @@ fn slope(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let slope = logs.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>() / xx;
     let rest: f64 = logs.iter().map(|p| (p.1 - my - slope * (p.0 - mx)).powi(2)).sum();
     Some((slope, (rest / (n - 2.0) / xx).sqrt()))
+}
+
+/// What all cells share.
+fn facts(cells: &[Value]) -> Vec<(String, String)> {
+    let names =
+        [("data", "Data"), ("features", "Dimensions"), ("method", "Method"), ("samples", "Points drawn in each cell"), ("seed", "Seed")];
+    let first = cells.first().unwrap_or(&Value::Null);
+    names.iter().filter_map(|(key, name)| super::finding::plain(&first[*key]).map(|text| ((*name).to_string(), text))).collect()
 }
 
 fn slopes(cells: &[Value]) -> Vec<(String, String)> {
