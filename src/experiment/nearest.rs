@@ -1,4 +1,5 @@
-//! Does a student end at the teacher that was nearest at its start? Shares, with their Wilson interval.
+//! Does a student end at the teacher that was nearest at its start, and does it matter whether that start was near the next one's cell?
+//! Shares, with their Wilson interval.
 
 use serde::Serialize;
 
@@ -42,6 +43,47 @@ pub fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]
     pairs.filter(|(start, now)| squared_distance(teacher.mean(nearest(teacher, start).0), now) <= radius).count()
 }
 
+/// A start this close to a wall between the Voronoi cells of two teacher means, in units of σ, counts as near it.
+pub const NEAR_WALL: f64 = 0.5;
+
+/// [`at_nearest_of_start`] over replicates, and the same of the starts near a wall and of the others; a share of no starts is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AtNearest {
+    #[serde(flatten)]
+    pub all: Share,
+    pub near_wall: Option<Share>,
+    pub elsewhere: Option<Share>,
+}
+
+impl AtNearest {
+    /// Of replicates, each with its teacher, its start and its means (k, d).
+    pub fn of<'a>(replicates: impl Iterator<Item = (&'a GaussianMixture, &'a [f64], &'a [f64])>) -> AtNearest {
+        let mut counts = [[0; 2]; 2]; // hits and trials, elsewhere and near a wall
+        for (teacher, start, now) in replicates {
+            let d = teacher.n_features();
+            for (start, now) in start.chunks_exact(d).zip(now.chunks_exact(d)) {
+                let [hits, trials] = &mut counts[usize::from(wall_distance(teacher, start) < NEAR_WALL)];
+                *hits += at_nearest_of_start(teacher, start, now);
+                *trials += 1;
+            }
+        }
+        let share = |[hits, trials]: [usize; 2]| (trials > 0).then(|| Share::wilson(hits, trials));
+        let all = Share::wilson(counts[0][0] + counts[1][0], counts[0][1] + counts[1][1]);
+        AtNearest { all, near_wall: share(counts[1]), elsewhere: share(counts[0]) }
+    }
+}
+
+/// From x (d) to the nearest wall of the Voronoi cell of the teacher mean nearest to it, in units of σ: (|x−m_j|² − |x−m|²)/(2|m_j−m|),
+/// the least over the other means m_j; infinite where there are none.
+pub fn wall_distance(teacher: &GaussianMixture, x: &[f64]) -> f64 {
+    let (at, least) = nearest(teacher, x);
+    let wall = |j: usize| {
+        let between = squared_distance(teacher.mean(j), teacher.mean(at)).sqrt();
+        (squared_distance(teacher.mean(j), x) - least) / (2.0 * between)
+    };
+    (0..teacher.n_components()).filter(|j| *j != at).map(wall).fold(f64::INFINITY, f64::min) / teacher.variance().sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +101,20 @@ mod tests {
     fn a_student_counts_for_the_teacher_it_started_at_alone() {
         let teacher = GaussianMixture::uniform(vec![0.0, 6.0], 1).unwrap();
         assert_eq!(at_nearest_of_start(&teacher, &[1.0, 5.0, 1.0], &[0.5, 6.7, 6.0]), 2);
+    }
+
+    #[test]
+    fn starts_near_a_wall_are_told_apart() {
+        // σ = 2, the wall at 3: two thirds of σ away at 5/3, a quarter of it at 2.5 and 3.5.
+        let teacher = GaussianMixture::new(vec![0.5, 0.5], vec![0.0, 6.0], 1, 4.0).unwrap();
+        for (x, distance) in [(5.0 / 3.0, 2.0 / 3.0), (2.5, 0.25), (3.5, 0.25), (-1.0, 2.0), (9.0, 3.0)] {
+            assert!((wall_distance(&teacher, &[x]) - distance).abs() <= 1e-12, "{x}"); // a few roundings
+        }
+        let got = AtNearest::of([(&teacher, &[1.0, 2.5, 3.5, 9.0][..], &[0.5, 6.0, 6.0, 6.5][..])].into_iter());
+        assert_eq!((got.all.successes, got.all.trials), (3, 4));
+        assert_eq!(got.near_wall, Some(Share::wilson(1, 2)));
+        assert_eq!(got.elsewhere, Some(Share::wilson(2, 2)));
+        let one = GaussianMixture::uniform(vec![0.0], 1).unwrap();
+        assert_eq!(wall_distance(&one, &[1.0]), f64::INFINITY);
     }
 }

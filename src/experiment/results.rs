@@ -13,7 +13,7 @@ use crate::objective::divergence::{Divergence, Sampler};
 
 use super::config::Config;
 use super::environment;
-use super::nearest::{Share, at_nearest_of_start};
+use super::nearest::AtNearest;
 use super::row::{COLUMNS, ESTIMATES, Row, first_and_last};
 use super::run_folder;
 use super::setting::Setting;
@@ -118,8 +118,8 @@ fn summary(
         put("student_weight_at_teachers", student_weight(setting, means));
     }
     if setting.n_teacher_components() > 1 {
-        let hits = replicates(setting, means).map(|(r, start, means)| at_nearest_of_start(setting.teacher(r), start, means)).sum();
-        put("nearest_at_start", json!(Share::wilson(hits, config.replicates * setting.n_components())));
+        let all = replicates(setting, means).map(|(r, start, means)| (setting.teacher(r), start, means));
+        put("nearest_at_start", json!(AtNearest::of(all)));
     }
     Value::Object(object)
 }

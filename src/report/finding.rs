@@ -8,6 +8,7 @@ use super::interval::Interval;
 use super::number::{plus_minus, short};
 use super::one_gaussian;
 use super::run_folder::Run;
+use crate::experiment::nearest::NEAR_WALL;
 use crate::metrics::{COVERAGE_RADIUS, smoothed};
 
 /// Said wherever a Fisher divergence is shown.
@@ -100,6 +101,13 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     if let Some((share, low, high)) = at_nearest(&run.summary) {
         let interval = format!("{} (95 % interval {} to {})", short(share), short(low), short(high));
         text += &format!("; the share of students at the teacher nearest to their start is {interval}");
+        let of = |which: &str| run.summary["nearest_at_start"][which]["share"].as_f64();
+        if let (Some(near), Some(elsewhere)) = (of("near_wall"), of("elsewhere")) {
+            let (near, elsewhere) = (short(near), short(elsewhere));
+            text += &format!(
+                ", {near} of those that started within {NEAR_WALL}σ of a wall between the cells of two teacher means and {elsewhere} of the others"
+            );
+        }
     }
     if run.metrics.column("total_variation").is_some() {
         text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));

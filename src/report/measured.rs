@@ -22,6 +22,9 @@ pub struct Measured {
     pub quantities: Vec<Numbers>,
     /// With one teacher component: in how many of a cell's replicates all students end at its mean, and of how many.
     pub arrived: Vec<Option<(usize, usize)>>,
+    /// Students of all cells that ended at the teacher nearest at their start, and of how many: of starts near a wall between two teachers'
+    /// cells, and of the others.
+    pub walls: [(u64, u64); 2],
     pub devices: BTreeSet<String>,
     /// In all cells together.
     pub seconds: f64,
@@ -37,6 +40,7 @@ impl Measured {
         Measured {
             quantities: quantities.map(|quantity| (quantity, Vec::new())).into(),
             arrived: Vec::new(),
+            walls: [(0, 0); 2],
             devices: BTreeSet::new(),
             seconds: 0.0,
             noise: None,
@@ -51,6 +55,12 @@ impl Measured {
         }
         let weights = weights_at_teacher(summary).filter(|weights| done && !weights.is_empty());
         self.arrived.push(weights.map(|weights| (weights.iter().filter(|w| **w >= ALL).count(), weights.len())));
+        for (counts, of) in self.walls.iter_mut().zip(["near_wall", "elsewhere"]).filter(|_| done) {
+            let share = &summary["nearest_at_start"][of];
+            if let (Some(hits), Some(trials)) = (share["successes"].as_u64(), share["trials"].as_u64()) {
+                *counts = (counts.0 + hits, counts.1 + trials);
+            }
+        }
         self.devices.extend(plain(&summary["device"]));
         self.seconds += summary["seconds"].as_f64().unwrap_or(0.0);
         if let Some(noise) = summary["noise"].as_f64().filter(|_| done) {

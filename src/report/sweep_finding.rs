@@ -5,6 +5,7 @@ use super::interval::Interval;
 use super::layout::{Side, clipped, sides};
 use super::measured::Measured;
 use super::quantity::Quantity;
+use crate::experiment::nearest::{NEAR_WALL, Share};
 use crate::experiment::sweep::table::{CellState, SweepTable};
 use crate::experiment::sweep::text::values_of;
 use crate::metrics::COVERAGE_RADIUS;
@@ -45,7 +46,23 @@ pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
         (None, Some((quantity, numbers))) => vec![extremes(table, *quantity, numbers, &sides)],
         (None, None) => vec!["No cell is done yet.".into()],
     };
-    all.join(" ")
+    let walls = of(Quantity::Nearest).filter(|_| !is_placed(table)).and_then(|_| at_walls(measured));
+    all.into_iter().chain(walls).collect::<Vec<_>>().join(" ")
+}
+
+/// What starting near a wall between two teachers' cells does, over all cells.
+fn at_walls(measured: &Measured) -> Option<String> {
+    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits as usize, trials as usize)));
+    let words = |share: Share| {
+        let missed = share.trials - share.successes;
+        format!("{:.4} ({:.4} to {:.4}; {missed} of {} do not)", share.share, share.low, share.high, share.trials)
+    };
+    Some(format!(
+        "Of the students that started within {NEAR_WALL}σ of a wall between the cells of two teacher means, a share of {} ends at the \
+         nearest; of those that started elsewhere, {}.",
+        words(near?),
+        words(elsewhere?)
+    ))
 }
 
 /// In how many replicates every student ends at the teacher's one mean, and which cells have others.
@@ -83,11 +100,14 @@ fn listed(things: &[String]) -> String {
     text
 }
 
+fn is_placed(table: &SweepTable) -> bool {
+    let is_placed = |start: &&toml::Value| start.get("scheme").and_then(toml::Value::as_str).is_some_and(|scheme| PLACED.contains(&scheme));
+    values_of(&table.config, "student", "start").iter().any(is_placed)
+}
+
 /// Every cell with its numbers. Students that begin at chosen places say nothing by where they end, so their share is left out.
 fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
-    let starts = values_of(&table.config, "student", "start");
-    let is_placed = |start: &&toml::Value| start.get("scheme").and_then(toml::Value::as_str).is_some_and(|scheme| PLACED.contains(&scheme));
-    let is_placed = starts.iter().any(is_placed);
+    let is_placed = is_placed(table);
     let told = |cell: usize| {
         let number = |(quantity, numbers): &(Quantity, Vec<Option<Interval>>)| {
             let name = match quantity {
