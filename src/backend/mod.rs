@@ -8,7 +8,6 @@ pub mod polynomials;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
-use crate::objective::estimator::{LEAST_GROUPS, MOST_RANK};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 
@@ -71,12 +70,9 @@ impl UnitProblem {
         self.divergence == Divergence::Reverse && matches!(self.estimator, Estimator::Stein | Estimator::Auto)
     }
 
-    /// True where the gradient is a mix of Stein's and the score-function form (`objective::estimator`), for a grouping.
-    pub fn is_mixed(&self, groups: &Groups) -> bool {
-        self.divergence == Divergence::Reverse
-            && self.estimator == Estimator::Auto
-            && self.rank <= MOST_RANK
-            && groups.n_groups >= LEAST_GROUPS
+    /// True where rows may blend Stein's and the score-function form (`objective::estimator`); on a grid there is no noise to lessen.
+    pub fn is_blended(&self) -> bool {
+        self.divergence == Divergence::Reverse && self.estimator == Estimator::Auto && self.sampler != Sampler::Grid
     }
 
     /// How the samples of a gradient are grouped (Monte Carlo samplers only: a grid is one group of all its nodes).

@@ -9,7 +9,7 @@ use super::product;
 use crate::backend::Evaluation;
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::BLOCK;
-use crate::vector::lanes::{self, LANES, vectorised};
+use crate::vector::lanes::{self, LANES};
 
 /// Coordinates that are turned at a time, so that a tile's columns stay in cache for any number of dimensions.
 const COORDINATES: usize = 256;
@@ -51,16 +51,13 @@ impl Centred {
         for first in (0..d).step_by(COORDINATES) {
             let coordinates = first..d.min(first + COORDINATES);
             self.columns(points, coordinates.clone(), ld, &mut x);
-            self.add_squares(coordinates, &x, ld, &mut squares);
+            lanes::add_squares(&x[..ld * coordinates.len()], &self.means[coordinates.start..], d, ld, &mut squares);
         }
         let mut log_density = vec![0.0; m];
         let mut r = squares;
         r.iter_mut().for_each(|v| *v *= -0.5);
         let (mut peak, mut mass) = (vec![0.0; ld], vec![0.0; ld]);
-        vectorised(
-            #[inline(always)]
-            || lanes::softmax(&mut r, &self.constant, ld, &mut peak, &mut mass),
-        );
+        lanes::softmax(&mut r, &self.constant, ld, &mut peak, &mut mass);
         let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() + d as f64 * self.sigma.ln();
         for (s, out) in log_density.iter_mut().enumerate() {
             *out = f64::from(peak[s]) + f64::from(mass[s]).ln() - constant;
@@ -77,25 +74,6 @@ impl Centred {
                 x[at * ld + s] = ((point[c] - self.centre[c]) / self.sigma) as f32;
             }
         }
-    }
-
-    /// squares (ld × k) += Σ (x − μ)² over some coordinates, each coordinate block in a sum of its own.
-    fn add_squares(&self, coordinates: std::ops::Range<usize>, x: &[f32], ld: usize, squares: &mut [f32]) {
-        vectorised(
-            #[inline(always)]
-            || {
-                let mut sum = [0.0f32; BLOCK];
-                for (l, column) in squares.chunks_exact_mut(ld).enumerate() {
-                    sum.fill(0.0);
-                    for (x, mu) in x.chunks_exact(ld).zip(&self.means[l * self.d..][coordinates.clone()]) {
-                        for (sum, x) in sum.iter_mut().zip(x) {
-                            *sum += (x - mu) * (x - mu);
-                        }
-                    }
-                    column.iter_mut().zip(&sum).for_each(|(o, s)| *o += s);
-                }
-            },
-        );
     }
 
     /// (Σ r μ − x)/σ, shape (m, d).

@@ -3,13 +3,27 @@
 //! Candidates of a stratum are all components within some radius when they were gathered, with a skin beyond what was needed. As long
 //! as the means have moved less than the skin, no other component can be needed, and the lists made from them are those that a search
 //! among all components would make: so lists do not depend on when candidates were gathered.
+//!
+//! Gathering looks at every pair of means, so it is one product in single precision, and what its rounding could have hidden is kept:
+//! with u = 2⁻²⁴, a′ and b′ the means in single precision and γ = ϱu/(1 − ϱu),
+//!
+//! ```text
+//! |a − b| ≥ |a′ − b′| − u(|a| + |b|)        |a′ − b′|² ≥ |a′|² + |b′|² − 2 fl(a′·b′) − 2γ|a′||b′|
+//! ```
+//!
+//! whatever the order of the product's sums (Higham 2002, §3.1). Steps between two gatherings cost what their lists hold.
 
+use std::ops::Range;
+
+use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::patch::{List, distances_to};
+use super::product;
 use super::session::Pair;
 use crate::objective::divergence::Side;
 use crate::objective::neighbours::{Kept, Near, keep, reach};
+use crate::vector::vector_fn;
 
 /// How much further than needed candidates are gathered, in units of σ.
 const SKIN: f64 = 1.5;
@@ -17,6 +31,9 @@ const SKIN: f64 = 1.5;
 /// Strata that are looked at to see whether lists are worth their making, and the share of components that must be left out.
 const PROBES: usize = 8;
 const WORTH: f64 = 0.25;
+
+/// Strata whose products with all components are made together.
+const ROWS: usize = 32;
 
 /// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +56,7 @@ struct View<'a> {
     rank: usize,
     log_weight: &'a [f64],
     heaviest: f64,
+    lightest: f64,
     budget: f64,
 }
 
@@ -89,7 +107,8 @@ impl Candidates {
         let views = [Side::Student, Side::Teacher].map(|side| {
             let log_weight = &log_weights[side as usize];
             let heaviest = log_weight.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            View { means: pair.side(side).1, rank, log_weight, heaviest, budget: 0.5 * budget }
+            let lightest = log_weight.iter().copied().fold(f64::INFINITY, f64::min);
+            View { means: pair.side(side).1, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
         });
         let means = pair.p.1;
         let k = means.len() / rank;
@@ -149,20 +168,83 @@ impl Candidates {
 
     fn gather(&mut self, views: &[View; 2], means: &[f64], rank: usize) {
         self.means = means.to_vec();
-        self.strata = means
-            .par_chunks_exact(rank)
-            .map(|centre| {
-                std::array::from_fn(|s| {
-                    let distances = views[s].distances(centre, None);
-                    let at = (0..distances.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b])).unwrap_or(0);
-                    // Both this mean and the others may move by half of the first skin; the radius grows with the nearest distance.
-                    let radius = views[s].radius(distances[at], at as u32);
-                    let within = views[s].radius(distances[at] + SKIN, at as u32).max(radius) + 2.0 * SKIN;
-                    let candidates = (0..distances.len() as u32).filter(|j| distances[*j as usize] <= within).collect();
-                    (candidates, within)
-                })
+        let tables = [0, 1].map(|s| Narrow::new(views[s].means, rank));
+        let strata: Vec<usize> = (0..means.len() / rank).collect();
+        let blocks: Vec<Vec<[(Vec<u32>, f64); 2]>> = strata
+            .par_chunks(ROWS)
+            .map(|block| {
+                let [p, q] = [0, 1].map(|s| views[s].candidates(&tables[s], &tables[0], means, block[0]..block[0] + block.len()));
+                p.into_iter().zip(q).map(|(p, q)| [p, q]).collect()
             })
             .collect();
+        self.strata = blocks.into_iter().flatten().collect();
+    }
+}
+
+/// Means in single precision, and their squares.
+struct Narrow {
+    rank: usize,
+    means: Vec<f32>,   // (n, rank)
+    squares: Vec<f64>, // (n), of the numbers in single precision
+}
+
+impl Narrow {
+    fn new(means: &[f64], rank: usize) -> Self {
+        let narrow: Vec<f32> = means.iter().map(|v| *v as f32).collect();
+        let squares = narrow.chunks_exact(rank).map(|mean| mean.iter().map(|v| f64::from(*v).powi(2)).sum()).collect();
+        Self { rank, means: narrow, squares }
+    }
+
+    /// Inner products with the rows `of` of another table, shape (of, n).
+    fn products(&self, other: &Narrow, of: &Range<usize>) -> Vec<f32> {
+        let n = self.squares.len();
+        let mut out = vec![0.0; n * of.len()];
+        let rows = &other.means[of.start * self.rank..of.end * self.rank];
+        product(
+            MatMut::from_column_major_slice_mut(&mut out, n, of.len()),
+            Accum::Replace,
+            MatRef::from_row_major_slice(&self.means, n, self.rank),
+            MatRef::from_column_major_slice(rows, self.rank, of.len()),
+        );
+        out
+    }
+}
+
+impl View<'_> {
+    /// Candidates of the strata `of`, whose means are those of `centres`, and the distance within which they are complete.
+    fn candidates(&self, table: &Narrow, centres: &Narrow, means: &[f64], of: Range<usize>) -> Vec<(Vec<u32>, f64)> {
+        let (rank, n) = (self.rank, table.squares.len());
+        let u = f64::from(f32::EPSILON) / 2.0;
+        let gamma = rank as f64 * u / (1.0 - rank as f64 * u);
+        let furthest = table.squares.iter().copied().fold(0.0, f64::max).sqrt();
+        let most = (self.heaviest - self.lightest).exp();
+        let products = table.products(centres, &of);
+        let of_stratum = |(i, products): (usize, &[f32])| {
+            let mut squares = vec![0.0; n]; // less that of the stratum's own mean
+            less_products(&table.squares, products, &mut squares);
+            // Whichever is nearest, it is not further than the one that seems to be.
+            let about = (0..n).fold(0, |best, l| if squares[l] < squares[best] { l } else { best });
+            let near = distances_to(&means[i * rank..(i + 1) * rank], self.means, rank, Some(&[about as u32]))[0];
+            // This mean and the others may move by half of the first skin each; the radius grows with the nearest distance.
+            let nearest = near + SKIN;
+            let within = nearest + reach(self.budget, n, most, nearest) + 2.0 * SKIN;
+            // Norms and sums in double precision lose far less than the last factors grant.
+            let own = centres.squares[i].sqrt();
+            let far = (within + 1.001 * u * (own + furthest)).powi(2);
+            let limit = far + 2.0 * gamma * own * furthest + 1e-12 * (far + (own + furthest).powi(2)) - centres.squares[i];
+            let candidates = (0..n as u32).filter(|l| !(squares[*l as usize] > limit)).collect();
+            (candidates, within)
+        };
+        of.clone().zip(products.chunks_exact(n)).map(of_stratum).collect()
+    }
+}
+
+vector_fn! {
+    /// out = squares − 2·products.
+    fn less_products(squares: &[f64], products: &[f32], out: &mut [f64]) {
+        for ((out, square), product) in out.iter_mut().zip(squares).zip(products) {
+            *out = square - 2.0 * f64::from(*product);
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use rayon::prelude::*;
 use super::session::Pair;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
+use crate::objective::estimator::{Blend, FURTHEST};
+use crate::vector::double::square_of_difference;
 use crate::vector::vector_fn;
 
 /// Strata of a patch at the most, and the rows that they may have together.
@@ -57,6 +59,8 @@ pub struct Table {
     pub inner: Vec<f32>,
     /// log₂ of w_l exp(−inner/2) relative to that component, shape (strata, m).
     pub offset: Vec<f32>,
+    /// What `inner` is less, shape (strata).
+    pub level: Vec<f32>,
     pub form: Form,
 }
 
@@ -64,6 +68,8 @@ pub struct Table {
 pub struct Patch {
     pub strata: Range<usize>,
     pub sides: [Table; 2],
+    /// How each stratum's row mixes its two forms; `None` for Stein's alone.
+    pub blends: Vec<Option<Blend>>,
 }
 
 /// How much longer than the shortest list of its strata the list of a patch may be.
@@ -113,8 +119,8 @@ fn union(a: &List, b: &List) -> List {
 }
 
 impl Patch {
-    /// The tables of some strata, each of which sees its own of `lists` (empty: all).
-    pub fn new(pair: &Pair, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form) -> Self {
+    /// The tables of some strata, each of which sees its own of `lists` (empty: all); rows of so many samples are to be `blended`.
+    pub fn new(pair: &Pair, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form, blended: Option<usize>) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.p.1[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
@@ -126,7 +132,16 @@ impl Patch {
             let list = &plan.lists[side as usize];
             Table::new(pair.side(side), rank, list, &own, centres, middle.as_deref(), form(side, list))
         });
-        Self { strata, sides }
+        let blend = |(i, centre): (usize, &[f64])| {
+            let near = [0, 1].map(|side| sides[side].near(i, &plan.lists[side]));
+            Blend::new(centre, [pair.p, pair.q], [Some(&near[0]), Some(&near[1])], blended?)
+        };
+        let blends = centres.chunks_exact(rank).enumerate().map(blend).collect();
+        Self { strata, sides, blends }
+    }
+
+    pub fn is_blended(&self) -> bool {
+        self.blends.iter().any(Option::is_some)
     }
 }
 
@@ -153,12 +168,13 @@ impl Table {
         differences(m, &mean, origin, &mut wide, &mut epsilon);
         inner_products(&wide, &e, rank, &mut inner);
         let log_weight: Vec<f64> = (0..m).map(|l| weights[component(l)].ln()).collect();
-        let (mut narrow, mut offset) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m));
+        let (mut narrow, mut offset, mut level) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m), Vec::new());
         for i in 0..n_strata {
             // What another stratum brought into the list is not there for this one.
             let foreign = |l: usize| own[i].is_some_and(|own| own.len() < m && own.binary_search(&(component(l) as u32)).is_err());
             let logit = |l: usize| if foreign(l) { f64::NEG_INFINITY } else { log_weight[l] - 0.5 * inner[l * n_strata + i] };
             let best = dominant(m, logit);
+            level.push(inner[best * n_strata + i] as f32);
             for l in 0..m {
                 let relative = inner[l * n_strata + i] - inner[best * n_strata + i];
                 narrow.push(relative as f32);
@@ -168,7 +184,18 @@ impl Table {
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
-        Self { m, origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, form }
+        Self { m, origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, form }
+    }
+
+    /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.
+    fn near(&self, i: usize, list: &List) -> Vec<u32> {
+        let (inner, offset) = (&self.inner[i * self.m..][..self.m], &self.offset[i * self.m..][..self.m]);
+        let centre: f32 = self.centre[i * self.origin.len()..][..self.origin.len()].iter().map(|e| e * e).sum();
+        let distance = |inner: f32| (inner + self.level[i] + centre).max(0.0).sqrt();
+        // The wall stands τ/g from the centre, and g is at most the sum of both distances; a hundredth more for rounding.
+        let reach = |l: usize| 1.01 * FURTHEST as f32 * (distance(inner[l]) + distance(0.0)) + 0.01;
+        let within = (0..self.m).filter(|l| -offset[*l] * std::f32::consts::LN_2 <= reach(*l));
+        within.map(|l| list.as_ref().map_or(l as u32, |list| list[l])).collect()
     }
 
     /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
@@ -309,19 +336,4 @@ vector_fn! {
             *out = square_of_difference(mean, other).sqrt();
         }
     }
-}
-
-#[inline(always)]
-fn square_of_difference(mean: &[f64], other: &[f64]) -> f64 {
-    let mut sum = [0.0f64; 8];
-    for (a, b) in mean.chunks_exact(8).zip(other.chunks_exact(8)) {
-        for i in 0..8 {
-            sum[i] = (a[i] - b[i]).mul_add(a[i] - b[i], sum[i]);
-        }
-    }
-    let whole = mean.len() / 8 * 8;
-    for (i, (a, b)) in mean[whole..].iter().zip(&other[whole..]).enumerate() {
-        sum[i] = (a - b).mul_add(a - b, sum[i]);
-    }
-    ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }

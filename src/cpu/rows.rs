@@ -70,11 +70,9 @@ pub fn sum_blocks(tile: &Tile, block_size: usize, base: f32, blocks: &mut Vec<Bl
         let run = first..tile.m.min(first + block_size);
         let weight = &tile.weight[run.clone()];
         let [a, b] = side.map(|side| {
-            let columns = side.r.chunks_exact(ld).zip(side.u.chunks_exact(ld)).take(side.r.len() / BLOCK);
-            lanes::vectorised(
-                #[inline(always)]
-                || columns.map(|(r, u)| lanes::coefficient(weight, &r[run.clone()], &u[run.clone()], &side.c[run.clone()], base)).collect(),
-            )
+            let mut out = vec![0.0; side.r.len() / BLOCK];
+            lanes::coefficients(weight, &side.r, &side.u, &side.c, ld, run.start, base, &mut out);
+            out
         });
         blocks.push(Block { a, b, half_square: lanes::weighted_sum(weight, &tile.half_square[run]) });
     }

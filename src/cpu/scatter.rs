@@ -16,7 +16,6 @@ use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::backend::UnitProblem;
 use crate::objective::divergence::{Divergence, Estimator};
-use crate::objective::groups::BLOCK;
 use crate::vector::lanes;
 
 /// Blocks whose results wait in memory for their turn in the sum.
@@ -53,7 +52,7 @@ fn block(problem: &UnitProblem, pair: &Pair, samples: &Samples, first: usize) ->
         tile.fill(&samples.draws(j), first, m, &p, &q);
         tile.project(&p, &q, true);
         squares.push(f64::from(lanes::weighted_sum(&tile.weight[..m], &tile.half_square[..m])));
-        let sums = weigh(&mut tile, with_square);
+        let sums = weigh(&mut tile, k, with_square);
         transposed_products(&tile, k, &mut rows);
         add_rows(&p, &sums, &rows, *weight, &mut gradient);
     }
@@ -61,21 +60,11 @@ fn block(problem: &UnitProblem, pair: &Pair, samples: &Samples, first: usize) ->
 }
 
 /// R becomes weight·r, U becomes H = weight·r∘(u − c + extra); the sums of H's columns (k).
-fn weigh(tile: &mut Tile, with_square: bool) -> Vec<f64> {
-    let (ld, m) = (tile.ld, tile.m);
-    let student = &mut tile.student;
-    let mut sums = Vec::with_capacity(student.r.len() / BLOCK);
-    for (r, u) in student.r.chunks_exact_mut(ld).zip(student.u.chunks_exact_mut(ld)).take(sums.capacity()) {
-        let mut sum = 0.0;
-        for s in 0..ld {
-            let weight = if s < m { tile.weight[s] } else { 0.0 };
-            let extra = if with_square { tile.half_square[s] } else { 0.0 };
-            r[s] *= weight;
-            u[s] = r[s] * ((u[s] - student.c[s]) + extra);
-            sum += f64::from(u[s]);
-        }
-        sums.push(sum);
-    }
+fn weigh(tile: &mut Tile, k: usize, with_square: bool) -> Vec<f64> {
+    let (ld, student) = (tile.ld, &mut tile.student);
+    let mut sums = vec![0.0; k];
+    let extra = with_square.then_some(&tile.half_square[..ld]);
+    lanes::weigh(&tile.weight[..tile.m], extra, &student.c, ld, &mut student.r[..ld * k], &mut student.u[..ld * k], &mut sums);
     sums
 }
 

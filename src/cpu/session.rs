@@ -17,7 +17,6 @@ use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::reflections;
 use crate::objective::divergence::{Estimator, Sampler, Side};
-use crate::objective::estimator::mixed;
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::streams::{Purpose, key};
@@ -136,35 +135,28 @@ impl CpuSession {
     fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
         let pair = self.pair(r);
         let lists = self.lists(r, samples.groups.n_samples).lists;
-        let with_score = self.problem.is_mixed(&samples.groups);
-        let pass = Pass { samples, rank: pair.rank, merged: merged && !with_score, with_square: !merged, with_score };
-        let gram = merged && !with_score;
+        let pass = Pass { samples, rank: pair.rank, merged, with_square: !merged };
         let n = samples.groups.n_samples;
         let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
         let shared = [Side::Student, Side::Teacher].map(|side| {
             let (weights, means) = pair.side(side);
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
-            (gram && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+            (merged && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
         });
         let wide = shared.iter().all(Option::is_some);
         let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
             (None, Some(squares)) => Form::Gram(squares.clone()),
             // Its own distances are worth their making where they serve enough samples; and patches as wide as the Gram form bears have no other.
-            (Some(list), _) if gram && list.len() <= 2 * pair.rank && (wide || list.len() < n) => {
+            (Some(list), _) if merged && list.len() <= 2 * pair.rank && (wide || list.len() < n) => {
                 Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank))
             }
             _ => Form::Products,
         };
         let plans = plan(&pair, rows, &lists, wide);
-        let rows: Vec<StratumSums> = plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form))).collect();
-        let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> {
-            let mut row = sums.rows.clone();
-            if with_score {
-                row = mixed(&samples.groups, pair.rank, &sums.rows, &sums.score_rows);
-                row = if merged { merge(&samples.groups, &row) } else { row };
-            }
-            row.iter().map(|v| weight * v).collect()
-        };
+        let blended = self.problem.is_blended().then_some(n);
+        let rows: Vec<StratumSums> =
+            plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form, blended))).collect();
+        let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> { sums.rows.iter().map(|v| weight * v).collect() };
         let gradients = rows.iter().zip(&self.problem.student_weights).flat_map(weighted).collect();
         (gradients, rows.iter().flat_map(|row| row.half_square.iter().copied()).collect())
     }

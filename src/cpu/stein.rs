@@ -36,7 +36,7 @@ struct Block {
     half_square: f32,
 }
 
-/// The same in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|²)·z.
+/// The same in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z.
 struct Score {
     sides: [Vec<f32>; 2],
     z: Vec<f32>,
@@ -46,8 +46,6 @@ struct Score {
 pub struct StratumSums {
     /// (G′, rank)
     pub rows: Vec<f64>,
-    /// (G′, rank) in the score-function form; empty unless asked for.
-    pub score_rows: Vec<f64>,
     /// ½|a|² (G′)
     pub half_square: Vec<f64>,
 }
@@ -61,8 +59,6 @@ pub struct Pass<'a> {
     pub merged: bool,
     /// ½|a|² too, which only the two-product form can give.
     pub with_square: bool,
-    /// Rows in the score-function form too, which need the two-product form as well.
-    pub with_score: bool,
 }
 
 /// Buffers of a thread, kept from tile to tile.
@@ -74,6 +70,7 @@ struct Scratch {
     v: [Buffer; 2],
     inverse: Buffer,
     c: Buffer,
+    energy: [Buffer; 2],
     weight: Buffer,
     masked: Buffer,
 }
@@ -107,8 +104,8 @@ impl Pass<'_> {
         let tiles = self.tiles(patch);
         let n_rows = patch.strata.len() * n_groups;
         let zeros = || [patch.sides[0].m, patch.sides[1].m].map(|m| vec![0.0; n_rows * m]);
-        let (mut sums, mut score_sums) = (zeros(), if self.with_score { zeros() } else { Default::default() });
-        let mut energies = vec![0.0; if self.with_score { n_rows * self.rank } else { 0 }];
+        let (mut sums, mut score_sums) = (zeros(), if patch.is_blended() { zeros() } else { Default::default() });
+        let mut energies = vec![0.0; if patch.is_blended() { n_rows * self.rank } else { 0 }];
         let mut squares = vec![0.0; n_rows];
         for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
             let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
@@ -136,16 +133,18 @@ impl Pass<'_> {
                 squares[at] += f64::from(block.half_square) / mass;
             }
         }
-        let rows = combined(patch, &sums);
-        let mut score_rows = if self.with_score { combined(patch, &score_sums) } else { Vec::new() };
-        score_rows.iter_mut().zip(&energies).for_each(|(v, z)| *v += z);
-        let of = |values: &[f64], s: usize, n: usize| if values.is_empty() { Vec::new() } else { values[s * n..][..n].to_vec() };
-        (0..patch.strata.len())
-            .map(|s| StratumSums {
-                rows: of(&rows, s, n_groups * self.rank),
-                score_rows: of(&score_rows, s, n_groups * self.rank),
-                half_square: of(&squares, s, n_groups),
-            })
+        let mut rows = combined(patch, &sums);
+        if patch.is_blended() {
+            let mut score_rows = combined(patch, &score_sums);
+            score_rows.iter_mut().zip(&energies).for_each(|(v, z)| *v += z);
+            let pairs = rows.chunks_exact_mut(self.rank).zip(score_rows.chunks_exact(self.rank));
+            for (at, (row, score)) in pairs.enumerate() {
+                patch.blends[at / n_groups].iter().for_each(|blend| blend.apply(row, score));
+            }
+        }
+        rows.chunks_exact(n_groups * self.rank)
+            .zip(squares.chunks_exact(n_groups))
+            .map(|(rows, squares)| StratumSums { rows: rows.to_vec(), half_square: squares.to_vec() })
             .collect()
     }
 
@@ -167,7 +166,7 @@ impl Pass<'_> {
         let rows = rows_of(run.len(), mirrored);
         let drawn = if mirrored { rows / 2 } else { rows };
         let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
-        let Scratch { z, x, e, v, inverse, c, weight, masked } = scratch;
+        let Scratch { z, x, e, v, inverse, c, energy, weight, masked } = scratch;
         let z = z.take(ldz * self.rank);
         for (t, stratum) in strata.clone().enumerate() {
             let first = if mirrored { run.start / 2 } else { run.start };
@@ -188,20 +187,20 @@ impl Pass<'_> {
             .collect();
         let tile = Rows { ld, ldz, n: strata.len() * drawn, rank: self.rank, strips: &strips };
         for (s, side) in patch.sides.iter().enumerate() {
-            let columns = tile.side(side, self.with_square || self.with_score, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c]);
+            let columns = tile.side(side, self.with_square, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c, &mut energy[s]]);
             for (t, stratum) in strata.clone().enumerate() {
                 for (part, (_, range)) in parts.iter().enumerate() {
                     let (strips, weight) = select(&strips, rows, t, range, weight, masked);
                     let mut out = vec![0.0; side.m];
                     match side.form {
-                        Form::Gram(_) if !(self.with_square || self.with_score) => {
+                        Form::Gram(_) if !self.with_square => {
                             strips::gram_coefficients(&columns, &strips, &side.inner[stratum * side.m..][..side.m], weight, &mut out);
                         }
                         _ => strips::product_coefficients(&columns, &strips, weight, &mut out),
                     }
                     let block = &mut blocks[t * parts.len() + part];
                     block.sides[s] = out;
-                    if self.with_score {
+                    if patch.blends[stratum].is_some() {
                         let score = block.score.get_or_insert_with(|| Score { sides: Default::default(), z: vec![0.0; self.rank] });
                         score.sides[s] = vec![0.0; side.m];
                         strips::responsibilities(&columns, &strips, weight, &mut score.sides[s]);
@@ -209,17 +208,18 @@ impl Pass<'_> {
                 }
             }
         }
-        if self.with_square || self.with_score {
-            let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
+        if self.with_square || patch.is_blended() {
+            let energies = energy.each_mut().map(|energy| &*energy.take(ld));
             for t in 0..strata.len() {
                 for (part, (_, range)) in parts.iter().enumerate() {
                     let (strips, weight) = select(&strips, rows, t, range, weight, masked);
                     let block = &mut blocks[t * parts.len() + part];
                     if self.with_square {
+                        let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
                         block.half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
                     }
                     if let Some(score) = &mut block.score {
-                        strips::energy_sums([v, w], ld, &strips, weight, z, ldz, &mut score.z);
+                        strips::energy_sums(energies, &strips, weight, z, ldz, &mut score.z);
                     }
                 }
             }
@@ -288,7 +288,7 @@ impl Rows<'_> {
         z: &[f32],
         [x, e]: [&'b mut Buffer; 2],
         v: &mut Buffer,
-        [inverse, c]: [&'b mut Buffer; 2],
+        [inverse, c, energy]: [&'b mut Buffer; 3],
     ) -> Columns<'b> {
         let (ld, m, rank) = (self.ld, side.m, self.rank);
         let rows = self.strips.len() * STRIP;
@@ -297,7 +297,7 @@ impl Rows<'_> {
             MatMut::from_column_major_slice_mut(values, ld, columns).subrows_mut(0, rows)
         }
         let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, m); // rank × m
-        let (inverse, c, e) = (inverse.take(ld), c.take(ld), e.take(ld * m));
+        let (inverse, c, energy, e) = (inverse.take(ld), c.take(ld), energy.take(ld), e.take(ld * m));
         let x = x.take(ld * m);
         product(
             target(&mut x[..self.ldz * m], self.ldz, self.n, m),
@@ -310,16 +310,16 @@ impl Rows<'_> {
             Form::Gram(squares) if !products => {
                 let squares = MatRef::from_column_major_slice(squares, m, m);
                 product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
-                strips::gram_offsets(e, x, ld, self.strips, &side.inner, m, inverse, c);
+                strips::gram_offsets(e, x, ld, self.strips, &side.inner, m, inverse, c, energy);
             }
             _ => {
                 let v = v.take(ld * rank);
                 product(target(v, ld, rows, rank), Accum::Replace, matrix(e, ld, rows, m), epsilon.transpose());
-                strips::turn_to_centre(v, ld, self.strips, &side.centre, rank, inverse, c);
+                strips::turn_to_centre(v, ld, self.strips, &side.centre, &side.level, rank, inverse, c, energy);
                 product(target(x, ld, rows, m), Accum::Replace, matrix(v, ld, rows, rank), epsilon);
             }
         }
-        Columns { m, ld, e, u: x, inverse, c }
+        Columns { ld, e, u: x, inverse, c }
     }
 }
 

@@ -22,8 +22,6 @@ pub struct Strip {
 
 /// One side's numbers of a tile.
 pub struct Columns<'a> {
-    /// Components.
-    pub m: usize,
     /// Rows between columns.
     pub ld: usize,
     /// exp(logit − peak), ld × m.
@@ -108,123 +106,129 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// c = Σ r_l (inner_l − (Dr)_l) of each row, from e and u = D·e.
-    pub fn gram_offsets(e: &[f32], u: &[f32], ld: usize, strips: &[Strip], inner: &[f32], m: usize, inverse: &[f32], c: &mut [f32]) {
+    /// c = Σ r_l (inner_l − (Dr)_l) and the energy Σ r_l (inner_l − ½(Dr)_l) of each row, from e and u = D·e. The energy is
+    /// |centre − Σ r_l ε_l|² less that of the component that dominates at the centre.
+    pub fn gram_offsets(
+        e: &[f32],
+        u: &[f32],
+        ld: usize,
+        strips: &[Strip],
+        inner: &[f32],
+        m: usize,
+        inverse: &[f32],
+        c: &mut [f32],
+        energy: &mut [f32],
+    ) {
         for strip in strips {
             let inner = &inner[strip.stratum * m..][..m];
             let scale = *lanes::<STRIP>(inverse, strip.row);
-            let mut sum = [0.0; STRIP];
+            let (mut linear, mut square) = ([0.0; STRIP], [0.0; STRIP]);
             for l in 0..m {
                 let (e, u) = (lanes::<STRIP>(e, l * ld + strip.row), lanes::<STRIP>(u, l * ld + strip.row));
                 for i in 0..STRIP {
-                    sum[i] = e[i].mul_add((-u[i]).mul_add(scale[i], inner[l]), sum[i]);
+                    linear[i] = e[i].mul_add(inner[l], linear[i]);
+                    square[i] = (e[i] * scale[i]).mul_add(u[i], square[i]);
                 }
             }
-            let c = lanes_mut(c, strip.row);
+            let (c, energy) = (lanes_mut(c, strip.row), lanes_mut(energy, strip.row));
             for i in 0..STRIP {
-                c[i] = sum[i] * scale[i];
+                c[i] = (linear[i] - square[i]) * scale[i];
+                energy[i] = 0.5f32.mul_add(-square[i], linear[i]) * scale[i];
             }
         }
     }
 }
 
 vector_fn! {
-    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)) over the rows of `strips`, all of one stratum.
-    pub fn gram_coefficients(side: &Columns, strips: &[Strip], inner: &[f32], weight: &[f32], out: &mut [f32]) {
-        for l in 0..side.m {
-            let mut sum = [0.0; STRIP];
-            for strip in strips {
-                let at = l * side.ld + strip.row;
-                let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
-                let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
-                let weight = lanes::<STRIP>(weight, strip.row);
-                for i in 0..STRIP {
-                    let t = u[i].mul_add(scale[i], c[i] - inner[l]);
-                    sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(t.mul_add(0.5, 1.0), sum[i]);
-                }
-            }
-            out[l] = tree(sum);
-        }
-    }
-}
-
-vector_fn! {
-    /// v (ld × rank), which holds Σ e_l ε_l, becomes centre − Σ r_l ε_l, and c = ⟨Σ r_l ε_l, v⟩; `centre` (strata, rank).
-    pub fn turn_to_centre(v: &mut [f32], ld: usize, strips: &[Strip], centre: &[f32], rank: usize, inverse: &[f32], c: &mut [f32]) {
+    /// v (ld × rank), which holds Σ e_l ε_l, becomes centre − Σ r_l ε_l, c = ⟨Σ r_l ε_l, v⟩ and the energy |v|² − |centre|² − level;
+    /// `centre` (strata, rank), `level` (strata).
+    pub fn turn_to_centre(
+        v: &mut [f32],
+        ld: usize,
+        strips: &[Strip],
+        centre: &[f32],
+        level: &[f32],
+        rank: usize,
+        inverse: &[f32],
+        c: &mut [f32],
+        energy: &mut [f32],
+    ) {
         for strip in strips {
             let centre = &centre[strip.stratum * rank..][..rank];
             let scale = *lanes::<STRIP>(inverse, strip.row);
-            let mut sum = [0.0f32; STRIP];
+            let (mut along_v, mut along_centre) = ([0.0f32; STRIP], [0.0f32; STRIP]);
             for axis in 0..rank {
                 let v = lanes_mut(v, axis * ld + strip.row);
                 for i in 0..STRIP {
                     let mean = v[i] * scale[i];
                     v[i] = centre[axis] - mean;
-                    sum[i] = mean.mul_add(v[i], sum[i]);
+                    along_v[i] = mean.mul_add(v[i], along_v[i]);
+                    along_centre[i] = mean.mul_add(centre[axis], along_centre[i]);
                 }
             }
-            *lanes_mut(c, strip.row) = sum;
+            *lanes_mut(c, strip.row) = along_v;
+            let energy = lanes_mut(energy, strip.row);
+            for i in 0..STRIP {
+                energy[i] = -along_v[i] - along_centre[i] - level[strip.stratum];
+            }
         }
     }
 }
 
-vector_fn! {
-    /// out_l = Σ weight·r_l(1 + u_l − c) over the rows of `strips`.
-    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
-        for l in 0..side.m {
-            let mut sum = [0.0; STRIP];
-            for strip in strips {
-                let at = l * side.ld + strip.row;
-                let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
-                let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
-                let weight = lanes::<STRIP>(weight, strip.row);
-                for i in 0..STRIP {
-                    sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(1.0 + (u[i] - c[i]), sum[i]);
-                }
-            }
-            out[l] = tree(sum);
-        }
-    }
-}
-
-vector_fn! {
-    /// out_l = Σ weight·r_l over the rows of `strips`.
-    pub fn responsibilities(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
-        for l in 0..side.m {
-            let mut sum = [0.0; STRIP];
-            for strip in strips {
-                let e = lanes::<STRIP>(side.e, l * side.ld + strip.row);
-                let (scale, weight) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(weight, strip.row));
-                for i in 0..STRIP {
-                    sum[i] = e[i].mul_add(weight[i] * scale[i], sum[i]);
-                }
-            }
-            out[l] = tree(sum);
-        }
-    }
-}
-
-vector_fn! {
-    /// out_c = Σ weight·(½|w|² − ½|v|²)·z_c over the rows of `strips`, for v, w (ld × rank) and the draws (ldz × rank).
-    pub fn energy_sums(vw: [&[f32]; 2], ld: usize, strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
-        let mut sums = vec![[0.0f32; STRIP]; out.len()];
+/// out_l = Σ weight·r_l·factor(l, r's scale, u_l, c) over the rows of `strips`, all of one stratum.
+#[inline(always)]
+fn column_sums(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], factor: impl Fn(usize, f32, f32, f32) -> f32) {
+    for (l, out) in out.iter_mut().enumerate() {
+        let mut sum = [0.0; STRIP];
         for strip in strips {
-            let mut energy = [0.0f32; STRIP];
-            for axis in 0..out.len() {
-                let [v, w] = vw.map(|v| lanes::<STRIP>(v, axis * ld + strip.row));
-                for i in 0..STRIP {
-                    energy[i] = (w[i] - v[i]).mul_add(w[i] + v[i], energy[i]);
-                }
-            }
+            let at = l * side.ld + strip.row;
+            let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
+            let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
             let weight = lanes::<STRIP>(weight, strip.row);
             for i in 0..STRIP {
-                energy[i] *= 0.5 * weight[i] * if i < 8 { strip.low.1 } else { strip.high.1 };
+                sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(factor(l, scale[i], u[i], c[i]), sum[i]);
+            }
+        }
+        *out = tree(sum);
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)).
+    pub fn gram_coefficients(side: &Columns, strips: &[Strip], inner: &[f32], weight: &[f32], out: &mut [f32]) {
+        column_sums(side, strips, weight, out, #[inline(always)] |l, scale, u, c| u.mul_add(scale, c - inner[l]).mul_add(0.5, 1.0));
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l(1 + u_l − c).
+    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+        column_sums(side, strips, weight, out, #[inline(always)] |_, _, u, c| 1.0 + (u - c));
+    }
+}
+
+vector_fn! {
+    /// out_l = Σ weight·r_l.
+    pub fn responsibilities(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+        column_sums(side, strips, weight, out, #[inline(always)] |_, _, _, _| 1.0);
+    }
+}
+
+vector_fn! {
+    /// out_c = Σ weight·½(energy of the teacher's side − of the student's)·z_c over the rows of `strips`, for draws (ldz × rank).
+    pub fn energy_sums(energies: [&[f32]; 2], strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
+        let mut sums = vec![[0.0f32; STRIP]; out.len()];
+        for strip in strips {
+            let ([p, q], weight) = (energies.map(|energy| lanes::<STRIP>(energy, strip.row)), lanes::<STRIP>(weight, strip.row));
+            let mut share = [0.0f32; STRIP];
+            for i in 0..STRIP {
+                share[i] = 0.5 * weight[i] * (q[i] - p[i]) * if i < 8 { strip.low.1 } else { strip.high.1 };
             }
             for (axis, sum) in sums.iter_mut().enumerate() {
                 let (low, high) = (lanes::<8>(z, axis * ldz + strip.low.0), lanes::<8>(z, axis * ldz + strip.high.0));
                 for i in 0..8 {
-                    sum[i] = energy[i].mul_add(low[i], sum[i]);
-                    sum[8 + i] = energy[8 + i].mul_add(high[i], sum[8 + i]);
+                    sum[i] = share[i].mul_add(low[i], sum[i]);
+                    sum[8 + i] = share[8 + i].mul_add(high[i], sum[8 + i]);
                 }
             }
         }

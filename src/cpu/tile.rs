@@ -6,7 +6,7 @@ use super::draws::Draws;
 use super::product;
 use super::shifted::Shifted;
 use crate::objective::groups::BLOCK;
-use crate::vector::lanes::{self, LANES, vectorised};
+use crate::vector::lanes::{self, LANES};
 
 /// One mixture's columns; matrices are column-major with the tile's leading dimension.
 pub struct SideColumns {
@@ -51,16 +51,10 @@ impl SideColumns {
         let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, side.k); // rank × k
         let r = &mut self.r[..ld * side.k];
         product(MatMut::from_column_major_slice_mut(r, ld, side.k), Accum::Replace, matrix(z, ld, rank), epsilon);
-        vectorised(
-            #[inline(always)]
-            || lanes::softmax(r, &side.offset, ld, &mut self.peak[..ld], &mut self.mass[..ld]),
-        );
+        lanes::softmax(r, &side.offset, ld, &mut self.peak[..ld], &mut self.mass[..ld]);
         let v = &mut self.v[..ld * rank];
         product(MatMut::from_column_major_slice_mut(v, ld, rank), Accum::Replace, matrix(r, ld, side.k), epsilon.transpose());
-        vectorised(
-            #[inline(always)]
-            || lanes::subtract_from(&side.e, v, ld),
-        );
+        lanes::subtract_from(&side.e, v, ld);
     }
 
     /// u_l = ⟨ε_l, b⟩ and c = Σ r_l u_l = ⟨e − v, b⟩, for b = v (`None`) or another ld × rank matrix.
@@ -70,10 +64,7 @@ impl SideColumns {
         let u = MatMut::from_column_major_slice_mut(&mut self.u[..ld * side.k], ld, side.k);
         product(u, Accum::Replace, matrix(b, ld, rank), epsilon);
         let (v, c) = (&self.v[..ld * rank], &mut self.c[..ld]);
-        vectorised(
-            #[inline(always)]
-            || lanes::inner_from(&side.e, v, &b[..ld * rank], ld, c),
-        );
+        lanes::inner_from(&side.e, v, &b[..ld * rank], ld, c);
     }
 
     /// ln of the sum of exponentials of sample s.
@@ -110,10 +101,7 @@ impl Tile {
         self.teacher.posterior(q, &self.z, ld, rank);
         let (v, w) = (&self.student.v[..ld * rank], &self.teacher.v[..ld * rank]);
         let (a, half) = (&mut self.a[..ld * rank], &mut self.half_square[..ld]);
-        vectorised(
-            #[inline(always)]
-            || lanes::residual(w, v, a, ld, half),
-        );
+        lanes::residual(w, v, a, ld, half);
     }
 
     /// u and c of both sides against their own v (Stein) or against the score residual (`pathwise`).

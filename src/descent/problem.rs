@@ -5,7 +5,7 @@ use crate::backend::{Backend, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
-use crate::objective::estimator::MOST_RANK;
+use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 use crate::objective::subspace::Subspace;
@@ -89,7 +89,7 @@ impl Problem {
     }
 
     /// Where the points come from on `backend`: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
-    /// variance than antithetic pairs in up to [`MOST_RANK`] dimensions where they make whole nets of at least [`LEAST_NET`]; elsewhere
+    /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least [`LEAST_NET`]; elsewhere
     /// it is pairs, or independent draws of an odd number.
     pub fn sampler_on(&self, backend: &dyn Backend) -> Sampler {
         if self.sampler != Sampler::Auto {
@@ -100,7 +100,7 @@ impl Problem {
         let n = self.n_samples.unwrap_or(0);
         let nets = Groups::nets(n);
         match backend.auto_sampler() {
-            Sampler::Sobol if rank <= MOST_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
+            Sampler::Sobol if rank <= MOST_SOBOL_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
             Sampler::Sobol if n >= 4 && n.is_multiple_of(2) => Sampler::Antithetic,
             Sampler::Sobol => Sampler::Philox,
             sampler => sampler,

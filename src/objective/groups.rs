@@ -38,7 +38,8 @@ impl Groups {
     /// Groups that are scrambled nets of 2^m points each, as large as leaves at least [`NETS`] of them.
     ///
     /// Fewer and larger nets have less variance, more of them a better known one: 16 know a standard error to 18 %. All must be whole:
-    /// a net that lacks points is so much noisier than the others that it would spoil the mean and its standard error.
+    /// a net that lacks points is so much noisier than the others that it would spoil the mean and its standard error. No cap on memory:
+    /// the devices that have nets keep the gradient of a group, and no table of components by components.
     pub fn nets(n_samples: usize) -> Self {
         let group_size = 1 << (n_samples / NETS).max(1).ilog2();
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }

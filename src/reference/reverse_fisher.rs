@@ -26,10 +26,11 @@ pub fn add_stein(p: &Components, q: &Components, i: usize, at: &Point, weight: f
     }
 }
 
-/// gradient (rank) of row i += weight · [ a + ( ½|μᵢ−N|² − ½|μᵢ−M|² ) (x−μᵢ) ]: the score-function form under the row's own stratum.
-pub fn add_own_score_function(p: &Components, i: usize, x: &[f64], at: &Point, weight: f64, row: &mut [f64]) {
+/// gradient (rank) of row i += weight · [ a + ( ½|μᵢ−N|² − ½|μᵢ−M|² − level ) (x−μᵢ) ]: the score-function form under the row's own
+/// stratum, for any constant `level`.
+pub fn add_own_score_function(p: &Components, i: usize, x: &[f64], at: &Point, level: f64, weight: f64, row: &mut [f64]) {
     let mu = p.mean(i);
-    let energy = 0.5 * (squared_distance(mu, &at.n) - squared_distance(mu, &at.m));
+    let energy = 0.5 * (squared_distance(mu, &at.n) - squared_distance(mu, &at.m)) - level;
     for (c, o) in row.iter_mut().enumerate() {
         *o += weight * (at.a[c] + energy * (x[c] - mu[c]));
     }

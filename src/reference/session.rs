@@ -11,7 +11,7 @@ use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::{reflections, turn};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
-use crate::objective::estimator::mixed;
+use crate::objective::estimator::Blend;
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -63,34 +63,51 @@ impl ReferenceSession {
         (0..strata.len()).map(|i| if self.problem.sampler == Sampler::Sobol { of(i) } else { Vec::new() }).collect()
     }
 
+    /// How each row mixes its two forms.
+    fn blends(&self, r: usize, n_samples: usize) -> Vec<Option<Blend>> {
+        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let of = |i: usize| Blend::new(p.mean(i), [(p.weights, p.means), (q.weights, q.means)], [None; 2], n_samples);
+        (0..p.len()).map(|i| if self.problem.is_blended() { of(i) } else { None }).collect()
+    }
+
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
         let grid = self.grid(r)?;
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
         let n_strata = self.problem.weights(self.problem.strata()).len();
         let (n_groups, row) = (groups.n_groups, self.problem.n_components() * self.problem.rank);
-        let is_mixed = self.problem.is_mixed(&groups);
+        let blends = self.blends(r, groups.n_samples);
         let axes = self.axes(r);
         // Blocks in parallel, added in order: the same bits for any number of threads.
         let n_blocks = groups.n_samples.div_ceil(groups.block_size());
-        let blocks: Vec<BlockSums> = (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref(), &axes)).collect();
+        let blocks: Vec<BlockSums> =
+            (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref(), &axes, &blends)).collect();
         let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: vec![0.0; n_strata * n_groups] };
-        let mut score = vec![0.0; if is_mixed { n_groups * row } else { 0 }];
+        let mut score = vec![0.0; n_groups * row];
         for (b, block) in blocks.iter().enumerate() {
             let g = b * groups.block_size() / groups.group_size;
             sums.gradients[g * row..(g + 1) * row].iter_mut().zip(&block.gradient).for_each(|(o, v)| *o += v);
             block.half_square.iter().enumerate().for_each(|(s, v)| sums.half_square[s * n_groups + g] += v);
-            if is_mixed {
-                score[g * row..(g + 1) * row].iter_mut().zip(&block.score).for_each(|(o, v)| *o += v);
-            }
+            score[g * row..(g + 1) * row].iter_mut().zip(&block.score).for_each(|(o, v)| *o += v);
         }
-        if is_mixed {
-            sums.gradients = mixed(&groups, self.problem.rank, &sums.gradients, &score);
+        let rows = sums.gradients.chunks_exact_mut(self.problem.rank).zip(score.chunks_exact(self.problem.rank));
+        for ((stein, score), blend) in rows.zip(blends.iter().cycle()) {
+            blend.iter().for_each(|blend| blend.apply(stein, score));
         }
         Ok(sums)
     }
 
     /// The part of one block of samples, of all strata.
-    fn block(&self, r: usize, step: u64, groups: &Groups, b: usize, grid: Option<&Grid>, axes: &[Vec<f64>]) -> BlockSums {
+    #[allow(clippy::too_many_arguments)] // what a block's samples are and what they are for, once
+    fn block(
+        &self,
+        r: usize,
+        step: u64,
+        groups: &Groups,
+        b: usize,
+        grid: Option<&Grid>,
+        axes: &[Vec<f64>],
+        blends: &[Option<Blend>],
+    ) -> BlockSums {
         let problem = &self.problem;
         let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let strata = self.side(problem.strata(), r);
@@ -121,7 +138,9 @@ impl ReferenceSession {
                     (_, Estimator::ScoreFunction) => add_score_function(&p, &x, &at, weight, &mut gradient),
                     (_, Estimator::Stein | Estimator::Auto) => {
                         add_stein(&p, &q, i, &at, weight, &mut gradient[i * p.rank..(i + 1) * p.rank]);
-                        add_own_score_function(&p, i, &x, &at, weight, &mut score[i * p.rank..(i + 1) * p.rank]);
+                        if let Some(blend) = &blends[i] {
+                            add_own_score_function(&p, i, &x, &at, blend.level, weight, &mut score[i * p.rank..(i + 1) * p.rank]);
+                        }
                     }
                 }
             }

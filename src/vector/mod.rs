@@ -1,5 +1,6 @@
 //! Functions compiled for AVX-512, AVX2 with FMA, NEON or the baseline, whichever this machine has when it runs.
 
+pub mod double;
 pub mod lanes;
 
 /// Sixteen single-precision numbers on a cache line of their own.
