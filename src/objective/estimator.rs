@@ -29,6 +29,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::vector::double::{dot, inner_product, squared_distance};
 use crate::vector::vector_fn;
 
+/// Another number: what `auto` stands for gives other numbers, so cells of sweeps that were done with it are done again.
+pub const AUTO_VERSION: u32 = 2;
+
 /// Subspace dimensions in which Sobol points have less noise than pairs.
 pub const MOST_SOBOL_RANK: usize = 16;
 

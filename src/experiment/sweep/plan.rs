@@ -27,6 +27,7 @@ use super::text::with_absolute_paths;
 use crate::error::{Error, Result};
 use crate::experiment::config::{Checkpoint, Config};
 use crate::experiment::reading::{assignment, config_of, set, table_from};
+use crate::objective::estimator::AUTO_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 /// Everything that a sweep is to do.
@@ -287,8 +288,7 @@ fn hash(config: &Config, files: &mut Files) -> Result<String> {
             *file = hash;
         }
     }
-    let text = config.to_toml()?.replace("early = false\n", ""); // a key younger than the first sweeps
-    let text = format!("rng {RNG_VERSION}\n{text}");
+    let text = format!("rng {RNG_VERSION}, auto {AUTO_VERSION}\n{}", config.to_toml()?);
     Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_string())
 }
 
