@@ -86,7 +86,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),
     };
-    if matches!(common.device, Device::Gpu(_) | Device::Software) {
+    if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         // As `sample`: a device that is asked for by name must be there. The learners themselves run on this machine's cores.
         crate::device::open(common.device)?;
         common.say("learn computes on the CPU, whatever the device");
