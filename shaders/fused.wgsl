@@ -1,19 +1,25 @@
-// One side's coefficients from draws, without a buffer of (rows × components): two passes over the components, four at a time. The first
-// finds the posterior mean, by a softmax that rescales as it goes; the second takes each logit again, makes r_l (1 + ⟨μ_l − M, V⟩) of it,
-// V = centre − M, and adds it up over the samples of a cell. Twin of src/reference/reverse_fisher.rs.
+// One side's coefficients from draws, without a buffer of (rows × components): two passes over the components. The first takes them eight
+// at a time and finds the posterior mean, by a softmax that rescales as it goes; the second takes each logit again, makes
+// r_l (1 + ⟨μ_l − M, V⟩) of it, V = centre − M, and adds it up over the samples of a cell. Twin of src/reference/reverse_fisher.rs.
 //
 // A cell is CELL samples of one pair, by LANES invocations with ROWS consecutive samples each. Its sum is a pairwise tree over the bits of
 // the sample's index, lowest first, and every other sum runs in order: no bit depends on ROWS or LANES, or on how the table is read.
 //
-// src/gpu/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row.
+// src/gpu/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row, h a quad of the eight.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                  // (rows, QUADS)
 @group(0) @binding(2) var<storage, read> weight: array<f32>;               // (rows)
-@group(0) @binding(3) var<storage, read> table: array<mat4x4f>;            // (chunk's pairs, component quads, STRIDE): table.wgsl
+@group(0) @binding(3) var<storage, read> table: array<Four>;               // (chunk's pairs, even component quads): table.wgsl
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;             // (2, pairs, QUADS)
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;       // (chunk's pairs, cells, 4·component quads)
 
+// Four components: ε on each coordinate, then their offsets in the first column of the last quad.
+struct Four {
+    columns: array<mat4x4f, QUADS + 1u>,
+}
+
 const LANES = CELL / ROWS;
-const STRIDE = QUADS + 1u;
+// Beyond every index of the table: a compiler that sees it knows that no address overflows, and need not add them up.
+const MOST = 0xfffffu;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -32,48 +38,41 @@ fn main(
     let own = workgroup_index(group, groups) * (WORKGROUP / LANES) + lane / LANES == own_cell && block < blocks_per_pair();
     let first = own_cell * CELL + lane % LANES * ROWS;
     let quads = params.component_quads;
-    let start = local_pair * quads * STRIDE;
+    let start = local_pair * ((quads + 1u) / 2u * 2u);
 
 //* for r in ROWS
 //* for q in QUADS
-    let z_$r_$q = vec4f(z[(first + $ru) * QUADS + $qu]);
     var m_$r_$q = vec4f();
 //* end
     var largest_$r = -1e30;
     var mass_$r = 0.0;
     var scale_$r = 1.0;
-    var p_$r = vec4f();
+//* for h in EIGHT
+    var p_$r_$h = vec4f();
 //* end
-    // Σ r_l ε_l runs one quad behind the logits, so that no column has to be held until its softmax is known.
+//* end
 //* include begin
-    for (var quad = 0u; quad < quads; quad += 1u) {
-        let at = start + quad * STRIDE;
-        let behind = start + (max(quad, 1u) - 1u) * STRIDE;
-//* include follow
+    for (var quad = 0u; quad < quads; quad += 2u) {
+        let at = (start + quad) & MOST;
 //* for r in ROWS
-        var x_$r = vec4f();
+//* for h in EIGHT
+        var x_$r_$h = vec4f();
 //* end
-//* for c in FEATURES
-        {
-//* include column
-//* include column_behind
+//* end
+//* include logits
 //* for r in ROWS
-            x_$r = fma(vec4f(z_$r_$c/4.$c%4), e, x_$r);
-            m_$r_$c/4.$c%4 = fma(p_$r.w, b.w, fma(p_$r.z, b.z, fma(p_$r.y, b.y, fma(p_$r.x, b.x, m_$r_$c/4.$c%4 * scale_$r))));
-//* end
-        }
-//* end
-//* include offset
-//* for r in ROWS
-        x_$r += offset;
-        let next_$r = max(largest_$r, max(max(x_$r.x, x_$r.y), max(x_$r.z, x_$r.w)));
+        x_$r_0 += offset_0;
+        x_$r_1 += offset_1;
+        let both_$r = max(x_$r_0, x_$r_1);
+        let next_$r = max(largest_$r, max(max(both_$r.x, both_$r.y), max(both_$r.z, both_$r.w)));
         scale_$r = exp(largest_$r - next_$r);
-        p_$r = exp(x_$r - vec4f(next_$r));
+        p_$r_0 = exp(x_$r_0 - vec4f(next_$r));
+        p_$r_1 = exp(x_$r_1 - vec4f(next_$r));
         largest_$r = next_$r;
-        mass_$r = fma(mass_$r, scale_$r, p_$r.x) + p_$r.y + p_$r.z + p_$r.w;
+        mass_$r = fma(mass_$r, scale_$r, p_$r_0.x) + p_$r_0.y + p_$r_0.z + p_$r_0.w + p_$r_1.x + p_$r_1.y + p_$r_1.z + p_$r_1.w;
 //* end
+//* include means
     }
-    let behind = start + (quads - 1u) * STRIDE;
 //* include catch_up
 
     // V = e − M in the place of M, and ⟨M, V⟩: where one component has all the responsibility, its ⟨μ − M, V⟩ is exactly zero.
@@ -83,29 +82,26 @@ fn main(
     let per_mass_$r = 1.0 / mass_$r;
     var mean_$r = 0.0;
 //* end
-//* for q in QUADS
-    let frame_$q = frames[frame + $qu];
-//* end
 //* for c in FEATURES
-    {
-//* include column_behind
-//* for r in ROWS
-        m_$r_$c/4.$c%4 = fma(p_$r.w, b.w, fma(p_$r.z, b.z, fma(p_$r.y, b.y, fma(p_$r.x, b.x, m_$r_$c/4.$c%4 * scale_$r)))) * per_mass_$r;
-        let v_$r = frame_$c/4.$c%4 - m_$r_$c/4.$c%4;
-        mean_$r = fma(v_$r, m_$r_$c/4.$c%4, mean_$r);
-        m_$r_$c/4.$c%4 = v_$r;
+//* every 4 c
+    let frame_$c/4 = frames[frame + $c/4u];
 //* end
-    }
+//* for r in ROWS
+    m_$r_$c/4.$c%4 *= per_mass_$r;
+    let v_$r_$c = frame_$c/4.$c%4 - m_$r_$c/4.$c%4;
+    mean_$r = fma(v_$r_$c, m_$r_$c/4.$c%4, mean_$r);
+    m_$r_$c/4.$c%4 = v_$r_$c;
+//* end
 //* end
 
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let at = start + quad * STRIDE;
-//* include columns
+        let at = (start + quad) & MOST;
 //* for r in ROWS
         var x_$r = vec4f();
         var u_$r = vec4f();
 //* end
 //* for c in FEATURES
+//* include again
         {
 //* include column
 //* for r in ROWS

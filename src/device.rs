@@ -19,6 +19,8 @@ pub enum Device {
     Reference,
     /// A real GPU: the n-th of `mixscore devices`, or the best.
     Gpu(Option<usize>),
+    /// Every real GPU of the best kind: replicates are shared out among them.
+    Gpus,
     /// A Vulkan adapter that is itself software (lavapipe, SwiftShader): for tests, not for speed.
     Software,
 }
@@ -32,13 +34,14 @@ impl FromStr for Device {
             "cpu" => Device::Cpu,
             "reference" => Device::Reference,
             "gpu" => Device::Gpu(None),
+            "gpus" => Device::Gpus,
             "software" => Device::Software,
             _ => match text.strip_prefix("gpu:").map(str::parse) {
                 Some(Ok(n)) => Device::Gpu(Some(n)),
                 _ => {
                     return Err(Error::Usage {
                         what: format!("there is no device {text:?}"),
-                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`) or software".into(),
+                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`), gpus or software".into(),
                     });
                 }
             },
@@ -54,6 +57,7 @@ impl fmt::Display for Device {
             Device::Reference => f.write_str("reference"),
             Device::Gpu(None) => f.write_str("gpu"),
             Device::Gpu(Some(n)) => write!(f, "gpu:{n}"),
+            Device::Gpus => f.write_str("gpus"),
             Device::Software => f.write_str("software"),
         }
     }
@@ -75,6 +79,7 @@ pub fn open(device: Device) -> Result<Opened> {
         Device::Reference => because(Box::new(reference::Reference), "asked for"),
         Device::Cpu => because(Box::new(cpu::Cpu::new()), "asked for"),
         Device::Gpu(index) => because(Box::new(gpu::open(gpu::Choice::Real(index))?), "asked for"),
+        Device::Gpus => because(Box::new(gpu::open_all()?), "asked for"),
         Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
             Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
@@ -93,13 +98,14 @@ fn first_line(error: &Error) -> String {
 /// # Errors
 /// As [`open`].
 pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
-    let choice = match device {
-        Device::Auto => gpu::Choice::Real(None),
-        Device::Gpu(index) => gpu::Choice::Real(index),
-        Device::Software => gpu::Choice::Software,
+    let gpu = match device {
+        Device::Auto => gpu::open(gpu::Choice::Real(None)),
+        Device::Gpu(index) => gpu::open(gpu::Choice::Real(index)),
+        Device::Gpus => gpu::open_all(),
+        Device::Software => gpu::open(gpu::Choice::Software),
         Device::Cpu | Device::Reference => return open(device),
     };
-    let gpu = gpu::open(choice)?.with_smaller_chunks(losses);
+    let gpu = gpu?.with_smaller_chunks(losses);
     Ok(Opened { why: format!("{} (opened again)", gpu.describe()), backend: Box::new(gpu) })
 }
 

@@ -1,22 +1,26 @@
 // A tile of 64 rows by eight invocations, a subgroup: 8 rows × all columns of sums each, one quad of the depth at a time. Each invocation
 // reads one column quad in eight and hands it on to the others: for machines that read lane by lane, such as software on a CPU.
 //
-// The same contract, and the same order of sums, as tile_64.wgsl. src/gpu/unroll.rs writes the repetitions out: i is a row of the
-// invocation, j a column quad, d a depth, b a block of columns that one invocation reads.
+// The same contract, and the same order of sums, as tile_64.wgsl. src/gpu/unroll.rs writes the repetitions out: g is one half of an
+// invocation's rows, i a row of the half, j a column quad, d a depth, b a block of columns that one invocation reads.
 const TILE_LANES = 8u;
 const TILE_ROWS = 64u;
 const TILE_COLUMNS = 4u * TILE_QUADS;
 
-//* for i in ROWS
+//* for g in HALVES
+//* for i in FOUR
 //* for j in QUADS
-var<private> s_$i_$j: vec4f;
+var<private> s_$g$i_$j: vec4f;
+//* end
 //* end
 //* end
 
 fn tile_clear() {
-//* for i in ROWS
+//* for g in HALVES
+//* for i in FOUR
 //* for j in QUADS
-    s_$i_$j = vec4f();
+    s_$g$i_$j = vec4f();
+//* end
 //* end
 //* end
 }
@@ -29,14 +33,17 @@ fn tile_multiply(lane: u32, row_quad: u32, column_quad: u32, depth_quads: u32) {
 //* for b in BLOCKS
         let right_$b = right_block(column_quad + 8u * $bu + lane % min(8u, TILE_QUADS), depth);
 //* end
-//* for d in DEPTH
+        // Sixteen sums stay in registers while all of the depth is added to them.
 //* for j in QUADS
+//* for g in HALVES
+//* for d in DEPTH
         {
             let b = subgroupBroadcast(right_$j/8[$d], $j%8u);
-//* for i in ROWS
-            s_$i_$j = term(left_$i/4[$d].$i%4, b, s_$i_$j);
+//* for i in FOUR
+            s_$g$i_$j = term(left_$g[$d][$i], b, s_$g$i_$j);
 //* end
         }
+//* end
 //* end
 //* end
     }
@@ -44,8 +51,10 @@ fn tile_multiply(lane: u32, row_quad: u32, column_quad: u32, depth_quads: u32) {
 
 fn tile_emit(lane: u32, row_quad: u32, column_quad: u32) {
 //* for j in QUADS
-//* for i in ROWS
-    emit(4u * (row_quad + 8u * $i/4u + lane) + $i%4u, column_quad + $ju, s_$i_$j);
+//* for g in HALVES
+//* for i in FOUR
+    emit(4u * (row_quad + 8u * $gu + lane) + $iu, column_quad + $ju, s_$g$i_$j);
+//* end
 //* end
 //* end
 }

@@ -60,6 +60,7 @@ impl Chosen {
             Device::Reference => Ok(Chosen::Other(Box::new(Reference))),
             Device::Cpu => Ok(Chosen::Other(Box::new(Cpu::new()))),
             Device::Gpu(index) => gpu(Choice::Real(index)),
+            Device::Gpus => gpu::open_all().map(|g| Chosen::Gpu(Box::new(g))),
             Device::Software => gpu(Choice::Software),
             Device::Auto => gpu(Choice::Real(None)).or_else(|_| Ok(Chosen::Other(Box::new(Cpu::new())))),
         }

@@ -43,7 +43,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "Draw them in parts under several seeds",
         ));
     }
-    if matches!(common.device, Device::Gpu(_) | Device::Software) {
+    if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         device::open(common.device)?;
     }
     if double {

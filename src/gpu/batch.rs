@@ -67,7 +67,7 @@ impl Batch {
         let random = self.problem.sampler != Sampler::Grid;
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
         let (groups, cell) = fused::groups_and_cell(self.problem.groups());
-        Some((groups, Fused { quads, cell, sharing }))
+        Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples) }))
     }
 
     fn work(&self, grid: Option<Grid>, fused: Option<(Groups, Fused)>) -> Result<GradientWork> {

@@ -87,7 +87,7 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
 /// [`Error::TooLarge`] where one pair's table needs more than a binding.
 pub fn fused_budget(widths: Widths, unit: usize, limits: &Limits) -> Result<Most> {
     let widest = widths.student.max(widths.teacher);
-    let table = (64 * (widths.features + 1) * widest) as u64;
+    let table = (64 * (widths.features + 1) * widest.next_multiple_of(2)) as u64;
     limits.check("the table of a pair", table)?;
     let pairs = (limits.scratch / 2 / table).max(1) as usize;
     let aim = limits.scratch / (16 * (widths.features + widest.div_ceil(8) + 1)) as u64;

@@ -13,16 +13,14 @@ pub const CELL: usize = 32;
 /// How the invocations of a cell share its work. None of it changes the order of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// One row to an invocation; sums through workgroup memory.
-    Memory,
-    /// So many rows to an invocation (1, 2 or 4); sums by shuffles in a subgroup of at least 32.
-    Shuffle(usize),
+    /// So many rows to an invocation at most (1, 2 or 4; fewer where registers do not hold them); sums through workgroup memory.
+    Memory(usize),
     /// A cell to a subgroup of eight, which also share what they read of the table.
     Spread,
 }
 
 /// All of them.
-pub const SHARINGS: [Sharing; 5] = [Sharing::Memory, Sharing::Shuffle(1), Sharing::Shuffle(2), Sharing::Shuffle(4), Sharing::Spread];
+pub const SHARINGS: [Sharing; 4] = [Sharing::Memory(4), Sharing::Memory(2), Sharing::Memory(1), Sharing::Spread];
 
 /// A written-out kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,24 +47,31 @@ impl Sharing {
     /// Ends the kernel's name, and stands for the choice in the cache.
     pub fn name(self) -> String {
         match self {
-            Sharing::Memory => "memory".into(),
-            Sharing::Shuffle(rows) => format!("shuffle{rows}"),
+            Sharing::Memory(rows) => format!("memory{rows}"),
             Sharing::Spread => "spread".into(),
         }
     }
 
-    /// What suits an adapter where nothing was measured. Shuffles wait until an adapter with subgroups of 32 has passed the parity tests.
+    /// What suits an adapter where nothing was measured.
     pub fn of(adapter: &Adapter) -> Self {
-        if Sharing::Spread.runs_on(adapter) { Sharing::Spread } else { Sharing::Memory }
+        if Sharing::Spread.runs_on(adapter) { Sharing::Spread } else { Sharing::Memory(4) }
     }
 
     /// Whether an adapter can run it.
     pub fn runs_on(self, adapter: &Adapter) -> bool {
-        let [least, most] = adapter.subgroup_sizes;
+        self != Sharing::Spread || adapter.subgroup_sizes == [8, 8]
+    }
+
+    /// As many rows as 128 registers hold (a compiler for AMD's cards was asked) and as `n_samples` fill.
+    pub fn for_rows_of(self, quads: usize, n_samples: usize) -> Self {
+        let fit = match quads {
+            ..=3 => 4,
+            4..=8 => 2,
+            _ => 1,
+        };
         match self {
-            Sharing::Memory => true,
-            Sharing::Shuffle(_) => least as usize >= CELL,
-            Sharing::Spread => least == 8 && most == 8,
+            Sharing::Memory(rows) => Sharing::Memory(rows.min(fit).min((n_samples.next_power_of_two() / CELL).max(1))),
+            Sharing::Spread => self,
         }
     }
 }
@@ -74,9 +79,14 @@ impl Sharing {
 impl Fused {
     /// Every kernel that can be written out.
     pub fn all() -> impl Iterator<Item = Self> {
-        let cells = |quads| [8, 16, 32].into_iter().map(move |cell| (quads, cell));
+        let cells = |quads| [8, 16, CELL].into_iter().map(move |cell| (quads, cell));
         let sharings = |(quads, cell)| SHARINGS.into_iter().map(move |sharing| Self { quads, cell, sharing });
-        QUADS.into_iter().flat_map(cells).flat_map(sharings).filter(|f| f.lanes() >= 4)
+        QUADS.into_iter().flat_map(cells).flat_map(sharings).filter(|f| f.sharing == f.sharing.for_rows_of(f.quads, f.cell_samples()))
+    }
+
+    /// Samples that are enough for any number of rows, or so few that an invocation has one.
+    fn cell_samples(self) -> usize {
+        if self.cell == CELL { 4 * CELL } else { self.cell }
     }
 
     /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing.
@@ -87,8 +97,7 @@ impl Fused {
     /// Rows of an invocation.
     fn rows(self) -> usize {
         match self.sharing {
-            Sharing::Memory => 1,
-            Sharing::Shuffle(rows) => rows,
+            Sharing::Memory(rows) => rows,
             Sharing::Spread => self.cell / 8,
         }
     }
@@ -100,8 +109,7 @@ impl Fused {
 
     fn workgroup(self) -> usize {
         match self.sharing {
-            Sharing::Memory => self.cell,
-            Sharing::Shuffle(_) => 32,
+            Sharing::Memory(_) => self.cell,
             Sharing::Spread => 64,
         }
     }
@@ -125,15 +133,17 @@ impl Fused {
             ("QUADS", self.quads),
             ("FEATURES", features),
             ("ROWS", rows),
+            ("EIGHT", 2),
             ("BLOCKS", features / 8 + 1),
+            ("TAIL", usize::from(features.is_multiple_of(8))),
             ("LEVELS", lanes.ilog2() as usize - 2),
             ("SPREAD", usize::from(spread)),
         ];
         let fetch = if spread { include_str!("../../shaders/fused/spread.wgsl") } else { include_str!("../../shaders/fused/plain.wgsl") };
         let fetch = fetch.replace("OFFSET_BLOCK", &(features / 8).to_string());
         let tree = match self.sharing {
-            Sharing::Memory => include_str!("../../shaders/fused/tree_memory.wgsl"),
-            _ => include_str!("../../shaders/fused/tree_shuffle.wgsl"),
+            Sharing::Memory(_) => include_str!("../../shaders/fused/tree_memory.wgsl"),
+            Sharing::Spread => include_str!("../../shaders/fused/tree_shuffle.wgsl"),
         };
         let mut parts = sections(&fetch);
         parts.push(("tree", tree));
@@ -141,7 +151,7 @@ impl Fused {
         for (name, value) in [counts[0], counts[1], counts[2], ("CELL", self.cell), ("WORKGROUP", self.workgroup())] {
             out.push_str(&format!("const {name} = {value}u;\n"));
         }
-        if self.sharing == Sharing::Memory {
+        if !spread {
             out.push_str("var<workgroup> lane_sums: array<vec4f, WORKGROUP>;\n");
         }
         // Where all cells of a workgroup are one pair's, the table is the same for all lanes, and the compiler should see that.

@@ -58,7 +58,7 @@ impl FusedStages {
             for side in 0..2 {
                 let numbers = chunk.n_pairs * model.n_components[side] * model.rank;
                 out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, (60 * numbers) as f64)?);
-                let quads = chunk.n_pairs * model.quads(side) * features;
+                let quads = chunk.n_pairs * model.quads(side).next_multiple_of(2) * features;
                 out.push(self.table[side].dispatch(offset(c, side), quads.div_ceil(64), (16 * quads) as f64)?);
             }
         }

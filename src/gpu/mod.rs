@@ -51,9 +51,11 @@ pub enum Choice {
     Any(usize),
 }
 
-/// An open GPU.
+/// An open GPU, or several that share out replicates.
 pub struct Gpu {
     handle: Handle,
+    /// The other devices; what has one problem only, such as `evaluate`, runs on the first.
+    others: Vec<Handle>,
 }
 
 /// The index in `adapters` of the one that `choice` means.
@@ -110,12 +112,37 @@ fn way_out() -> String {
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform.
 pub fn open(choice: Choice) -> Result<Gpu> {
-    let index = choose(&adapters(), choice)?;
+    open_together(&[choose(&adapters(), choice)?])
+}
+
+/// Opens every real GPU.
+///
+/// # Errors
+/// [`Error::NoDevice`] with what to do on this platform.
+pub fn open_all() -> Result<Gpu> {
+    let adapters = adapters();
+    let best = choose(&adapters, Choice::Real(None))?;
+    let others = (0..adapters.len()).filter(|i| *i != best && !adapters[*i].software && adapters[*i].kind == adapters[best].kind);
+    open_together(&[best].into_iter().chain(others).collect::<Vec<_>>())
+}
+
+/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once): replicates are shared out among them.
+///
+/// # Errors
+/// [`Error::NoDevice`] where there are none, or a driver refuses.
+pub fn open_together(indices: &[usize]) -> Result<Gpu> {
+    let mut handles = indices.iter().map(|index| handle(*index)).collect::<Result<Vec<_>>>()?;
+    if handles.is_empty() {
+        return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
+    }
+    Ok(Gpu { handle: handles.remove(0), others: handles })
+}
+
+fn handle(index: usize) -> Result<Handle> {
     let context = Arc::new(Context::open(index)?);
     let sharing = tune::sharing(&context);
-    let handle =
-        Handle { context, kernels: Arc::new(Kernels::new(false, sharing == Sharing::Spread)), row_budget: None, sharing: Some(sharing) };
-    Ok(Gpu { handle })
+    let kernels = Arc::new(Kernels::new(false, sharing == Sharing::Spread));
+    Ok(Handle { context, kernels, row_budget: None, sharing: Some(sharing) })
 }
 
 impl Gpu {
@@ -127,8 +154,10 @@ impl Gpu {
 
     /// The same device with half of the scratch memory for each time that it was lost.
     pub fn with_smaller_chunks(mut self, losses: u32) -> Self {
-        if let Some(context) = Arc::get_mut(&mut self.handle.context) {
-            context.limits.scratch >>= losses;
+        for handle in [&mut self.handle].into_iter().chain(&mut self.others) {
+            if let Some(context) = Arc::get_mut(&mut handle.context) {
+                context.limits.scratch >>= losses;
+            }
         }
         self
     }
@@ -175,7 +204,8 @@ impl Backend for Gpu {
 
     fn describe(&self) -> String {
         let adapter = self.adapter();
-        format!("{}: {} ({}), f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
+        let others = if self.others.is_empty() { String::new() } else { format!(" and {} more", self.others.len()) };
+        format!("{}: {} ({}){others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
@@ -198,6 +228,7 @@ impl Backend for Gpu {
                 remedy: "Use storage = \"f32\", or an adapter that `mixscore devices` lists with f16.".into(),
             });
         }
-        Ok(Box::new(GpuSession::new(&self.handle, problem)?))
+        let handles: Vec<&Handle> = [&self.handle].into_iter().chain(&self.others).collect();
+        Ok(Box::new(GpuSession::new(&handles, problem)?))
     }
 }

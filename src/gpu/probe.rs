@@ -99,7 +99,7 @@ impl Gpu {
         let (invocations, chain) = (1usize << 14, 1024usize);
         let out = context.buffer("roof", 16 * invocations as u64)?;
         let params = context.uniform(&params::bytes(&[Params { n_samples: chain as u32, ..Params::default() }]));
-        let operations = (invocations * chain * 256) as f64;
+        let operations = (invocations * chain * 384) as f64;
         let chains = self.handle.kernels.bind(context, "roof", &params, &[&out])?.dispatch(0, invocations / 64, operations)?;
 
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;

@@ -87,7 +87,7 @@ impl Sizes {
         let sums = n_pairs * spec.groups.n_groups;
         let table = 4 * (features + 1) * chunks.iter().map(|c| c.n_pairs).max().unwrap_or(0);
         Self {
-            tables: [bytes(table * student), bytes(table * teacher)],
+            tables: [bytes(table * student.next_multiple_of(2)), bytes(table * teacher.next_multiple_of(2))],
             origins: bytes(n_pairs.div_ceil(4)),
             offsets: [bytes(n_pairs * student), bytes(n_pairs * teacher)],
             frames: bytes(2 * n_pairs * features),

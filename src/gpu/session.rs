@@ -1,5 +1,7 @@
-//! A problem open on a GPU: replicates in batches that fit its buffers (a grid: one by one, since each has its own nodes).
+//! A problem open on one or more GPUs: replicates are shared out among them, and go through each in batches that fit its buffers (a
+//! grid: one by one, since each has its own nodes). No bit depends on how many devices of a kind there are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
@@ -23,7 +25,8 @@ pub struct Handle {
 
 /// All replicates.
 pub struct GpuSession {
-    batches: Vec<Batch>,
+    /// Of each device; replicates in order.
+    devices: Vec<Vec<Batch>>,
     /// Numbers in the means of one replicate.
     row: usize,
 }
@@ -33,39 +36,60 @@ impl GpuSession {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where even one replicate does not fit.
-    pub fn new(handle: &Handle, problem: &UnitProblem) -> Result<Self> {
+    pub fn new(handles: &[&Handle], problem: &UnitProblem) -> Result<Self> {
         if problem.sampler == Sampler::Sobol {
             return Err(Error::bad_input("Sobol points are not on GPUs yet", "Use --sampler antithetic, or --device cpu"));
         }
-        let mut together = if problem.sampler == Sampler::Grid { 1 } else { problem.n_replicates.max(1) };
-        loop {
-            match Self::with_batches_of(handle, problem, together) {
-                Err(Error::TooLarge { .. }) if together > 1 => together = together.div_ceil(2),
-                result => return result,
-            }
-        }
+        let share = problem.n_replicates.div_ceil(handles.len()).max(1);
+        let ranges = (0..problem.n_replicates).step_by(share).map(|first| first..problem.n_replicates.min(first + share));
+        let devices = handles.iter().zip(ranges).map(|(handle, range)| batches(handle, problem, range)).collect::<Result<_>>()?;
+        Ok(Self { devices, row: problem.n_components() * problem.rank })
     }
 
-    fn with_batches_of(handle: &Handle, problem: &UnitProblem, together: usize) -> Result<Self> {
-        let teacher_row = problem.n_teacher_components() * problem.rank;
-        let part = |first: usize| {
-            let n = together.min(problem.n_replicates - first);
-            let mut part = problem.clone();
-            part.n_replicates = n;
-            part.first_replicate = problem.first_replicate + first as u32;
-            part.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
-            Batch::new(handle.clone(), part)
+    fn batches(&mut self) -> impl Iterator<Item = &mut Batch> {
+        self.devices.iter_mut().flatten()
+    }
+
+    /// What `work` makes of every batch, in order; devices work side by side.
+    fn each<T: Send>(&mut self, work: impl Fn(&mut Batch) -> Result<T> + Sync) -> Result<Vec<T>> {
+        let on_one = |batches: &mut Vec<Batch>| batches.iter_mut().map(&work).collect::<Result<Vec<T>>>();
+        let parts: Result<Vec<Vec<T>>> = match &mut self.devices[..] {
+            [only] => Ok(vec![on_one(only)?]),
+            devices => std::thread::scope(|scope| {
+                let threads: Vec<_> = devices.iter_mut().map(|batches| scope.spawn(|| on_one(batches))).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            }),
         };
-        let batches = (0..problem.n_replicates).step_by(together).map(part).collect::<Result<_>>()?;
-        Ok(Self { batches, row: problem.n_components() * problem.rank })
+        Ok(parts?.into_iter().flatten().collect())
+    }
+}
+
+/// The replicates of `range` on one device, as many together as fit.
+fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>) -> Result<Vec<Batch>> {
+    let teacher_row = problem.n_teacher_components() * problem.rank;
+    let part = |first: usize, n: usize| {
+        let mut part = problem.clone();
+        part.n_replicates = n;
+        part.first_replicate = problem.first_replicate + first as u32;
+        part.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
+        Batch::new(handle.clone(), part)
+    };
+    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len() };
+    loop {
+        let firsts = range.clone().step_by(together);
+        match firsts.map(|first| part(first, together.min(range.end - first))).collect() {
+            Err(Error::TooLarge { .. }) if together > 1 => together = together.div_ceil(2),
+            result => return result,
+        }
     }
 }
 
 impl Session for GpuSession {
     fn set_means(&mut self, means: &[f64]) -> Result<()> {
         let mut rest = means;
-        for batch in &mut self.batches {
-            let (own, after) = rest.split_at(batch.n_replicates() * self.row);
+        let row = self.row;
+        for batch in self.batches() {
+            let (own, after) = rest.split_at(batch.n_replicates() * row);
             batch.set_means(own);
             rest = after;
         }
@@ -73,14 +97,12 @@ impl Session for GpuSession {
     }
 
     fn means(&mut self) -> Result<Vec<f64>> {
-        let parts: Vec<Vec<f64>> = self.batches.iter().map(Batch::means).collect::<Result<_>>()?;
-        Ok(parts.concat())
+        Ok(self.each(|batch| batch.means())?.concat())
     }
 
     fn gradient(&mut self, step: u64) -> Result<GradientSums> {
         let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new() };
-        for batch in &mut self.batches {
-            let part = batch.gradient(step)?;
+        for part in self.each(|batch| batch.gradient(step))? {
             all.groups.extend(part.groups);
             all.group_gradients.extend(part.group_gradients);
             all.half_square.extend(part.half_square);
@@ -89,11 +111,11 @@ impl Session for GpuSession {
     }
 
     fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        self.batches.iter_mut().try_for_each(|batch| batch.descend(first_step, n_steps, rates))
+        self.each(|batch| batch.descend(first_step, n_steps, rates)).map(|_| ())
     }
 
     fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-        let parts: Vec<MeasureSums> = self.batches.iter_mut().map(|b| b.measure(from, n_samples, step)).collect::<Result<_>>()?;
+        let parts = self.each(|batch| batch.measure(from, n_samples, step))?;
         let join = |pick: fn(&MeasureSums) -> &Vec<f64>| parts.iter().flat_map(|p| pick(p).iter().copied()).collect();
         Ok(MeasureSums {
             groups: parts[0].groups,

@@ -26,24 +26,24 @@ macro_rules! shader {
 #[rustfmt::skip]
 pub const SHADERS: &[Shader] = &[
     shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_16", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile_16" "product"),
+    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile_32" "product"),
     shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile_64" "product"),
     shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_16", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile_16" "scatter"),
+    shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile_32" "scatter"),
     shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile_64" "scatter"),
     shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_16_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile_16" "product"),
+    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile_32" "product"),
     shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile_64" "product"),
     shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_16_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_16" "scatter"),
+    shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_32" "scatter"),
     shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_64" "scatter"),
     shader!("table", "rrrw", "common/params" "table"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_16", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_16" "product"),
-    shader!("posterior_16", "rrrrw", "common/params" "common/term_product" "common/tile_16" "posterior"),
-    shader!("distance_16", "rrrw", "common/params" "common/term_distance" "common/tile_16" "distance"),
+    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_32" "product"),
+    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile_32" "posterior"),
+    shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile_32" "distance"),
     shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_64" "product"),
     shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile_64" "posterior"),
     shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile_64" "distance"),
@@ -62,7 +62,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("nearest", "rw", "common/params" "nearest"),
     shader!("cells", "rrw", "common/params" "cells"),
     shader!("hermite", "rrrrrrw", "common/params" "hermite"),
-    shader!("gram_16", "rrw", "common/params" "common/term_product" "common/tile_16" "gram"),
+    shader!("gram_32", "rrw", "common/params" "common/term_product" "common/tile_32" "gram"),
     shader!("gram_64", "rrw", "common/params" "common/term_product" "common/tile_64" "gram"),
     shader!("reverse", "rrrrrrw", "common/params" "common/philox" "common/normal" "reverse"),
     shader!("words", "rww", "common/params" "common/philox" "common/normal" "words"),
@@ -92,14 +92,14 @@ pub const SPREAD: &str = "_spread";
 
 /// The tiles of products: columns, text.
 const TILES: [(usize, &str); 2] =
-    [(16, include_str!("../../shaders/common/tile_16.wgsl")), (64, include_str!("../../shaders/common/tile_64.wgsl"))];
+    [(32, include_str!("../../shaders/common/tile_32.wgsl")), (64, include_str!("../../shaders/common/tile_64.wgsl"))];
 
 /// The same product with its tile by a subgroup of eight.
 fn spread_tile(shader: &Shader) -> &'static Shader {
     let (columns, text) = shader.tile().unwrap_or_else(|| panic!("{} has no tile", shader.name));
     kept(&format!("{}{SPREAD}", shader.name), shader.bindings, || {
         let quads = columns / 4;
-        let counts = [("ROWS", 8), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads.div_ceil(8))];
+        let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads.div_ceil(8))];
         let template = include_str!("../../shaders/common/tile_spread.wgsl");
         let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
         shader.source.replace(text, &tile)

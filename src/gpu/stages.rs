@@ -41,7 +41,7 @@ struct Tiles {
 
 /// Narrow tiles for few columns; the order of sums is the same.
 pub fn tile(quads: usize) -> usize {
-    if quads <= 8 { 16 } else { 64 }
+    if quads <= 8 { 32 } else { 64 }
 }
 
 /// Invocations that share a row.

@@ -2,7 +2,8 @@
 //! end up in memory.
 //!
 //! `//* for c in FEATURES` … `//* end` repeats the lines between for c = 0, 1, …; in them `$c` is that number, `$c/4` and `$c%4` its
-//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* include name` puts a part in. Parts are expanded as well.
+//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* every 4 c` … `//* end` keeps its lines where c is a multiple of 4.
+//! `//* include name` puts a part in. Parts are expanded as well.
 
 /// What a template's names stand for.
 pub struct Names<'a> {
@@ -36,6 +37,13 @@ fn expand(lines: &[&str], names: &Names, values: &mut Vec<(char, usize)>, out: &
                 }
                 at = end;
             }
+            ["//*", "every", n, variable] => {
+                let end = at + matching_end(&lines[at..]);
+                if value_of(variable, values, lines[at]).is_multiple_of(n.parse().unwrap_or(1)) {
+                    expand(&lines[at + 1..end], names, values, out);
+                }
+                at = end;
+            }
             ["//*", "include", name] => expand(&look_up(names.parts, name).lines().collect::<Vec<_>>(), names, values, out),
             _ => {
                 substitute(lines[at], values, out);
@@ -50,7 +58,7 @@ fn matching_end(lines: &[&str]) -> usize {
     let mut depth = 0;
     for (at, line) in lines.iter().enumerate() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["//*", "for", ..] => depth += 1,
+            ["//*", "for" | "every", ..] => depth += 1,
             ["//*", "end"] => depth -= 1,
             _ => {}
         }
@@ -65,14 +73,17 @@ fn look_up<T: Copy>(table: &[(&str, T)], name: &str) -> T {
     table.iter().find(|entry| entry.0 == name).unwrap_or_else(|| panic!("a template names {name}, which nobody defined")).1
 }
 
+fn value_of(variable: &str, values: &[(char, usize)], line: &str) -> usize {
+    values.iter().rev().find(|v| variable.starts_with(v.0)).unwrap_or_else(|| panic!("${variable} has no value in: {line}")).1
+}
+
 /// `line` with every `$v`, `$v/n` and `$v%n` replaced.
 fn substitute(line: &str, values: &[(char, usize)], out: &mut String) {
     let mut parts = line.split('$');
     out.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let mut rest = part.chars();
-        let variable = rest.next().unwrap_or('_');
-        let value = values.iter().rev().find(|v| v.0 == variable).unwrap_or_else(|| panic!("${variable} has no value in: {line}")).1;
+        let value = value_of(rest.next().map_or("", |first| &part[..first.len_utf8()]), values, line);
         let text = rest.as_str();
         let operand = text[1.min(text.len())..].chars().next().and_then(|digit| digit.to_digit(10)).map(|digit| digit as usize);
         match (text.chars().next(), operand) {
