@@ -244,8 +244,8 @@ mod tests {
     /// Against sums over the counts, and at the change from one formula to the other.
     #[test]
     fn a_counts_mean_deviation() {
-        for mean in [1e-6, 0.3, 1.0, 7.5, 60.0] {
-            let (mut probability, mut sum) = ((-mean as f64).exp(), 0.0);
+        for mean in [1e-6f64, 0.3, 1.0, 7.5, 60.0] {
+            let (mut probability, mut sum) = ((-mean).exp(), 0.0);
             for count in 0..400 {
                 sum += probability * (f64::from(count) - mean).abs();
                 probability *= mean / f64::from(count + 1);

@@ -14,6 +14,9 @@ use crate::mixture::files::write_atomically;
 /// Colours of lines, in order; labels name them.
 const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];
 
+/// Reads a number from a cell's summary.
+type Reading = fn(&Value) -> Option<f64>;
+
 /// An error that a cell has.
 #[derive(Clone, Copy)]
 struct Quantity {
@@ -21,9 +24,9 @@ struct Quantity {
     axis: &'static str,
     caption: &'static str,
     floor_caption: &'static str,
-    of: fn(&Value) -> Option<f64>,
+    of: Reading,
     /// What the best learner would have.
-    floor: Option<(&'static str, fn(&Value) -> Option<f64>)>,
+    floor: Option<(&'static str, Reading)>,
 }
 
 const DRAWN: Quantity = Quantity {
@@ -95,7 +98,7 @@ fn values(cells: &[Value], key: &str) -> Vec<f64> {
 }
 
 /// `quantity` along `key` where `other` is `at`.
-fn curve(cells: &[Value], of: fn(&Value) -> Option<f64>, key: &str, (other, at): (&str, f64)) -> Vec<(f64, f64)> {
+fn curve(cells: &[Value], of: Reading, key: &str, (other, at): (&str, f64)) -> Vec<(f64, f64)> {
     let own = cells.iter().filter(|cell| cell[other].as_f64() == Some(at));
     let mut points: Vec<(f64, f64)> = own.filter_map(|cell| Some((cell[key].as_f64()?, of(cell)?))).filter(|p| p.1 > 0.0).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -6,6 +6,8 @@ use mixscore::{Device, GaussianMixture, Problem, device};
 
 use crate::truth::{mixture, points};
 
+type Pick = fn(&Divergences) -> Estimate;
+
 /// Measures from some strata, drawn by weight, against those from all: right on average, with standard errors that tell how far off.
 #[test]
 fn measures_from_drawn_components_are_those_from_all() {
@@ -22,7 +24,7 @@ fn measures_from_drawn_components_are_those_from_all() {
     };
     let all = measure(Device::Reference, 3, 0); // the reference leaves nothing out
     let some: Vec<Divergences> = (0..24).map(|step| measure(Device::Cpu, 256, step)).collect();
-    let picks: [(&str, fn(&Divergences) -> Estimate); 3] =
+    let picks: [(&str, Pick); 3] =
         [("forward", |d| d.forward_fisher), ("KL", |d| d.kl_teacher_student), ("total variation", |d| d.total_variation)];
     for (name, pick) in picks {
         let all = pick(&all);
