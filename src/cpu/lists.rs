@@ -42,12 +42,15 @@ pub struct Lists {
     pub certified: Vec<f64>,
 }
 
+/// Indices in order, and the distance within which they are complete.
+type Found = (Vec<u32>, f64);
+
 /// Candidates of every stratum, and the means at which they were gathered.
 #[derive(Default)]
 pub struct Candidates {
     means: Vec<f64>,
-    /// [student, teacher] of each stratum: indices in order, and the distance within which they are complete.
-    strata: Vec<[(Vec<u32>, f64); 2]>,
+    /// [student, teacher] of each stratum.
+    strata: Vec<[Found; 2]>,
 }
 
 /// One stratum's view of one side.
@@ -170,7 +173,7 @@ impl Candidates {
         self.means = means.to_vec();
         let tables = [0, 1].map(|s| Narrow::new(views[s].means, rank));
         let strata: Vec<usize> = (0..means.len() / rank).collect();
-        let blocks: Vec<Vec<[(Vec<u32>, f64); 2]>> = strata
+        let blocks: Vec<Vec<[Found; 2]>> = strata
             .par_chunks(ROWS)
             .map(|block| {
                 let [p, q] = [0, 1].map(|s| views[s].candidates(&tables[s], &tables[0], means, block[0]..block[0] + block.len()));
@@ -212,7 +215,7 @@ impl Narrow {
 
 impl View<'_> {
     /// Candidates of the strata `of`, whose means are those of `centres`, and the distance within which they are complete.
-    fn candidates(&self, table: &Narrow, centres: &Narrow, means: &[f64], of: Range<usize>) -> Vec<(Vec<u32>, f64)> {
+    fn candidates(&self, table: &Narrow, centres: &Narrow, means: &[f64], of: Range<usize>) -> Vec<Found> {
         let (rank, n) = (self.rank, table.squares.len());
         let u = f64::from(f32::EPSILON) / 2.0;
         let gamma = rank as f64 * u / (1.0 - rank as f64 * u);
