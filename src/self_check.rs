@@ -3,7 +3,7 @@
 //! `mixscore check` is the long form.
 
 use crate::backend::Backend;
-use crate::backend::polynomials::{Cells, Gram, Polynomials, Step};
+use crate::backend::polynomials::{Cells, Polynomials, Step};
 use crate::descent::fit::Fit;
 use crate::descent::problem::Problem;
 use crate::diffusion::regression_reference::Plain;
@@ -64,15 +64,17 @@ pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
     let cells = Cells { basis: &basis, centres: &centres, sigma: 1.25 };
     let (y, target) = (numbers(5 * 300, 0.7321), numbers(5 * 300, 0.4142));
     let step = Step { cells, coefficients: &coefficients, pull: 0.1, spread: 0.4, key: [7, 9], step: 3 };
-    let sums = |device: &mut dyn Polynomials| -> Result<[Vec<f64>; 2]> {
-        let flat = |gram: Gram| [gram.gram, gram.moment, vec![gram.n as f64]].concat();
-        let grams = device.grams(&cells, &y, &target)?.into_iter().flat_map(flat).collect();
+    // Apart, because counts of rows are small beside sums of their features.
+    let sums = |device: &mut dyn Polynomials| -> Result<[Vec<f64>; 3]> {
+        let grams = device.grams(&cells, &y, &target)?;
+        let counts = grams.iter().map(|gram| gram.n as f64).collect();
+        let sums = grams.into_iter().flat_map(|gram| [gram.gram, gram.moment].concat()).collect();
         let mut y = y.clone();
         device.reverse(&step, &mut y)?;
-        Ok([grams, y.into_iter().map(f64::from).collect()])
+        Ok([counts, sums, y.into_iter().map(f64::from).collect()])
     };
-    let ([grams, points], [exact_grams, exact_points]) = (sums(own)?, sums(&mut Plain)?);
-    Ok(vec![("Gram matrices", grams, exact_grams), ("the reverse diffusion", points, exact_points)])
+    let names = ["rows of cells", "Gram matrices", "the reverse diffusion"];
+    Ok(names.into_iter().zip(sums(own)?).zip(sums(&mut Plain)?).map(|((name, own), exact)| (name, own, exact)).collect())
 }
 
 /// The gradient, the means after two steps, and the metrics there.
@@ -102,6 +104,7 @@ fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::polynomials::Gram;
     use crate::backend::{Evaluation, Session, UnitProblem};
     use crate::cpu::Cpu;
     use crate::diffusion::regression::Fast;
