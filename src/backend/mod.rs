@@ -196,8 +196,13 @@ pub trait Session {
     /// Those of the device.
     fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums>;
 
-    /// As [`Session::measure`], of these strata of every replicate alone, in this order: the same draws, shapes (R, strata, G).
-    /// `None`: this device cannot leave strata out.
+    /// Whether this device can leave strata out of a measure.
+    fn can_measure_some(&self) -> bool {
+        false
+    }
+
+    /// As [`Session::measure`], of these strata of every replicate alone, in this order, shapes (R, strata, G). Draws go by the place in
+    /// `strata`: one that is named twice is measured twice, independently. `None`: this device cannot leave strata out.
     ///
     /// # Errors
     /// Those of the device.

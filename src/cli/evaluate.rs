@@ -46,7 +46,7 @@ enum Points {
     Auto,
     /// Independent samples.
     Philox,
-    /// A grid of at least N nodes, in up to three dimensions; its errors are differences to a grid of twice the spacing.
+    /// A grid of at least N nodes, in up to three dimensions; ± is the larger difference to coarser ones.
     Grid,
 }
 
@@ -88,7 +88,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let by_grid = on_grid.is_some();
         let divergences = match on_grid {
             Some(divergences) => divergences,
-            None => problem.open(&mut *opened.backend, student.means())?.measure(arguments.samples, 0)?[0],
+            None => {
+                let mut fit = problem.open(&mut *opened.backend, student.means())?;
+                if let Some(drawn) = fit.drawn_strata() {
+                    common.say(&drawn);
+                }
+                fit.measure(arguments.samples, 0)?[0]
+            }
         };
         for (name, e) in rows(&divergences) {
             check_finite(name, &[e.value, e.standard_error])?;
@@ -198,7 +204,7 @@ fn table(one: &Evaluated) -> String {
     let Coverage { covered, n_teacher_components: n, .. } = one.coverage;
     let s = if n == 1 { "" } else { "s" };
     if one.by_grid {
-        text += "                    by a grid: ± is the difference to a grid of twice the spacing, more than the error\n";
+        text += "                    by a grid: ± is the larger difference to grids of twice and three times the spacing\n";
     }
     text += &format!("{:<20}{covered} of {n} teacher component{s} with a student within {COVERAGE_RADIUS}σ\n", "coverage");
     text + &format!("{:<20}{}\n", "matched_distance", short(one.matched))

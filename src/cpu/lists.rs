@@ -218,7 +218,8 @@ impl View<'_> {
     fn candidates(&self, table: &Narrow, centres: &Narrow, means: &[f64], of: Range<usize>) -> Vec<Found> {
         let (rank, n) = (self.rank, table.squares.len());
         let u = f64::from(f32::EPSILON) / 2.0;
-        let gamma = rank as f64 * u / (1.0 - rank as f64 * u);
+        let ru = rank as f64 * u;
+        let gamma = if ru < 0.5 { ru / (1.0 - ru) } else { 1e30 }; // no bound: all are candidates
         let furthest = table.squares.iter().copied().fold(0.0, f64::max).sqrt();
         let most = (self.heaviest - self.lightest).exp();
         let products = table.products(centres, &of);

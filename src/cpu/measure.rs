@@ -5,15 +5,15 @@ use crate::objective::divergence::Side;
 use crate::objective::groups::BLOCK;
 use crate::vector::lanes;
 
-/// Means over each group of stratum i of `from`.
-pub fn measure_stratum(pair: &Pair, from: Side, i: usize, samples: &Samples) -> Vec<[f64; 3]> {
+/// Means over each group of stratum i of `from`, from the draws of stratum `address`.
+pub fn measure_stratum(pair: &Pair, from: Side, i: usize, address: usize, samples: &Samples) -> Vec<[f64; 3]> {
     let [p, q] = pair.shifted(from, i);
     let (groups, n) = (samples.groups, samples.groups.n_samples);
     let mut sums = vec![[0.0; 3]; groups.n_groups];
     let mut tile = pair.tile();
     let mut squares = [0.0; BLOCK];
     for first in (0..n).step_by(BLOCK) {
-        tile.fill(&samples.draws(i), first, BLOCK.min(n - first), &p, &q);
+        tile.fill(&samples.draws(address), first, BLOCK.min(n - first), &p, &q);
         let squares = &mut squares[..tile.m];
         lanes::difference_of_squares(&p.e, &q.e, &tile.z[..tile.ld * tile.rank], tile.ld, squares);
         for s in 0..tile.m {

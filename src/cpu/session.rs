@@ -305,6 +305,10 @@ impl Session for CpuSession {
         Ok(self.measured(from, &all, n_samples, step))
     }
 
+    fn can_measure_some(&self) -> bool {
+        true
+    }
+
     fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
         Ok(Some(self.measured(from, strata, n_samples, step)))
     }
@@ -321,7 +325,7 @@ impl CpuSession {
                 let (r, i) = (at / strata.len(), strata[at % strata.len()] as usize);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
                 let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), table: None, n_strata };
-                measure_stratum(&self.pair(r), from, i, &samples)
+                measure_stratum(&self.pair(r), from, i, at % strata.len(), &samples)
             })
             .collect();
         let pick = |c: usize| sums.iter().flatten().map(|v| v[c]).collect();

@@ -186,15 +186,19 @@ impl Fit {
 
     /// A sentence where a side has so many components that its part of the measures is from some of them.
     pub fn drawn_strata(&self) -> Option<String> {
-        let sides = [(Side::Teacher, "teacher"), (Side::Student, "student")];
-        let (side, name) = sides.into_iter().find(|(side, _)| self.is_drawn(*side))?;
-        let n = self.unit.weights(side).len();
-        Some(format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n)))
+        let sides = [(Side::Teacher, "teacher"), (Side::Student, "student")].into_iter().filter(|(side, _)| self.is_drawn(*side));
+        let told: Vec<String> = sides
+            .map(|(side, name)| {
+                let n = self.unit.weights(side).len();
+                format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n))
+            })
+            .collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     fn is_drawn(&self, side: Side) -> bool {
         let (n, both) = (self.unit.weights(side).len(), self.unit.n_components() + self.unit.n_teacher_components());
-        n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES
+        self.session.can_measure_some() && (n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES)
     }
 
     fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {

@@ -15,9 +15,14 @@ const COPIES: [u64; 2] = [4, 8];
 /// Runs of less work (operations) and memory (bytes) are not worth a sentence.
 const WORTH_SAYING: (f64, u64) = (1e13, 1 << 30);
 
+/// Memory that is never refused, whatever the system says is free: it counts what it could drop in different ways.
+const SMALL: u64 = 1 << 30;
+
 /// What a run will take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// k, K and d.
+    pub sizes: [usize; 3],
     /// ϱ.
     pub rank: usize,
     /// Bytes.
@@ -43,6 +48,7 @@ impl Plan {
         let tiles = rayon::current_num_threads() as u64 * both * 4 * (2 * rank as u64 + 1024);
         let sample_components = (replicates * k as u64) as f64 * config.objective.samples.unwrap_or(0) as f64 * both as f64;
         Plan {
+            sizes: [k, n_teachers, d],
             rank,
             memory: 8 * (numbers * COPIES[usize::from(reduced)] + trajectory) + tiles,
             operations: sample_components * 6.0 * rank as f64,
@@ -56,11 +62,16 @@ impl Plan {
     /// # Errors
     /// [`Error::BadConfig`] with the figures.
     pub fn check_memory(&self, available: u64) -> Result<()> {
-        if self.memory <= available {
+        if self.memory <= available.max(SMALL) {
             return Ok(());
         }
+        let [k, n_teachers, d] = self.sizes;
         Err(Error::bad_config(
-            format!("this run takes about {} of memory, and {} are free here", gibibytes(self.memory), gibibytes(available)),
+            format!(
+                "{k} students and {n_teachers} teacher components in {d} dimensions take about {} of memory, and {} are free here",
+                gibibytes(self.memory),
+                gibibytes(available)
+            ),
             "Use fewer components, dimensions or replicates, set log.trajectory = false, or take a machine with more memory",
         ))
     }
@@ -97,7 +108,7 @@ impl Plan {
 pub fn available_memory() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     Some(system.available_memory().min(of_container)).filter(|bytes| *bytes > 0)
 }
 

@@ -1,33 +1,42 @@
 //! The divergences by quadrature in float64, where the means span at most three dimensions: exact where samples miss what matters.
 //!
 //! Both Fisher divergences of separated modes come from the gaps between them, where a sample falls with probability e^(−D²/8): at D = 10
-//! a million samples see one or none, and say that L is a thousandth of what it is. The grid of [`crate::objective::grid`] covers the gaps.
+//! a million samples see one or none, and say that L is a thousandth of what it is. The grid of [`crate::objective::grid`] covers the gaps,
+//! here as far out as the walls between nearest neighbours lie. It is taken by itself in one or two dimensions; in three only if asked for.
 
 use rayon::prelude::*;
 
 use crate::descent::fit::Divergences;
 use crate::descent::problem::Problem;
 use crate::error::Result;
+use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
-use crate::objective::grid::{Grid, grid_of, nodes_for_exactness};
+use crate::objective::grid::{Grid, grid_of, nodes_within};
 use crate::objective::groups::Estimate;
 use crate::objective::subspace::Subspace;
 use crate::reference::Components;
 use crate::reference::density::log_density;
 use crate::reference::posterior::Point;
 
+/// Beyond this many σ a density is below the least number.
+const FURTHEST: f64 = 37.0;
+
+/// Pairs of components and nodes that are looked at without being asked.
+const MOST_VISITS: f64 = 3e9;
+
 /// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either
 /// mixture; `None` where the means span more than two dimensions, or that many nodes are too few.
 ///
-/// In the place of standard errors stand the differences to the grid of every second node, which are larger than the errors themselves:
-/// these fall faster than any power of the spacing h, and like h² in total variation, whose integrand has a kink.
+/// In the place of standard errors stand the larger of the differences to the grids of every second and every third node. Errors fall
+/// faster than any power of the spacing h, so these are far larger than they; in total variation, whose integrand has a kink, errors fall
+/// like h², and differences are about their size.
 ///
 /// # Errors
 /// Those of the problem.
 pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Option<Divergences>> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
-    let is_enough = places.rank <= 2 && places.nodes_for_exactness() <= n_nodes as f64;
+    let is_enough = places.rank <= 2 && places.is_small(n_nodes) && places.nodes_for_exactness() <= n_nodes as f64;
     is_enough.then(|| places.divergences(n_nodes as f64)).transpose()
 }
 
@@ -38,6 +47,7 @@ pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> R
 pub fn divergences(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Divergences> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
+    grid_of(places.rank, places.reach(), 1.0)?; // before anything is counted
     places.divergences(places.nodes_for_exactness().max(n_nodes as f64))
 }
 
@@ -70,12 +80,29 @@ impl Places {
 
     fn nodes_for_exactness(&self) -> f64 {
         let (p, q) = (self.side(Side::Student), self.side(Side::Teacher));
-        nodes_for_exactness(self.rank, &self.means.concat(), [(p.weights, p.means), (q.weights, q.means)])
+        nodes_within(self.rank, self.reach(), &self.means.concat(), [(p.weights, p.means), (q.weights, q.means)])
+    }
+
+    /// How far from a component's mean its density matters: 7.5σ, or 4σ beyond the wall to its nearest neighbour in its own mixture.
+    fn reach(&self) -> f64 {
+        let rows = |side: usize| self.means[side].chunks_exact(self.rank);
+        let nearest = |side: usize, i: usize, mean: &[f64]| {
+            rows(side).enumerate().filter(|(j, _)| *j != i).map(|(_, other)| squared_distance(mean, other)).fold(f64::INFINITY, f64::min)
+        };
+        let all = (0..2).flat_map(|side| rows(side).enumerate().map(move |(i, mean)| nearest(side, i, mean)));
+        let furthest = all.filter(|square| square.is_finite()).fold(0.0, f64::max).sqrt();
+        (0.5 * furthest + 4.0).clamp(7.5, FURTHEST)
+    }
+
+    /// Whether it takes no longer than some seconds to count the nodes and to visit them.
+    fn is_small(&self, n_nodes: usize) -> bool {
+        let all = (self.weights[0].len() + self.weights[1].len()) as f64;
+        all.powi(3) <= MOST_VISITS && n_nodes as f64 * all.powi(2) <= MOST_VISITS
     }
 
     fn divergences(&self, n_nodes: f64) -> Result<Divergences> {
         let (p, q) = (self.side(Side::Student), self.side(Side::Teacher));
-        let grid = grid_of(self.rank, n_nodes)?;
+        let grid = grid_of(self.rank, self.reach(), n_nodes)?;
         let [reverse, of_student, excess] = mean(&grid, Side::Student, &p, &q);
         let [forward, of_teacher, teacher_excess] = mean(&grid, Side::Teacher, &p, &q);
         Ok(Divergences {
@@ -88,49 +115,52 @@ impl Places {
     }
 }
 
-/// E of ½|a|², ln p − ln q and the excess under one side.
+/// Sums of ½|a|², ln p − ln q and the excess.
+type Sums = [f64; 3];
+
+/// E of these under one side.
 fn mean(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Estimate; 3] {
     let from = if side == Side::Student { p } else { q };
-    let mut total = [[0.0; 3]; 2];
+    let mut total = [Sums::default(); 3];
     for i in 0..from.len() {
         let stratum = of_stratum(grid, side, from.mean(i), p, q);
         for (total, sums) in total.iter_mut().zip(stratum) {
             total.iter_mut().zip(sums).for_each(|(t, s)| *t += from.weights[i] * s);
         }
     }
-    let [fine, coarse] = total;
-    std::array::from_fn(|c| Estimate { value: fine[c], standard_error: (fine[c] - coarse[c]).abs() })
+    let [fine, second, third] = total;
+    std::array::from_fn(|c| Estimate { value: fine[c], standard_error: (fine[c] - second[c]).abs().max((fine[c] - third[c]).abs()) })
 }
 
-/// The same of one stratum, on the grid and on every second node of it.
-fn of_stratum(grid: &Grid, side: Side, centre: &[f64], p: &Components, q: &Components) -> [[f64; 3]; 2] {
+/// The same of one stratum, on the grid, on every second node of it, and on every third.
+fn of_stratum(grid: &Grid, side: Side, centre: &[f64], p: &Components, q: &Components) -> [Sums; 3] {
     const NODES: usize = 4096; // of one task
     let rank = p.rank;
-    let parts: Vec<_> = grid
+    let parts: Vec<[(Sums, f64); 3]> = grid
         .nodes
         .par_chunks(NODES * rank)
         .zip(grid.weights.par_chunks(NODES))
         .zip(grid.on_coarse.par_chunks(NODES))
         .map(|((nodes, weights), on_coarse)| {
-            let (mut sums, mut mass) = ([[0.0; 3]; 2], 0.0);
-            for ((z, weight), on_coarse) in nodes.chunks_exact(rank).zip(weights).zip(on_coarse) {
+            let mut parts = [(Sums::default(), 0.0); 3];
+            for ((z, weight), [second, third]) in nodes.chunks_exact(rank).zip(weights).zip(on_coarse) {
                 let x: Vec<f64> = centre.iter().zip(z).map(|(m, z)| m + z).collect();
                 let values = at_point(side, p, q, &x);
-                for c in 0..3 {
-                    sums[0][c] += weight * values[c];
-                    sums[1][c] += if *on_coarse { weight * values[c] } else { 0.0 };
+                for ((sums, mass), _) in parts.iter_mut().zip([true, *second, *third]).filter(|(_, has)| *has) {
+                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+                    *mass += weight;
                 }
-                mass += if *on_coarse { *weight } else { 0.0 };
             }
-            (sums, mass)
+            parts
         })
         .collect();
-    let mass: f64 = parts.iter().map(|part| part.1).sum();
-    let sum = |of: usize, c: usize| parts.iter().map(|part| part.0[of][c]).sum::<f64>();
-    [std::array::from_fn(|c| sum(0, c)), std::array::from_fn(|c| sum(1, c) / mass)]
+    std::array::from_fn(|of| {
+        let mass: f64 = parts.iter().map(|part| part[of].1).sum();
+        std::array::from_fn(|c| parts.iter().map(|part| part[of].0[c]).sum::<f64>() / mass)
+    })
 }
 
-fn at_point(side: Side, p: &Components, q: &Components, x: &[f64]) -> [f64; 3] {
+fn at_point(side: Side, p: &Components, q: &Components, x: &[f64]) -> Sums {
     let log_ratio = log_density(p, x) - log_density(q, x);
     let excess = 1.0 - if side == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() };
     [Point::at(p, q, x).half_square(), log_ratio, excess.max(0.0)]
@@ -169,6 +199,16 @@ mod tests {
                     "{distance}: {got:?} {exact}"
                 );
             }
+        }
+    }
+
+    /// Far walls: by adaptive quadrature, D = 15, 16, 20.
+    #[test]
+    fn gaps_far_beyond_the_bulk_are_reached() {
+        for (distance, reverse) in [(15.0, 2.38e-13), (16.0, 5.3e-15), (20.0, 1.0e-22)] {
+            let (problem, means) = two_modes(distance);
+            let got = divergences_within(&problem, &means, 16384).unwrap().unwrap().reverse_fisher;
+            assert!((got.value / reverse - 1.0).abs() <= 0.05, "{distance}: {got:?} {reverse}"); // two digits are known
         }
     }
 

@@ -151,7 +151,7 @@ fn gram(walls: &[f64], rank: usize) -> Vec<f64> {
 }
 
 vector_fn! {
-    /// The lower triangle of a positive definite matrix (n, n) becomes its Cholesky factor.
+    /// The lower triangle of 1 + a positive semidefinite matrix (n, n) becomes its Cholesky factor.
     fn decompose(a: &mut [f64], n: usize) {
         for i in 0..n {
             let (before, rest) = a.split_at_mut(i * n);
@@ -159,7 +159,8 @@ vector_fn! {
             for j in 0..i {
                 row[j] = (row[j] - inner_product(&row[..j], &before[j * n..][..j])) / before[j * n + j];
             }
-            row[i] = (row[i] - inner_product(&row[..i], &row[..i])).sqrt();
+            // 1 + FᵀF has no pivot below 1: less is rounding beside entries beyond 1e16.
+            row[i] = (row[i] - inner_product(&row[..i], &row[..i])).max(1.0).sqrt();
         }
     }
 }
@@ -275,5 +276,20 @@ mod tests {
         let mut row = [0.25];
         blend.apply(&mut row, &[0.25]);
         assert_eq!(row, [0.25]);
+    }
+
+    /// Three teachers in the plane so far away that 1 + FᵀF rounds to a singular matrix.
+    #[test]
+    fn far_teachers_leave_numbers_finite() {
+        for (distance, aside) in [(3e8, 0.5), (1e9, 1.0), (1e10, 0.0)] {
+            let (x, y) = (0.4 * distance, 0.3 * distance);
+            let teachers = [-x, -y, x, y, x, y + aside];
+            let third = [1.0 / 3.0; 3];
+            let mixtures: [(&[f64], &[f64]); 2] = [(&[1.0], &[0.0, 0.0]), (&third, &teachers)];
+            let Some(blend) = Blend::new(&[0.0, 0.0], mixtures, [None, None], 1 << 20) else { continue };
+            let mut row = [1.0, -2.0];
+            blend.apply(&mut row, &[3.0, 5.0]);
+            assert!(row.iter().all(|v| v.is_finite()), "{distance}: {row:?}");
+        }
     }
 }

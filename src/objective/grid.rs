@@ -27,8 +27,8 @@ pub struct Grid {
     pub nodes: Vec<f64>,
     /// (n), summing to 1.
     pub weights: Vec<f64>,
-    /// (n): whether the grid of twice the spacing has this node too.
-    pub on_coarse: Vec<bool>,
+    /// (n): whether the grids of twice and of three times the spacing have this node too.
+    pub on_coarse: Vec<[bool; 2]>,
 }
 
 /// The grid for strata centred at `centres` (C, rank), fine enough for both mixtures, or with at most `cap` nodes.
@@ -42,7 +42,7 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
             "Use --sampler antithetic",
         ));
     }
-    let gap = widest(rank, centres, mixtures);
+    let gap = widest(rank, REACH, centres, mixtures);
     let mut half = (REACH * gap / SPACING).ceil();
     if let Some(cap) = cap {
         let capped = half_within(cap as f64, rank);
@@ -60,21 +60,21 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
             "Cap it with --samples, or use --sampler antithetic",
         ));
     }
-    Ok(lattice(rank, half as i64))
+    Ok(lattice(rank, REACH, half as i64))
 }
 
-/// The grid of at most `n_nodes` nodes in its cube.
+/// The grid of at most `n_nodes` nodes over the cube |z| ≤ `reach`.
 ///
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
-pub fn grid_of(rank: usize, n_nodes: f64) -> Result<Grid> {
+pub fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
     if !(1..=3).contains(&rank) || n_nodes > MOST_NODES {
         return Err(Error::bad_input(
             format!("a grid of {n_nodes:.0} nodes in {rank} dimensions: it works in 1 to 3, with up to {MOST_NODES:.0}"),
             "Use --sampler philox",
         ));
     }
-    Ok(lattice(rank, half_within(n_nodes, rank).max(LEAST_HALF) as i64))
+    Ok(lattice(rank, reach, half_within(n_nodes, rank).max(LEAST_HALF) as i64))
 }
 
 /// Nodes on each side of the centre of an axis, with at most `cap` nodes in the cube.
@@ -85,25 +85,30 @@ fn half_within(cap: f64, rank: usize) -> f64 {
 
 /// The nodes of the cube that [`grid`] takes without a cap: with fewer, a grid has an error that no standard error tells.
 pub fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
-    (2.0 * (REACH * widest(rank, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
+    nodes_within(rank, REACH, centres, mixtures)
 }
 
-fn widest(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
-    mixtures.iter().map(|(weights, means)| widest_gap(rank, centres, weights, means)).fold(1.0, f64::max)
+/// As [`nodes_for_exactness`], of a cube of another size.
+pub fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+    (2.0 * (reach * widest(rank, reach, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
 }
 
-fn lattice(rank: usize, half: i64) -> Grid {
-    let h = REACH / half as f64;
+fn widest(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+    mixtures.iter().map(|(weights, means)| widest_gap(rank, reach, centres, weights, means)).fold(1.0, f64::max)
+}
+
+fn lattice(rank: usize, reach: f64, half: i64) -> Grid {
+    let h = reach / half as f64;
     let side = 2 * half + 1;
     let (mut nodes, mut weights, mut on_coarse) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..side.pow(rank as u32) {
         let place = |c: u32| index / side.pow(c) % side - half;
         let z: Vec<f64> = (0..rank as u32).map(|c| place(c) as f64 * h).collect();
         let square: f64 = z.iter().map(|z| z * z).sum();
-        if square <= REACH * REACH {
+        if square <= reach * reach {
             nodes.extend(z);
             weights.push((-0.5 * square).exp());
-            on_coarse.push((0..rank as u32).all(|c| place(c) % 2 == 0));
+            on_coarse.push([2, 3].map(|times| (0..rank as u32).all(|c| place(c) % times == 0)));
         }
     }
     let total: f64 = weights.iter().sum();
@@ -112,7 +117,7 @@ fn lattice(rank: usize, half: i64) -> Grid {
 }
 
 /// The largest |μ_l − μ_m| over pairs whose responsibilities switch within reach of some centre.
-fn widest_gap(rank: usize, centres: &[f64], weights: &[f64], means: &[f64]) -> f64 {
+fn widest_gap(rank: usize, reach: f64, centres: &[f64], weights: &[f64], means: &[f64]) -> f64 {
     let row = |i: usize| &means[i * rank..(i + 1) * rank];
     let mut widest = 0.0f64;
     for centre in centres.chunks_exact(rank) {
@@ -121,7 +126,7 @@ fn widest_gap(rank: usize, centres: &[f64], weights: &[f64], means: &[f64]) -> f
         for l in 0..weights.len() {
             for m in 0..l {
                 let gap = crate::mixture::squared_distance(row(l), row(m)).sqrt();
-                if gap > widest && (logit[l] - logit[m]).abs() <= REACH * gap {
+                if gap > widest && (logit[l] - logit[m]).abs() <= reach * gap {
                     widest = gap;
                 }
             }

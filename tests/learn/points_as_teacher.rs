@@ -11,15 +11,22 @@ type Pick = fn(&Divergences) -> Estimate;
 /// Measures from some strata, drawn by weight, against those from all: right on average, with standard errors that tell how far off.
 #[test]
 fn measures_from_drawn_components_are_those_from_all() {
-    let n = 5000; // of which 312 are drawn
+    agrees(vec![1.0 / 5000.0; 5000]);
+    // One component that is drawn again and again.
+    agrees((0..5000).map(|j| if j == 7 { 0.9 } else { 0.1 / 4999.0 }).collect());
+}
+
+fn agrees(weights: Vec<f64>) {
+    let n = weights.len(); // of which 312 are drawn
     let truth = mixture(2, 1, 4.0, 1);
-    let teacher = GaussianMixture::new(vec![1.0 / n as f64; n], points(&truth, n, 2), 1, 0.5).unwrap();
+    let teacher = GaussianMixture::new(weights, points(&truth, n, 2), 1, 0.5).unwrap();
     let student: Vec<f64> = truth.means().iter().map(|m| m + 0.4).collect();
     let problem = Problem { n_samples: Some(64), ..Problem::new(vec![0.5; 2], teacher) };
     let measure = |device: Device, n_samples: usize, step: u64| -> Divergences {
         let mut opened = device::open(device).unwrap();
         let mut fit = problem.open(&mut *opened.backend, &student).unwrap();
-        assert!(fit.drawn_strata().is_some_and(|said| said.contains("5000 components") && said.contains("312")));
+        let said = fit.drawn_strata().map(|said| said.contains("5000 components") && said.contains("312"));
+        assert_eq!(said, (device == Device::Cpu).then_some(true));
         fit.measure(n_samples, step).unwrap()[0]
     };
     let all = measure(Device::Reference, 3, 0); // the reference leaves nothing out

@@ -281,7 +281,10 @@ fn plain_at(table: &Table, key: &str) -> String {
 fn hash(config: &Config, files: &mut Files) -> Result<String> {
     let mut config = config.clone();
     config.checkpoint = Checkpoint::default(); // it changes no number
-    config.log.early = false; // it adds rows on the way, and changes nothing of the end
+    let descent = &config.descent;
+    if [descent.gradient_tolerance, descent.divergence_tolerance, descent.movement_tolerance] == [0.0; 3] {
+        config.log.early = false; // it adds rows on the way, and nothing is decided at rows
+    }
     for file in config.student.file.iter_mut().chain(config.teacher.file_mut()) {
         // A file that cannot be read fails when its cell is run.
         if let Some(hash) = files.hash(file) {
