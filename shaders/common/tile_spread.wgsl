@@ -1,7 +1,7 @@
 // A tile of 64 rows by eight invocations, a subgroup: 8 rows × all columns of sums each, one quad of the depth at a time. Each invocation
 // reads one column quad in eight and hands it on to the others: for machines that read lane by lane, such as software on a CPU.
 //
-// The same contract, and the same order of sums, as tile_64.wgsl. src/gpu/unroll.rs writes the repetitions out: g is one half of an
+// The same contract, and the same order of sums, as tile.wgsl. src/gpu/unroll.rs writes the repetitions out: g is one half of an
 // invocation's rows, i a row of the half, j a column quad, d a depth, b a block of columns that one invocation reads.
 const TILE_LANES = 8u;
 const TILE_ROWS = 64u;

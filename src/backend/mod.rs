@@ -202,12 +202,11 @@ pub trait Session {
     }
 
     /// As [`Session::measure`], of these strata of every replicate alone, in this order, shapes (R, strata, G). Draws go by the place in
-    /// `strata`: one that is named twice is measured twice, independently. `None`: this device cannot leave strata out.
+    /// `strata`: one that is named twice is measured twice, independently. Only where [`Session::can_measure_some`].
     ///
     /// # Errors
     /// Those of the device.
-    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
-        let _ = (from, strata, n_samples, step);
-        Ok(None)
+    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<MeasureSums> {
+        unreachable!("{} strata of {from:?} at step {step}, {n_samples} samples each, of a device that measures all", strata.len())
     }
 }

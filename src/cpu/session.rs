@@ -309,8 +309,8 @@ impl Session for CpuSession {
         true
     }
 
-    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<Option<MeasureSums>> {
-        Ok(Some(self.measured(from, strata, n_samples, step)))
+    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<MeasureSums> {
+        Ok(self.measured(from, strata, n_samples, step))
     }
 }
 

@@ -205,20 +205,23 @@ impl Fit {
         let weights = self.unit.weights(side).to_vec();
         if self.is_drawn(side) {
             let drawn = drawn_by_weight(&weights, side, self.unit.seed, step);
-            if let Some(sums) = self.session.measure_some(side, &drawn, n_samples.div_ceil(FEWER_SAMPLES), step)? {
-                return Ok(Measured { sums, weights: None, n_strata: drawn.len() });
-            }
+            let sums = self.session.measure_some(side, &drawn, n_samples.div_ceil(FEWER_SAMPLES), step)?;
+            return Ok(Measured { sums, weights: None, n_strata: drawn.len() });
         }
         let sums = self.session.measure(side, n_samples, step)?;
         Ok(Measured { sums, n_strata: weights.len(), weights: Some(weights) })
     }
 }
 
-/// Components of a side that are all measured, and coordinates of all that they look at beyond a few of them. Of more, such as the points of a file that is the teacher, a share or [`SOME_STRATA`]
-/// are drawn, with fewer samples in each: every sample costs the logits of all components.
+/// A side with more components than this is not measured whole, such as the points of a file that is the teacher: every sample costs the
+/// logits of all components.
 const MOST_STRATA: usize = 4096;
+
+/// Nor is one with more than a few, where they look at more than so many coordinates of means between them.
 const FEW_STRATA: usize = 256;
 const MOST_COORDINATES: usize = 1 << 34;
+
+/// Components that are drawn at the most, and how many times fewer samples each then gets.
 const SOME_STRATA: usize = 1024;
 const FEWER_SAMPLES: usize = 64;
 
@@ -252,7 +255,7 @@ fn some_of(n: usize) -> usize {
     (n / 16).min(SOME_STRATA)
 }
 
-/// Strata drawn with their weights as probabilities: so few of all that the same hardly comes twice.
+/// Strata drawn with their weights as probabilities; heavy ones come several times.
 fn drawn_by_weight(weights: &[f64], side: Side, seed: u64, step: u64) -> Vec<u32> {
     let purpose = if side == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
     let mut rng = stream(seed, purpose, u32::MAX, step as u32);

@@ -90,10 +90,7 @@ impl Kernels {
 
     fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut shader = shaders::find(name);
-        if self.spread && shader.tile().is_some() {
-            shader = shaders::find(&format!("{name}{}", shaders::SPREAD));
-        }
+        let shader = if self.spread { shaders::find_spread(name) } else { shaders::find(name) };
         if let Some(kernel) = compiled.get(shader.name) {
             return Ok(kernel.clone());
         }

@@ -26,27 +26,27 @@ macro_rules! shader {
 #[rustfmt::skip]
 pub const SHADERS: &[Shader] = &[
     shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile_32" "product"),
-    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile_64" "product"),
+    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
+    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
     shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile_32" "scatter"),
-    shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile_64" "scatter"),
+    shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
+    shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile_32" "product"),
-    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile_64" "product"),
+    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
+    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
     shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_32" "scatter"),
-    shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile_64" "scatter"),
+    shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
+    shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("table", "rrrw", "common/params" "table"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_32" "product"),
-    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile_32" "posterior"),
-    shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile_32" "distance"),
-    shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile_64" "product"),
-    shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile_64" "posterior"),
-    shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile_64" "distance"),
+    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "product"),
+    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile" "posterior"),
+    shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
+    shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "product"),
+    shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile" "posterior"),
+    shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
     shader!("softmax_1", "wrw", "common/params" "common/lanes_1" "common/lanes" "common/normal" "softmax"),
     shader!("softmax_16", "wrw", "common/params" "common/lanes_16" "common/lanes" "common/normal" "softmax"),
     shader!("centre_1", "rw", "common/params" "common/lanes_1" "common/lanes" "centre"),
@@ -62,8 +62,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("nearest", "rw", "common/params" "nearest"),
     shader!("cells", "rrw", "common/params" "cells"),
     shader!("hermite", "rrrrrrw", "common/params" "hermite"),
-    shader!("gram_32", "rrw", "common/params" "common/term_product" "common/tile_32" "gram"),
-    shader!("gram_64", "rrw", "common/params" "common/term_product" "common/tile_64" "gram"),
+    shader!("gram_32", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
+    shader!("gram_64", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
     shader!("reverse", "rrrrrrw", "common/params" "common/philox" "common/normal" "reverse"),
     shader!("words", "rww", "common/params" "common/philox" "common/normal" "words"),
     shader!("roof", "w", "common/params" "roof"),
@@ -75,34 +75,53 @@ pub const SHADERS: &[Shader] = &[
 /// # Panics
 /// Where there is none: names are written in this crate only, and a test opens every kernel.
 pub fn find(name: &str) -> &'static Shader {
-    let named = |shader: &&Shader| shader.name == name;
     let fused = || Fused::all().find(|f| f.name() == name).map(written);
-    let spread = || name.strip_suffix(SPREAD).map(|base| spread_tile(find(base)));
-    SHADERS.iter().find(named).or_else(fused).or_else(spread).unwrap_or_else(|| panic!("no shader is named {name}"))
+    named(name).map(expanded).or_else(fused).unwrap_or_else(|| panic!("no shader is named {name}"))
+}
+
+/// As [`find`], but of a product the variant by a subgroup of eight.
+///
+/// # Panics
+/// As [`find`].
+pub fn find_spread(name: &str) -> &'static Shader {
+    match named(name).filter(|shader| shader.is_product()) {
+        Some(product) => with_tile(product, &format!("{name}_spread"), SPREAD_TILE),
+        None => find(name),
+    }
 }
 
 /// Every composed module.
 pub fn all() -> Vec<&'static Shader> {
-    let tiled = SHADERS.iter().filter(|shader| shader.tile().is_some()).map(spread_tile);
-    SHADERS.iter().chain(tiled).chain(Fused::all().map(written)).collect()
+    let spread = SHADERS.iter().filter(|shader| shader.is_product()).map(|shader| find_spread(shader.name));
+    SHADERS.iter().map(expanded).chain(spread).chain(Fused::all().map(written)).collect()
 }
 
-/// Ends the names of products by a subgroup of eight.
-pub const SPREAD: &str = "_spread";
+fn named(name: &str) -> Option<&'static Shader> {
+    SHADERS.iter().find(|shader| shader.name == name)
+}
 
-/// The tiles of products: columns, text.
-const TILES: [(usize, &str); 2] =
-    [(32, include_str!("../../shaders/common/tile_32.wgsl")), (64, include_str!("../../shaders/common/tile_64.wgsl"))];
+/// The tile of a product, through workgroup memory and by a subgroup of eight.
+const TILE: &str = include_str!("../../shaders/common/tile.wgsl");
+const SPREAD_TILE: &str = include_str!("../../shaders/common/tile_spread.wgsl");
 
-/// The same product with its tile by a subgroup of eight.
-fn spread_tile(shader: &Shader) -> &'static Shader {
-    let (columns, text) = shader.tile().unwrap_or_else(|| panic!("{} has no tile", shader.name));
-    kept(&format!("{}{SPREAD}", shader.name), shader.bindings, || {
-        let quads = columns / 4;
-        let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads.div_ceil(8))];
-        let template = include_str!("../../shaders/common/tile_spread.wgsl");
+/// The shader with its repetitions written out.
+fn expanded(shader: &'static Shader) -> &'static Shader {
+    if shader.is_product() {
+        return with_tile(shader, shader.name, TILE);
+    }
+    if !shader.source.contains("//* ") {
+        return shader;
+    }
+    kept(shader.name, shader.bindings, || unroll(shader.source, &Names { counts: &[("LINKS", 16), ("CHAINS", 3)], parts: &[] }))
+}
+
+/// A product with its tile written out; its name has the tile's columns.
+fn with_tile(product: &Shader, name: &str, template: &str) -> &'static Shader {
+    kept(name, product.bindings, || {
+        let quads = if product.name.contains("_32") { 8 } else { 16 };
+        let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads / 8)];
         let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
-        shader.source.replace(text, &tile)
+        product.source.replace(TILE, &tile)
     })
 }
 
@@ -123,9 +142,9 @@ fn kept(name: &str, bindings: &'static str, source: impl FnOnce() -> String) -> 
 }
 
 impl Shader {
-    /// Columns and text of its tile, where it is a product.
-    pub fn tile(&self) -> Option<(usize, &'static str)> {
-        TILES.into_iter().find(|tile| self.source.contains(tile.1))
+    /// Whether it has a tile that is yet to be written out.
+    fn is_product(&self) -> bool {
+        self.source.contains(TILE)
     }
 
     /// The module as the standard wants it: what it uses beside the core of WGSL is enabled. (Our compiler knows subgroups without.)

@@ -101,13 +101,7 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     if let Some((share, low, high)) = at_nearest(&run.summary) {
         let interval = format!("{} (95 % interval {} to {})", short(share), short(low), short(high));
         text += &format!("; the share of students at the teacher nearest to their start is {interval}");
-        let of = |which: &str| run.summary["nearest_at_start"][which]["share"].as_f64();
-        if let (Some(near), Some(elsewhere)) = (of("near_wall"), of("elsewhere")) {
-            let (near, elsewhere) = (short(near), short(elsewhere));
-            text += &format!(
-                ", {near} of those that started within {NEAR_WALL}σ of a wall between the cells of two teacher means and {elsewhere} of the others"
-            );
-        }
+        text += &at_walls(&run.summary["nearest_at_start"]).unwrap_or_default();
     }
     if run.metrics.column("total_variation").is_some() {
         text += &format!("; the total variation to the teacher is {}", at_end(run, "total_variation"));
@@ -155,6 +149,21 @@ fn coverage(covered: &Covered) -> String {
 fn at_nearest(summary: &Value) -> Option<(f64, f64, f64)> {
     let share = &summary["nearest_at_start"];
     Some((share["share"].as_f64()?, share["low"].as_f64()?, share["high"].as_f64()?))
+}
+
+/// Whether those that ended elsewhere began near a wall; nothing where none did.
+fn at_walls(share: &Value) -> Option<String> {
+    let count = |which: &str| {
+        let [hits, trials] = ["successes", "trials"].map(|name| share[which][name].as_u64().unwrap_or(0));
+        (trials - hits.min(trials), trials)
+    };
+    let ((near, of_near), (far, of_far)) = (count("near_wall"), count("elsewhere"));
+    (near + far > 0).then(|| {
+        format!(
+            " (elsewhere ended {near} of the {of_near} that started within {NEAR_WALL}σ of a wall between the cells of two teacher means, \
+             and {far} of the {of_far} others)"
+        )
+    })
 }
 
 /// Why the run is not what it was meant to be, where it is not.
