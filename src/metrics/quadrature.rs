@@ -15,8 +15,7 @@ use crate::objective::grid::{Grid, grid_of, nodes_within};
 use crate::objective::groups::Estimate;
 use crate::objective::subspace::Subspace;
 use crate::reference::Components;
-use crate::reference::density::log_density;
-use crate::reference::posterior::Point;
+use crate::reference::measure::at_point;
 
 /// Beyond this many σ a density is below the least number.
 const FURTHEST: f64 = 37.0;
@@ -158,12 +157,6 @@ fn of_stratum(grid: &Grid, side: Side, centre: &[f64], p: &Components, q: &Compo
         let mass: f64 = parts.iter().map(|part| part[of].1).sum();
         std::array::from_fn(|c| parts.iter().map(|part| part[of].0[c]).sum::<f64>() / mass)
     })
-}
-
-fn at_point(side: Side, p: &Components, q: &Components, x: &[f64]) -> Sums {
-    let log_ratio = log_density(p, x) - log_density(q, x);
-    let excess = 1.0 - if side == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() };
-    [Point::at(p, q, x).half_square(), log_ratio, excess.max(0.0)]
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod density;
 pub mod draw;
 pub mod forward_fisher;
+pub mod measure;
 pub mod posterior;
 pub mod reverse_fisher;
 mod session;

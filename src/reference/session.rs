@@ -2,11 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::Components;
 use super::draw::draw;
 use super::forward_fisher::add_model_score_part;
+use super::measure::at_point;
 use super::posterior::Point;
 use super::reverse_fisher::{add_own_score_function, add_pathwise, add_score_function, add_stein};
-use super::{Components, density};
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::{reflections, turn};
@@ -158,10 +159,7 @@ impl ReferenceSession {
         for s in groups.range(g) {
             draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut z);
             let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
-            let log_ratio = density::log_density(&p, &x) - density::log_density(&q, &x);
-            sums[0] += Point::at(&p, &q, &x).half_square();
-            sums[1] += log_ratio;
-            sums[2] += (1.0 - if from == Side::Student { (-log_ratio).exp() } else { log_ratio.exp() }).max(0.0);
+            sums.iter_mut().zip(at_point(from, &p, &q, &x)).for_each(|(sum, value)| *sum += value);
         }
         sums.map(|sum| sum / groups.range(g).len() as f64)
     }

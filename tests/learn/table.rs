@@ -59,23 +59,3 @@ fn held_out_mixtures() {
     }
     assert!(worst <= 0.02, "worst gap {worst} nats");
 }
-
-#[test]
-#[ignore = "for looking"]
-fn one() {
-    let var = |name: &str, or: usize| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(or);
-    let (d, k, s) = (var("D", 20), var("K", 12), var("S", 8));
-    let options = Options {
-        samples: 100,
-        degree: var("DEG", 3),
-        pairs: var("PAIRS", 1 << 17),
-        components: None,
-        seed: (1000 * d + 10 * k + s) as u64,
-        ..Options::default()
-    };
-    let (a, found) = gap(k, d, s as f64, options.seed, &options);
-    for row in &found.levels {
-        println!("{row:?}");
-    }
-    println!("gap {a} {} {:?} {:?}", found.why, found.notes, found.seconds);
-}
