@@ -2,9 +2,9 @@
 //!
 //! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, for loops that are vector code themselves.
 
-use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
 
+use super::normals::normals;
 use super::vector_fn;
 
 /// Samples per vector step; tiles are padded to a multiple.
@@ -37,16 +37,15 @@ pub fn exp(x: f32) -> f32 {
 /// Draws z for sixteen samples of a coordinate block: column `c` of `z` (leading dimension `ld`) from row `s`.
 #[inline(always)]
 pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out: &mut [[f32; LANES]; 4]) {
+    let mut words = [[0u32; LANES]; 4];
     for lane in 0..LANES {
-        let words = philox([block, first + lane as u32, stratum, step], key);
+        let four = philox([block, first + lane as u32, stratum, step], key);
         for c in 0..4 {
-            out[c][lane] = f32::from_bits(words[c]);
+            words[c][lane] = four[c];
         }
     }
-    for column in out.iter_mut() {
-        for value in column.iter_mut() {
-            *value = normal_f32(value.to_bits());
-        }
+    for (words, out) in words.iter().zip(out) {
+        normals(words, out);
     }
 }
 
