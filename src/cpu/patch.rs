@@ -17,7 +17,7 @@ use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
 use crate::objective::estimator::{Blend, FURTHEST};
 use crate::vector::double::square_of_difference;
-use crate::vector::vector_fn;
+use crate::vector::{Buffer, vector_fn};
 
 /// Strata of a patch at the most, and the rows that they may have together.
 const MOST_STRATA: usize = 16;
@@ -198,18 +198,64 @@ impl Table {
         within.map(|l| list.as_ref().map_or(l as u32, |list| list[l])).collect()
     }
 
+    /// ε of the components `kept`, shape (kept, rank).
+    pub fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        columns(&self.epsilon, self.origin.len(), kept, buffer)
+    }
+
+    /// Inner of the components `kept`, shape (strata, kept).
+    pub fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        entries(&self.inner, self.m, 0..self.level.len(), kept, buffer)
+    }
+
+    /// The part of `squares` (m, m) that belongs to the components `kept`.
+    pub fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        entries(squares, self.m, kept.iter().map(|l| *l as usize), kept, buffer)
+    }
+
     /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
     pub fn combine(&self, a: &[f64]) -> Vec<f64> {
         let (rank, n) = (self.origin.len(), a.len() / self.m);
         let mut out = self.origin.repeat(n);
-        if n == 1 || self.wide.is_empty() {
-            out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m)).for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        let rows = out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m));
+        let few = 4 * a.iter().filter(|a| **a != 0.0).count() < a.len();
+        if self.wide.is_empty() {
+            rows.for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        } else if few {
+            rows.for_each(|(out, a)| add_wide_combination(a, &self.wide, out));
         } else {
             let (a, epsilon) = (MatRef::from_row_major_slice(a, n, self.m), MatRef::from_row_major_slice(&self.wide, self.m, rank));
             matmul(MatMut::from_row_major_slice_mut(&mut out, n, rank), Accum::Add, a, epsilon, 1.0, Par::Seq);
         }
         out
     }
+}
+
+/// The runs `kept` of `from` (m, length); `from` itself where all are kept.
+fn columns<'a>(from: &'a [f32], length: usize, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    if kept.len() * length == from.len() {
+        return from;
+    }
+    let out = buffer.take(kept.len() * length);
+    for (out, l) in out.chunks_exact_mut(length).zip(kept) {
+        out.copy_from_slice(&from[*l as usize * length..][..length]);
+    }
+    out
+}
+
+/// The entries `kept` of the given rows of `from` (n, m), shape (rows, kept); `from` itself where all are kept.
+fn entries<'a>(from: &'a [f32], m: usize, rows: impl Iterator<Item = usize>, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    if kept.len() == m {
+        return from;
+    }
+    let out = buffer.take(from.len());
+    let mut n = 0;
+    for row in rows {
+        let from = &from[row * m..][..m];
+        out[n..n + kept.len()].iter_mut().zip(kept).for_each(|(out, l)| *out = from[*l as usize]);
+        n += kept.len();
+    }
+    &out[..n]
 }
 
 /// The component with the largest logit; the first where numbers are not finite.
@@ -285,9 +331,20 @@ vector_fn! {
 vector_fn! {
     /// out += Σ a_l ε_l.
     fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
-        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())) {
+        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
             for (o, e) in out.iter_mut().zip(epsilon) {
                 *o = a.mul_add(f64::from(*e), *o);
+            }
+        }
+    }
+}
+
+vector_fn! {
+    /// out += Σ a_l ε_l, in double precision.
+    fn add_wide_combination(a: &[f64], epsilon: &[f64], out: &mut [f64]) {
+        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
+            for (o, e) in out.iter_mut().zip(epsilon) {
+                *o = a.mul_add(*e, *o);
             }
         }
     }
