@@ -30,6 +30,12 @@ struct Params {
     own_rows: u32,       // 1: rows of the gradient have a part that their own stratum owns
     zero: u32,           // 0, but no compiler knows: see common/exact.wgsl
     extra: f32,          // times ½|a|² is added to ⟨μ − M, a⟩ (score function)
+    first_leaf: u32,     // the groups that are added up: from here …
+    end_leaf: u32,       // … to here
+    totals_at: u32,      // where their total goes
+    node_starts: u32,    // bit g: what a device has added up begins at group g
+    node_quads: u32,     // quads of such a node
+    node_at: u32,        // where in a node these sums are
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

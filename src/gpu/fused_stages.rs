@@ -53,8 +53,7 @@ impl FusedStages {
     pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
-        if chunk.first_sample == 0 {
-            // The first time that these pairs are met.
+        if chunk.meets_pairs {
             for side in 0..2 {
                 let numbers = chunk.n_pairs * model.n_components[side] * model.rank;
                 out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, (60 * numbers) as f64)?);

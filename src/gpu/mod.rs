@@ -22,6 +22,7 @@ pub mod profile;
 mod rows;
 mod session;
 pub mod shaders;
+pub mod share;
 mod stages;
 mod tune;
 mod unroll;
@@ -39,6 +40,7 @@ use fused::Sharing;
 use kernels::Kernels;
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
+use share::{Gather, Split, split};
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +53,14 @@ pub enum Choice {
     Any(usize),
 }
 
-/// An open GPU, or several that share out replicates.
+/// An open GPU, or several that share out the replicates or the samples of a problem.
 pub struct Gpu {
     handle: Handle,
-    /// The other devices; what has one problem only, such as `evaluate`, runs on the first.
+    /// The other devices; what has no samples, such as `evaluate`, runs on the first.
     others: Vec<Handle>,
+    /// What they share out; `None`: what is faster.
+    split: Option<Split>,
+    gather: Gather,
 }
 
 /// The index in `adapters` of the one that `choice` means.
@@ -126,7 +131,10 @@ pub fn open_all() -> Result<Gpu> {
     open_together(&[best].into_iter().chain(others).collect::<Vec<_>>())
 }
 
-/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once): replicates are shared out among them.
+/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
+///
+/// Devices of one kind may share the samples of a replicate; those of different kinds share replicates, since their means would drift
+/// apart by rounding otherwise, and the bits of a replicate are those of the device that has it.
 ///
 /// # Errors
 /// [`Error::NoDevice`] where there are none, or a driver refuses.
@@ -135,7 +143,7 @@ pub fn open_together(indices: &[usize]) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
     }
-    Ok(Gpu { handle: handles.remove(0), others: handles })
+    Ok(Gpu { handle: handles.remove(0), others: handles, split: None, gather: Arc::new(Ok) })
 }
 
 fn handle(index: usize) -> Result<Handle> {
@@ -168,6 +176,30 @@ impl Gpu {
         self.handle.kernels = Arc::new(Kernels::new(checked, sharing == Some(Sharing::Spread)));
         self.handle.sharing = sharing;
         self
+    }
+
+    /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different kinds share replicates.
+    pub fn splitting(mut self, split: Split) -> Self {
+        self.split = Some(split);
+        self
+    }
+
+    /// The same devices with another way to make sums known to all: for devices of several processes, and for tests.
+    pub fn gathering(mut self, gather: Gather) -> Self {
+        self.gather = gather;
+        self
+    }
+
+    /// What the devices share out for this problem.
+    pub fn split(&self, problem: &UnitProblem) -> Split {
+        let kind = |handle: &Handle| {
+            let Adapter { name, api, driver, .. } = handle.context.adapter.clone();
+            (name, api, driver)
+        };
+        if self.others.iter().any(|other| kind(other) != kind(&self.handle)) {
+            return Split::Replicates;
+        }
+        self.split.unwrap_or_else(|| split(problem, 1 + self.others.len()))
     }
 
     /// The same device with kernels that check their indices: slower, for tests.
@@ -229,6 +261,6 @@ impl Backend for Gpu {
             });
         }
         let handles: Vec<&Handle> = [&self.handle].into_iter().chain(&self.others).collect();
-        Ok(Box::new(GpuSession::new(&handles, problem)?))
+        Ok(Box::new(GpuSession::new(&handles, problem, self.split(problem), self.gather.clone())?))
     }
 }

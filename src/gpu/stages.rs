@@ -134,8 +134,7 @@ impl Stages {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
         let mut out = Vec::new();
-        if chunk.first_sample == 0 {
-            // The first time that these pairs are met.
+        if chunk.meets_pairs {
             for side in 0..2 {
                 let work = (chunk.n_pairs * model.n_components[side] * model.rank * 60) as f64;
                 out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, work)?);

@@ -49,7 +49,7 @@ impl Which {
         }
     }
 
-    fn gpu(&self) -> Gpu {
+    pub fn gpu(&self) -> Gpu {
         match self {
             Which::Cpu => unreachable!("asked of adapters only"),
             Which::Adapter(i, _) => gpu::open(Choice::Any(*i)).unwrap(),
@@ -60,11 +60,14 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 15] = [
+pub const TESTS: [(&str, Test); 18] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
-    ("one set of bits on one device or two", two_devices),
+    ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates),
+    ("one set of bits on one device or on several that share samples", super::devices::shared_samples),
+    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes),
+    ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares),
     ("one set of bits for steps in one call or many", steps_in_many_calls),
     ("means go out and in unchanged", means_round_trip),
     ("p = q gives exactly zero", zero_at_the_optimum),
@@ -109,11 +112,11 @@ fn words_and_normals(which: &Which) -> Result<(), Failed> {
 }
 
 /// A problem that needs several chunks and groups of several blocks.
-fn long_case() -> Case {
+pub fn long_case() -> Case {
     Case { n_samples: 9000, k: 3, n_teachers: 2, ..all()[3].clone() }
 }
 
-const FORMS: [(Divergence, Estimator); 4] = [
+pub const FORMS: [(Divergence, Estimator); 4] = [
     (Divergence::Reverse, Estimator::Stein),
     (Divergence::Reverse, Estimator::Pathwise),
     (Divergence::Reverse, Estimator::ScoreFunction),
@@ -130,7 +133,7 @@ fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimat
     Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.means()?].concat())
 }
 
-fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
+pub fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
     let differ = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
     if a.len() == b.len() && !a.is_empty() && differ == 0 { Ok(()) } else { Err(format!("{what}: {differ} of {} differ", a.len()).into()) }
 }
@@ -173,18 +176,6 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
             session.descend(4, 2, &rates)?;
             got.extend(session.means()?);
         }
-        same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
-    }
-    Ok(())
-}
-
-/// Two devices of one adapter: the second gets the last of three replicates.
-fn two_devices(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) }; // the CPU backend is one device
-    let case = all()[2].clone();
-    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
-        let want = everything(&mut which.gpu(), &case, form, sampler)?;
-        let got = everything(&mut gpu::open_together(&[*index; 2])?, &case, form, sampler)?;
         same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
     }
     Ok(())
