@@ -90,6 +90,7 @@ impl Batch {
             part: self.part,
             fused: fused.map(|(_, fused)| fused),
             sampler: self.problem.sampler,
+            net_size: self.problem.groups().group_size, // also where a step's groups are longer
             grid: grid.as_ref(),
             keys: self.keys(Purpose::Step),
             form: Some(self.form()),
@@ -240,6 +241,7 @@ impl Batch {
                 groups,
                 part: self.part,
                 sampler: Sampler::Philox,
+                net_size: 1,
                 grid: None,
                 keys: self.keys(purpose),
                 form: None,

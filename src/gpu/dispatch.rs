@@ -128,6 +128,11 @@ impl Chunk {
         (self.first_sample + self.n_samples - 1) / groups.group_size + 1 - self.first_sample / groups.group_size
     }
 
+    /// Nets of `net_size` points that the chunk touches.
+    pub fn nets(&self, net_size: usize) -> usize {
+        (self.first_sample + self.n_samples - 1) / net_size + 1 - self.first_sample / net_size
+    }
+
     /// Replicates that the chunk touches, of `n_strata` pairs each.
     pub fn replicates(&self, n_strata: usize) -> usize {
         (self.first_pair + self.n_pairs - 1) / n_strata + 1 - self.first_pair / n_strata

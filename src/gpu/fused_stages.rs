@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::dispatch::Chunk;
+use super::draws::Draws;
 use super::fused::Fused;
 use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
@@ -12,7 +13,7 @@ use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
 pub struct FusedStages {
-    draw: Bound,
+    draws: Draws,
     origin: [Bound; 2],
     table: [Bound; 2],
     fused: [Bound; 2],
@@ -26,23 +27,19 @@ impl FusedStages {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
-        let keys = context.upload("keys", &spec.keys)?;
-        let nodes = context.upload("nodes", &spec.grid.map(|g| super::model::padded(&g.nodes, model.rank)).unwrap_or_default())?;
-        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
-        let shares = context.upload("weights of nodes", &shares)?;
-        let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
         let (offsets, tables) = (pair("offsets", sizes.offsets)?, pair("tables", sizes.tables)?);
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
         let frames = context.buffer("frames", sizes.frames)?;
         let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
         let partials = context.buffer("partial sums", sizes.partials)?;
         let (means, origins) = (&model.means, &rows.origins);
         let centres = &means[index(spec.strata)];
         Ok(Self {
-            draw: bind("draw", &[&keys, &model.state, &nodes, &shares, &z, &weight])?,
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             table: both(&|s| bind("table", &[&means[s], &origins[s], &offsets[s], &tables[s]]))?,
-            fused: both(&|s| bind(&fused.name(), &[&z, &weight, &tables[s], &frames, &partials]))?,
+            fused: both(&|s| bind(&fused.name(), &[&draws.z, &draws.weight, &tables[s], &frames, &partials]))?,
             fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
+            draws,
         })
     }
 
@@ -61,7 +58,7 @@ impl FusedStages {
                 out.push(self.table[side].dispatch(offset(c, side), quads.div_ceil(64), (16 * quads) as f64)?);
             }
         }
-        out.push(self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?);
+        out.extend(self.draws.chunk(model, chunk, c)?);
         for side in 0..2 {
             let (quads, at) = (model.quads(side), offset(c, side));
             let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());

@@ -9,6 +9,7 @@ pub mod canaries;
 mod clock;
 pub mod context;
 pub mod dispatch;
+mod draws;
 mod evaluate;
 mod finish;
 pub mod fused;
@@ -33,7 +34,7 @@ use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::objective::divergence::{Sampler, Storage};
+use crate::objective::divergence::Storage;
 pub use adapter::{Adapter, adapters};
 use context::Context;
 use fused::Sharing;
@@ -229,11 +230,6 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
-    /// Until there are Sobol points on GPUs.
-    fn auto_sampler(&self) -> Sampler {
-        Sampler::Philox
-    }
-
     fn describe(&self) -> String {
         let adapter = self.adapter();
         let others = if self.others.is_empty() { String::new() } else { format!(" and {} more", self.others.len()) };

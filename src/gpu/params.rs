@@ -37,6 +37,7 @@ pub struct Params {
     pub node_starts: u32,
     pub node_quads: u32,
     pub node_at: u32,
+    pub net_size: u32,
 }
 
 /// Names and offsets of [`Params`], for the test that compares them with the shader's.
@@ -76,7 +77,8 @@ pub fn offsets() -> Vec<(&'static str, usize)> {
         totals_at,
         node_starts,
         node_quads,
-        node_at
+        node_at,
+        net_size
     )
 }
 

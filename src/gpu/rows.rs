@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::dispatch::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
+use super::draws::sobol_quads;
 use super::fused::Fused;
 use super::fused_stages::FusedStages;
 use super::kernels::{Dispatch, Kernels};
@@ -35,6 +36,8 @@ pub struct Spec<'a> {
     /// Whose samples are this device's.
     pub part: Part,
     pub sampler: Sampler,
+    /// Points of a net, for Sobol points.
+    pub net_size: usize,
     /// The table of a grid.
     pub grid: Option<&'a Grid>,
     /// (R)
@@ -78,6 +81,7 @@ pub struct Sizes {
     pub statistic_sums: u64,
     pub scattered: u64,
     pub tables: [u64; 2],
+    pub scrambles: u64,
 }
 
 impl Sizes {
@@ -86,11 +90,13 @@ impl Sizes {
         let bytes = |quads: usize| 16 * quads as u64;
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
         let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(spec.block_size())).max().unwrap_or(0);
+        let nets = chunks.iter().map(|c| c.n_pairs * c.nets(spec.net_size)).max().unwrap_or(0);
         let (gradient, scatter) = (spec.form.is_some() as usize, spec.form.is_some_and(|f| f.scatter) as usize);
         let sums = n_pairs * spec.groups.n_groups;
         let table = 4 * (features + 1) * chunks.iter().map(|c| c.n_pairs).max().unwrap_or(0);
         Self {
             tables: [bytes(table * student.next_multiple_of(2)), bytes(table * teacher.next_multiple_of(2))],
+            scrambles: bytes(2 * nets * sobol_quads(features)),
             origins: bytes(n_pairs.div_ceil(4)),
             offsets: [bytes(n_pairs * student), bytes(n_pairs * teacher)],
             frames: bytes(2 * n_pairs * features),
@@ -306,6 +312,7 @@ fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Ch
             _ => 0,
         },
         n_samples: spec.groups.n_samples as u32,
+        net_size: spec.net_size as u32,
         block_size: spec.block_size() as u32,
         group_size: spec.groups.group_size as u32,
         n_groups: spec.groups.n_groups as u32,

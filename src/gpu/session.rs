@@ -40,9 +40,6 @@ impl GpuSession {
     /// # Errors
     /// [`Error::TooLarge`] where even one replicate does not fit.
     pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, gather: Gather) -> Result<Self> {
-        if problem.sampler == Sampler::Sobol {
-            return Err(Error::bad_input("Sobol points are not on GPUs yet", "Use --sampler antithetic, or --device cpu"));
-        }
         // The least groups of anything that they do in turns.
         let of = handles.len().min(groups_and_cell(problem.groups()).0.n_groups);
         let split = if of < 2 || problem.sampler == Sampler::Grid { Split::Replicates } else { split };

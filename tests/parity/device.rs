@@ -9,6 +9,8 @@ use mixscore::gpu::{self, Choice, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
+use mixscore::random::sobol;
+use mixscore::reference::Reference;
 
 use super::cases::{Case, all};
 
@@ -60,8 +62,10 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 18] = [
+pub const TESTS: [(&str, Test); 20] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
+    ("words of Sobol points are the host's, in every coordinate", sobol_words),
+    ("planted: Sobol points of another step, replicate or net are seen", other_points),
     ("one set of bits for any row budget, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
     ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates),
@@ -111,6 +115,56 @@ fn words_and_normals(which: &Which) -> Result<(), Failed> {
     if worst <= 4.0 { Ok(()) } else { Err(format!("normals: {worst} ULP").into()) }
 }
 
+/// Every coordinate that has direction numbers, and every digit of a long net; a table with one wrong bit is not the host's.
+fn sobol_words(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // it has the host's table
+    }
+    let (key, mut gpu) = ([0x1234_5678, 0x9abc_def0], which.gpu());
+    for (n_nets, net_size, quads) in [(2, 4, sobol::COORDINATES / 4), (1, 1 << 13, 5), (3, 1, 2)] {
+        let got = gpu.sobol_words(key, n_nets, net_size, quads)?;
+        let want = |sample: usize, c: usize| sobol::word(key, 3, 5, (sample / net_size) as u32, (sample % net_size) as u32, c);
+        for (at, words) in got.iter().enumerate() {
+            let (sample, quad) = (at / quads, at % quads);
+            for (lane, word) in words.iter().enumerate() {
+                if *word != want(sample, 4 * quad + lane) {
+                    return Err(format!("sample {sample} of nets of {net_size}, coordinate {}: {word:x}", 4 * quad + lane).into());
+                }
+            }
+        }
+        if net_size > 1 && got[quads][0] == want(0, 0) {
+            return Err("planted: another point has the same word".into());
+        }
+    }
+    Ok(())
+}
+
+/// What the comparison with the reference must catch: points that are as good, but not the ones.
+fn other_points(which: &Which) -> Result<(), Failed> {
+    let case = Case { n_samples: 256, ..all()[3].clone() };
+    let gradient = |backend: &mut dyn Backend, problem: &UnitProblem, step: u64| -> Result<Vec<f64>, Failed> {
+        let mut session = backend.open(problem)?;
+        session.set_means(&case.means(1))?;
+        Ok(session.gradient(step)?.group_gradients)
+    };
+    let problem = case.problem(1, Divergence::Reverse, Estimator::Pathwise, Sampler::Sobol);
+    let want = gradient(&mut Reference, &problem, 5)?;
+    super::within("the same points", super::normwise(&gradient(&mut *which.open(), &problem, 5)?, &want), 1e-4)?;
+    let other = UnitProblem { first_replicate: 4, ..problem.clone() };
+    let faults = [gradient(&mut *which.open(), &problem, 6)?, gradient(&mut *which.open(), &other, 5)?, {
+        let row = case.k * case.rank;
+        let mut nets = want.clone();
+        nets[..2 * row].rotate_left(row); // two nets in each other's place
+        nets
+    }];
+    for (at, fault) in faults.iter().enumerate() {
+        if super::within("", super::normwise(fault, &want), 1e-3).is_ok() {
+            return Err(format!("planted fault {at} passed").into());
+        }
+    }
+    Ok(())
+}
+
 /// A problem that needs several chunks and groups of several blocks.
 pub fn long_case() -> Case {
     Case { n_samples: 9000, k: 3, n_teachers: 2, ..all()[3].clone() }
@@ -151,12 +205,17 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
         let got = everything(&mut which.gpu().checked(), &case, form, Sampler::Philox)?;
         same_bits(&format!("{form:?}, checked"), &got, &want)?;
     }
+    let want = everything(&mut which.gpu(), &long_case(), FORMS[1], Sampler::Sobol)?;
+    for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
+        same_bits("Sobol points", &everything(gpu, &long_case(), FORMS[1], Sampler::Sobol)?, &want)?;
+    }
     Ok(())
 }
 
 fn replicates_alone(which: &Which) -> Result<(), Failed> {
     let case = all()[2].clone();
-    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]) {
+    let others = FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]);
+    for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol)]) {
         let mut backend = which.open();
         let together = case.problem(3, form.0, form.1, sampler);
         let (means, rates) = (case.means(3), vec![0.05; case.k]);
@@ -231,9 +290,10 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
 fn half_precision(which: &Which) -> Result<(), Failed> {
     let Which::Adapter(..) = which else { return Ok(()) }; // the CPU backend has no half precision
     let mut gpu = which.gpu();
-    for (form, at) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]) {
+    let samplers = [Sampler::Antithetic, Sampler::Sobol];
+    for ((form, at), sampler) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]).zip(samplers.into_iter().cycle()) {
         let case = all()[at].clone();
-        let single = case.problem(2, form.0, form.1, Sampler::Antithetic);
+        let single = case.problem(2, form.0, form.1, sampler);
         let single = UnitProblem { n_samples: Some(512), ..single };
         let half = UnitProblem { storage: Storage::F16, ..single.clone() };
         let mut gradients = Vec::new();
@@ -243,7 +303,7 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
             gradients.push(session.gradient(3)?.group_gradients);
         }
         // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
-        super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
+        super::within(&format!("{form:?} {sampler:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
         if gradients[0] == gradients[1] {
             return Err("half precision changed nothing: was it used?".into());
         }
@@ -257,7 +317,7 @@ fn poison(which: &Which) -> Result<(), Failed> {
         return Ok(()); // its buffers are the host's vectors
     }
     let forms = FORMS.into_iter().map(|form| (form, Sampler::Philox));
-    for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic)]) {
+    for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic), (FORMS[0], Sampler::Sobol)]) {
         for at in [0, 2, 4] {
             let case = all()[at].clone();
             if sampler == Sampler::Grid && case.rank > 2 {

@@ -78,8 +78,10 @@ pub fn shared_samples(which: &Which) -> Result<(), Failed> {
     runs.push((Case { n_samples: 2000, ..long_case() }, 3, FORMS[1], 2));
     runs.push((wide.clone(), 1, FORMS[0], 2));
     runs.push((wide, 3, FORMS[3], 2));
+    runs.push((Case { n_samples: 64, ..all()[2].clone() }, 2, FORMS[1], 5)); // nets that are shorter than a cell
+    let n_random = runs.len() - 1;
     for (at, (case, replicates, form, steps)) in runs.into_iter().enumerate() {
-        let sampler = [Sampler::Philox, Sampler::Antithetic][at % 2];
+        let sampler = if at == n_random { Sampler::Sobol } else { [Sampler::Philox, Sampler::Antithetic][at % 2] };
         let want = found(&mut one, &case, replicates, form, sampler, steps)?;
         for (n, gpu) in &mut several {
             let got = found(gpu, &case, replicates, form, sampler, steps)?;
@@ -101,6 +103,7 @@ pub fn shared_samples_in_all_modes(which: &Which) -> Result<(), Failed> {
     };
     compare("apart", which.gpu().with_sharing(None), together()?.with_sharing(None), &case, Sampler::Philox)?;
     compare("poisoned", which.gpu(), together()?.poisoned(), &case, Sampler::Philox)?;
+    compare("Sobol", which.gpu(), together()?, &Case { n_samples: 64, ..case.clone() }, Sampler::Sobol)?;
     compare("grid", which.gpu(), together()?, &case, Sampler::Grid)?;
     if which.half_precision() {
         compare("half", which.gpu(), together()?, &half, Sampler::Philox)?;
