@@ -3,23 +3,20 @@
 // r_l (1 + ⟨μ_l − M, V⟩) of it, V = centre − M, and adds it up over the samples of a cell. Twin of src/reference/reverse_fisher.rs.
 //
 // A cell is CELL samples of one pair, by LANES invocations with ROWS consecutive samples each. Its sum is a pairwise tree over the bits of
-// the sample's index, lowest first, and every other sum runs in order: no bit depends on ROWS or LANES, or on how the table is read.
+// the sample's index, lowest first, and every other sum runs in order: no bit depends on ROWS or LANES, or on how the table is kept and read.
 //
 // src/gpu/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row, h a quad of the eight.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                  // (rows, QUADS)
 @group(0) @binding(2) var<storage, read> weight: array<f32>;               // (rows)
-@group(0) @binding(3) var<storage, read> table: array<Four>;               // (chunk's pairs, even component quads): table.wgsl
+//* include table
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;             // (2, pairs, QUADS)
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;       // (chunk's pairs, cells, 4·component quads)
-
-// Four components: ε on each coordinate, then their offsets in the first column of the last quad.
-struct Four {
-    columns: array<mat4x4f, QUADS + 1u>,
-}
 
 const LANES = CELL / ROWS;
 // Beyond every index of the table: a compiler that sees it knows that no address overflows, and need not add them up.
 const MOST = 0xfffffu;
+// Exponentials are powers of two: the scale is part of a multiply-add.
+const LOG2_E = 1.44269504;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -44,42 +41,36 @@ fn main(
 //* for q in QUADS
     var m_$r_$q = vec4f();
 //* end
-    var largest_$r = -1e30;
+    var top_$r = 0.0; // the largest logit times log₂e so far; the origin's logit is 0
     var mass_$r = 0.0;
-    var scale_$r = 1.0;
-//* for h in EIGHT
-    var p_$r_$h = vec4f();
-//* end
 //* end
 //* include begin
     for (var quad = 0u; quad < quads; quad += 2u) {
         let at = (start + quad) & MOST;
+//* include offsets
 //* for r in ROWS
 //* for h in EIGHT
-        var x_$r_$h = vec4f();
+        var x_$r_$h = offset_$h;
 //* end
 //* end
 //* include logits
 //* for r in ROWS
-        x_$r_0 += offset_0;
-        x_$r_1 += offset_1;
         let both_$r = max(x_$r_0, x_$r_1);
-        let next_$r = max(largest_$r, max(max(both_$r.x, both_$r.y), max(both_$r.z, both_$r.w)));
-        scale_$r = exp(largest_$r - next_$r);
-        p_$r_0 = exp(x_$r_0 - vec4f(next_$r));
-        p_$r_1 = exp(x_$r_1 - vec4f(next_$r));
-        largest_$r = next_$r;
+        let next_$r = max(top_$r, LOG2_E * max(max(both_$r.x, both_$r.y), max(both_$r.z, both_$r.w)));
+        let scale_$r = exp2(top_$r - next_$r);
+        let p_$r_0 = exp2(fma(x_$r_0, vec4f(LOG2_E), vec4f(-next_$r)));
+        let p_$r_1 = exp2(fma(x_$r_1, vec4f(LOG2_E), vec4f(-next_$r)));
+        top_$r = next_$r;
         mass_$r = fma(mass_$r, scale_$r, p_$r_0.x) + p_$r_0.y + p_$r_0.z + p_$r_0.w + p_$r_1.x + p_$r_1.y + p_$r_1.z + p_$r_1.w;
 //* end
 //* include means
     }
-//* include catch_up
 
     // V = e − M in the place of M, and ⟨M, V⟩: where one component has all the responsibility, its ⟨μ − M, V⟩ is exactly zero.
     let frame = (params.side * params.all_pairs + params.first_pair + local_pair) * QUADS;
 //* for r in ROWS
-    let share_$r = weight[first + $ru];
     let per_mass_$r = 1.0 / mass_$r;
+    let counts_$r = vec4<bool>(weight[first + $ru] > 0.0);
     var mean_$r = 0.0;
 //* end
 //* for c in FEATURES
@@ -96,8 +87,9 @@ fn main(
 
     for (var quad = 0u; quad < quads; quad += 1u) {
         let at = (start + quad) & MOST;
+//* include offset
 //* for r in ROWS
-        var x_$r = vec4f();
+        var x_$r = offset;
         var u_$r = vec4f();
 //* end
 //* for c in FEATURES
@@ -110,9 +102,10 @@ fn main(
 //* end
         }
 //* end
-//* include offset
 //* for r in ROWS
-        let sum_$r = share_$r * (exp(x_$r + offset - vec4f(largest_$r)) * per_mass_$r * (vec4f(1.0) + (u_$r - vec4f(mean_$r))));
+        let r_$r = per_mass_$r * exp2(fma(x_$r, vec4f(LOG2_E), vec4f(-top_$r)));
+        // Rows of padding count nothing. (Compilers reorder sums of products, but not sums of choices.)
+        let sum_$r = select(vec4f(), fma(r_$r, u_$r - vec4f(mean_$r), r_$r), counts_$r);
 //* end
         let sum = TREE;
 //* include tree

@@ -1,10 +1,9 @@
 // The numbers that the fused kernel reads: for every pair of the chunk and every quad of components, ε_l = μ_l − o on each coordinate
 // for the four of them, then their offsets (in the first of four places, which keep rows aligned). The number of quads is made even by
-// components that have no mass. One invocation: a quad of coordinates of a quad of components.
+// components that have no mass. One invocation: a quad of coordinates of a quad of components. The kernel defines put(row, column, value).
 @group(0) @binding(1) var<storage, read> means: array<vec4f>;        // (R, k, feature quads)
 @group(0) @binding(2) var<storage, read> origins: array<u32>;        // (pairs)
 @group(0) @binding(3) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)
-@group(0) @binding(4) var<storage, read_write> table: array<vec4f>;  // (chunk's pairs, even component quads, 4·feature quads + 4)
 
 fn epsilon(l: u32, first: u32, quad: u32, origin: vec4f) -> vec4f {
     if (l >= params.n_components) {
@@ -34,13 +33,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         epsilon(l + 2u, first, quad, origin),
         epsilon(l + 3u, first, quad, origin),
     ));
-    let row = (local * component_quads + component_quad) * (4u * quads + 4u);
-    table[row + 4u * quad] = e[0];
-    table[row + 4u * quad + 1u] = e[1];
-    table[row + 4u * quad + 2u] = e[2];
-    table[row + 4u * quad + 3u] = e[3];
+    let row = local * component_quads + component_quad;
+    put(row, 4u * quad, e[0]);
+    put(row, 4u * quad + 1u, e[1]);
+    put(row, 4u * quad + 2u, e[2]);
+    put(row, 4u * quad + 3u, e[3]);
     if (quad == 0u) {
         let real = component_quad < params.component_quads;
-        table[row + 4u * quads] = select(vec4f(-1e30), offsets[pair * params.component_quads + min(component_quad, params.component_quads - 1u)], real);
+        let offset = offsets[pair * params.component_quads + min(component_quad, params.component_quads - 1u)];
+        put(row, 4u * quads, select(vec4f(-1e30), offset, real));
     }
 }

@@ -1,8 +1,22 @@
-The table and the draws are read where they are needed: each number of the table serves ROWS rows.
+The table is read where it is needed, and each of its numbers serves ROWS rows; so are the draws that the registers do not hold.
+//* part table
+@group(0) @binding(3) var<storage, read> table: array<Four>;               // (chunk's pairs, even component quads): table.wgsl
+// Four components: ε on each coordinate, then their offsets in the first column of the last quad.
+struct Four {
+    columns: array<mat4x4f, QUADS + 1u>,
+}
 //* part begin
+//* for r in ROWS
+//* for q in KEPT_QUADS
+    let z_$r_$q = vec4f(z[(first + $ru) * QUADS + $qu]);
+//* end
+//* end
+//* part offsets
+        let offset_0 = table[at].columns[QUADS][0];
+        let offset_1 = table[at + 1u].columns[QUADS][0];
 //* part logits
 //* for c in FEATURES
-//* every 4 c
+//* every 4 c from KEPT
 //* for r in ROWS
         let z_$r_$c/4 = vec4f(z[(first + $ru) * QUADS + $c/4u]);
 //* end
@@ -16,23 +30,17 @@ The table and the draws are read where they are needed: each number of the table
 //* end
         }
 //* end
-        let offset_0 = table[at].columns[QUADS][0];
-        let offset_1 = table[at + 1u].columns[QUADS][0];
 //* part means
         let again = (at + params.zero) & MOST; // read once more: kept, they would not fit the registers
 //* for c in FEATURES
         {
             let e_0 = table[again].columns[$c/4][$c%4];
             let e_1 = table[again + 1u].columns[$c/4][$c%4];
-//* for r in ROWS
-            let half_$r = fma(p_$r_0.w, e_0.w, fma(p_$r_0.z, e_0.z, fma(p_$r_0.y, e_0.y, fma(p_$r_0.x, e_0.x, m_$r_$c/4.$c%4 * scale_$r))));
-            m_$r_$c/4.$c%4 = fma(p_$r_1.w, e_1.w, fma(p_$r_1.z, e_1.z, fma(p_$r_1.y, e_1.y, fma(p_$r_1.x, e_1.x, half_$r))));
-//* end
+//* include mean
         }
 //* end
-//* part catch_up
 //* part again
-//* every 4 c
+//* every 4 c from KEPT
 //* for r in ROWS
         let z_$r_$c/4 = vec4f(z[(first + $ru) * QUADS + $c/4u]);
 //* end

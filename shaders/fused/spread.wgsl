@@ -1,76 +1,44 @@
-Each of eight lanes reads one column in eight and hands it on: a machine that reads lane by lane then reads an eighth as often. Such a
-machine's compiler orders work well only between two reads, so each block of eight columns is read just before it is needed, and
-Σ r_l ε_l runs eight components behind the logits: it shares their pauses.
+Each of eight lanes reads one column in eight and hands it on, from a texture: for a machine that reads lane by lane, such as software on
+a CPU. It then reads an eighth as often, and a texture's four numbers at once, without branches.
+//* part table
+@group(0) @binding(3) var table: texture_storage_2d<rgba32float, read>;    // (columns of a quad, chunk's pairs · even component quads): table.wgsl
 //* part begin
 //* for r in ROWS
 //* for q in QUADS
     let z_$r_$q = vec4f(z[(first + $ru) * QUADS + $qu]);
 //* end
 //* end
-//* for b in BLOCKS
+//* part offsets
 //* for h in EIGHT
-    var past_$b_$h = vec4f();
+//* for b in BLOCKS
+        let own_$b_$h = textureLoad(table, vec2u(8u * $bu + sub, at + $hu));
 //* end
+        let offset_$h = subgroupBroadcast(own_OFFSET_BLOCK_$h, FEATURES % 8u);
 //* end
 //* part logits
-//* for r in ROWS
-        let times_$r_0 = scale_$r;
-        let times_$r_1 = 1.0;
-//* end
 //* for h in EIGHT
 //* for c in FEATURES
-//* every 8 c
-        let own_$c/8_$h = table[at + $hu].columns[min(2u * $c/8u + sub / 4u, QUADS)][sub % 4u];
-//* end
         {
             let e = subgroupBroadcast(own_$c/8_$h, $c%8u);
-            let b = subgroupBroadcast(past_$c/8_$h, $c%8u);
 //* for r in ROWS
             x_$r_$h = fma(vec4f(z_$r_$c/4.$c%4), e, x_$r_$h);
-//* include behind
 //* end
         }
 //* end
 //* end
-//* for _ in TAIL
-//* for h in EIGHT
-        let own_OFFSET_BLOCK_$h = table[at + $hu].columns[QUADS][0];
-//* end
-//* end
-        let offset_0 = subgroupBroadcast(own_OFFSET_BLOCK_0, FEATURES % 8u);
-        let offset_1 = subgroupBroadcast(own_OFFSET_BLOCK_1, FEATURES % 8u);
-//* for b in BLOCKS
-//* for h in EIGHT
-        past_$b_$h = own_$b_$h;
-//* end
-//* end
-//* part behind
-            m_$r_$c/4.$c%4 =
-                fma(p_$r_$h.w, b.w, fma(p_$r_$h.z, b.z, fma(p_$r_$h.y, b.y, fma(p_$r_$h.x, b.x, m_$r_$c/4.$c%4 * times_$r_$h))));
 //* part means
-//* part catch_up
-//* for r in ROWS
-    let times_$r_0 = scale_$r;
-    let times_$r_1 = 1.0;
-//* end
-//* for h in EIGHT
 //* for c in FEATURES
-    {
-            let b = subgroupBroadcast(past_$c/8_$h, $c%8u);
-//* for r in ROWS
-//* include behind
+        {
+            let e_0 = subgroupBroadcast(own_$c/8_0, $c%8u);
+            let e_1 = subgroupBroadcast(own_$c/8_1, $c%8u);
+//* include mean
+        }
 //* end
-    }
-//* end
-//* end
-//* part again
-//* every 8 c
-        let own_$c/8 = table[at].columns[min(2u * $c/8u + sub / 4u, QUADS)][sub % 4u];
-//* end
-//* part column
-            let e = subgroupBroadcast(own_$c/8, $c%8u);
 //* part offset
-//* for _ in TAIL
-        let own_OFFSET_BLOCK = table[at].columns[QUADS][0];
+//* for b in BLOCKS
+        let own_$b = textureLoad(table, vec2u(8u * $bu + sub, at));
 //* end
         let offset = subgroupBroadcast(own_OFFSET_BLOCK, FEATURES % 8u);
+//* part again
+//* part column
+            let e = subgroupBroadcast(own_$c/8, $c%8u);

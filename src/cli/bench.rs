@@ -30,11 +30,12 @@ pub struct Arguments {
 }
 
 /// (samples, d, k, K), d being the dimensions of the subspace that a device sees.
-const SIZES: [[usize; 4]; 7] = [
+const SIZES: [[usize; 4]; 8] = [
     [65_536, 2, 8, 4],
     [65_536, 8, 16, 4],
     [65_536, 32, 32, 16],
     [65_536, 64, 64, 16],
+    [65_536, 48, 256, 64],
     [65_536, 80, 64, 16],
     [16_384, 64, 1024, 64],
     [16_384, 288, 256, 32],

@@ -72,6 +72,7 @@ impl Context {
             adapter: adapter.name.clone(),
             binding: adapter.largest_binding,
             buffer: limits.max_buffer_size,
+            texture: limits.max_texture_dimension_2d as usize,
             scratch: SCRATCH_BYTES,
         };
         Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9), canaries: OnceLock::new() })
@@ -96,6 +97,21 @@ impl Context {
             canaries.watch(self, label, &buffer, bytes);
         }
         Ok(buffer)
+    }
+
+    /// A texture of `columns` × `rows` quads of numbers, for kernels that write and read it.
+    pub fn texture(&self, label: &'static str, columns: usize, rows: usize) -> wgpu::TextureView {
+        let texture = self.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some(label),
+            size: wgpu::Extent3d { width: columns as u32, height: rows.max(1) as u32, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: wgpu::TextureUsages::STORAGE_BINDING,
+            view_formats: &[],
+        });
+        texture.create_view(&wgpu::TextureViewDescriptor::default())
     }
 
     /// From now on every storage buffer starts as NaN and ends in a canary: for tests.

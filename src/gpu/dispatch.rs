@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::fused::padded_quads;
+use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
 use crate::objective::groups::{BLOCK, Groups};
 
@@ -27,6 +27,8 @@ pub struct Limits {
     pub binding: u64,
     /// Bytes in one buffer.
     pub buffer: u64,
+    /// Rows of a texture.
+    pub texture: usize,
     /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
     pub scratch: u64,
 }
@@ -86,16 +88,24 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
 /// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.
 ///
 /// # Errors
-/// [`Error::TooLarge`] where one pair's table needs more than a binding.
-pub fn fused_budget(widths: Widths, unit: usize, limits: &Limits) -> Result<Most> {
+/// [`Error::TooLarge`] where one pair's table needs more than a binding or a texture.
+pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Most> {
     let widest = widths.student.max(widths.teacher);
-    let table = (64 * (widths.features + 1) * widest.next_multiple_of(2)) as u64;
+    let (row, table_rows) = (64 * (widths.features + 1) as u64, widest.next_multiple_of(2));
+    let table = row * table_rows as u64;
     limits.check("the table of a pair", table)?;
-    let pairs = (limits.scratch / 2 / table).max(1) as usize;
+    let mut pairs = (limits.scratch / 2 / table).max(1) as usize;
+    if fused.sharing == Sharing::Spread {
+        if table_rows > limits.texture {
+            let limit = row * limits.texture as u64;
+            return Err(Error::TooLarge { buffer: "the table of a pair", need: table, adapter: limits.adapter.clone(), limit });
+        }
+        pairs = pairs.min(limits.texture / table_rows);
+    }
     let aim = limits.scratch / (16 * (widths.features + widest.div_ceil(8) + 1)) as u64;
     let quick = PRODUCT_OPERATIONS / (128 * (widths.features * widest)) as u64;
     let rows = aim.min(quick).min(1 << 18) as usize;
-    Ok(Most { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit })
+    Ok(Most { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit: fused.unit() })
 }
 
 /// The same range of samples of consecutive pairs.
@@ -245,8 +255,22 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_a_chunk_fit_a_texture() {
+        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
+        let fused = |sharing| Fused { quads: 1, cell: 32, sharing };
+        for k in [1, 30, 1024, 32_768] {
+            let widths = Widths::new(2, k, 3);
+            let most = fused_budget(widths, fused(Sharing::Spread), &limits).unwrap();
+            assert!(most.pairs >= 1 && most.pairs * widths.student.next_multiple_of(2) <= limits.texture, "{k}: {most:?}");
+        }
+        let wide = Widths::new(2, 32_769, 3);
+        assert!(matches!(fused_budget(wide, fused(Sharing::Spread), &limits), Err(Error::TooLarge { .. })));
+        assert!(fused_budget(wide, fused(Sharing::Memory(1)), &limits).is_ok(), "a buffer has no rows");
+    }
+
+    #[test]
     fn budgets_respect_the_binding_limit_and_refuse_before_taking_memory() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, scratch: SCRATCH_BYTES };
+        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
         for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
             let widths = Widths::new(rank, k, teachers);
             let rows = row_budget(widths, &limits).unwrap();

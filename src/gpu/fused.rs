@@ -15,7 +15,7 @@ pub const CELL: usize = 32;
 pub enum Sharing {
     /// So many rows to an invocation at most (1, 2 or 4; fewer where registers do not hold them); sums through workgroup memory.
     Memory(usize),
-    /// A cell to a subgroup of eight, which also share what they read of the table.
+    /// A cell to a subgroup of eight, which also share what they read of the table, a texture.
     Spread,
 }
 
@@ -62,7 +62,7 @@ impl Sharing {
         self != Sharing::Spread || adapter.subgroup_sizes == [8, 8]
     }
 
-    /// As many rows as 128 registers hold (a compiler for AMD's cards was asked) and as `n_samples` fill.
+    /// As many rows as 128 registers hold (see [`Fused::kept`]) and as `n_samples` fill.
     pub fn for_rows_of(self, quads: usize, n_samples: usize) -> Self {
         let fit = match quads {
             ..=3 => 4,
@@ -102,6 +102,12 @@ impl Fused {
         }
     }
 
+    /// Quads of an invocation's draws that fit its registers, beside the posterior means and the eight logits of each row. A compiler for AMD's
+    /// cards was asked: beyond 128 it begins to spill.
+    fn kept(self) -> usize {
+        (28 / self.rows()).saturating_sub(self.quads + 4).min(self.quads)
+    }
+
     /// Invocations of a cell.
     fn lanes(self) -> usize {
         self.cell / self.rows()
@@ -112,6 +118,11 @@ impl Fused {
             Sharing::Memory(_) => self.cell,
             Sharing::Spread => 64,
         }
+    }
+
+    /// Columns of the table: of ε on each coordinate, and of offsets, in whole blocks of eight.
+    pub fn columns(self) -> usize {
+        (4 * self.quads + 1).next_multiple_of(8)
     }
 
     /// Cells in a workgroup.
@@ -134,8 +145,9 @@ impl Fused {
             ("FEATURES", features),
             ("ROWS", rows),
             ("EIGHT", 2),
-            ("BLOCKS", features / 8 + 1),
-            ("TAIL", usize::from(features.is_multiple_of(8))),
+            ("BLOCKS", self.columns() / 8),
+            ("KEPT_QUADS", self.kept()),
+            ("KEPT", 4 * self.kept()),
             ("LEVELS", lanes.ilog2() as usize - 2),
             ("SPREAD", usize::from(spread)),
         ];
@@ -146,7 +158,7 @@ impl Fused {
             Sharing::Spread => include_str!("../../shaders/fused/tree_shuffle.wgsl"),
         };
         let mut parts = sections(&fetch);
-        parts.push(("tree", tree));
+        parts.extend([("tree", tree), ("mean", include_str!("../../shaders/fused/mean.wgsl"))]);
         let mut out = String::new();
         for (name, value) in [counts[0], counts[1], counts[2], ("CELL", self.cell), ("WORKGROUP", self.workgroup())] {
             out.push_str(&format!("const {name} = {value}u;\n"));

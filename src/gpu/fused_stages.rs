@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::dispatch::Chunk;
 use super::draws::Draws;
-use super::fused::Fused;
+use super::fused::{Fused, Sharing};
 use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
 use super::rows::{Rows, Sizes, Spec};
@@ -20,6 +20,39 @@ pub struct FusedStages {
     fold: [Bound; 2],
 }
 
+/// What the fused kernel reads of the components.
+enum Table {
+    Buffer(wgpu::Buffer),
+    /// One quad of components a row.
+    Texture(wgpu::TextureView),
+}
+
+impl Table {
+    /// One of `bytes`, as [`Sizes`] counts them.
+    fn new(context: &Context, fused: Fused, bytes: u64) -> Result<Self> {
+        let row = 64 * (fused.quads + 1) as u64;
+        Ok(match fused.sharing {
+            Sharing::Memory(_) => Self::Buffer(context.buffer("tables", bytes)?),
+            Sharing::Spread => Self::Texture(context.texture("tables", fused.columns(), (bytes / row) as usize)),
+        })
+    }
+
+    /// What fills it.
+    fn kernel(&self) -> &'static str {
+        match self {
+            Self::Buffer(_) => "table",
+            Self::Texture(_) => "table_texture",
+        }
+    }
+
+    fn resource(&self) -> wgpu::BindingResource<'_> {
+        match self {
+            Self::Buffer(buffer) => buffer.as_entire_binding(),
+            Self::Texture(view) => wgpu::BindingResource::TextureView(view),
+        }
+    }
+}
+
 impl FusedStages {
     /// # Errors
     /// The device's.
@@ -27,7 +60,9 @@ impl FusedStages {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
-        let (offsets, tables) = (pair("offsets", sizes.offsets)?, pair("tables", sizes.tables)?);
+        let offsets = pair("offsets", sizes.offsets)?;
+        let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
+        let tables = [table(0)?, table(1)?];
         let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
         let frames = context.buffer("frames", sizes.frames)?;
         let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
@@ -36,8 +71,14 @@ impl FusedStages {
         let centres = &means[index(spec.strata)];
         Ok(Self {
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
-            table: both(&|s| bind("table", &[&means[s], &origins[s], &offsets[s], &tables[s]]))?,
-            fused: both(&|s| bind(&fused.name(), &[&draws.z, &draws.weight, &tables[s], &frames, &partials]))?,
+            table: both(&|s| {
+                let [means, origins, offsets] = [&means[s], &origins[s], &offsets[s]].map(wgpu::Buffer::as_entire_binding);
+                kernels.bind_resources(context, tables[s].kernel(), &rows.params, &[means, origins, offsets, tables[s].resource()])
+            })?,
+            fused: both(&|s| {
+                let [z, weight, frames, partials] = [&draws.z, &draws.weight, &frames, &partials].map(wgpu::Buffer::as_entire_binding);
+                kernels.bind_resources(context, &fused.name(), &rows.params, &[z, weight, tables[s].resource(), frames, partials])
+            })?,
             fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
             draws,
         })

@@ -78,12 +78,25 @@ impl Kernels {
     /// # Errors
     /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
     pub fn bind(&self, context: &Context, name: &str, params: &wgpu::Buffer, buffers: &[&wgpu::Buffer]) -> Result<Bound> {
+        let resources: Vec<_> = buffers.iter().map(|buffer| buffer.as_entire_binding()).collect();
+        self.bind_resources(context, name, params, &resources)
+    }
+
+    /// As [`Kernels::bind`], with textures among the resources.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
+    pub fn bind_resources(
+        &self,
+        context: &Context,
+        name: &str,
+        params: &wgpu::Buffer,
+        resources: &[wgpu::BindingResource],
+    ) -> Result<Bound> {
         let kernel = self.get(context, name)?;
         let uniform = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(size_of::<Params>() as u64) };
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
-        entries.extend(
-            buffers.iter().zip(1..).map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
-        );
+        entries.extend(resources.iter().zip(1..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource: resource.clone() }));
         let descriptor = wgpu::BindGroupDescriptor { label: Some(name), layout: &kernel.layout, entries: &entries };
         Ok(Bound { kernel: kernel.name, pipeline: kernel.pipeline.clone(), bindings: context.device().create_bind_group(&descriptor) })
     }
@@ -112,10 +125,9 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
         // taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     };
-    let mut entries = vec![binding(0, wgpu::BufferBindingType::Uniform, true)];
-    for (kind, index) in shader.bindings.chars().zip(1..) {
-        entries.push(binding(index, wgpu::BufferBindingType::Storage { read_only: kind == 'r' }, false));
-    }
+    let uniform = wgpu::BindingType::Buffer { ty: wgpu::BufferBindingType::Uniform, has_dynamic_offset: true, min_binding_size: None };
+    let entry = |(binding, ty)| wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None };
+    let entries: Vec<_> = (0..).zip([uniform].into_iter().chain(shader.bindings.chars().map(binding))).map(entry).collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries });
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(shader.name),
@@ -134,11 +146,21 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
     Kernel { name: shader.name, pipeline, layout }
 }
 
-fn binding(index: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding: index,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
-        count: None,
+/// What a letter of [`Shader::bindings`] stands for.
+fn binding(kind: char) -> wgpu::BindingType {
+    let storage = |read_only| wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage { read_only },
+        has_dynamic_offset: false,
+        min_binding_size: None,
+    };
+    let texture = |access| wgpu::BindingType::StorageTexture {
+        access,
+        format: wgpu::TextureFormat::Rgba32Float,
+        view_dimension: wgpu::TextureViewDimension::D2,
+    };
+    match kind {
+        't' => texture(wgpu::StorageTextureAccess::ReadOnly),
+        's' => texture(wgpu::StorageTextureAccess::WriteOnly),
+        _ => storage(kind == 'r'),
     }
 }

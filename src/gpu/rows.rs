@@ -60,7 +60,7 @@ impl Spec<'_> {
 
     fn most(&self, widths: Widths, limits: &Limits) -> Result<Most> {
         let most = match self.fused {
-            Some(fused) => fused_budget(widths, fused.unit(), limits)?,
+            Some(fused) => fused_budget(widths, fused, limits)?,
             None => Most { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
         };
         Ok(Most { rows: self.row_budget.unwrap_or(most.rows), ..most })

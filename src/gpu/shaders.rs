@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
-use super::fused::Fused;
+use super::fused::{Fused, Sharing};
 use super::unroll::{Names, unroll};
 
 /// A composed module with one entry point, `main`.
@@ -12,7 +12,8 @@ use super::unroll::{Names, unroll};
 pub struct Shader {
     pub name: &'static str,
     pub source: &'static str,
-    /// The bindings after the uniform at 0: `r` read-only storage, `w` storage that is written.
+    /// The bindings after the uniform at 0: `r` read-only storage, `w` storage that is written, `t` a texture that is read, `s` one that is
+    /// stored to.
     pub bindings: &'static str,
 }
 
@@ -44,7 +45,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("scrambles", "rrrw", "common/params" "common/philox" "common/sobol" "scrambles"),
     shader!("axes", "rrrrrrww", "common/params" "axes"),
     shader!("sobol_words", "rrw", "common/params" "common/philox" "common/sobol" "sobol_words"),
-    shader!("table", "rrrw", "common/params" "table"),
+    shader!("table", "rrrw", "common/params" "common/table_buffer" "table"),
+    shader!("table_texture", "rrrs", "common/params" "common/table_texture" "table"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
     shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "product"),
     shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile" "posterior"),
@@ -134,7 +136,7 @@ fn with_tile(product: &Shader, name: &str, template: &str) -> &'static Shader {
 
 /// A fused kernel as a module.
 fn written(fused: Fused) -> &'static Shader {
-    kept(&fused.name(), "rrrrw", || {
+    kept(&fused.name(), if fused.sharing == Sharing::Spread { "rrtrw" } else { "rrrrw" }, || {
         let common = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl")];
         [common[0], common[1], &fused.text()].join("\n")
     })

@@ -2,7 +2,8 @@
 //! end up in memory.
 //!
 //! `//* for c in FEATURES` … `//* end` repeats the lines between for c = 0, 1, …; in them `$c` is that number, `$c/4` and `$c%4` its
-//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* every 4 c` … `//* end` keeps its lines where c is a multiple of 4.
+//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* every 4 c` … `//* end` keeps its lines where c is a multiple of 4, and
+//! `//* every 4 c from KEPT` only from that number on.
 //! `//* include name` puts a part in. Parts are expanded as well.
 
 /// What a template's names stand for.
@@ -37,9 +38,11 @@ fn expand(lines: &[&str], names: &Names, values: &mut Vec<(char, usize)>, out: &
                 }
                 at = end;
             }
-            ["//*", "every", n, variable] => {
+            ["//*", "every", n, variable, ref from @ ..] => {
                 let end = at + matching_end(&lines[at..]);
-                if value_of(variable, values, lines[at]).is_multiple_of(n.parse().unwrap_or(1)) {
+                let value = value_of(variable, values, lines[at]);
+                let reached = !matches!(from, ["from", name] if value < look_up(names.counts, name));
+                if reached && value.is_multiple_of(n.parse().unwrap_or(1)) {
                     expand(&lines[at + 1..end], names, values, out);
                 }
                 at = end;
@@ -101,10 +104,13 @@ mod tests {
 
     #[test]
     fn repetitions_nest_and_parts_are_expanded() {
-        let names = Names { counts: &[("N", 2), ("NONE", 0), ("M", 5)], parts: &[("part", "//* for b in N\nb$b$r;\n//* end")] };
+        let names =
+            Names { counts: &[("N", 2), ("NONE", 0), ("M", 5), ("KEPT", 4)], parts: &[("part", "//* for b in N\nb$b$r;\n//* end")] };
         assert_eq!(unroll("//* for r in N\nr$ru\n//* include part\n//* end\nlast", &names), "r0u\nb00;\nb10;\nr1u\nb01;\nb11;\nlast\n");
         assert_eq!(unroll("//* for r in NONE\n//* for c in N\n$c\n//* end\n//* end\nx", &names), "x\n");
         assert!(unroll("//* for c in M\na$c/4.$c%4 $c%3\n//* end", &names).ends_with("a0.w 0\na1.x 1\n"));
+        assert_eq!(unroll("//* for c in M\n//* every 2 c\n$c\n//* end\n//* end", &names), "0\n2\n4\n");
+        assert_eq!(unroll("//* for c in M\n//* every 2 c from KEPT\n$c\n//* end\n//* end", &names), "4\n");
     }
 
     #[test]
