@@ -9,7 +9,7 @@ use super::dispatch::{TILE, Widths, row_budget};
 use super::model::{padded, unpadded, with_logarithms};
 use super::params::{self, Params, STRIDE};
 use super::session::Handle;
-use super::stages::{lanes, tile};
+use super::stages::tile;
 use crate::backend::Evaluation;
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
@@ -149,7 +149,7 @@ impl Evaluator<'_> {
         let (component_tile, feature_tile) = (tile(quads), tile(features));
         let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
         let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
-        let softmax = bind(&format!("softmax_{}", lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
+        let softmax = bind(&format!("softmax_{}", kernels.lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
         let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
 
         let mut out = Evaluation {
@@ -170,7 +170,7 @@ impl Evaluator<'_> {
             let list = [
                 origin.dispatch(offset, 1, (60 * k * d) as f64)?,
                 logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?,
-                softmax.dispatch(offset, n_rows / 64 * lanes(quads), (80 * n_rows * quads) as f64)?,
+                softmax.dispatch(offset, n_rows / 64 * kernels.lanes(quads), (80 * n_rows * quads) as f64)?,
                 posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?,
             ];
             context.run(&list, 1)?;

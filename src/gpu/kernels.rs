@@ -57,15 +57,20 @@ impl Bound {
 pub struct Kernels {
     compiled: Mutex<HashMap<&'static str, Arc<Kernel>>>,
     checked: bool,
-    /// Products by subgroups of eight.
     spread: bool,
 }
 
 impl Kernels {
     /// With `checked`, indices are checked and loops bounded by the shader compiler: slower, for tests.
-    /// With `spread`, a subgroup of eight shares what it reads for a product. No bit depends on either.
+    /// With `spread`, kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for
+    /// a product, and each row has one invocation. No bit of a product depends on either; sums over a row have an order of their own.
     pub fn new(checked: bool, spread: bool) -> Self {
         Self { compiled: Mutex::default(), checked, spread }
+    }
+
+    /// Invocations that share a row of `quads`, where it is summed up.
+    pub fn lanes(&self, quads: usize) -> usize {
+        if self.spread || quads <= 8 { 1 } else { 16 }
     }
 
     /// Whether indices are checked.

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::Gpu;
 use super::params::{self, Params};
-use super::stages::lanes;
 use crate::error::Result;
 
 /// What a device can do at best, measured.
@@ -70,9 +69,9 @@ impl Gpu {
         let params = context.uniform(&params::bytes(&[params]));
         let (values, origins) = (context.upload("logits", logits)?, context.upload("log-weights of origins", &[0f32; 2])?);
         let masses = context.upload("log-masses", &vec![[f32::NAN; 2]; n])?;
-        let name = format!("softmax_{}", lanes(quads));
+        let name = format!("softmax_{}", self.handle.kernels.lanes(quads));
         let bound = self.handle.kernels.bind(context, &name, &params, &[&values, &origins, &masses])?;
-        context.run(&[bound.dispatch(0, n / 64 * lanes(quads), (80 * n * quads) as f64)?], 1)?;
+        context.run(&[bound.dispatch(0, n / 64 * self.handle.kernels.lanes(quads), (80 * n * quads) as f64)?], 1)?;
         let masses: Vec<[f32; 2]> = context.download(&masses, n)?;
         Ok((context.download(&values, logits.len())?, masses.iter().map(|m| m[0]).collect()))
     }

@@ -22,6 +22,7 @@ pub struct Stages {
     fold_statistics: Bound,
     gradient: Option<GradientStages>,
     tiles: Tiles,
+    lanes: Tiles,
     n_strata: usize,
 }
 
@@ -33,7 +34,7 @@ struct GradientStages {
     scatter: Option<Bound>,
 }
 
-/// Tile columns for products over components of either side and over features; lanes of a row likewise.
+/// Tile columns for products over components of either side and over features; or, likewise, invocations that share a row.
 #[derive(Clone, Copy)]
 struct Tiles {
     components: [usize; 2],
@@ -45,11 +46,6 @@ pub fn tile(quads: usize) -> usize {
     if quads <= 8 { 32 } else { 64 }
 }
 
-/// Invocations that share a row.
-pub fn lanes(quads: usize) -> usize {
-    if quads <= 8 { 1 } else { 16 }
-}
-
 impl Stages {
     /// # Errors
     /// The device's.
@@ -57,6 +53,7 @@ impl Stages {
         let Widths { features, student, teacher } = model.widths;
         let half = if spec.half { "_f16" } else { "" };
         let tiles = Tiles { components: [tile(student), tile(teacher)], features: tile(features) };
+        let lanes = Tiles { components: [kernels.lanes(student), kernels.lanes(teacher)], features: kernels.lanes(features) };
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let scratch = |label, bytes| context.buffer(label, bytes);
@@ -86,7 +83,7 @@ impl Stages {
                         let name = format!("projections_{}", tiles.components[s]);
                         bind(&name, &[left, &means[s], &origins[s], &offsets[s], &projected[s]])
                     })?,
-                    centre: both(&|s| bind(&format!("centre_{}", lanes([student, teacher][s])), &[&responsibilities[s], &projected[s]]))?,
+                    centre: both(&|s| bind(&format!("centre_{}", lanes.components[s]), &[&responsibilities[s], &projected[s]]))?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
                     fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
                     scatter: form
@@ -107,15 +104,13 @@ impl Stages {
                 let name = format!("logits_{}{half}", tiles.components[s]);
                 bind(&name, &[z, &means[s], &origins[s], &offsets[s], &responsibilities[s]])
             })?,
-            softmax: both(&|s| {
-                bind(&format!("softmax_{}", lanes([student, teacher][s])), &[&responsibilities[s], &log_weights, &log_masses])
-            })?,
+            softmax: both(&|s| bind(&format!("softmax_{}", lanes.components[s]), &[&responsibilities[s], &log_weights, &log_masses]))?,
             posterior: both(&|s| {
                 let name = format!("posterior_{}", tiles.features);
                 bind(&name, &[&responsibilities[s], &means[s], &origins[s], &frames, &vectors[s]])
             })?,
             statistics: bind(
-                &format!("statistics_{}{half}", lanes(features)),
+                &format!("statistics_{}{half}", lanes.features),
                 &[z, &vectors[0], &vectors[1], &frames, &log_masses, weight, &statistics],
             )?,
             block_sums: bind("block_sums", &[&statistics, &partials])?,
@@ -123,6 +118,7 @@ impl Stages {
             gradient,
             draws,
             tiles,
+            lanes,
             n_strata: rows.n_strata,
         })
     }
@@ -144,11 +140,11 @@ impl Stages {
             let product = (32 * rows * features * quads) as f64;
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
             out.push(self.logits[side].dispatch(at, row_tiles * columns, product)?);
-            out.push(self.softmax[side].dispatch(at, row_tiles * lanes(quads), (80 * rows * quads) as f64)?);
+            out.push(self.softmax[side].dispatch(at, row_tiles * self.lanes.components[side], (80 * rows * quads) as f64)?);
             let columns = (4 * features).div_ceil(self.tiles.features);
             out.push(self.posterior[side].dispatch(at, row_tiles * columns, product)?);
         }
-        out.push(self.statistics.dispatch(offset(c, 0), row_tiles * lanes(features), (64 * rows * features) as f64)?);
+        out.push(self.statistics.dispatch(offset(c, 0), row_tiles * self.lanes.features, (64 * rows * features) as f64)?);
         Ok(out)
     }
 
@@ -173,7 +169,7 @@ impl Stages {
             let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
             out.push(stages.projections[side].dispatch(at, rows / 64 * columns, (32 * rows * features * quads) as f64)?);
-            out.push(stages.centre[side].dispatch(at, rows / 64 * lanes(quads), (16 * rows * quads) as f64)?);
+            out.push(stages.centre[side].dispatch(at, rows / 64 * self.lanes.components[side], (16 * rows * quads) as f64)?);
             out.push(stages.coefficients[side].dispatch(at, blocks.div_ceil(64), (16 * rows * quads) as f64)?);
             out.push(stages.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
         }

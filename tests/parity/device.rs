@@ -388,7 +388,11 @@ fn any_sharing(which: &Which) -> Result<(), Failed> {
             // The fused kernel adds in its own order; products are the same sums for any tile.
             super::within(&format!("{}, {sharing:?}", case.name), super::normwise(&got.0, &apart.0), 1e-6)?;
             same_bits(&format!("fused, {}, {sharing:?}", case.name), &got.0, first.get_or_insert_with(|| got.0.clone()))?;
-            same_bits(&format!("{}, {sharing:?}", case.name), &got.1, &apart.1)?;
+            super::within(&format!("{}, {sharing:?}", case.name), super::normwise(&got.1, &apart.1), 1e-6)?;
+            // Kernels for machines with subgroups of eight add up a row in their own order.
+            if sharing != Sharing::Spread {
+                same_bits(&format!("{}, {sharing:?}", case.name), &got.1, &apart.1)?;
+            }
         }
     }
     Ok(())
