@@ -13,6 +13,8 @@ mod devices;
 mod planted;
 #[path = "parity/polynomials.rs"]
 mod polynomials;
+#[path = "parity/tuner.rs"]
+mod tuner;
 
 use cases::all;
 use device::Which;

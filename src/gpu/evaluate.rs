@@ -9,7 +9,6 @@ use super::dispatch::{TILE, Widths, row_budget};
 use super::model::{padded, unpadded, with_logarithms};
 use super::params::{self, Params, STRIDE};
 use super::session::Handle;
-use super::stages::tile;
 use crate::backend::Evaluation;
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
@@ -102,7 +101,7 @@ impl Evaluator<'_> {
             context.write(&x, &rows);
             let n_rows = rows.len() / (4 * features);
             let params = context.uniform(&params::bytes(&[Params { rows_per_pair: n_rows as u32, ..self.params() }]));
-            let tile_columns = tile(quads);
+            let tile_columns = kernels.tile(quads);
             let columns = (4 * quads).div_ceil(tile_columns);
             let list = [
                 kernels
@@ -146,7 +145,7 @@ impl Evaluator<'_> {
             .collect();
         let params = context.uniform(&params::bytes(&entries));
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
-        let (component_tile, feature_tile) = (tile(quads), tile(features));
+        let (component_tile, feature_tile) = (kernels.tile(quads), kernels.tile(features));
         let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
         let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", kernels.lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;

@@ -38,7 +38,7 @@ use crate::objective::divergence::Storage;
 pub use adapter::{Adapter, adapters};
 use context::Context;
 use fused::Sharing;
-use kernels::Kernels;
+use kernels::{Kernels, Variant};
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
 use share::{Gather, Split, split};
@@ -148,10 +148,10 @@ pub fn open_together(indices: &[usize]) -> Result<Gpu> {
 }
 
 fn handle(index: usize) -> Result<Handle> {
-    let context = Arc::new(Context::open(index)?);
-    let sharing = tune::sharing(&context);
-    let kernels = Arc::new(Kernels::new(false, sharing == Sharing::Spread));
-    Ok(Handle { context, kernels, row_budget: None, sharing: Some(sharing) })
+    let mut context = Arc::new(Context::open(index)?);
+    let tuning = tune::tuned(&mut context);
+    let kernels = Arc::new(Kernels::new(tuning.variant()));
+    Ok(Handle { context, kernels, row_budget: None, sharing: Some(tuning.sharing) })
 }
 
 impl Gpu {
@@ -173,8 +173,8 @@ impl Gpu {
 
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
     pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
-        let checked = self.handle.kernels.checked();
-        self.handle.kernels = Arc::new(Kernels::new(checked, sharing == Some(Sharing::Spread)));
+        let spread = sharing == Some(Sharing::Spread);
+        self.handle.kernels = Arc::new(Kernels::new(Variant { spread, ..self.handle.kernels.variant }));
         self.handle.sharing = sharing;
         self
     }
@@ -205,7 +205,13 @@ impl Gpu {
 
     /// The same device with kernels that check their indices: slower, for tests.
     pub fn checked(mut self) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(true, self.handle.sharing == Some(Sharing::Spread)));
+        self.handle.kernels = Arc::new(Kernels::new(Variant { checked: true, ..self.handle.kernels.variant }));
+        self
+    }
+
+    /// The same device with products in tiles of 32 or 64 columns at the most: for tests, and for the tuner.
+    pub fn with_tiles(mut self, widest: usize) -> Self {
+        self.handle.kernels = Arc::new(Kernels::new(Variant { widest, ..self.handle.kernels.variant }));
         self
     }
 

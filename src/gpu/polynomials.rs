@@ -6,7 +6,6 @@
 use super::kernels::Dispatch;
 use super::params::{self, Params};
 use super::session::Handle;
-use super::stages::tile;
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 
@@ -157,7 +156,7 @@ impl GpuPolynomials {
         let out = context.buffer("Gram matrices", 4 * n_sums as u64)?;
 
         let params = Params { n_pairs: jobs.len() as u32, own_rows: 1, ..level.params(JOB) };
-        let (side, columns) = (4 * level.columns, tile(level.columns));
+        let (side, columns) = (4 * level.columns, self.handle.kernels.tile(level.columns));
         let name = format!("gram_{columns}");
         let tiles = jobs.len() * side.div_ceil(64) * side.div_ceil(columns);
         let list = [

@@ -41,18 +41,13 @@ struct Tiles {
     features: usize,
 }
 
-/// Narrow tiles for few columns; the order of sums is the same.
-pub fn tile(quads: usize) -> usize {
-    if quads <= 8 { 32 } else { 64 }
-}
-
 impl Stages {
     /// # Errors
     /// The device's.
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let Widths { features, student, teacher } = model.widths;
         let half = if spec.half { "_f16" } else { "" };
-        let tiles = Tiles { components: [tile(student), tile(teacher)], features: tile(features) };
+        let tiles = Tiles { components: [kernels.tile(student), kernels.tile(teacher)], features: kernels.tile(features) };
         let lanes = Tiles { components: [kernels.lanes(student), kernels.lanes(teacher)], features: kernels.lanes(features) };
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);

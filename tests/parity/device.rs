@@ -62,11 +62,11 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 20] = [
+pub const TESTS: [(&str, Test); 21] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("words of Sobol points are the host's, in every coordinate", sobol_words),
     ("planted: Sobol points of another step, replicate or net are seen", other_points),
-    ("one set of bits for any row budget, and in the checked mode", any_row_budget),
+    ("one set of bits for any row budget, any tiles, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
     ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates),
     ("one set of bits on one device or on several that share samples", super::devices::shared_samples),
@@ -80,6 +80,7 @@ pub const TESTS: [(&str, Test); 20] = [
     ("planted: a write past the end and a number left out both show", poison_shows),
     (HALF, half_precision),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing),
+    ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk),
@@ -201,6 +202,13 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
         }
         let got = everything(&mut which.gpu().checked(), &case, form, Sampler::Philox)?;
         same_bits(&format!("{form:?}, checked"), &got, &want)?;
+    }
+    // Tiles of products: a tuner chooses among them.
+    let wide = Case { k: 40, n_samples: 24, ..all()[7].clone() };
+    for form in [FORMS[1], FORMS[3]] {
+        let want = everything(&mut which.gpu().with_tiles(64), &wide, form, Sampler::Philox)?;
+        let got = everything(&mut which.gpu().with_tiles(32), &wide, form, Sampler::Philox)?;
+        same_bits(&format!("{form:?}, tiles of 32 columns"), &got, &want)?;
     }
     let want = everything(&mut which.gpu(), &long_case(), FORMS[1], Sampler::Sobol)?;
     for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
