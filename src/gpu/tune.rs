@@ -32,6 +32,9 @@ const RUNS: usize = 3;
 const WIDEST: [usize; 2] = [64, 32];
 const SCRATCH: [u64; 3] = [SCRATCH_BYTES, SCRATCH_BYTES / 4, 4 * SCRATCH_BYTES];
 
+/// Another choice in one thing, this one first.
+type Variants = fn(Tuning) -> Vec<Tuning>;
+
 /// What is chosen for an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -58,7 +61,7 @@ impl Tuning {
 
     /// Its variants, one thing at a time, each with the problem that tells them apart. On machines with subgroups of eight nothing but
     /// [`Sharing::Spread`] suits, and elsewhere that does not run or has other bits.
-    fn variants(self) -> [(fn(Self) -> Vec<Self>, Size); 3] {
+    fn variants(self) -> [(Variants, Size); 3] {
         let sharings = |from: Self| {
             let alike = |sharing: &Sharing| (*sharing == Sharing::Spread) == (from.sharing == Sharing::Spread);
             SHARINGS.into_iter().filter(alike).map(|sharing| Self { sharing, ..from }).collect()
