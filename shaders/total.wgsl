@@ -1,7 +1,20 @@
-// Sums over groups, in order. One invocation: one quad of one total.
+// Totals over groups: the root of a binary tree whose leaves are the groups, or the nodes that devices have added up, each in the place of
+// its first group. A leaf that is not there adds nothing. One invocation: one quad of one total.
 // SCATTERED: the rows are (replicate; component, feature quads) instead of (pair; component quads).
-@group(0) @binding(1) var<storage, read> sums: array<vec4f>;           // (rows, groups, quads)
-@group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;   // (rows, quads)
+@group(0) @binding(1) var<storage, read> sums: array<vec4f>;           // of groups: (rows, groups, quads); of nodes: (nodes, node_quads)
+@group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;   // (rows, quads), from totals_at on
+
+fn four_leaves(index: u32, quads: u32, g: u32) -> vec4f {
+    return (leaf(index, quads, g) + leaf(index, quads, g + 1u)) + (leaf(index, quads, g + 2u) + leaf(index, quads, g + 3u));
+}
+
+fn sixteen_leaves(index: u32, quads: u32, g: u32) -> vec4f {
+    if (g >= params.end_leaf) {
+        return vec4f();
+    }
+    let left = four_leaves(index, quads, g) + four_leaves(index, quads, g + 4u);
+    return left + (four_leaves(index, quads, g + 8u) + four_leaves(index, quads, g + 12u));
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -11,10 +24,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (index >= rows * quads) {
         return;
     }
-    let first = index / quads * params.n_groups * quads + index % quads;
-    var sum = vec4f();
-    for (var g = 0u; g < params.n_groups; g += 1u) {
-        sum += sums[first + g * quads];
-    }
-    totals[index] = sum;
+    totals[params.totals_at + index] = sixteen_leaves(index, quads, 0u) + sixteen_leaves(index, quads, 16u);
 }

@@ -7,18 +7,22 @@
 mod cases;
 #[path = "parity/device.rs"]
 mod device;
+#[path = "parity/devices.rs"]
+mod devices;
 #[path = "parity/planted.rs"]
 mod planted;
 #[path = "parity/polynomials.rs"]
 mod polynomials;
+#[path = "parity/tuner.rs"]
+mod tuner;
 
 use cases::all;
-use device::{Which, devices};
+use device::Which;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let devices = devices();
+    let devices = device::devices();
     let mut trials = planted::trials();
     for which in &devices {
         let name = which.name();

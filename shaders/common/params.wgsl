@@ -12,7 +12,7 @@ struct Params {
     side: u32,           // 0 student, 1 teacher
     strata: u32,         // the side whose means are the centres
     all_pairs: u32,
-    sampler: u32,        // 0 independent, 1 antithetic, 2 table of nodes
+    sampler: u32,        // 0 independent or Sobol, 1 antithetic, 2 table of nodes
     first_pair: u32,
     n_pairs: u32,
     first_sample: u32,
@@ -30,6 +30,13 @@ struct Params {
     own_rows: u32,       // 1: rows of the gradient have a part that their own stratum owns
     zero: u32,           // 0, but no compiler knows: see common/exact.wgsl
     extra: f32,          // times ½|a|² is added to ⟨μ − M, a⟩ (score function)
+    first_leaf: u32,     // the groups that are added up: from here …
+    end_leaf: u32,       // … to here
+    totals_at: u32,      // where their total goes
+    node_starts: u32,    // bit g: what a device has added up begins at group g
+    node_quads: u32,     // quads of such a node
+    node_at: u32,        // where in a node these sums are
+    net_size: u32,       // points of a Sobol net: a power of two
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -41,7 +41,7 @@ pub struct Cli {
 /// Options that every verb takes.
 #[derive(Args, Clone)]
 pub struct Common {
-    /// auto, cpu, reference, gpu, gpu:N, gpus (replicates shared out among all) or software.
+    /// auto, cpu, reference, gpu, gpu:N, gpus (all of one kind, which share replicates or samples) or software.
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.

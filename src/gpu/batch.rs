@@ -6,6 +6,7 @@ use super::kernels::Dispatch;
 use super::model::{Model, padded, unpadded};
 use super::rows::{Form, Rows, Spec};
 use super::session::Handle;
+use super::share::Part;
 use crate::backend::{GradientSums, MeasureSums, UnitProblem};
 use crate::error::Result;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
@@ -16,6 +17,8 @@ use crate::random::streams::{Purpose, key};
 pub struct Batch {
     handle: Handle,
     problem: UnitProblem,
+    /// Which samples are this device's.
+    part: Part,
     model: Model,
     gradient: Option<GradientWork>,
     /// The work of a step of descent, where the fused kernel does it: made when first asked for.
@@ -34,8 +37,16 @@ impl Batch {
     /// # Errors
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
     pub fn new(handle: Handle, problem: UnitProblem) -> Result<Self> {
+        Self::of_part(handle, problem, Part::WHOLE)
+    }
+
+    /// Of a device that shares the samples with others; only [`Part::WHOLE`] of a grid.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn of_part(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let model = Model::new(&handle.context, &problem)?;
-        let mut batch = Self { handle, problem, model, gradient: None, descent: None, measures: [None, None] };
+        let mut batch = Self { handle, problem, part, model, gradient: None, descent: None, measures: [None, None] };
         if batch.problem.sampler != Sampler::Grid {
             batch.gradient = Some(batch.work(None, None)?);
         }
@@ -76,8 +87,10 @@ impl Batch {
         let spec = Spec {
             strata: self.problem.strata(),
             groups: grid.as_ref().map_or_else(groups, |g| Groups::single(g.weights.len())),
+            part: self.part,
             fused: fused.map(|(_, fused)| fused),
             sampler: self.problem.sampler,
+            net_size: self.problem.groups().group_size, // also where a step's groups are longer
             grid: grid.as_ref(),
             keys: self.keys(Purpose::Step),
             form: Some(self.form()),
@@ -141,17 +154,64 @@ impl Batch {
         Ok(unpadded(&self.handle.context.download(&self.model.means[0], n)?, self.model.rank))
     }
 
-    pub fn gradient(&mut self, step: u64) -> Result<GradientSums> {
+    /// The gradients of this device's groups (R, own groups, k, feature quads), then their sums of statistics (pairs, own groups, 4).
+    pub fn gradient(&mut self, step: u64) -> Result<Vec<f32>> {
         let context = self.handle.context.clone();
         context.write(&self.model.state, &[step as u32]);
-        let (rank, n_replicates) = (self.model.rank, self.model.n_replicates);
-        let deterministic = self.problem.sampler == Sampler::Grid;
+        let (n_replicates, width) = (self.model.n_replicates, 4 * self.model.n_components[0] * self.model.widths.features);
         let work = self.current_work()?;
         context.run(&work.rows.statistics_list, 1)?;
         context.run(&work.finish.groups_list, 1)?;
-        let gradients = unpadded(&context.download(&work.finish.group_gradients, work.finish.n_numbers)?, rank);
-        let [half_square, _, _] = averages(&work.rows.statistics(&context)?, &work.rows.groups, deterministic);
-        Ok(GradientSums { groups: vec![work.rows.groups; n_replicates], group_gradients: gradients, half_square })
+        let mut sums = work.rows.own_groups(&context, &work.finish.group_gradients, n_replicates, width)?;
+        sums.extend(work.rows.statistics(&context)?);
+        Ok(sums)
+    }
+
+    /// A gradient from what every device found.
+    pub fn gradient_of(&self, parts: &[Vec<f32>]) -> GradientSums {
+        let grid = self.gradient.as_ref().filter(|work| work.grid.is_some());
+        let groups = grid.map_or_else(|| self.problem.groups(), |work| work.rows.groups);
+        let n_replicates = self.model.n_replicates;
+        let width = 4 * self.model.n_components[0] * self.model.widths.features;
+        let ends = parts.iter().enumerate().map(|(index, _)| {
+            let own = Part { index, of: parts.len() }.groups(groups.n_groups).len();
+            n_replicates * own * width
+        });
+        let (gradients, statistics): (Vec<&[f32]>, Vec<&[f32]>) = parts.iter().zip(ends).map(|(part, end)| part.split_at(end)).unzip();
+        let group_gradients = unpadded(&interleaved(&gradients, groups.n_groups, width), self.model.rank);
+        let [half_square, _, _] = averages(&interleaved(&statistics, groups.n_groups, 4), &groups, grid.is_some());
+        GradientSums { groups: vec![groups; n_replicates], group_gradients, half_square }
+    }
+
+    /// Ready for a descent in turns: see [`Batch::turn`].
+    pub fn begin_turns(&mut self, first_step: u64, rates: &[f64]) -> Result<()> {
+        let context = self.handle.context.clone();
+        let rates: Vec<f32> = rates.iter().map(|r| *r as f32).collect();
+        context.write(&self.model.state, &[first_step as u32]);
+        context.write(&self.descent_work()?.finish.rates, &rates);
+        Ok(())
+    }
+
+    /// Half a step or two halves of a descent whose samples are shared: ends the last step with the nodes of all devices, if there was
+    /// one, and begins the `next`, if there is one; the nodes of this device.
+    pub fn turn(&mut self, last: Option<&[f32]>, next: bool) -> Result<Vec<f32>> {
+        let context = self.handle.context.clone();
+        let work = self.descent_work()?;
+        let Some(turn) = &work.finish.turn else { unreachable!("only devices that share samples take turns") };
+        if let Some(nodes) = last {
+            context.write(&turn.nodes, nodes);
+        }
+        match (last, next) {
+            (Some(_), true) => context.run(&turn.both, 1)?,
+            (Some(_), false) => context.run(&turn.second_half, 1)?,
+            (None, true) => context.run(&turn.first_half, 1)?,
+            (None, false) => {}
+        }
+        if !next {
+            return Ok(Vec::new());
+        }
+        let (share, width) = (&work.rows.share, 4 * work.rows.nodes.quads);
+        context.download_from(&turn.nodes, share.first_node * width, share.nodes.len() * width)
     }
 
     pub fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
@@ -169,16 +229,19 @@ impl Batch {
         Ok(())
     }
 
-    pub fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+    /// Sums of statistics over this device's groups, shape (pairs, own groups, 4).
+    pub fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<Vec<f32>> {
         let context = self.handle.context.clone();
-        let groups = Groups::new(n_samples, false, 1);
+        let groups = measure_groups(n_samples);
         let slot = super::model::index(from);
         if self.measures[slot].as_ref().is_none_or(|rows| rows.groups != groups) {
             let purpose = [Purpose::MeasureStudent, Purpose::MeasureTeacher][slot];
             let spec = Spec {
                 strata: from,
                 groups,
+                part: self.part,
                 sampler: Sampler::Philox,
+                net_size: 1,
                 grid: None,
                 keys: self.keys(purpose),
                 form: None,
@@ -192,9 +255,28 @@ impl Batch {
         context.write(&self.model.state, &[step as u32]);
         let Some(rows) = &self.measures[slot] else { unreachable!("just made") };
         context.run(&rows.statistics_list, 1)?;
-        let [half_square, log_ratio, excess] = averages(&rows.statistics(&context)?, &groups, false);
-        Ok(MeasureSums { groups, half_square, log_ratio, excess })
+        rows.statistics(&context)
     }
+}
+
+fn measure_groups(n_samples: usize) -> Groups {
+    Groups::new(n_samples, false, 1)
+}
+
+/// A measurement from what every device found.
+pub fn measure_of(parts: &[Vec<f32>], n_samples: usize) -> MeasureSums {
+    let groups = measure_groups(n_samples);
+    let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
+    let [half_square, log_ratio, excess] = averages(&interleaved(&parts, groups.n_groups, 4), &groups, false);
+    MeasureSums { groups, half_square, log_ratio, excess }
+}
+
+/// (rows, groups, width) from each device's (rows, own groups, width).
+fn interleaved(parts: &[&[f32]], n_groups: usize, width: usize) -> Vec<f32> {
+    let own = |index: usize| Part { index, of: parts.len() }.groups(n_groups).len() * width;
+    let rows = parts.iter().map(|part| part.len()).sum::<usize>() / (n_groups * width);
+    let of_row = |row: usize| parts.iter().enumerate().flat_map(move |(index, part)| &part[row * own(index)..(row + 1) * own(index)]);
+    (0..rows).flat_map(of_row).copied().collect()
 }
 
 /// Averages over each group from sums of shape (pairs, G, 4); the nodes of a deterministic rule have weights that sum to one.

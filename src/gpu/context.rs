@@ -149,6 +149,14 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
+        self.download_from(buffer, 0, n)
+    }
+
+    /// `n` numbers of a buffer from the `first` on, which is a multiple of four.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn download_from<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, first: usize, n: usize) -> Result<Vec<T>> {
         let bytes = (n * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
@@ -158,7 +166,7 @@ impl Context {
         let staging =
             self.device.create_buffer(&wgpu::BufferDescriptor { label: Some("mixscore staging"), size, usage, mapped_at_creation: false });
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(buffer, (first * size_of::<T>()) as u64, &staging, 0, size);
         let submission = self.queue.submit([encoder.finish()]);
         staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
         self.wait(submission)?;

@@ -1,5 +1,7 @@
 //! Pure planning: how rows are cut into chunks, how many fit, how workgroups are folded. No GPU is named here.
 
+use std::ops::Range;
+
 use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
 use crate::objective::groups::{BLOCK, Groups};
@@ -116,6 +118,8 @@ pub struct Chunk {
     pub n_samples: usize,
     /// `n_samples` padded to whole tiles or cells.
     pub rows_per_pair: usize,
+    /// No chunk before it has these pairs.
+    pub meets_pairs: bool,
 }
 
 impl Chunk {
@@ -134,6 +138,11 @@ impl Chunk {
         (self.first_sample + self.n_samples - 1) / groups.group_size + 1 - self.first_sample / groups.group_size
     }
 
+    /// Nets of `net_size` points that the chunk touches.
+    pub fn nets(&self, net_size: usize) -> usize {
+        (self.first_sample + self.n_samples - 1) / net_size + 1 - self.first_sample / net_size
+    }
+
     /// Replicates that the chunk touches, of `n_strata` pairs each.
     pub fn replicates(&self, n_strata: usize) -> usize {
         (self.first_pair + self.n_pairs - 1) / n_strata + 1 - self.first_pair / n_strata
@@ -149,27 +158,37 @@ pub struct Most {
     pub unit: usize,
 }
 
-/// Cuts `n_pairs` × `n_samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
+/// Cuts `n_pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(n_pairs: usize, n_samples: usize, most: Most) -> Vec<Chunk> {
+pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
+    if samples.is_empty() {
+        return Vec::new();
+    }
+    let n_samples = samples.len();
     let padded = n_samples.next_multiple_of(most.unit);
     if padded <= most.rows.max(BLOCK) {
         let together = (most.rows / padded).min(most.pairs).max(1);
         let chunk = |first_pair| Chunk {
             first_pair,
             n_pairs: together.min(n_pairs - first_pair),
-            first_sample: 0,
+            first_sample: samples.start,
             n_samples,
             rows_per_pair: padded,
+            meets_pairs: true,
         };
         return (0..n_pairs).step_by(together).map(chunk).collect();
     }
     let range = (most.rows / BLOCK * BLOCK).max(BLOCK);
     let cut = |first_pair| {
-        (0..n_samples).step_by(range).map(move |first_sample| {
-            let n_samples = range.min(n_samples - first_sample);
-            Chunk { first_pair, n_pairs: 1, first_sample, n_samples, rows_per_pair: n_samples.next_multiple_of(most.unit) }
-        })
+        samples
+            .clone()
+            .step_by(range)
+            .map(|first_sample| {
+                let n_samples = range.min(samples.end - first_sample);
+                let meets_pairs = first_sample == samples.start;
+                Chunk { first_pair, n_pairs: 1, first_sample, n_samples, rows_per_pair: n_samples.next_multiple_of(most.unit), meets_pairs }
+            })
+            .collect::<Vec<_>>()
     };
     (0..n_pairs).flat_map(cut).collect()
 }
@@ -198,10 +217,13 @@ mod tests {
 
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
-        for (n_pairs, n_samples) in [(1, 1), (1, 63), (5, 64), (7, 300), (3, 1000), (1, 4097), (100, 20)] {
+        for (n_pairs, samples) in
+            [(1, 0..1), (1, 0..63), (5, 0..64), (7, 0..300), (3, 0..1000), (1, 0..4097), (100, 0..20), (3, 512..1000), (2, 0..0)]
+        {
             for (budget, pairs, unit) in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)]) {
-                let mut seen = vec![0u8; n_pairs * n_samples];
-                for chunk in plan(n_pairs, n_samples, Most { rows: budget, pairs, unit }) {
+                let mut seen = vec![0u8; n_pairs * samples.len()];
+                let mut met = vec![0u8; n_pairs];
+                for chunk in plan(n_pairs, samples.clone(), Most { rows: budget, pairs, unit }) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
                     assert!(
                         chunk.rows_per_pair.is_multiple_of(unit)
@@ -210,10 +232,14 @@ mod tests {
                             && chunk.first_sample.is_multiple_of(BLOCK)
                     );
                     for pair in chunk.first_pair..chunk.first_pair + chunk.n_pairs {
-                        seen[pair * n_samples + chunk.first_sample..][..chunk.n_samples].iter_mut().for_each(|s| *s += 1);
+                        met[pair] += u8::from(chunk.meets_pairs);
+                        assert!(met[pair] == 1, "{chunk:?} comes before pair {pair} was met");
+                        seen[pair * samples.len() + chunk.first_sample - samples.start..][..chunk.n_samples]
+                            .iter_mut()
+                            .for_each(|s| *s += 1);
                     }
                 }
-                assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {n_samples}, budget {budget}");
+                assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {samples:?}, budget {budget}");
             }
         }
     }

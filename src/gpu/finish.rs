@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
-use super::rows::{Entry, Form, Rows};
+use super::rows::{Entry, Form, Rows, Sums};
 use crate::error::Result;
 use crate::objective::divergence::Side;
 
@@ -11,14 +11,26 @@ use crate::objective::divergence::Side;
 pub struct Finish {
     /// (R, G, k, feature quads)
     pub group_gradients: wgpu::Buffer,
-    /// Numbers in it, padding included.
-    pub n_numbers: usize,
     /// (k)
     pub rates: wgpu::Buffer,
     /// After the rows' list with statistics: the gradient of every group.
     pub groups_list: Vec<Dispatch>,
-    /// A whole step of descent: rows, totals, gradient, update.
+    /// A whole step of descent: rows, totals, gradient, update. Of a device that has all samples.
     pub step_list: Vec<Dispatch>,
+    /// A step of devices that share the samples.
+    pub turn: Option<Turn>,
+}
+
+/// A step in two halves; between them the devices exchange the nodes of the tree over groups.
+pub struct Turn {
+    /// (nodes of all devices, quads of a node)
+    pub nodes: wgpu::Buffer,
+    /// Rows, and the nodes of this device.
+    pub first_half: Vec<Dispatch>,
+    /// Totals, gradient, update.
+    pub second_half: Vec<Dispatch>,
+    /// The second half of one step and the first one of the next.
+    pub both: Vec<Dispatch>,
 }
 
 impl Finish {
@@ -53,29 +65,45 @@ impl Finish {
             }
             Ok::<_, crate::Error>(list)
         };
-        let groups_list = ends(
-            [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered],
-            &group_gradients,
-            Entry::Student,
-            quads * n_groups,
-        )?;
-
-        let mut step_list = rows.gradient_list.clone();
-        let mut total = |name: &str, from: &wgpu::Buffer, to: &wgpu::Buffer, entry: Entry, quads: usize| {
-            let bound = bind(name, &[from, to])?;
-            step_list.push(bound.dispatch(rows.offset_of(entry), quads.div_ceil(64), (4 * quads * n_groups) as f64)?);
-            Ok::<_, crate::Error>(())
-        };
-        total("total_pairs", &rows.coefficient_sums[0], &student, Entry::StudentTotal, rows.n_pairs * widths.student)?;
-        if form.own_rows {
-            total("total_pairs", &rows.coefficient_sums[1], &teacher, Entry::TeacherTotal, rows.n_pairs * widths.teacher)?;
-        }
-        if form.scatter {
-            total("total_scattered", &rows.scattered, &scattered, Entry::StudentTotal, quads)?;
-        }
-        step_list.extend(ends([&student, &teacher, &scattered], &gradient, Entry::StudentTotal, quads)?);
+        let of_groups = [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered];
+        let totals = [&student, &teacher, &scattered];
+        let groups_list = ends(of_groups, &group_gradients, Entry::Groups, quads * n_groups)?;
+        let mut ending = ends(totals, &gradient, Entry::Total(Sums::Student), quads)?;
         let update = bind("update", &[&gradient, &rates, &model.means[0], &model.state])?;
-        step_list.push(update.dispatch(rows.offset_of(Entry::StudentTotal), quads.div_ceil(64), (8 * quads) as f64)?);
-        Ok(Self { group_gradients, n_numbers: 4 * quads * n_groups, rates, groups_list, step_list })
+        ending.push(update.dispatch(rows.offset_of(Entry::Total(Sums::Student)), quads.div_ceil(64), (8 * quads) as f64)?);
+
+        // Totals of whatever the form has; the teacher's coefficients matter only to the part that rows own.
+        let summed = |verb: &str, from: [&wgpu::Buffer; 3], to: [&wgpu::Buffer; 3], leaves: usize, entry: &dyn Fn(Sums) -> Entry| {
+            let mut list = Vec::new();
+            let mut sum = |sums: Sums, of: &str, quads: usize| {
+                let bound = bind(&format!("{verb}_{of}"), &[from[sums as usize], to[sums as usize]])?;
+                list.push(bound.dispatch(rows.offset_of(entry(sums)), quads.div_ceil(64), (4 * quads * leaves) as f64)?);
+                Ok::<_, crate::Error>(())
+            };
+            sum(Sums::Student, "pairs", rows.n_pairs * widths.student)?;
+            if form.own_rows {
+                sum(Sums::Teacher, "pairs", rows.n_pairs * widths.teacher)?;
+            }
+            if form.scatter {
+                sum(Sums::Scattered, "scattered", quads)?;
+            }
+            Ok::<_, crate::Error>(list)
+        };
+        let share = &rows.share;
+        if share.groups.len() == n_groups {
+            let all = summed("total", of_groups, totals, n_groups, &Entry::Total)?;
+            let step_list = [&rows.gradient_list[..], &all, &ending].concat();
+            return Ok(Self { group_gradients, rates, groups_list, step_list, turn: None });
+        }
+        let nodes = context.buffer("the nodes of all devices", (16 * share.n_nodes * rows.nodes.quads) as u64)?;
+        let mut first_half = rows.gradient_list.clone();
+        for (at, leaves) in share.nodes.iter().enumerate() {
+            first_half.extend(summed("total", of_groups, [&nodes; 3], leaves.len(), &|sums| Entry::Node(at, sums))?);
+        }
+        let joined = summed("join", [&nodes; 3], totals, share.n_nodes, &Entry::Join)?;
+        let second_half = [joined, ending].concat();
+        let both = [&second_half[..], &first_half].concat();
+        let turn = Some(Turn { nodes, first_half, second_half, both });
+        Ok(Self { group_gradients, rates, groups_list, step_list: Vec::new(), turn })
     }
 }

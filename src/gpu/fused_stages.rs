@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::dispatch::Chunk;
+use super::draws::Draws;
 use super::fused::{Fused, Sharing};
 use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
@@ -12,7 +13,7 @@ use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
 pub struct FusedStages {
-    draw: Bound,
+    draws: Draws,
     origin: [Bound; 2],
     table: [Bound; 2],
     fused: [Bound; 2],
@@ -59,31 +60,27 @@ impl FusedStages {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
-        let keys = context.upload("keys", &spec.keys)?;
-        let nodes = context.upload("nodes", &spec.grid.map(|g| super::model::padded(&g.nodes, model.rank)).unwrap_or_default())?;
-        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
-        let shares = context.upload("weights of nodes", &shares)?;
-        let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
         let offsets = pair("offsets", sizes.offsets)?;
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
         let tables = [table(0)?, table(1)?];
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
         let frames = context.buffer("frames", sizes.frames)?;
         let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
         let partials = context.buffer("partial sums", sizes.partials)?;
         let (means, origins) = (&model.means, &rows.origins);
         let centres = &means[index(spec.strata)];
         Ok(Self {
-            draw: bind("draw", &[&keys, &model.state, &nodes, &shares, &z, &weight])?,
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             table: both(&|s| {
                 let [means, origins, offsets] = [&means[s], &origins[s], &offsets[s]].map(wgpu::Buffer::as_entire_binding);
                 kernels.bind_resources(context, tables[s].kernel(), &rows.params, &[means, origins, offsets, tables[s].resource()])
             })?,
             fused: both(&|s| {
-                let [z, weight, frames, partials] = [&z, &weight, &frames, &partials].map(wgpu::Buffer::as_entire_binding);
+                let [z, weight, frames, partials] = [&draws.z, &draws.weight, &frames, &partials].map(wgpu::Buffer::as_entire_binding);
                 kernels.bind_resources(context, &fused.name(), &rows.params, &[z, weight, tables[s].resource(), frames, partials])
             })?,
             fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
+            draws,
         })
     }
 
@@ -94,8 +91,7 @@ impl FusedStages {
     pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
-        if chunk.first_sample == 0 {
-            // The first time that these pairs are met.
+        if chunk.meets_pairs {
             for side in 0..2 {
                 let numbers = chunk.n_pairs * model.n_components[side] * model.rank;
                 out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, (60 * numbers) as f64)?);
@@ -103,7 +99,7 @@ impl FusedStages {
                 out.push(self.table[side].dispatch(offset(c, side), quads.div_ceil(64), (16 * quads) as f64)?);
             }
         }
-        out.push(self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?);
+        out.extend(self.draws.chunk(model, chunk, c)?);
         for side in 0..2 {
             let (quads, at) = (model.quads(side), offset(c, side));
             let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());

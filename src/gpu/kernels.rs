@@ -53,19 +53,28 @@ impl Bound {
     }
 }
 
+/// Which texts of the kernels are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variant {
+    /// Indices are checked and loops bounded by the shader compiler: slower, for tests. No bit depends on it.
+    pub checked: bool,
+    /// Kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for a product, and
+    /// each row has one invocation. No bit of a product depends on it; sums over a row have an order of their own.
+    pub spread: bool,
+    /// Columns of a product's tile where there are many, 32 or 64: the order of sums is the same.
+    pub widest: usize,
+}
+
 /// All kernels of a device, compiled when first used.
 pub struct Kernels {
     compiled: Mutex<HashMap<&'static str, Arc<Kernel>>>,
-    checked: bool,
-    spread: bool,
+    pub variant: Variant,
 }
 
 impl Kernels {
-    /// With `checked`, indices are checked and loops bounded by the shader compiler: slower, for tests.
-    /// With `spread`, kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for
-    /// a product, and each row has one invocation. No bit of a product depends on either; sums over a row have an order of their own.
-    pub fn new(checked: bool, spread: bool) -> Self {
-        Self { compiled: Mutex::default(), checked, spread }
+    /// None is compiled yet.
+    pub fn new(variant: Variant) -> Self {
+        Self { compiled: Mutex::default(), variant }
     }
 
     /// Columns of the tiles of a product with so many quads of columns: narrow ones for few, and where wide ones are more code than fits the
@@ -76,12 +85,12 @@ impl Kernels {
 
     /// Invocations that share a row of `quads`, where it is summed up.
     pub fn lanes(&self, quads: usize) -> usize {
-        if self.spread || quads <= 8 { 1 } else { 16 }
+        if self.variant.spread || quads <= 8 { 1 } else { 16 }
     }
 
-    /// Whether indices are checked.
-    pub fn checked(&self) -> bool {
-        self.checked
+    /// Columns of a product's tile: narrow ones for few columns.
+    pub fn tile(&self, quads: usize) -> usize {
+        if quads <= 8 { 32 } else { self.variant.widest }
     }
 
     /// The kernel `name` with `params` at binding 0 and `buffers` from binding 1 on.
@@ -114,11 +123,11 @@ impl Kernels {
 
     fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let shader = if self.spread { shaders::find_spread(name) } else { shaders::find(name) };
+        let shader = if self.variant.spread { shaders::find_spread(name) } else { shaders::find(name) };
         if let Some(kernel) = compiled.get(shader.name) {
             return Ok(kernel.clone());
         }
-        let kernel = Arc::new(context.guarded(|| Ok(compile(context.device(), shader, self.checked)))?);
+        let kernel = Arc::new(context.guarded(|| Ok(compile(context.device(), shader, self.variant.checked)))?);
         compiled.insert(shader.name, kernel.clone());
         Ok(kernel)
     }

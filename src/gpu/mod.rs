@@ -9,6 +9,7 @@ pub mod canaries;
 mod clock;
 pub mod context;
 pub mod dispatch;
+mod draws;
 mod evaluate;
 mod finish;
 pub mod fused;
@@ -22,6 +23,7 @@ pub mod profile;
 mod rows;
 mod session;
 pub mod shaders;
+pub mod share;
 mod stages;
 mod tune;
 mod unroll;
@@ -32,13 +34,14 @@ use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::objective::divergence::{Sampler, Storage};
+use crate::objective::divergence::Storage;
 pub use adapter::{Adapter, adapters};
 use context::Context;
 use fused::Sharing;
-use kernels::Kernels;
+use kernels::{Kernels, Variant};
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
+use share::{Gather, Split, split};
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,14 @@ pub enum Choice {
     Any(usize),
 }
 
-/// An open GPU, or several that share out replicates.
+/// An open GPU, or several that share out the replicates or the samples of a problem.
 pub struct Gpu {
     handle: Handle,
-    /// The other devices; what has one problem only, such as `evaluate`, runs on the first.
+    /// The other devices; what has no samples, such as `evaluate`, runs on the first.
     others: Vec<Handle>,
+    /// What they share out; `None`: what is faster.
+    split: Option<Split>,
+    gather: Gather,
 }
 
 /// The index in `adapters` of the one that `choice` means.
@@ -126,7 +132,10 @@ pub fn open_all() -> Result<Gpu> {
     open_together(&[best].into_iter().chain(others).collect::<Vec<_>>())
 }
 
-/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once): replicates are shared out among them.
+/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
+///
+/// Devices of one kind may share the samples of a replicate; those of different kinds share replicates, since their means would drift
+/// apart by rounding otherwise, and the bits of a replicate are those of the device that has it.
 ///
 /// # Errors
 /// [`Error::NoDevice`] where there are none, or a driver refuses.
@@ -135,14 +144,14 @@ pub fn open_together(indices: &[usize]) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
     }
-    Ok(Gpu { handle: handles.remove(0), others: handles })
+    Ok(Gpu { handle: handles.remove(0), others: handles, split: None, gather: Arc::new(Ok) })
 }
 
 fn handle(index: usize) -> Result<Handle> {
-    let context = Arc::new(Context::open(index)?);
-    let sharing = tune::sharing(&context);
-    let kernels = Arc::new(Kernels::new(false, sharing == Sharing::Spread));
-    Ok(Handle { context, kernels, row_budget: None, sharing: Some(sharing) })
+    let mut context = Arc::new(Context::open(index)?);
+    let tuning = tune::tuned(&mut context);
+    let kernels = Arc::new(Kernels::new(tuning.variant()));
+    Ok(Handle { context, kernels, row_budget: None, sharing: Some(tuning.sharing) })
 }
 
 impl Gpu {
@@ -164,15 +173,45 @@ impl Gpu {
 
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
     pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
-        let checked = self.handle.kernels.checked();
-        self.handle.kernels = Arc::new(Kernels::new(checked, sharing == Some(Sharing::Spread)));
+        let spread = sharing == Some(Sharing::Spread);
+        self.handle.kernels = Arc::new(Kernels::new(Variant { spread, ..self.handle.kernels.variant }));
         self.handle.sharing = sharing;
         self
     }
 
+    /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different kinds share replicates.
+    pub fn splitting(mut self, split: Split) -> Self {
+        self.split = Some(split);
+        self
+    }
+
+    /// The same devices with another way to make sums known to all: for devices of several processes, and for tests.
+    pub fn gathering(mut self, gather: Gather) -> Self {
+        self.gather = gather;
+        self
+    }
+
+    /// What the devices share out for this problem.
+    pub fn split(&self, problem: &UnitProblem) -> Split {
+        let kind = |handle: &Handle| {
+            let Adapter { name, api, driver, .. } = handle.context.adapter.clone();
+            (name, api, driver)
+        };
+        if self.others.iter().any(|other| kind(other) != kind(&self.handle)) {
+            return Split::Replicates;
+        }
+        self.split.unwrap_or_else(|| split(problem, 1 + self.others.len()))
+    }
+
     /// The same device with kernels that check their indices: slower, for tests.
     pub fn checked(mut self) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(true, self.handle.sharing == Some(Sharing::Spread)));
+        self.handle.kernels = Arc::new(Kernels::new(Variant { checked: true, ..self.handle.kernels.variant }));
+        self
+    }
+
+    /// The same device with products in tiles of 32 or 64 columns at the most: for tests, and for the tuner.
+    pub fn with_tiles(mut self, widest: usize) -> Self {
+        self.handle.kernels = Arc::new(Kernels::new(Variant { widest, ..self.handle.kernels.variant }));
         self
     }
 
@@ -197,11 +236,6 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
-    /// Until there are Sobol points on GPUs.
-    fn auto_sampler(&self) -> Sampler {
-        Sampler::Philox
-    }
-
     fn describe(&self) -> String {
         let adapter = self.adapter();
         let others = if self.others.is_empty() { String::new() } else { format!(" and {} more", self.others.len()) };
@@ -229,6 +263,6 @@ impl Backend for Gpu {
             });
         }
         let handles: Vec<&Handle> = [&self.handle].into_iter().chain(&self.others).collect();
-        Ok(Box::new(GpuSession::new(&handles, problem)?))
+        Ok(Box::new(GpuSession::new(&handles, problem, self.split(problem), self.gather.clone())?))
     }
 }

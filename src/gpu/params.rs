@@ -31,6 +31,13 @@ pub struct Params {
     pub own_rows: u32,
     pub zero: u32,
     pub extra: f32,
+    pub first_leaf: u32,
+    pub end_leaf: u32,
+    pub totals_at: u32,
+    pub node_starts: u32,
+    pub node_quads: u32,
+    pub node_at: u32,
+    pub net_size: u32,
 }
 
 /// Names and offsets of [`Params`], for the test that compares them with the shader's.
@@ -64,7 +71,14 @@ pub fn offsets() -> Vec<(&'static str, usize)> {
         teacher_quads,
         own_rows,
         zero,
-        extra
+        extra,
+        first_leaf,
+        end_leaf,
+        totals_at,
+        node_starts,
+        node_quads,
+        node_at,
+        net_size
     )
 }
 

@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::dispatch::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
+use super::draws::sobol_quads;
 use super::fused::Fused;
 use super::fused_stages::FusedStages;
 use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
 use super::params::{self, Params, STRIDE};
+use super::share::{Part, Share};
 use super::stages::Stages;
 use crate::error::Result;
 use crate::objective::divergence::{Sampler, Side};
@@ -31,7 +33,11 @@ pub struct Spec<'a> {
     /// Whose components the strata are.
     pub strata: Side,
     pub groups: Groups,
+    /// Whose samples are this device's.
+    pub part: Part,
     pub sampler: Sampler,
+    /// Points of a net, for Sobol points.
+    pub net_size: usize,
     /// The table of a grid.
     pub grid: Option<&'a Grid>,
     /// (R)
@@ -75,6 +81,7 @@ pub struct Sizes {
     pub statistic_sums: u64,
     pub scattered: u64,
     pub tables: [u64; 2],
+    pub scrambles: u64,
 }
 
 impl Sizes {
@@ -83,11 +90,13 @@ impl Sizes {
         let bytes = |quads: usize| 16 * quads as u64;
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
         let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(spec.block_size())).max().unwrap_or(0);
+        let nets = chunks.iter().map(|c| c.n_pairs * c.nets(spec.net_size)).max().unwrap_or(0);
         let (gradient, scatter) = (spec.form.is_some() as usize, spec.form.is_some_and(|f| f.scatter) as usize);
         let sums = n_pairs * spec.groups.n_groups;
         let table = 4 * (features + 1) * chunks.iter().map(|c| c.n_pairs).max().unwrap_or(0);
         Self {
             tables: [bytes(table * student.next_multiple_of(2)), bytes(table * teacher.next_multiple_of(2))],
+            scrambles: bytes(2 * nets * sobol_quads(features)),
             origins: bytes(n_pairs.div_ceil(4)),
             offsets: [bytes(n_pairs * student), bytes(n_pairs * teacher)],
             frames: bytes(2 * n_pairs * features),
@@ -117,9 +126,11 @@ impl Sizes {
     }
 }
 
-/// The buffers of an expectation and its recorded list.
+/// The buffers of an expectation and its recorded list: of sums over groups, only those of `share.groups` are made here.
 pub struct Rows {
     pub groups: Groups,
+    pub share: Share,
+    pub nodes: Nodes,
     pub n_strata: usize,
     pub n_pairs: usize,
     /// (pairs, groups) quads: sums of weight·(½|a|², ln p − ln q, excess, 1)
@@ -138,13 +149,59 @@ pub struct Rows {
     pub statistics_list: Vec<Dispatch>,
 }
 
+/// Sums of which totals over groups are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sums {
+    Student,
+    Teacher,
+    Scattered,
+}
+
+const SUMS: [Sums; 3] = [Sums::Student, Sums::Teacher, Sums::Scattered];
+
 /// A uniform entry that belongs to no chunk.
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
-    Student,
-    /// The student's, for totals over groups.
-    StudentTotal,
-    TeacherTotal,
+    /// For what is made of each group.
+    Groups,
+    /// For the total over all groups, and for what is made of it.
+    Total(Sums),
+    /// For the same total from the nodes of all devices.
+    Join(Sums),
+    /// For the total over this node of this device.
+    Node(usize, Sums),
+}
+
+impl Entry {
+    /// Its place after the chunks' entries.
+    fn place(self) -> usize {
+        match self {
+            Entry::Groups => 0,
+            Entry::Total(sums) => 1 + sums as usize,
+            Entry::Join(sums) => 4 + sums as usize,
+            Entry::Node(node, sums) => 7 + 3 * node + sums as usize,
+        }
+    }
+}
+
+/// What a node of the tree over groups holds: totals of all sums, one after another.
+#[derive(Debug, Clone, Copy)]
+pub struct Nodes {
+    /// Quads of a node.
+    pub quads: usize,
+    /// Where each of the sums begins.
+    at: [usize; 3],
+}
+
+impl Nodes {
+    fn new(model: &Model, n_pairs: usize, form: Option<Form>) -> Self {
+        let Widths { features, student, teacher } = model.widths;
+        let held = |yes: bool, quads: usize| if yes { quads } else { 0 };
+        let student = held(form.is_some(), n_pairs * student);
+        let teacher = held(form.is_some_and(|f| f.own_rows), n_pairs * teacher);
+        let scattered = held(form.is_some_and(|f| f.scatter), model.n_replicates * model.n_components[0] * features);
+        Self { quads: student + teacher + scattered, at: [0, student, student + teacher] }
+    }
 }
 
 /// Uniform entries of a chunk: student, teacher, statistics.
@@ -158,10 +215,12 @@ impl Rows {
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
         let n_strata = model.n_components[index(spec.strata)];
         let n_pairs = model.n_replicates * n_strata;
-        let chunks = plan(n_pairs, spec.groups.n_samples, spec.most(model.widths, &context.limits)?);
+        let share = Share::new(spec.part, spec.groups.n_groups);
+        let samples = (share.groups.start * spec.groups.group_size)..(share.groups.end * spec.groups.group_size).min(spec.groups.n_samples);
+        let chunks = plan(n_pairs, samples, spec.most(model.widths, &context.limits)?);
         let sizes = Sizes::new(model, spec, &chunks, n_pairs);
         sizes.check(&context.limits, spec.fused.is_some())?;
-        context.guarded(|| Self::build(context, kernels, model, spec, &chunks, &sizes, n_strata))
+        context.guarded(|| Self::build(context, kernels, model, spec, share, &chunks, &sizes))
     }
 
     fn build(
@@ -169,11 +228,13 @@ impl Rows {
         kernels: &Kernels,
         model: &Model,
         spec: &Spec,
+        share: Share,
         chunks: &[Chunk],
         sizes: &Sizes,
-        n_strata: usize,
     ) -> Result<Self> {
+        let n_strata = model.n_components[index(spec.strata)];
         let n_pairs = model.n_replicates * n_strata;
+        let nodes = Nodes::new(model, n_pairs, spec.form);
         let pair = |label, sizes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, sizes[0])?, context.buffer(label, sizes[1])?]);
         let mut rows = Self {
             groups: spec.groups,
@@ -183,7 +244,9 @@ impl Rows {
             coefficient_sums: pair("sums of coefficients", sizes.coefficient_sums)?,
             scattered: context.buffer("scattered gradients", sizes.scattered)?,
             origins: pair("origins", [sizes.origins; 2])?,
-            params: context.uniform(&params::bytes(&entries(model, spec, chunks, n_pairs))),
+            params: context.uniform(&params::bytes(&entries(model, spec, &share, nodes, chunks, n_pairs))),
+            share,
+            nodes,
             n_chunks: chunks.len(),
             gradient_list: Vec::new(),
             statistics_list: Vec::new(),
@@ -212,19 +275,30 @@ impl Rows {
 
     /// The offset of an entry in [`Rows::params`].
     pub fn offset_of(&self, entry: Entry) -> u32 {
-        ((ENTRIES * self.n_chunks + entry as usize) * STRIDE) as u32
+        ((ENTRIES * self.n_chunks + entry.place()) * STRIDE) as u32
     }
 
-    /// Sums of statistics, shape (pairs, groups, 4).
+    /// Sums of statistics, shape (pairs, this device's groups, 4).
     ///
     /// # Errors
     /// The device's.
     pub fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
-        context.download(&self.statistic_sums, 4 * self.n_pairs * self.groups.n_groups)
+        self.own_groups(context, &self.statistic_sums, self.n_pairs, 4)
+    }
+
+    /// Of a buffer of shape (rows, groups, width) what belongs to this device's groups.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn own_groups(&self, context: &Context, buffer: &wgpu::Buffer, rows: usize, width: usize) -> Result<Vec<f32>> {
+        let row = self.groups.n_groups * width;
+        let all: Vec<f32> = context.download(buffer, rows * row)?;
+        let own = self.share.groups.start * width..self.share.groups.end * width;
+        Ok(if own.len() == row { all } else { all.chunks_exact(row).flat_map(|row| &row[own.clone()]).copied().collect() })
     }
 }
 
-fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<Params> {
+fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk], n_pairs: usize) -> Vec<Params> {
     let form = spec.form.unwrap_or(Form { stein: true, own_rows: false, scatter: false, extra: 0.0 });
     let base = Params {
         n_strata: (n_pairs / model.n_replicates) as u32,
@@ -238,6 +312,7 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
             _ => 0,
         },
         n_samples: spec.groups.n_samples as u32,
+        net_size: spec.net_size as u32,
         block_size: spec.block_size() as u32,
         group_size: spec.groups.group_size as u32,
         n_groups: spec.groups.n_groups as u32,
@@ -256,7 +331,7 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
         component_quads: model.quads(side) as u32,
         ..params
     };
-    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 3);
+    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 7 + 3 * share.nodes.len());
     for chunk in chunks {
         let of_chunk = Params {
             first_pair: chunk.first_pair as u32,
@@ -268,7 +343,16 @@ fn entries(model: &Model, spec: &Spec, chunks: &[Chunk], n_pairs: usize) -> Vec<
         };
         out.extend([sided(0, of_chunk), sided(1, of_chunk), Params { component_quads: 1, ..sided(0, of_chunk) }]);
     }
-    let total = Params { out_groups: 1, ..base };
-    out.extend([sided(0, base), sided(0, total), sided(1, total)]);
+    out.push(sided(0, base));
+    let all = Params { out_groups: 1, end_leaf: base.n_groups, ..base };
+    let side = |sums: Sums| (sums == Sums::Teacher) as usize;
+    out.extend(SUMS.map(|sums| sided(side(sums), all)));
+    let joined = Params { node_starts: share.starts, node_quads: nodes.quads as u32, ..all };
+    out.extend(SUMS.map(|sums| sided(side(sums), Params { node_at: nodes.at[sums as usize] as u32, ..joined })));
+    for (node, leaves) in (share.first_node..).zip(&share.nodes) {
+        let of_node = Params { first_leaf: leaves.start as u32, end_leaf: leaves.end as u32, ..all };
+        let totals_at = |sums: Sums| (node * nodes.quads + nodes.at[sums as usize]) as u32;
+        out.extend(SUMS.map(|sums| sided(side(sums), Params { totals_at: totals_at(sums), ..of_node })));
+    }
     out
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::dispatch::{Chunk, Widths};
+use super::draws::Draws;
 use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
 use super::params::STRIDE;
@@ -11,7 +12,7 @@ use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
 pub struct Stages {
-    draw: Bound,
+    draws: Draws,
     pub origin: [Bound; 2],
     logits: [Bound; 2],
     softmax: [Bound; 2],
@@ -52,12 +53,9 @@ impl Stages {
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let scratch = |label, bytes| context.buffer(label, bytes);
 
-        let keys = context.upload("keys", &spec.keys)?;
-        let nodes = context.upload("nodes", &spec.grid.map(|g| super::model::padded(&g.nodes, model.rank)).unwrap_or_default())?;
-        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
-        let shares = context.upload("weights of nodes", &shares)?;
-        let (z, weight) = (scratch("draws", sizes.draws)?, scratch("weights of rows", sizes.per_row / 4)?);
         let offsets = [scratch("offsets", sizes.offsets[0])?, scratch("offsets", sizes.offsets[1])?];
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
+        let (z, weight) = (&draws.z, &draws.weight);
         let frames = scratch("frames", sizes.frames)?;
         let log_weights = scratch("log-weights of origins", 2 * sizes.origins)?;
         let responsibilities =
@@ -89,18 +87,17 @@ impl Stages {
                             let strata_weights = &weights[index(spec.strata)];
                             let (r, u) = (&responsibilities[0], &projected[0]);
                             let name = format!("scatter_{}{half}", tiles.features);
-                            bind(&name, &[r, u, &vectors[0], &z, &frames, &statistics, strata_weights, &rows.scattered])
+                            bind(&name, &[r, u, &vectors[0], z, &frames, &statistics, strata_weights, &rows.scattered])
                         })
                         .transpose()?,
                 })
             }
         };
         Ok(Self {
-            draw: bind(&format!("draw{half}"), &[&keys, &model.state, &nodes, &shares, &z, &weight])?,
             origin: both(&|s| bind("origin", &[centres, &means[s], &weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             logits: both(&|s| {
                 let name = format!("logits_{}{half}", tiles.components[s]);
-                bind(&name, &[&z, &means[s], &origins[s], &offsets[s], &responsibilities[s]])
+                bind(&name, &[z, &means[s], &origins[s], &offsets[s], &responsibilities[s]])
             })?,
             softmax: both(&|s| bind(&format!("softmax_{}", lanes.components[s]), &[&responsibilities[s], &log_weights, &log_masses]))?,
             posterior: both(&|s| {
@@ -109,11 +106,12 @@ impl Stages {
             })?,
             statistics: bind(
                 &format!("statistics_{}{half}", lanes.features),
-                &[&z, &vectors[0], &vectors[1], &frames, &log_masses, &weight, &statistics],
+                &[z, &vectors[0], &vectors[1], &frames, &log_masses, weight, &statistics],
             )?,
             block_sums: bind("block_sums", &[&statistics, &partials])?,
             fold_statistics: bind("fold", &[&partials, &rows.statistic_sums])?,
             gradient,
+            draws,
             tiles,
             lanes,
             n_strata: rows.n_strata,
@@ -125,14 +123,13 @@ impl Stages {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
         let mut out = Vec::new();
-        if chunk.first_sample == 0 {
-            // The first time that these pairs are met.
+        if chunk.meets_pairs {
             for side in 0..2 {
                 let work = (chunk.n_pairs * model.n_components[side] * model.rank * 60) as f64;
                 out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, work)?);
             }
         }
-        out.push(self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?);
+        out.extend(self.draws.chunk(model, chunk, c)?);
         for side in 0..2 {
             let (quads, at) = (model.quads(side), offset(c, side));
             let product = (32 * rows * features * quads) as f64;

@@ -1,8 +1,9 @@
-//! Which way of sharing the fused kernel's work is fastest on an adapter: measured at first use, kept in the user's cache directory.
+//! Which variants of the kernels are fastest on an adapter: measured at first use, kept in the user's cache directory.
 //!
-//! Every candidate gives the same bits, which a test proves, so results do not hang on the stopwatch. MIXSCORE_TUNE=0 measures nothing,
-//! MIXSCORE_TUNE=1 measures on software adapters as well; MIXSCORE_CACHE names another directory. A cache that is missing, broken or
-//! read-only is never an error.
+//! The fused kernel's rows to an invocation, then the columns of the products' tiles, then the size of a chunk: each is measured with
+//! what was best of those before. All give the same bits, which tests prove, so results do not hang on the stopwatch. MIXSCORE_TUNE=0
+//! measures nothing, MIXSCORE_TUNE=1 measures on software adapters as well; MIXSCORE_CACHE names another directory. A cache that is
+//! missing, broken or read-only is never an error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use std::time::Instant;
 use super::adapter::Adapter;
 use super::batch::Batch;
 use super::context::Context;
+use super::dispatch::SCRATCH_BYTES;
 use super::fused::{SHARINGS, Sharing};
-use super::kernels::Kernels;
+use super::kernels::{Kernels, Variant};
 use super::session::Handle;
 use crate::backend::UnitProblem;
 use crate::error::Result;
@@ -21,38 +23,111 @@ use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::neighbours::Neighbours;
 
 /// Goes up when kernels change so much that old choices mean nothing.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Timed runs of a variant, of which the fastest counts.
 const RUNS: usize = 3;
 
-/// What is fastest on this adapter: from the cache, or measured now and put there. Machines with subgroups of eight are not asked:
-/// nothing but [`Sharing::Spread`] suits them.
-pub fn sharing(context: &Arc<Context>) -> Sharing {
-    let adapter = &context.adapter;
-    let usual = Sharing::of(adapter);
+/// Columns of a product's tile, and bytes of scratch that a chunk aims at.
+const WIDEST: [usize; 2] = [64, 32];
+const SCRATCH: [u64; 3] = [SCRATCH_BYTES, SCRATCH_BYTES / 4, 4 * SCRATCH_BYTES];
+
+/// Another choice in one thing, this one first.
+type Variants = fn(Tuning) -> Vec<Tuning>;
+
+/// What is chosen for an adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    pub sharing: Sharing,
+    pub widest: usize,
+    pub scratch: u64,
+}
+
+impl Tuning {
+    /// What suits an adapter where nothing was measured.
+    fn usual(adapter: &Adapter) -> Self {
+        Self { sharing: Sharing::of(adapter), widest: WIDEST[0], scratch: SCRATCH[0] }
+    }
+
+    /// The kernels that it means.
+    pub fn variant(self) -> Variant {
+        Variant { checked: false, spread: self.sharing == Sharing::Spread, widest: self.widest }
+    }
+
+    /// Stands for the choice in the cache.
+    fn name(self) -> String {
+        format!("{}, {} columns, {} MiB", self.sharing.name(), self.widest, self.scratch >> 20)
+    }
+
+    /// Its variants, one thing at a time, each with the problem that tells them apart. On machines with subgroups of eight nothing but
+    /// [`Sharing::Spread`] suits, and elsewhere that does not run or has other bits.
+    fn variants(self) -> [(Variants, Size); 3] {
+        let sharings = |from: Self| {
+            let alike = |sharing: &Sharing| (*sharing == Sharing::Spread) == (from.sharing == Sharing::Spread);
+            SHARINGS.into_iter().filter(alike).map(|sharing| Self { sharing, ..from }).collect()
+        };
+        let tiles = |from: Self| WIDEST.map(|widest| Self { widest, ..from }).to_vec();
+        let chunks = |from: Self| SCRATCH.map(|scratch| Self { scratch, ..from }).to_vec();
+        [(sharings, Size::Narrow), (tiles, Size::Wide), (chunks, Size::Wide)]
+    }
+
+    /// All that [`tuned`] may choose.
+    fn all(self) -> Vec<Self> {
+        self.variants().into_iter().fold(vec![self], |all, (variants, _)| all.into_iter().flat_map(variants).collect())
+    }
+}
+
+/// A problem to measure on, between those that people run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// For the fused kernel, in as many dimensions as it has all its variants for.
+    Narrow,
+    /// For products.
+    Wide,
+}
+
+/// What is fastest on this adapter, from the cache, or measured now and put there; the context's chunks are of that size from now on.
+pub fn tuned(context: &mut Arc<Context>) -> Tuning {
+    let adapter = context.adapter.clone();
+    let usual = Tuning::usual(&adapter);
     let wanted = std::env::var("MIXSCORE_TUNE").map_or(!adapter.software, |v| v == "1");
-    if usual == Sharing::Spread || !wanted {
+    if !wanted {
         return usual;
     }
-    let candidates = SHARINGS.into_iter().filter(|sharing| *sharing != Sharing::Spread).collect::<Vec<_>>();
     let mut cache = Cache::read();
-    let key = key(adapter);
-    if let Some(known) = cache.choices.get(&key).and_then(|name| candidates.iter().find(|c| c.name() == *name)) {
-        return *known;
-    }
-    let mut best = (f64::INFINITY, usual);
-    for candidate in candidates {
+    let key = key(&adapter);
+    let known = cache.choices.get(&key).and_then(|name| usual.all().into_iter().find(|tuning| tuning.name() == *name));
+    let best = known.unwrap_or_else(|| {
+        let best =
+            usual.variants().into_iter().fold(usual, |best, (variants, size)| fastest(context, &variants(best), size).unwrap_or(best));
+        cache.choices.insert(key, best.name());
+        cache.write();
+        best
+    });
+    set_scratch(context, best.scratch);
+    best
+}
+
+/// The fastest of `candidates`; nothing where there is no choice, or where the driver refuses all of them.
+fn fastest(context: &mut Arc<Context>, candidates: &[Tuning], size: Size) -> Option<Tuning> {
+    let mut best = None;
+    for candidate in candidates.iter().filter(|_| candidates.len() > 1) {
+        set_scratch(context, candidate.scratch);
         // A variant that a driver refuses is not the fastest.
-        if let Ok(seconds) = seconds(context, candidate)
-            && seconds < best.0
+        if let Ok(seconds) = seconds(context, *candidate, size)
+            && best.is_none_or(|(least, _)| seconds < least)
         {
-            best = (seconds, candidate);
+            best = Some((seconds, *candidate));
         }
     }
-    cache.choices.insert(key, best.1.name());
-    cache.write();
-    best.1
+    best.map(|(_, candidate)| candidate)
+}
+
+/// Nobody else holds a context that is being tuned.
+fn set_scratch(context: &mut Arc<Context>, bytes: u64) {
+    if let Some(context) = Arc::get_mut(context) {
+        context.limits.scratch = bytes;
+    }
 }
 
 /// What a choice is good for.
@@ -60,9 +135,14 @@ fn key(adapter: &Adapter) -> String {
     format!("{VERSION} {} {} {}", adapter.name, adapter.api, adapter.driver)
 }
 
-/// Seconds of a step at a size between those that people run.
-fn seconds(context: &Arc<Context>, sharing: Sharing) -> Result<f64> {
-    let (rank, k, n_teachers) = (12, 32, 16); // where all variants are kernels of their own
+/// Seconds of a step.
+fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
+    let (rank, k, n_teachers, n_samples) = match (size, context.adapter.software) {
+        (Size::Narrow, false) => (12, 32, 16, 4096),
+        (Size::Narrow, true) => (12, 32, 16, 64),
+        (Size::Wide, false) => (128, 128, 64, 1024),
+        (Size::Wide, true) => (128, 48, 36, 64),
+    };
     let mean = |i: usize| f64::from((i * 7919 % 1000) as u16) / 500.0 - 1.0;
     let problem = UnitProblem {
         n_replicates: 1,
@@ -74,13 +154,13 @@ fn seconds(context: &Arc<Context>, sharing: Sharing) -> Result<f64> {
         divergence: Divergence::Reverse,
         estimator: Estimator::Stein,
         sampler: Sampler::Philox,
-        n_samples: Some(if context.adapter.software { 64 } else { 4096 }),
+        n_samples: Some(n_samples),
         neighbours: Neighbours::Exact,
         storage: Storage::F32,
         seed: 0,
     };
-    let kernels = Arc::new(Kernels::new(false, sharing == Sharing::Spread));
-    let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(sharing) };
+    let kernels = Arc::new(Kernels::new(tuning.variant()));
+    let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(tuning.sharing) };
     let mut batch = Batch::new(handle, problem)?;
     batch.set_means(&(0..k * rank).map(mean).collect::<Vec<_>>());
     let list = batch.step_list()?;
@@ -126,5 +206,22 @@ impl Cache {
         };
         // Without a cache the next process measures again: no error.
         let _ = written();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_choice_has_its_own_name_and_keeps_the_bits_of_the_usual_one() {
+        for (sharing, n) in [(Sharing::Memory(4), 3 * 2 * 3), (Sharing::Spread, 2 * 3)] {
+            let usual = Tuning { sharing, widest: 64, scratch: SCRATCH_BYTES };
+            let names: std::collections::BTreeSet<String> = usual.all().into_iter().map(Tuning::name).collect();
+            assert_eq!(names.len(), n);
+            assert_eq!(usual.all().len(), n);
+            assert!(usual.all().iter().all(|t| t.variant().spread == usual.variant().spread && !t.variant().checked));
+            assert!(usual.all().contains(&usual));
+        }
     }
 }

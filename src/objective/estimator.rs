@@ -30,7 +30,7 @@ use crate::vector::double::{inner_of_difference, inner_of_differences, inner_pro
 use crate::vector::vector_fn;
 
 /// Another number: what `auto` stands for gives other numbers, so cells of sweeps that were done with it are done again.
-pub const AUTO_VERSION: u32 = 2;
+pub const AUTO_VERSION: u32 = 3;
 
 /// Subspace dimensions in which Sobol points have less noise than pairs.
 pub const MOST_SOBOL_RANK: usize = 16;

@@ -1,6 +1,6 @@
 //! z of one sample, in double precision, from the same words as every other device.
 //!
-//! GPU twin: `shaders/draw.wgsl` (no Sobol points yet).
+//! GPU twins: `shaders/draw.wgsl`, and `shaders/sobol.wgsl` for Sobol points.
 
 use crate::objective::divergence::Sampler;
 use crate::objective::groups::Groups;

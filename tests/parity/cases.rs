@@ -136,18 +136,20 @@ impl Case {
         if self.brief {
             return Ok(());
         }
-        for sampler in [Sampler::Philox, Sampler::Antithetic] {
+        for sampler in [Sampler::Philox, Sampler::Antithetic, Sampler::Sobol] {
             self.gradient(&mut *device, (Divergence::Reverse, Estimator::Pathwise, sampler))?;
             self.gradient(&mut *device, (Divergence::Reverse, Estimator::ScoreFunction, sampler))?;
             self.gradient(&mut *device, (Divergence::Forward, Estimator::Stein, sampler))?;
         }
         self.gradient(&mut *device, (Divergence::Reverse, Estimator::Stein, Sampler::Antithetic))?;
+        self.gradient(&mut *device, (Divergence::Reverse, Estimator::Stein, Sampler::Sobol))?;
         if self.rank <= 2 {
             self.gradient(&mut *device, (Divergence::Reverse, Estimator::Stein, Sampler::Grid))?;
             self.gradient(&mut *device, (Divergence::Forward, Estimator::Stein, Sampler::Grid))?;
         }
         self.measure(&mut *device)?;
-        self.descend(&mut *device)
+        self.descend(&mut *device, Sampler::Philox)?;
+        self.descend(&mut *device, Sampler::Sobol)
     }
 
     fn extreme(&self) -> bool {
@@ -179,6 +181,9 @@ impl Case {
         }
         if form.2 == Sampler::Grid {
             problem.n_samples = Some(700);
+        }
+        if form.2 == Sampler::Sobol {
+            problem.n_samples = Some(whole_nets(self.n_samples));
         }
         let means = self.means(2);
         let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
@@ -220,8 +225,11 @@ impl Case {
         Ok(())
     }
 
-    fn descend(&self, device: &mut dyn Backend) -> Result<(), Failed> {
-        let problem = self.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox);
+    fn descend(&self, device: &mut dyn Backend, sampler: Sampler) -> Result<(), Failed> {
+        let mut problem = self.problem(2, Divergence::Reverse, Estimator::Stein, sampler);
+        if sampler == Sampler::Sobol {
+            problem.n_samples = Some(whole_nets(self.n_samples));
+        }
         let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
         let start = self.means(2);
         let rates: Vec<f64> = problem.student_weights.iter().map(|w| (0.1 / w).min(10.0)).collect();
@@ -231,8 +239,13 @@ impl Case {
             session.descend(9, 3, &rates)?;
             ends.push(session.means()?);
         }
-        within("means after three steps", normwise(&ends[0], &ends[1]), GRADIENT)
+        within(&format!("means after three steps, {sampler:?}"), normwise(&ends[0], &ends[1]), GRADIENT)
     }
+}
+
+/// The least number of samples that is not less and makes whole nets.
+pub fn whole_nets(n: usize) -> usize {
+    (n..).find(|n| Groups::nets(*n).are_whole()).unwrap_or(n)
 }
 
 fn norm(values: &[f64]) -> f64 {

@@ -9,6 +9,8 @@ use mixscore::gpu::{self, Choice, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
+use mixscore::random::sobol;
+use mixscore::reference::Reference;
 
 use super::cases::{Case, all};
 
@@ -49,7 +51,7 @@ impl Which {
         }
     }
 
-    fn gpu(&self) -> Gpu {
+    pub fn gpu(&self) -> Gpu {
         match self {
             Which::Cpu => unreachable!("asked of adapters only"),
             Which::Adapter(i, _) => gpu::open(Choice::Any(*i)).unwrap(),
@@ -60,11 +62,16 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 15] = [
+pub const TESTS: [(&str, Test); 21] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
-    ("one set of bits for any row budget, and in the checked mode", any_row_budget),
+    ("words of Sobol points are the host's, in every coordinate", sobol_words),
+    ("planted: Sobol points of another step, replicate or net are seen", other_points),
+    ("one set of bits for any row budget, any tiles, and in the checked mode", any_row_budget),
     ("one set of bits for replicates together or alone", replicates_alone),
-    ("one set of bits on one device or two", two_devices),
+    ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates),
+    ("one set of bits on one device or on several that share samples", super::devices::shared_samples),
+    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes),
+    ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares),
     ("one set of bits for steps in one call or many", steps_in_many_calls),
     ("means go out and in unchanged", means_round_trip),
     ("p = q gives exactly zero", zero_at_the_optimum),
@@ -73,6 +80,7 @@ pub const TESTS: [(&str, Test); 15] = [
     ("planted: a write past the end and a number left out both show", poison_shows),
     (HALF, half_precision),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing),
+    ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk),
@@ -105,12 +113,62 @@ fn words_and_normals(which: &Which) -> Result<(), Failed> {
     if worst <= 4.0 { Ok(()) } else { Err(format!("normals: {worst} ULP").into()) }
 }
 
+/// Every coordinate that has direction numbers, and every digit of a long net; a table with one wrong bit is not the host's.
+fn sobol_words(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // it has the host's table
+    }
+    let (key, mut gpu) = ([0x1234_5678, 0x9abc_def0], which.gpu());
+    for (n_nets, net_size, quads) in [(2, 4, sobol::COORDINATES / 4), (1, 1 << 13, 5), (3, 1, 2)] {
+        let got = gpu.sobol_words(key, n_nets, net_size, quads)?;
+        let want = |sample: usize, c: usize| sobol::word(key, 3, 5, (sample / net_size) as u32, (sample % net_size) as u32, c);
+        for (at, words) in got.iter().enumerate() {
+            let (sample, quad) = (at / quads, at % quads);
+            for (lane, word) in words.iter().enumerate() {
+                if *word != want(sample, 4 * quad + lane) {
+                    return Err(format!("sample {sample} of nets of {net_size}, coordinate {}: {word:x}", 4 * quad + lane).into());
+                }
+            }
+        }
+        if net_size > 1 && got[quads][0] == want(0, 0) {
+            return Err("planted: another point has the same word".into());
+        }
+    }
+    Ok(())
+}
+
+/// What the comparison with the reference must catch: points that are as good, but not the ones.
+fn other_points(which: &Which) -> Result<(), Failed> {
+    let case = Case { n_samples: 256, ..all()[3].clone() };
+    let gradient = |backend: &mut dyn Backend, problem: &UnitProblem, step: u64| -> Result<Vec<f64>, Failed> {
+        let mut session = backend.open(problem)?;
+        session.set_means(&case.means(1))?;
+        Ok(session.gradient(step)?.group_gradients)
+    };
+    let problem = case.problem(1, Divergence::Reverse, Estimator::Pathwise, Sampler::Sobol);
+    let want = gradient(&mut Reference, &problem, 5)?;
+    super::within("the same points", super::normwise(&gradient(&mut *which.open(), &problem, 5)?, &want), 1e-4)?;
+    let other = UnitProblem { first_replicate: 4, ..problem.clone() };
+    let faults = [gradient(&mut *which.open(), &problem, 6)?, gradient(&mut *which.open(), &other, 5)?, {
+        let row = case.k * case.rank;
+        let mut nets = want.clone();
+        nets[..2 * row].rotate_left(row); // two nets in each other's place
+        nets
+    }];
+    for (at, fault) in faults.iter().enumerate() {
+        if super::within("", super::normwise(fault, &want), 1e-3).is_ok() {
+            return Err(format!("planted fault {at} passed").into());
+        }
+    }
+    Ok(())
+}
+
 /// A problem that needs several chunks and groups of several blocks.
-fn long_case() -> Case {
+pub fn long_case() -> Case {
     Case { n_samples: 9000, k: 3, n_teachers: 2, ..all()[3].clone() }
 }
 
-const FORMS: [(Divergence, Estimator); 4] = [
+pub const FORMS: [(Divergence, Estimator); 4] = [
     (Divergence::Reverse, Estimator::Stein),
     (Divergence::Reverse, Estimator::Pathwise),
     (Divergence::Reverse, Estimator::ScoreFunction),
@@ -127,7 +185,7 @@ fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimat
     Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.means()?].concat())
 }
 
-fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
+pub fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
     let differ = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
     if a.len() == b.len() && !a.is_empty() && differ == 0 { Ok(()) } else { Err(format!("{what}: {differ} of {} differ", a.len()).into()) }
 }
@@ -145,12 +203,24 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
         let got = everything(&mut which.gpu().checked(), &case, form, Sampler::Philox)?;
         same_bits(&format!("{form:?}, checked"), &got, &want)?;
     }
+    // Tiles of products: a tuner chooses among them.
+    let wide = Case { k: 40, n_samples: 24, ..all()[7].clone() };
+    for form in [FORMS[1], FORMS[3]] {
+        let want = everything(&mut which.gpu().with_tiles(64), &wide, form, Sampler::Philox)?;
+        let got = everything(&mut which.gpu().with_tiles(32), &wide, form, Sampler::Philox)?;
+        same_bits(&format!("{form:?}, tiles of 32 columns"), &got, &want)?;
+    }
+    let want = everything(&mut which.gpu(), &long_case(), FORMS[1], Sampler::Sobol)?;
+    for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
+        same_bits("Sobol points", &everything(gpu, &long_case(), FORMS[1], Sampler::Sobol)?, &want)?;
+    }
     Ok(())
 }
 
 fn replicates_alone(which: &Which) -> Result<(), Failed> {
     let case = all()[2].clone();
-    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]) {
+    let others = FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]);
+    for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol)]) {
         let mut backend = which.open();
         let together = case.problem(3, form.0, form.1, sampler);
         let (means, rates) = (case.means(3), vec![0.05; case.k]);
@@ -170,18 +240,6 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
             session.descend(4, 2, &rates)?;
             got.extend(session.means()?);
         }
-        same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
-    }
-    Ok(())
-}
-
-/// Two devices of one adapter: the second gets the last of three replicates.
-fn two_devices(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) }; // the CPU backend is one device
-    let case = all()[2].clone();
-    for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
-        let want = everything(&mut which.gpu(), &case, form, sampler)?;
-        let got = everything(&mut gpu::open_together(&[*index; 2])?, &case, form, sampler)?;
         same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
     }
     Ok(())
@@ -237,9 +295,10 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
 fn half_precision(which: &Which) -> Result<(), Failed> {
     let Which::Adapter(..) = which else { return Ok(()) }; // the CPU backend has no half precision
     let mut gpu = which.gpu();
-    for (form, at) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]) {
+    let samplers = [Sampler::Antithetic, Sampler::Sobol];
+    for ((form, at), sampler) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]).zip(samplers.into_iter().cycle()) {
         let case = all()[at].clone();
-        let single = case.problem(2, form.0, form.1, Sampler::Antithetic);
+        let single = case.problem(2, form.0, form.1, sampler);
         let single = UnitProblem { n_samples: Some(512), ..single };
         let half = UnitProblem { storage: Storage::F16, ..single.clone() };
         let mut gradients = Vec::new();
@@ -249,7 +308,7 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
             gradients.push(session.gradient(3)?.group_gradients);
         }
         // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
-        super::within(&format!("{form:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
+        super::within(&format!("{form:?} {sampler:?}"), super::normwise(&gradients[1], &gradients[0]), 2e-3)?;
         if gradients[0] == gradients[1] {
             return Err("half precision changed nothing: was it used?".into());
         }
@@ -263,7 +322,7 @@ fn poison(which: &Which) -> Result<(), Failed> {
         return Ok(()); // its buffers are the host's vectors
     }
     let forms = FORMS.into_iter().map(|form| (form, Sampler::Philox));
-    for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic)]) {
+    for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic), (FORMS[0], Sampler::Sobol)]) {
         for at in [0, 2, 4] {
             let case = all()[at].clone();
             if sampler == Sampler::Grid && case.rank > 2 {

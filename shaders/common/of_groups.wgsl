@@ -1,0 +1,7 @@
+// The sum of group g, where it is among those that are added up.
+fn leaf(index: u32, quads: u32, g: u32) -> vec4f {
+    if (g < params.first_leaf || g >= params.end_leaf) {
+        return vec4f();
+    }
+    return sums[(index / quads * params.n_groups + g) * quads + index % quads];
+}
