@@ -44,9 +44,11 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// What suits an adapter where nothing was measured.
+    /// What suits an adapter where nothing was measured: narrow tiles where those of a subgroup of eight, written out, would not fit the
+    /// processor's cache for code.
     fn usual(adapter: &Adapter) -> Self {
-        Self { sharing: Sharing::of(adapter), widest: WIDEST[0], scratch: SCRATCH[0] }
+        let sharing = Sharing::of(adapter);
+        Self { sharing, widest: WIDEST[usize::from(sharing == Sharing::Spread)], scratch: SCRATCH[0] }
     }
 
     /// The kernels that it means.
