@@ -60,7 +60,7 @@ impl Centred {
         lanes::softmax(&mut r, &self.constant, ld, &mut peak, &mut mass);
         let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() + d as f64 * self.sigma.ln();
         for (s, out) in log_density.iter_mut().enumerate() {
-            *out = f64::from(peak[s]) + f64::from(mass[s]).ln() - constant;
+            *out = f64::from(peak[s]) + mass[s].ln() - constant;
         }
         let transposed = |s: usize| (0..k).map(move |l| (s, l));
         let rows = if responsibilities { (0..m).flat_map(transposed).map(|(s, l)| f64::from(r[l * ld + s])).collect() } else { Vec::new() };

@@ -16,6 +16,7 @@ mod session;
 mod shifted;
 mod stein;
 mod strips;
+mod table;
 mod tile;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::patch::{Form, Patch, Table};
+use super::patch::Patch;
 use super::product;
 use super::session::Samples;
 use super::strips::{self, Columns, STRIP, Strip};
+use super::table::{Form, Table};
 use crate::objective::divergence::Sampler;
 use crate::vector::Buffer;
 
