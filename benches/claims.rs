@@ -1,6 +1,6 @@
 //! Three claims about the cost of a step of the CPU backend, each with the figures that decide it; what is compared takes turns.
 //!
-//! `cargo bench --bench claims [-- linear dimensions sgemm]`
+//! `cargo bench --bench claims [-- linear dimensions sgemm]`; numbers after `linear` are the sizes to take.
 
 use std::time::Instant;
 
@@ -48,10 +48,11 @@ fn separated(k: usize, d: usize, n: usize) -> (Problem, Vec<f64>) {
 /// Time of a step against the number of components, where they are separated: 24 steps of half the way from the start.
 fn linear() {
     println!("separated mixtures, d = 16, K = k/4, 64 samples a component: the first step, then the mean of 24 more");
-    let sizes = [512, 1024, 2048, 4096, 16384];
+    let asked: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![512, 1024, 2048, 4096, 16384] } else { asked };
     let (mut first, mut rest) = (vec![Vec::new(); sizes.len()], vec![Vec::new(); sizes.len()]);
     for turn in 0..5 {
-        for (at, k) in sizes.into_iter().enumerate().filter(|(_, k)| turn < 2 || *k <= 4096) {
+        for (at, k) in sizes.iter().copied().enumerate().filter(|(_, k)| turn < 2 || *k <= 4096) {
             let (problem, start) = separated(k, 16, 64);
             let mut fit = problem.open(&mut Cpu::new(), &start).unwrap();
             let rates = vec![0.5 * k as f64; k];
@@ -60,9 +61,15 @@ fn linear() {
         }
     }
     let (first, rest): (Vec<f64>, Vec<f64>) = first.into_iter().map(median).zip(rest.into_iter().map(median)).unzip();
-    for (at, k) in sizes.into_iter().enumerate() {
-        let linear = rest[0] * k as f64 / 512.0;
-        println!("    k = {k:6}: first {:8.2} ms, then {:8.2} ms a step, {:.2} of linear from 512", first[at], rest[at], rest[at] / linear);
+    for (at, k) in sizes.iter().enumerate() {
+        let linear = rest[0] * *k as f64 / sizes[0] as f64;
+        println!(
+            "    k = {k:6}: first {:8.2} ms, then {:8.2} ms a step, {:.2} of linear from {}",
+            first[at],
+            rest[at],
+            rest[at] / linear,
+            sizes[0]
+        );
     }
 }
 
@@ -123,7 +130,7 @@ fn sgemm() {
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     for (name, claim) in [("linear", linear as fn()), ("dimensions", dimensions), ("sgemm", sgemm)] {
-        if asked.is_empty() || asked.iter().any(|a| a == name) {
+        if asked.iter().all(|a| a.parse::<usize>().is_ok()) || asked.iter().any(|a| a == name) {
             claim();
         }
     }

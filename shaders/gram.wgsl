@@ -37,14 +37,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let rows = (size + TILE_ROWS - 1u) / TILE_ROWS;
     let columns = (size + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let index = workgroup_index(group, groups);
-    tile_job = index / (rows * columns);
+    let job = index / (rows * columns);
     let tile = index % (rows * columns);
     let row = tile / columns * TILE_ROWS;
     let column = tile % columns * TILE_COLUMNS;
-    if (tile_job >= params.n_pairs || column >= row + TILE_ROWS) {
+    if (job >= params.n_pairs || column >= row + TILE_ROWS) {
         return;
     }
+    tile_job = job;
     tile_clear();
-    tile_multiply(lane, row / 4u, column / 4u, (counts[tile_job] + 3u) / 4u);
+    // The job itself, not tile_job: the depth must be seen to be the same for the whole workgroup.
+    tile_multiply(lane, row / 4u, column / 4u, (counts[job] + 3u) / 4u);
     tile_emit(lane, row / 4u, column / 4u);
 }

@@ -58,6 +58,52 @@ fn the_certified_bias_bounds_the_difference() {
     println!("the nearest that a bound came to a difference is a factor of {tightest:.1}");
 }
 
+/// Rows of `got` that are further from `truth` than a certified bias and six of their standard errors explain.
+fn unexplained(got: &mixscore::Gradient, truth: &mixscore::Gradient, d: usize, certified: f64) -> usize {
+    let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let rows = got.gradient.chunks_exact(d).zip(truth.gradient.chunks_exact(d)).zip(got.standard_error.chunks_exact(d));
+    rows.filter(|((got, truth), error)| {
+        let off = norm(&got.iter().zip(*truth).map(|(a, b)| a - b).collect::<Vec<_>>());
+        // Standard errors of 31 degrees of freedom: six of them are exceeded once in a million rows. Rounding as above.
+        !(off <= certified + 6.0 * norm(error) + 2e-6 * 14.0)
+    })
+    .count()
+}
+
+/// In the default estimator lists change the samples' noise as well, so its mean is held against exact integrals.
+#[test]
+fn the_certified_bias_bounds_that_of_the_default_estimator() {
+    let (mut mixed, mut listed, mut noticed) = (0, 0, 0);
+    for (apart, near) in [(6.0, 0.3), (9.0, 1.0), (14.0, 2.0)] {
+        for d in [1, 2] {
+            let (problem, means) = places(20, 12, d, apart, near);
+            let problem = Problem { estimator: Estimator::Auto, n_samples: Some(1 << 13), ..problem };
+            let grid = Problem { sampler: Sampler::Grid, n_samples: None, ..problem.clone() };
+            let truth = gradient(&grid, &mut Cpu::new(), &means);
+            let with = |budget: f64| {
+                let problem = Problem { neighbours: Neighbours::Within(budget), ..problem.clone() };
+                let mut fit = problem.open(&mut Cpu::new(), &means).unwrap();
+                (fit.certified_bias().unwrap(), fit.gradient(0).unwrap().remove(0))
+            };
+            for budget in [1e-4, 1e-2, 1.0] {
+                let (certified, got) = with(budget);
+                listed += usize::from(certified > 0.0);
+                mixed += usize::from(
+                    got.gradient
+                        != gradient(&Problem { neighbours: Neighbours::Within(budget), ..stein(problem.clone()) }, &mut Cpu::new(), &means)
+                            .gradient,
+                );
+                assert_eq!(unexplained(&got, &truth, d, certified), 0, "d={d} {apart} {near} {budget}: beyond {certified:e}");
+            }
+            // Planted: lists that leave out far more than their certificate says.
+            noticed += unexplained(&with(30.0).1, &truth, d, 1e-4);
+        }
+    }
+    println!("{listed} lists, {mixed} mixed gradients, {noticed} rows noticed");
+    assert!(listed >= 6 && mixed >= 9, "{listed} lists and {mixed} mixed gradients of 18: not what is to be tested");
+    assert!(noticed >= 10, "lists that leave out too much: only {noticed} rows were noticed");
+}
+
 #[test]
 fn steps_with_lists_have_the_same_bits_however_they_are_cut() {
     let (problem, start) = places(40, 24, 5, 12.0, 0.8);

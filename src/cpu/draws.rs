@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::nets;
 use crate::objective::divergence::Sampler;
-use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
 use crate::random::sobol::COORDINATES;
 use crate::vector::lanes::LANES;
+use crate::vector::normals::normals;
 use crate::vector::vector_fn;
 
 /// Counters that are turned into normals at a time.
@@ -95,9 +95,7 @@ vector_fn! {
             [w0[i], w1[i], w2[i], w3[i]] = philox([block + (at >> log_run), first.wrapping_add(at & mask), stratum, step], key);
         }
         for (out, words) in out.iter_mut().zip(&words) {
-            for (z, word) in out.iter_mut().zip(words) {
-                *z = normal_f32(*word);
-            }
+            normals(words, out);
         }
     }
 }

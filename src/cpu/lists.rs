@@ -35,6 +35,9 @@ const WORTH: f64 = 0.25;
 /// Strata whose products with all components are made together.
 const ROWS: usize = 32;
 
+/// Components that are passed over together where none of them is near.
+const CHUNK: usize = 64;
+
 /// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
 #[derive(Debug, Clone, Default)]
 pub struct Lists {
@@ -223,11 +226,14 @@ impl View<'_> {
         let furthest = table.squares.iter().copied().fold(0.0, f64::max).sqrt();
         let most = (self.heaviest - self.lightest).exp();
         let products = table.products(centres, &of);
+        // Squares less that of the stratum's own mean, and the least of each chunk.
+        let (mut squares, mut least) = (vec![0.0; n], vec![0.0; n.div_ceil(CHUNK)]);
         let of_stratum = |(i, products): (usize, &[f32])| {
-            let mut squares = vec![0.0; n]; // less that of the stratum's own mean
-            less_products(&table.squares, products, &mut squares);
+            less_products(&table.squares, products, &mut squares, &mut least);
+            let chunk = (0..least.len()).fold(0, |best, c| if least[c] < least[best] { c } else { best });
+            let within_chunk = |c: usize| c * CHUNK..n.min((c + 1) * CHUNK);
             // Whichever is nearest, it is not further than the one that seems to be.
-            let about = (0..n).fold(0, |best, l| if squares[l] < squares[best] { l } else { best });
+            let about = within_chunk(chunk).find(|l| squares[*l] == least[chunk]).unwrap_or(0);
             let near = distances_to(&means[i * rank..(i + 1) * rank], self.means, rank, Some(&[about as u32]))[0];
             // This mean and the others may move by half of the first skin each; the radius grows with the nearest distance.
             let nearest = near + SKIN;
@@ -236,7 +242,8 @@ impl View<'_> {
             let own = centres.squares[i].sqrt();
             let far = (within + 1.001 * u * (own + furthest)).powi(2);
             let limit = far + 2.0 * gamma * own * furthest + 1e-12 * (far + (own + furthest).powi(2)) - centres.squares[i];
-            let candidates = (0..n as u32).filter(|l| !(squares[*l as usize] > limit)).collect();
+            let chunks = (0..least.len()).filter(|c| least[*c] <= limit);
+            let candidates = chunks.flat_map(within_chunk).filter(|l| squares[*l] <= limit).map(|l| l as u32).collect();
             (candidates, within)
         };
         of.clone().zip(products.chunks_exact(n)).map(of_stratum).collect()
@@ -244,12 +251,31 @@ impl View<'_> {
 }
 
 vector_fn! {
-    /// out = squares − 2·products.
-    fn less_products(squares: &[f64], products: &[f32], out: &mut [f64]) {
-        for ((out, square), product) in out.iter_mut().zip(squares).zip(products) {
-            *out = square - 2.0 * f64::from(*product);
+    /// out = squares − 2·products, −∞ where that is no number, and the least of each chunk of it.
+    fn less_products(squares: &[f64], products: &[f32], out: &mut [f64], least: &mut [f64]) {
+        let chunks = out.chunks_mut(CHUNK).zip(squares.chunks(CHUNK)).zip(products.chunks(CHUNK));
+        for (((out, squares), products), least) in chunks.zip(least) {
+            let mut lanes = [f64::INFINITY; 8];
+            let (whole, rest) = out.as_chunks_mut::<8>();
+            let done = 8 * whole.len();
+            for ((out, squares), products) in whole.iter_mut().zip(squares.chunks_exact(8)).zip(products.chunks_exact(8)) {
+                for i in 0..8 {
+                    out[i] = number(squares[i] - 2.0 * f64::from(products[i]));
+                    lanes[i] = if out[i] < lanes[i] { out[i] } else { lanes[i] };
+                }
+            }
+            for (i, out) in rest.iter_mut().enumerate() {
+                *out = number(squares[done + i] - 2.0 * f64::from(products[done + i]));
+                lanes[i] = lanes[i].min(*out);
+            }
+            *least = lanes.iter().copied().fold(f64::INFINITY, f64::min);
         }
     }
+}
+
+#[inline(always)]
+fn number(v: f64) -> f64 {
+    if v.is_nan() { f64::NEG_INFINITY } else { v }
 }
 
 /// Whether a few strata could leave out enough.

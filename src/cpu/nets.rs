@@ -1,8 +1,8 @@
 //! Sobol points for a tile: columns of normals, net by net, and their rotation into a stratum's axes.
 
 use super::draws::Draws;
-use crate::random::normal::normal_f32;
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
+use crate::vector::normals::normals;
 use crate::vector::vector_fn;
 
 /// Points that are worked on at a time.
@@ -47,12 +47,13 @@ vector_fn! {
                 high ^= directions[j] & 0u32.wrapping_sub(rest as u32 & 1);
                 (rest, j) = (rest >> 1, j + 1);
             }
-            let mut normals = [0.0; LANES];
+            let (mut words, mut z) = ([0; LANES], [0.0; LANES]);
             for lane in 0..LANES {
-                normals[lane] = normal_f32(sobol::scrambled(high ^ low[lane], scramble));
+                words[lane] = sobol::scrambled(high ^ low[lane], scramble);
             }
+            normals(&words, &mut z);
             let n = (LANES - skip).min(out.len() - done);
-            out[done..done + n].copy_from_slice(&normals[skip..skip + n]);
+            out[done..done + n].copy_from_slice(&z[skip..skip + n]);
             done += n;
         }
     }

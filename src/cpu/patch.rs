@@ -15,9 +15,9 @@ use rayon::prelude::*;
 use super::session::Pair;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
-use crate::objective::estimator::{Blend, FURTHEST};
-use crate::vector::double::square_of_difference;
-use crate::vector::vector_fn;
+use crate::objective::estimator::{Blend, Components, FURTHEST};
+use crate::vector::double::{self, square_of_difference};
+use crate::vector::{Buffer, vector_fn};
 
 /// Strata of a patch at the most, and the rows that they may have together.
 const MOST_STRATA: usize = 16;
@@ -65,11 +65,11 @@ pub struct Table {
 }
 
 /// Both sides of a patch.
-pub struct Patch {
+pub struct Patch<'a> {
     pub strata: Range<usize>,
     pub sides: [Table; 2],
     /// How each stratum's row mixes its two forms; `None` for Stein's alone.
-    pub blends: Vec<Option<Blend>>,
+    pub blends: Vec<Option<Blend<'a>>>,
 }
 
 /// How much longer than the shortest list of its strata the list of a patch may be.
@@ -118,9 +118,9 @@ fn union(a: &List, b: &List) -> List {
     Some(all)
 }
 
-impl Patch {
+impl<'a> Patch<'a> {
     /// The tables of some strata, each of which sees its own of `lists` (empty: all); rows of so many samples are to be `blended`.
-    pub fn new(pair: &Pair, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form, blended: Option<usize>) -> Self {
+    pub fn new(pair: &Pair<'a>, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form, blended: Option<usize>) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.p.1[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
@@ -130,11 +130,18 @@ impl Patch {
         let sides = [Side::Student, Side::Teacher].map(|side| {
             let own: Vec<Option<&[u32]>> = strata.clone().map(|i| lists.get(i).and_then(|own| own[side as usize].as_deref())).collect();
             let list = &plan.lists[side as usize];
-            Table::new(pair.side(side), rank, list, &own, centres, middle.as_deref(), form(side, list))
+            let means = pair.side(side).1;
+            Table::new((pair.log_weights[side as usize], means), rank, list, &own, centres, middle.as_deref(), form(side, list))
         });
         let blend = |(i, centre): (usize, &[f64])| {
+            let samples = blended?;
             let near = [0, 1].map(|side| sides[side].near(i, &plan.lists[side]));
-            Blend::new(centre, [pair.p, pair.q], [Some(&near[0]), Some(&near[1])], blended?)
+            let mixtures = [Side::Student, Side::Teacher].map(|side| Components {
+                log_weights: pair.log_weights[side as usize],
+                means: pair.side(side).1,
+                squares: pair.squares.filter(|_| side == Side::Teacher),
+            });
+            Blend::new(centre, mixtures, near.each_ref().map(|near| Some(&near[..])), samples)
         };
         let blends = centres.chunks_exact(rank).enumerate().map(blend).collect();
         Self { strata, sides, blends }
@@ -148,7 +155,7 @@ impl Patch {
 impl Table {
     #[allow(clippy::too_many_arguments)] // all that a table depends on, once
     fn new(
-        (weights, means): (&[f64], &[f64]),
+        (log_weights, means): (&[f64], &[f64]),
         rank: usize,
         list: &List,
         own: &[Option<&[u32]>],
@@ -156,31 +163,36 @@ impl Table {
         origin: Option<&[f64]>,
         form: Form,
     ) -> Self {
-        let m = list.as_ref().map_or(weights.len(), Vec::len);
+        let m = list.as_ref().map_or(log_weights.len(), Vec::len);
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
         let mean = |l: usize| &means[component(l) * rank..][..rank];
-        let origin = origin.unwrap_or_else(|| mean(dominant(m, |l| weights[component(l)].ln() - 0.5 * squared_distance(mean(l), centres))));
+        let log_weight: Vec<f64> = (0..m).map(|l| log_weights[component(l)]).collect();
+        let origin = origin.unwrap_or_else(|| {
+            let logits: Vec<f64> = (0..m).map(|l| log_weight[l] - 0.5 * squared_distance(mean(l), centres)).collect();
+            mean(dominant(&logits))
+        });
         let n_strata = centres.len() / rank;
         let e: Vec<f64> = centres.chunks_exact(rank).flat_map(|centre| centre.iter().zip(origin).map(|(c, o)| c - o)).collect();
         let mut wide = vec![0.0; m * rank];
         let mut epsilon = vec![0.0f32; m * rank];
-        let mut inner = vec![0.0f64; n_strata * m]; // component by component, stratum inside
+        let mut inner = vec![0.0f64; n_strata * m]; // stratum by stratum
         differences(m, &mean, origin, &mut wide, &mut epsilon);
         inner_products(&wide, &e, rank, &mut inner);
-        let log_weight: Vec<f64> = (0..m).map(|l| weights[component(l)].ln()).collect();
-        let (mut narrow, mut offset, mut level) = (Vec::with_capacity(n_strata * m), Vec::with_capacity(n_strata * m), Vec::new());
-        for i in 0..n_strata {
+        let (mut narrow, mut offset, mut level) = (vec![0.0; n_strata * m], vec![0.0; n_strata * m], Vec::new());
+        let mut logits = vec![0.0; m];
+        for (i, (inner, (narrow, offset))) in
+            inner.chunks_exact(m).zip(narrow.chunks_exact_mut(m).zip(offset.chunks_exact_mut(m))).enumerate()
+        {
+            logits_of(&log_weight, inner, &mut logits);
             // What another stratum brought into the list is not there for this one.
-            let foreign = |l: usize| own[i].is_some_and(|own| own.len() < m && own.binary_search(&(component(l) as u32)).is_err());
-            let logit = |l: usize| if foreign(l) { f64::NEG_INFINITY } else { log_weight[l] - 0.5 * inner[l * n_strata + i] };
-            let best = dominant(m, logit);
-            level.push(inner[best * n_strata + i] as f32);
-            for l in 0..m {
-                let relative = inner[l * n_strata + i] - inner[best * n_strata + i];
-                narrow.push(relative as f32);
-                let offset_of = (log_weight[l] - log_weight[best] - 0.5 * relative) * std::f64::consts::LOG2_E;
-                offset.push(if foreign(l) { NOWHERE } else { offset_of as f32 });
+            let own = own[i].filter(|own| own.len() < m);
+            let foreign = |l: usize| own.is_some_and(|own| own.binary_search(&(component(l) as u32)).is_err());
+            if own.is_some() {
+                (0..m).filter(|l| foreign(*l)).for_each(|l| logits[l] = f64::NEG_INFINITY);
             }
+            let best = dominant(&logits);
+            level.push(inner[best] as f32);
+            relative(inner, &logits, best, narrow, offset);
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
@@ -191,19 +203,37 @@ impl Table {
     fn near(&self, i: usize, list: &List) -> Vec<u32> {
         let (inner, offset) = (&self.inner[i * self.m..][..self.m], &self.offset[i * self.m..][..self.m]);
         let centre: f32 = self.centre[i * self.origin.len()..][..self.origin.len()].iter().map(|e| e * e).sum();
-        let distance = |inner: f32| (inner + self.level[i] + centre).max(0.0).sqrt();
-        // The wall stands τ/g from the centre, and g is at most the sum of both distances; a hundredth more for rounding.
-        let reach = |l: usize| 1.01 * FURTHEST as f32 * (distance(inner[l]) + distance(0.0)) + 0.01;
-        let within = (0..self.m).filter(|l| -offset[*l] * std::f32::consts::LN_2 <= reach(*l));
-        within.map(|l| list.as_ref().map_or(l as u32, |list| list[l])).collect()
+        let mut within = vec![0; self.m];
+        reached(inner, offset, self.level[i] + centre, &mut within);
+        let chosen = within.iter().enumerate().filter(|(_, within)| **within != 0);
+        chosen.map(|(l, _)| list.as_ref().map_or(l as u32, |list| list[l])).collect()
+    }
+
+    /// ε of the components `kept`, shape (kept, rank).
+    pub fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        columns(&self.epsilon, self.origin.len(), kept, buffer)
+    }
+
+    /// Inner of the components `kept`, shape (strata, kept).
+    pub fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        entries(&self.inner, self.m, 0..self.level.len(), kept, buffer)
+    }
+
+    /// The part of `squares` (m, m) that belongs to the components `kept`.
+    pub fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+        entries(squares, self.m, kept.iter().map(|l| *l as usize), kept, buffer)
     }
 
     /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
     pub fn combine(&self, a: &[f64]) -> Vec<f64> {
         let (rank, n) = (self.origin.len(), a.len() / self.m);
         let mut out = self.origin.repeat(n);
-        if n == 1 || self.wide.is_empty() {
-            out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m)).for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        let rows = out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m));
+        let few = 4 * a.iter().filter(|a| **a != 0.0).count() < a.len();
+        if self.wide.is_empty() {
+            rows.for_each(|(out, a)| add_combination(a, &self.epsilon, out));
+        } else if few {
+            rows.for_each(|(out, a)| add_wide_combination(a, &self.wide, out));
         } else {
             let (a, epsilon) = (MatRef::from_row_major_slice(a, n, self.m), MatRef::from_row_major_slice(&self.wide, self.m, rank));
             matmul(MatMut::from_row_major_slice_mut(&mut out, n, rank), Accum::Add, a, epsilon, 1.0, Par::Seq);
@@ -212,16 +242,69 @@ impl Table {
     }
 }
 
+/// The runs `kept` of `from` (m, length); `from` itself where all are kept.
+fn columns<'a>(from: &'a [f32], length: usize, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    if kept.len() * length == from.len() {
+        return from;
+    }
+    let out = buffer.take(kept.len() * length);
+    for (out, l) in out.chunks_exact_mut(length).zip(kept) {
+        out.copy_from_slice(&from[*l as usize * length..][..length]);
+    }
+    out
+}
+
+/// The entries `kept` of the given rows of `from` (n, m), shape (rows, kept); `from` itself where all are kept.
+fn entries<'a>(from: &'a [f32], m: usize, rows: impl Iterator<Item = usize>, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    if kept.len() == m {
+        return from;
+    }
+    let out = buffer.take(from.len());
+    let mut n = 0;
+    for row in rows {
+        let from = &from[row * m..][..m];
+        out[n..n + kept.len()].iter_mut().zip(kept).for_each(|(out, l)| *out = from[*l as usize]);
+        n += kept.len();
+    }
+    &out[..n]
+}
+
 /// The component with the largest logit; the first where numbers are not finite.
-fn dominant(m: usize, logit: impl Fn(usize) -> f64) -> usize {
-    let mut best = (0, f64::NEG_INFINITY);
-    for l in 0..m {
-        let logit = logit(l);
-        if logit > best.1 {
-            best = (l, logit);
+fn dominant(logits: &[f64]) -> usize {
+    logits.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (l, logit)| if *logit > best.1 { (l, *logit) } else { best }).0
+}
+
+vector_fn! {
+    /// ln w − ½ inner.
+    fn logits_of(log_weight: &[f64], inner: &[f64], out: &mut [f64]) {
+        for ((out, log_weight), inner) in out.iter_mut().zip(log_weight).zip(inner) {
+            *out = log_weight - 0.5 * inner;
         }
     }
-    best.0
+}
+
+vector_fn! {
+    /// Inner and log₂ of the logits' exponentials, both relative to those of component `best`.
+    fn relative(inner: &[f64], logits: &[f64], best: usize, narrow: &mut [f32], offset: &mut [f32]) {
+        let (own, top) = (inner[best], logits[best]);
+        for (((narrow, offset), inner), logit) in narrow.iter_mut().zip(offset).zip(inner).zip(logits) {
+            *narrow = (inner - own) as f32;
+            let relative = (logit - top) * std::f64::consts::LOG2_E;
+            *offset = if relative == f64::NEG_INFINITY { NOWHERE } else { relative as f32 };
+        }
+    }
+}
+
+vector_fn! {
+    /// Not zero where a component's wall may be within reach, for inner and offset of a stratum whose dominant component is √`own` away.
+    fn reached(inner: &[f32], offset: &[f32], own: f32, out: &mut [u8]) {
+        let nearest = own.max(0.0).sqrt();
+        for ((out, inner), offset) in out.iter_mut().zip(inner).zip(offset) {
+            // The wall stands τ/g from the centre, and g is at most the sum of both distances; a hundredth more for rounding.
+            let reach = 1.01 * FURTHEST as f32 * ((inner + own).max(0.0).sqrt() + nearest) + 0.01;
+            *out = u8::from(-offset * std::f32::consts::LN_2 <= reach);
+        }
+    }
 }
 
 /// ε = mean − origin, shape (m, rank), in both precisions.
@@ -235,24 +318,24 @@ fn differences<'a>(m: usize, mean: &impl Fn(usize) -> &'a [f64], origin: &[f64],
     }
 }
 
-/// ⟨ε_l, ε_l − 2e_i⟩, shape (m, strata), of ε (m, rank) and e (strata, rank).
+/// ⟨ε_l, ε_l − 2e_i⟩, shape (strata, m), of ε (m, rank) and e (strata, rank).
 fn inner_products(epsilon: &[f64], e: &[f64], rank: usize, inner: &mut [f64]) {
     let (m, n_strata) = (epsilon.len() / rank, e.len() / rank);
     if n_strata == 1 {
         return from_one(epsilon, e, inner); // as it stands, because e may be huge
     }
-    let epsilon_rows = MatRef::from_row_major_slice(epsilon, m, rank);
-    let e_columns = MatRef::from_row_major_slice(e, n_strata, rank).transpose();
-    matmul(MatMut::from_row_major_slice_mut(inner, m, n_strata), Accum::Replace, epsilon_rows, e_columns, -2.0, Par::Seq);
-    let mut square = [0.0];
-    for (epsilon, inner) in epsilon.chunks_exact(rank).zip(inner.chunks_exact_mut(n_strata)) {
-        from_one(epsilon, &[], &mut square);
-        inner.iter_mut().for_each(|inner| *inner += square[0]);
+    let epsilon_columns = MatRef::from_row_major_slice(epsilon, m, rank).transpose();
+    let e_rows = MatRef::from_row_major_slice(e, n_strata, rank);
+    matmul(MatMut::from_row_major_slice_mut(inner, n_strata, m), Accum::Replace, e_rows, epsilon_columns, -2.0, Par::Seq);
+    let mut squares = vec![0.0; m];
+    from_one(epsilon, &[], &mut squares);
+    for inner in inner.chunks_exact_mut(m) {
+        inner.iter_mut().zip(&squares).for_each(|(inner, square)| *inner += square);
     }
 }
 
 vector_fn! {
-    /// ⟨ε_l, ε_l − 2e⟩ of each ε for one e; of one ε for no e at all, |ε|².
+    /// ⟨ε_l, ε_l − 2e⟩ of each ε for one e; for no e at all, |ε|² of each.
     fn from_one(epsilon: &[f64], e: &[f64], inner: &mut [f64]) {
         let rank = epsilon.len() / inner.len();
         for (inner, d) in inner.iter_mut().zip(epsilon.chunks_exact(rank)) {
@@ -285,9 +368,20 @@ vector_fn! {
 vector_fn! {
     /// out += Σ a_l ε_l.
     fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
-        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())) {
+        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
             for (o, e) in out.iter_mut().zip(epsilon) {
                 *o = a.mul_add(f64::from(*e), *o);
+            }
+        }
+    }
+}
+
+vector_fn! {
+    /// out += Σ a_l ε_l, in double precision.
+    fn add_wide_combination(a: &[f64], epsilon: &[f64], out: &mut [f64]) {
+        for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
+            for (o, e) in out.iter_mut().zip(epsilon) {
+                *o = a.mul_add(*e, *o);
             }
         }
     }
@@ -313,6 +407,11 @@ pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
         }
     }
     Arc::new(out)
+}
+
+/// Squared distances between all of `means` (m, rank) in double precision, shape (m, m).
+pub fn exact_squares(means: &[f64], rank: usize) -> Vec<f64> {
+    means.chunks_exact(rank).flat_map(|a| means.chunks_exact(rank).map(|b| double::squared_distance(a, b))).collect()
 }
 
 /// Distances of `centre` to the components `of` (all of `means`: `None`).

@@ -1,13 +1,13 @@
 //! A problem open on the CPU: strata in parallel, tiles in order.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::draws::Draws;
 use super::lists::{Candidates, Lists};
 use super::measure::measure_stratum;
-use super::patch::{Form, List, Patch, plan, squared_distances};
+use super::patch::{Form, List, Patch, exact_squares, plan, squared_distances};
 use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
@@ -27,11 +27,18 @@ const TILES_PER_RUN: usize = 8;
 /// Runs of a stratum whose sums wait in memory for their turn.
 const RUNS_PER_BATCH: usize = 16;
 
+/// Squared distances between teachers that a session keeps at the most.
+const MOST_SQUARES: usize = 1 << 22;
+
 pub struct CpuSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank); double, so that steps smaller than a float's spacing are not lost
     /// Of each replicate. What is found in them does not depend on when they were gathered.
     candidates: Vec<Mutex<Candidates>>,
+    /// ln w and ln v.
+    log_weights: [Vec<f64>; 2],
+    /// Squared distances between the teacher's means, shape (R, K, K); empty where there are too many.
+    squares: Vec<f64>,
 }
 
 /// The samples of one replicate's step.
@@ -73,6 +80,10 @@ pub(super) struct Pair<'a> {
     pub rank: usize,
     pub p: (&'a [f64], &'a [f64]), // weights (k), means (k, rank)
     pub q: (&'a [f64], &'a [f64]),
+    /// ln w and ln v.
+    pub log_weights: [&'a [f64]; 2],
+    /// Squared distances between the teacher's means (K, K), where they are kept.
+    pub squares: Option<&'a [f64]>,
 }
 
 impl<'a> Pair<'a> {
@@ -102,7 +113,15 @@ impl CpuSession {
     pub fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
-        Self { problem: problem.clone(), means: vec![0.0; n], candidates }
+        let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());
+        let few = problem.rows_own_strata() && problem.n_replicates * problem.n_teacher_components().pow(2) <= MOST_SQUARES;
+        let teacher = problem.n_teacher_components() * problem.rank;
+        let squares = if few {
+            problem.teacher_means.par_chunks(teacher).flat_map_iter(|means| exact_squares(means, problem.rank)).collect()
+        } else {
+            Vec::new()
+        };
+        Self { problem: problem.clone(), means: vec![0.0; n], candidates, log_weights, squares }
     }
 
     fn pair(&self, r: usize) -> Pair<'_> {
@@ -112,6 +131,8 @@ impl CpuSession {
             rank,
             p: (&self.problem.student_weights, &self.means[r * k..(r + 1) * k]),
             q: (&self.problem.teacher_weights, &self.problem.teacher_means[r * n_teachers..(r + 1) * n_teachers]),
+            log_weights: self.log_weights.each_ref().map(Vec::as_slice),
+            squares: self.squares.chunks_exact(self.problem.n_teacher_components().pow(2)).nth(r),
         }
     }
 
@@ -141,15 +162,20 @@ impl CpuSession {
         let shared = [Side::Student, Side::Teacher].map(|side| {
             let (weights, means) = pair.side(side);
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
-            (merged && anywhere && weights.len() <= 2 * pair.rank).then(|| squared_distances(means, pair.rank))
+            (merged && anywhere && weights.len() <= 2 * pair.rank).then(|| match (side, pair.squares) {
+                (Side::Teacher, Some(squares)) => Arc::new(squares.iter().map(|v| *v as f32).collect()),
+                _ => squared_distances(means, pair.rank),
+            })
         });
         let wide = shared.iter().all(Option::is_some);
         let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
             (None, Some(squares)) => Form::Gram(squares.clone()),
-            // Its own distances are worth their making where they serve enough samples; and patches as wide as the Gram form bears have no other.
-            (Some(list), _) if merged && list.len() <= 2 * pair.rank && (wide || list.len() < n) => {
-                Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank))
-            }
+            (Some(list), _) if merged && list.len() <= 2 * pair.rank => match (side, pair.squares) {
+                (Side::Teacher, Some(squares)) => Form::Gram(Arc::new(of_list(squares, list))),
+                // Its own distances are worth their making where they serve enough samples; and patches as wide as the Gram form bears have no other.
+                _ if wide || list.len() < n => Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank)),
+                _ => Form::Products,
+            },
             _ => Form::Products,
         };
         let plans = plan(&pair, rows, &lists, wide);
@@ -249,6 +275,12 @@ impl CpuSession {
 fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
     (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
+}
+
+/// The entries of a square table at the rows and columns of `list`.
+fn of_list(table: &[f64], list: &[u32]) -> Vec<f32> {
+    let n = table.len().isqrt();
+    list.iter().flat_map(|l| list.iter().map(move |j| table[*l as usize * n + *j as usize] as f32)).collect()
 }
 
 /// The rows of `list`.

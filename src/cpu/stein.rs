@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
@@ -31,15 +32,20 @@ const MOST_ROWS: usize = 256;
 struct Block {
     stratum: usize,
     group: usize,
-    sides: [Vec<f32>; 2],
-    score: Option<Score>,
+    sides: Vec<Part>,
+    /// In the score-function form Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z; empty where rows are not blended.
+    z: Vec<f32>,
     half_square: f32,
 }
 
-/// The same in the score-function form: Σ r, Σ ρ and Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z.
-struct Score {
-    sides: [Vec<f32>; 2],
-    z: Vec<f32>,
+/// Coefficients of one side.
+struct Part {
+    /// The components that have any.
+    kept: Arc<[u32]>,
+    /// Σ r_l(1 + ⟨μ_l − M, μᵢ − M⟩).
+    stein: Vec<f32>,
+    /// Σ r_l; empty where rows are not blended.
+    score: Vec<f32>,
 }
 
 /// What a stratum's samples gave, without its weight; G′ = G or, merged, 1.
@@ -73,6 +79,9 @@ struct Scratch {
     energy: [Buffer; 2],
     weight: Buffer,
     masked: Buffer,
+    kept: Vec<u32>,
+    /// ε, inner and squares of the components that a tile keeps.
+    tables: [Buffer; 3],
 }
 
 thread_local! {
@@ -122,15 +131,17 @@ impl Pass<'_> {
                     (None, true) => n as f64,
                     (None, false) => self.samples.mass(block.group),
                 };
-                let add = |sum: &mut [f64], part: &[f32]| {
-                    sum[at * part.len()..].iter_mut().zip(part).for_each(|(o, v)| *o += f64::from(*v) / mass);
-                };
-                sums.iter_mut().zip(&block.sides).for_each(|(sum, part)| add(sum, part));
-                if let Some(score) = &block.score {
-                    score_sums.iter_mut().zip(&score.sides).for_each(|(sum, part)| add(sum, part));
-                    add(&mut energies, &score.z);
+                let share = 1.0 / mass;
+                for (s, part) in block.sides.iter().enumerate() {
+                    let first = at * patch.sides[s].m;
+                    let add = |sums: &mut [f64], values: &[f32]| {
+                        part.kept.iter().zip(values).for_each(|(l, v)| sums[first + *l as usize] += share * f64::from(*v));
+                    };
+                    add(&mut sums[s], &part.stein);
+                    add(&mut score_sums[s], &part.score);
                 }
-                squares[at] += f64::from(block.half_square) / mass;
+                energies[at * block.z.len()..].iter_mut().zip(&block.z).for_each(|(o, v)| *o += share * f64::from(*v));
+                squares[at] += share * f64::from(block.half_square);
             }
         }
         let mut rows = combined(patch, &sums);
@@ -166,7 +177,7 @@ impl Pass<'_> {
         let rows = rows_of(run.len(), mirrored);
         let drawn = if mirrored { rows / 2 } else { rows };
         let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
-        let Scratch { z, x, e, v, inverse, c, energy, weight, masked } = scratch;
+        let Scratch { z, x, e, v, inverse, c, energy, weight, masked, kept, tables } = scratch;
         let z = z.take(ldz * self.rank);
         for (t, stratum) in strata.clone().enumerate() {
             let first = if mirrored { run.start / 2 } else { run.start };
@@ -182,29 +193,24 @@ impl Pass<'_> {
         let mut blocks: Vec<Block> = strata
             .clone()
             .flat_map(|stratum| {
-                parts.iter().map(move |part| Block { stratum, group: part.0, sides: Default::default(), score: None, half_square: 0.0 })
+                parts.iter().map(move |part| Block { stratum, group: part.0, sides: Vec::new(), z: Vec::new(), half_square: 0.0 })
             })
             .collect();
         let tile = Rows { ld, ldz, n: strata.len() * drawn, rank: self.rank, strips: &strips };
         for (s, side) in patch.sides.iter().enumerate() {
-            let columns = tile.side(side, self.with_square, z, [&mut *x, &mut *e], &mut v[s], [&mut *inverse, &mut *c, &mut energy[s]]);
+            let buffers = [&mut *x, &mut *e, &mut *inverse, &mut *c, &mut energy[s]];
+            let columns = tile.side(side, self.with_square, z, buffers, &mut v[s], kept, tables);
+            let m = columns.kept.len();
             for (t, stratum) in strata.clone().enumerate() {
                 for (part, (_, range)) in parts.iter().enumerate() {
                     let (strips, weight) = select(&strips, rows, t, range, weight, masked);
-                    let mut out = vec![0.0; side.m];
+                    let (mut stein, mut score) = (vec![0.0; m], vec![0.0; if patch.blends[stratum].is_some() { m } else { 0 }]);
+                    let mass = patch.blends[stratum].is_some().then_some(&mut score[..]);
                     match side.form {
-                        Form::Gram(_) if !self.with_square => {
-                            strips::gram_coefficients(&columns, &strips, &side.inner[stratum * side.m..][..side.m], weight, &mut out);
-                        }
-                        _ => strips::product_coefficients(&columns, &strips, weight, &mut out),
+                        Form::Gram(_) if !self.with_square => strips::gram_coefficients(&columns, &strips, weight, &mut stein, mass),
+                        _ => strips::product_coefficients(&columns, &strips, weight, &mut stein, mass),
                     }
-                    let block = &mut blocks[t * parts.len() + part];
-                    block.sides[s] = out;
-                    if patch.blends[stratum].is_some() {
-                        let score = block.score.get_or_insert_with(|| Score { sides: Default::default(), z: vec![0.0; self.rank] });
-                        score.sides[s] = vec![0.0; side.m];
-                        strips::responsibilities(&columns, &strips, weight, &mut score.sides[s]);
-                    }
+                    blocks[t * parts.len() + part].sides.push(Part { kept: columns.kept.clone(), stein, score });
                 }
             }
         }
@@ -218,8 +224,9 @@ impl Pass<'_> {
                         let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
                         block.half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
                     }
-                    if let Some(score) = &mut block.score {
-                        strips::energy_sums(energies, &strips, weight, z, ldz, &mut score.z);
+                    if patch.blends[block.stratum].is_some() {
+                        block.z = vec![0.0; self.rank];
+                        strips::energy_sums(energies, &strips, weight, z, ldz, &mut block.z);
                     }
                 }
             }
@@ -281,45 +288,50 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// Exponentials and what the coefficients need besides, of one mixture.
+    #[allow(clippy::too_many_arguments)] // buffers of different lengths
     fn side<'b>(
         &self,
-        side: &Table,
+        side: &'b Table,
         products: bool,
         z: &[f32],
-        [x, e]: [&'b mut Buffer; 2],
+        [x, e, inverse, c, energy]: [&'b mut Buffer; 5],
         v: &mut Buffer,
-        [inverse, c, energy]: [&'b mut Buffer; 3],
+        kept: &mut Vec<u32>,
+        tables: &'b mut [Buffer; 3],
     ) -> Columns<'b> {
-        let (ld, m, rank) = (self.ld, side.m, self.rank);
+        let (ld, rank) = (self.ld, self.rank);
         let rows = self.strips.len() * STRIP;
         let matrix = |values, ld, rows, columns| MatRef::from_column_major_slice(values, ld, columns).subrows(0, rows);
         fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
             MatMut::from_column_major_slice_mut(values, ld, columns).subrows_mut(0, rows)
         }
-        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, m); // rank × m
-        let (inverse, c, energy, e) = (inverse.take(ld), c.take(ld), energy.take(ld), e.take(ld * m));
-        let x = x.take(ld * m);
+        let (inverse, c, energy, e) = (inverse.take(ld), c.take(ld), energy.take(ld), e.take(ld * side.m));
+        let x = x.take(ld * side.m);
         product(
-            target(&mut x[..self.ldz * m], self.ldz, self.n, m),
+            target(&mut x[..self.ldz * side.m], self.ldz, self.n, side.m),
             Accum::Replace,
             matrix(&z[..self.ldz * rank], self.ldz, self.n, rank),
-            epsilon,
+            MatRef::from_column_major_slice(&side.epsilon, rank, side.m),
         );
-        strips::softmax(x, self.ldz, self.strips, &side.offset, m, e, ld, inverse);
+        strips::softmax(x, self.ldz, self.strips, &side.offset, side.m, e, ld, c, inverse, kept);
+        let (m, [epsilon, inner, squares]) = (kept.len(), tables);
+        let (x, e) = (&mut x[..ld * m], &e[..ld * m]);
+        let inner = side.inner_of(kept, inner);
         match &side.form {
-            Form::Gram(squares) if !products => {
-                let squares = MatRef::from_column_major_slice(squares, m, m);
+            Form::Gram(table) if !products => {
+                let squares = MatRef::from_column_major_slice(side.squares_of(table, kept, squares), m, m);
                 product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
-                strips::gram_offsets(e, x, ld, self.strips, &side.inner, m, inverse, c, energy);
+                strips::gram_offsets(e, x, ld, self.strips, inner, m, inverse, c, energy);
             }
             _ => {
                 let v = v.take(ld * rank);
+                let epsilon = MatRef::from_column_major_slice(side.epsilon_of(kept, epsilon), rank, m); // rank × m
                 product(target(v, ld, rows, rank), Accum::Replace, matrix(e, ld, rows, m), epsilon.transpose());
                 strips::turn_to_centre(v, ld, self.strips, &side.centre, &side.level, rank, inverse, c, energy);
                 product(target(x, ld, rows, m), Accum::Replace, matrix(v, ld, rows, rank), epsilon);
             }
         }
-        Columns { ld, e, u: x, inverse, c }
+        Columns { ld, kept: kept.as_slice().into(), inner, e, u: x, inverse, c }
     }
 }
 

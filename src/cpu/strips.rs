@@ -4,11 +4,16 @@
 //! row, so no pass only divides. Sums over rows: sixteen lanes in row order, then a tree.
 
 use std::f32::consts::LOG2_E;
+use std::sync::Arc;
 
 use crate::vector::vector_fn;
 
 /// Rows that are worked on at a time.
 pub const STRIP: usize = 16;
+
+/// Log₂ of the responsibilities, relative to the largest, that are left out where all rows of a tile have less: a 256th of what single
+/// precision adds to a sum that begins with the largest.
+pub const FAINT: f32 = -32.0;
 
 /// Sixteen rows of one stratum, and where their logits come from: two runs of eight rows of a product, each with its sign.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +29,10 @@ pub struct Strip {
 pub struct Columns<'a> {
     /// Rows between columns.
     pub ld: usize,
+    /// Which component of the patch each column is, shape (m).
+    pub kept: Arc<[u32]>,
+    /// The patch's `inner` of these components, shape (strata, m).
+    pub inner: &'a [f32],
     /// exp(logit − peak), ld × m.
     pub e: &'a [f32],
     /// D·e (Gram form) or ⟨ε_l, v⟩ (two products), ld × m.
@@ -32,6 +41,19 @@ pub struct Columns<'a> {
     pub inverse: &'a [f32],
     /// What the other terms of the coefficient add up to, ld.
     pub c: &'a [f32],
+}
+
+/// The logits of a strip (base 2) from a column of products.
+#[inline(always)]
+fn logits(x: &[f32], strip: &Strip, offset: f32) -> [f32; STRIP] {
+    let (low, high) = (lanes::<8>(x, strip.low.0), lanes::<8>(x, strip.high.0));
+    let (low_scale, high_scale) = (strip.low.1 * LOG2_E, strip.high.1 * LOG2_E);
+    let mut y = [0.0; STRIP];
+    for i in 0..8 {
+        y[i] = low[i].mul_add(low_scale, offset);
+        y[8 + i] = high[i].mul_add(high_scale, offset);
+    }
+    y
 }
 
 /// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ where the true value is smaller.
@@ -74,33 +96,59 @@ fn tree(mut sum: [f32; STRIP]) -> f32 {
 }
 
 vector_fn! {
-    /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m).
-    pub fn softmax(x: &[f32], ldx: usize, strips: &[Strip], offset: &[f32], m: usize, e: &mut [f32], ld: usize, inverse: &mut [f32]) {
+    /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m). Columns all
+    /// of whose numbers are below [`FAINT`] are left out; `kept` says which the columns of e are.
+    pub fn softmax(
+        x: &[f32],
+        ldx: usize,
+        strips: &[Strip],
+        offset: &[f32],
+        m: usize,
+        e: &mut [f32],
+        ld: usize,
+        peak: &mut [f32],
+        inverse: &mut [f32],
+        kept: &mut Vec<u32>,
+    ) {
         for strip in strips {
             let offset = &offset[strip.stratum * m..][..m];
-            let (low_scale, high_scale) = (strip.low.1 * LOG2_E, strip.high.1 * LOG2_E);
-            let mut peak = [f32::MIN; STRIP];
+            let mut peaks = [f32::MIN; STRIP];
             for l in 0..m {
-                let (low, high) = (lanes::<8>(x, l * ldx + strip.low.0), lanes::<8>(x, l * ldx + strip.high.0));
-                let mut y = [0.0; STRIP];
-                for i in 0..8 {
-                    y[i] = low[i].mul_add(low_scale, offset[l]);
-                    y[8 + i] = high[i].mul_add(high_scale, offset[l]);
-                }
+                let y = logits(&x[l * ldx..], strip, offset[l]);
                 for i in 0..STRIP {
-                    peak[i] = if y[i] > peak[i] { y[i] } else { peak[i] };
+                    peaks[i] = if y[i] > peaks[i] { y[i] } else { peaks[i] };
                 }
-                *lanes_mut(e, l * ld + strip.row) = y;
             }
-            let mut mass = [0.0; STRIP];
-            for l in 0..m {
-                let y = lanes_mut(e, l * ld + strip.row);
+            *lanes_mut(peak, strip.row) = peaks;
+            *lanes_mut(inverse, strip.row) = [0.0; STRIP];
+        }
+        kept.clear();
+        for l in 0..m {
+            let column = &mut e[kept.len() * ld..][..ld];
+            let mut seen = [0u32; STRIP];
+            for strip in strips {
+                let (mut y, peaks) = (logits(&x[l * ldx..], strip, offset[strip.stratum * m + l]), lanes::<STRIP>(peak, strip.row));
                 for i in 0..STRIP {
-                    y[i] = exp2(y[i] - peak[i]);
+                    y[i] -= peaks[i];
+                    seen[i] |= u32::from(!(y[i] < FAINT)); // a number that is none is seen
+                }
+                *lanes_mut(column, strip.row) = y;
+            }
+            if seen == [0; STRIP] {
+                continue;
+            }
+            for strip in strips {
+                let (y, mass) = (lanes_mut(column, strip.row), lanes_mut(inverse, strip.row));
+                for i in 0..STRIP {
+                    y[i] = exp2(y[i]);
                     mass[i] += y[i];
                 }
             }
-            *lanes_mut(inverse, strip.row) = mass.map(|mass| 1.0 / mass);
+            kept.push(l as u32);
+        }
+        for strip in strips {
+            let mass = lanes_mut(inverse, strip.row);
+            *mass = mass.map(|mass| 1.0 / mass);
         }
     }
 }
@@ -175,42 +223,48 @@ vector_fn! {
     }
 }
 
-/// out_l = Σ weight·r_l·factor(l, r's scale, u_l, c) over the rows of `strips`, all of one stratum.
+/// out_l = Σ weight·r_l·factor(l, r's scale, u_l, c) and, if asked, mass_l = Σ weight·r_l over the rows of `strips`, all of one stratum.
 #[inline(always)]
-fn column_sums(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], factor: impl Fn(usize, f32, f32, f32) -> f32) {
+fn column_sums(
+    side: &Columns,
+    strips: &[Strip],
+    weight: &[f32],
+    out: &mut [f32],
+    mut mass: Option<&mut [f32]>,
+    factor: impl Fn(usize, f32, f32, f32) -> f32,
+) {
     for (l, out) in out.iter_mut().enumerate() {
-        let mut sum = [0.0; STRIP];
+        let (mut sum, mut plain) = ([0.0; STRIP], [0.0; STRIP]);
         for strip in strips {
             let at = l * side.ld + strip.row;
             let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
             let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
             let weight = lanes::<STRIP>(weight, strip.row);
             for i in 0..STRIP {
-                sum[i] = (e[i] * (weight[i] * scale[i])).mul_add(factor(l, scale[i], u[i], c[i]), sum[i]);
+                let r = e[i] * (weight[i] * scale[i]);
+                sum[i] = r.mul_add(factor(l, scale[i], u[i], c[i]), sum[i]);
+                plain[i] += r;
             }
         }
         *out = tree(sum);
+        if let Some(mass) = &mut mass {
+            mass[l] = tree(plain);
+        }
     }
 }
 
 vector_fn! {
-    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)).
-    pub fn gram_coefficients(side: &Columns, strips: &[Strip], inner: &[f32], weight: &[f32], out: &mut [f32]) {
-        column_sums(side, strips, weight, out, #[inline(always)] |l, scale, u, c| u.mul_add(scale, c - inner[l]).mul_add(0.5, 1.0));
+    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)) and mass_l = Σ weight·r_l, for rows of one stratum.
+    pub fn gram_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
+        let inner = &side.inner[strips[0].stratum * out.len()..][..out.len()];
+        column_sums(side, strips, weight, out, mass, #[inline(always)] |l, scale, u, c| u.mul_add(scale, c - inner[l]).mul_add(0.5, 1.0));
     }
 }
 
 vector_fn! {
-    /// out_l = Σ weight·r_l(1 + u_l − c).
-    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
-        column_sums(side, strips, weight, out, #[inline(always)] |_, _, u, c| 1.0 + (u - c));
-    }
-}
-
-vector_fn! {
-    /// out_l = Σ weight·r_l.
-    pub fn responsibilities(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
-        column_sums(side, strips, weight, out, #[inline(always)] |_, _, _, _| 1.0);
+    /// out_l = Σ weight·r_l(1 + u_l − c) and mass_l = Σ weight·r_l.
+    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
+        column_sums(side, strips, weight, out, mass, #[inline(always)] |_, _, u, c| 1.0 + (u - c));
     }
 }
 

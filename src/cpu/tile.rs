@@ -20,7 +20,7 @@ pub struct SideColumns {
     pub c: Vec<f32>,
     /// The softmax's peak and mass, ld.
     pub peak: Vec<f32>,
-    pub mass: Vec<f32>,
+    pub mass: Vec<f64>,
 }
 
 /// Scratch for one tile, allocated once per run of tiles.
@@ -43,7 +43,7 @@ pub struct Tile {
 impl SideColumns {
     fn new(k: usize, rank: usize) -> Self {
         let column = |n: usize| vec![0.0; n * BLOCK];
-        Self { r: column(k), v: column(rank), u: column(k), c: column(1), peak: column(1), mass: column(1) }
+        Self { r: column(k), v: column(rank), u: column(k), c: column(1), peak: column(1), mass: vec![0.0; BLOCK] }
     }
 
     /// Responsibilities and centre − posterior mean, from z.
@@ -69,7 +69,7 @@ impl SideColumns {
 
     /// ln of the sum of exponentials of sample s.
     pub fn log_sum(&self, s: usize) -> f64 {
-        f64::from(self.peak[s]) + f64::from(self.mass[s]).ln()
+        f64::from(self.peak[s]) + self.mass[s].ln()
     }
 }
 

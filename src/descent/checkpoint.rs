@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! checkpoints/000042.state           one line of JSON, then little-endian float64: coordinates, coordinates at the last logged step
-//! checkpoints/000042.manifest.json   length and BLAKE3 of the state, of the problem's files and of the journals up to here
+//! checkpoints/000042.manifest.json   length and BLAKE3 of the state, of the problem's files and of the journals up to here, and the
+//!                                    versions of the draws and of the estimator `auto`
 //! checkpoints/LATEST                 "000042", a hint for people; a resume looks for itself
 //! ```
 //!
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::mixture::files::write_atomically;
+use crate::objective::estimator::AUTO_VERSION;
+use crate::random::streams::RNG_VERSION;
 
 use super::gradient_descent::State;
 use super::journal::hash_prefix;
@@ -22,7 +25,7 @@ use super::stop::Stop;
 /// The sub-folder of a run folder.
 pub const FOLDER: &str = "checkpoints";
 
-const SCHEMA: &str = "mixscore.checkpoint/1";
+const SCHEMA: &str = "mixscore.checkpoint/2";
 
 /// Manifests are small; a larger file is none.
 const MOST_MANIFEST: u64 = 1 << 16;
@@ -44,8 +47,46 @@ struct Manifest {
     schema: String,
     number: u64,
     step: u64,
+    versions: Versions,
     files: Vec<Record>,
 }
+
+/// What decides the numbers of a run besides its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    /// [`RNG_VERSION`].
+    pub rng: u32,
+    /// [`AUTO_VERSION`].
+    pub auto: u32,
+}
+
+impl Versions {
+    /// Of this program.
+    pub const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION };
+
+    /// Whether this program goes on with the numbers of the run in `run`; the version of `auto` counts where the run `uses_auto`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] (exit 7).
+    pub fn check(self, run: &Path, uses_auto: bool) -> Result<()> {
+        let what = if self.rng != Versions::OWN.rng {
+            format!("the run was begun with version {} of the draws, and this program has version {}", self.rng, Versions::OWN.rng)
+        } else if uses_auto && self.auto != Versions::OWN.auto {
+            format!(
+                "the run was begun with version {} of the estimator `auto`, and in this program that name stands for version {}",
+                self.auto,
+                Versions::OWN.auto
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::Checkpoint { path: run.into(), what, remedy: ANOTHER_PROGRAM.into() })
+    }
+}
+
+const ANOTHER_PROGRAM: &str =
+    "Resume it with the program that began it (`version` in its environment.json), or start the run again, into another folder";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +105,7 @@ struct Header {
 pub struct Found {
     pub number: u64,
     pub state: State,
+    pub versions: Versions,
     /// The records that came with it, the state's own first.
     pub files: Vec<Record>,
     /// One sentence for each newer checkpoint that did not verify.
@@ -106,7 +148,7 @@ pub fn write(run: &Path, number: u64, state: &State, files: &[Record]) -> Result
     put(&run.join(&name), &bytes)?;
     let mut all = vec![Record::new(&name, bytes.len() as u64, blake3::hash(&bytes))];
     all.extend_from_slice(files);
-    let manifest = Manifest { schema: SCHEMA.into(), number, step: state.step, files: all };
+    let manifest = Manifest { schema: SCHEMA.into(), number, step: state.step, versions: Versions::OWN, files: all };
     let mut text = serde_json::to_string_pretty(&manifest).map_err(|e| Error::io(run, e.into()))? + "\n";
     text += &format!("{}\n", blake3::hash(text.as_bytes()).to_hex());
     put(&manifest_path(run, number), text.as_bytes())?;
@@ -125,7 +167,9 @@ pub fn newest(run: &Path, expected: &[&str]) -> Result<Found> {
     let mut skipped = Vec::new();
     for number in numbers(run)?.into_iter().rev() {
         match read(run, number, expected) {
-            Ok((state, files)) => return Ok(Found { number, state, files, skipped }),
+            Ok((state, manifest)) => {
+                return Ok(Found { number, state, versions: manifest.versions, files: manifest.files, skipped });
+            }
             Err(why) => skipped.push(format!("checkpoint {number:06} is skipped: {why}")),
         }
     }
@@ -142,7 +186,7 @@ pub fn forget_after(run: &Path, number: u64) -> Result<()> {
     Ok(())
 }
 
-fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(State, Vec<Record>), String> {
+fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(State, Manifest), String> {
     let path = manifest_path(run, number);
     let length = std::fs::symlink_metadata(&path).map_err(|e| e.to_string())?;
     if !length.is_file() || length.len() > MOST_MANIFEST {
@@ -155,7 +199,8 @@ fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(Stat
     if seal != format!("{}\n", blake3::hash(body.as_bytes()).to_hex()) {
         return Err(damaged());
     }
-    let manifest: Manifest = serde_json::from_str(body).map_err(|e| format!("its manifest is of another kind ({e})"))?;
+    let manifest: Manifest = serde_json::from_str(body)
+        .map_err(|e| format!("its manifest is of another kind, as other versions of this program write ({e})"))?;
     let state_name = format!("{FOLDER}/{number:06}.state");
     let names: Vec<&str> = manifest.files.iter().map(|f| f.name.as_str()).collect();
     if manifest.schema != SCHEMA || manifest.number != number || names.first() != Some(&state_name.as_str()) || names[1..] != *expected {
@@ -166,7 +211,7 @@ fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(Stat
     }
     let bytes = std::fs::read(run.join(&state_name)).map_err(|e| e.to_string())?;
     let state = decode(&bytes).filter(|s| s.step == manifest.step).ok_or("its state cannot be understood")?;
-    Ok((state, manifest.files))
+    Ok((state, manifest))
 }
 
 fn encode(state: &State) -> Vec<u8> {

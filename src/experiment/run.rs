@@ -14,6 +14,7 @@ use crate::descent::journal::Journal;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
+use crate::objective::divergence::Estimator;
 use crate::self_check::self_check;
 
 use super::config::Config;
@@ -148,7 +149,8 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
 
 /// `_lock` is the folder's, held until the end.
 fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, asked: Asked, _lock: File) -> Result<Outcome> {
-    let state = checkpoint::newest(folder, &RECORDED)?.state;
+    let checkpoint::Found { state, versions, .. } = checkpoint::newest(folder, &RECORDED)?;
+    versions.check(folder, config.objective.estimator == Estimator::Auto)?;
     let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);
     // A descent that has ended is lifted from the level that its last step was on.

@@ -77,6 +77,12 @@ impl Kernels {
         Self { compiled: Mutex::default(), variant }
     }
 
+    /// Columns of the tiles of a product with so many quads of columns: narrow ones for few, and where wide ones are more code than fits the
+    /// processor's cache for it. The order of sums is the same.
+    pub fn tile(&self, quads: usize) -> usize {
+        if self.spread || quads <= 8 { 32 } else { 64 }
+    }
+
     /// Invocations that share a row of `quads`, where it is summed up.
     pub fn lanes(&self, quads: usize) -> usize {
         if self.variant.spread || quads <= 8 { 1 } else { 16 }

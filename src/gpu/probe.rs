@@ -15,6 +15,13 @@ pub struct Roof {
     pub gigabytes_per_second: f64,
 }
 
+impl Roof {
+    /// The higher of two measurements, each figure for itself.
+    pub fn or_higher(self, other: Self) -> Self {
+        Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
+    }
+}
+
 /// Four random words each, and the normals made of them.
 pub type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
 

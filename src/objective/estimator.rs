@@ -26,7 +26,7 @@
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
 
-use crate::vector::double::{dot, inner_product, squared_distance};
+use crate::vector::double::{inner_of_difference, inner_of_differences, inner_product, squared_distance};
 use crate::vector::vector_fn;
 
 /// Another number: what `auto` stands for gives other numbers, so cells of sweeps that were done with it are done again.
@@ -41,64 +41,78 @@ pub const FURTHEST: f64 = 5.0;
 /// Walls whose noise in Stein's form is below this share of the score function's are left to Stein's form.
 const FAINT: f64 = 0.1;
 
+/// One mixture as a stratum's blend looks at it.
+#[derive(Clone, Copy)]
+pub struct Components<'a> {
+    /// ln w, shape (k).
+    pub log_weights: &'a [f64],
+    /// Shape (k, rank).
+    pub means: &'a [f64],
+    /// Squared distances between the means (k, k), where they are known.
+    pub squares: Option<&'a [f64]>,
+}
+
 /// Γ of one stratum: F(1 + FᵀF)⁻¹Fᵀ with FFᵀ = S/T.
 #[derive(Debug, Clone)]
-pub struct Blend {
+pub struct Blend<'a> {
     /// What f is less: its value at the components that dominate at the centre.
     pub level: f64,
     rank: usize,
-    /// Fᵀ, shape (n, rank).
-    walls: Vec<f64>,
-    /// Cholesky factor of 1 + FᵀF (n, n), or, where n > rank, of 1 + FFᵀ (rank, rank).
+    /// The columns of F.
+    walls: Vec<Wall<'a>>,
+    /// U with UᵀU = 1 + FᵀF (n, n), or, where n > rank, 1 + FFᵀ (rank, rank); only what is not below the diagonal counts.
     factor: Vec<f64>,
 }
 
-/// A wall to another component: δ, and what it adds to S (before the factor δδᵀ) and T.
-struct Wall {
-    delta: Vec<f64>,
+/// A wall between the component that dominates and another.
+#[derive(Debug, Clone)]
+struct Wall<'a> {
+    /// Which mixture, and the other component's index there.
+    of: (usize, usize),
+    dominant: &'a [f64],
+    mean: &'a [f64],
+    /// |δ|².
     square: f64,
+    /// What it adds to S, before the factor δδᵀ.
     stein: f64,
-    score: f64,
+    /// What it adds to T; then √(S/T), by which the column of F is longer than δ.
+    scale: f64,
 }
 
-impl Blend {
-    /// Γ for the stratum at `centre`, from the components `near` (`None`: all) of student and teacher: weights, means (k, rank).
+impl<'a> Blend<'a> {
+    /// Γ for the stratum at `centre` (rank), between the components of student and teacher. `near` are, in order, all whose walls are
+    /// within reach, and perhaps others (`None`: all).
     ///
     /// `None`: Stein's form alone, because there is no steep wall, or because Γ would cost more than `n_samples` samples do.
-    pub fn new(centre: &[f64], mixtures: [(&[f64], &[f64]); 2], near: [Option<&[u32]>; 2], n_samples: usize) -> Option<Self> {
+    pub fn new(centre: &[f64], mixtures: [Components<'a>; 2], near: [Option<&[u32]>; 2], n_samples: usize) -> Option<Self> {
         let rank = centre.len();
-        let (mut all, mut level) = (Vec::new(), 0.0);
-        for (((weights, means), near), sign) in mixtures.iter().zip(near).zip([-0.5, 0.5]) {
-            let square = walls(centre, weights, means, near, &mut all);
-            level += sign * square;
+        let (mut walls, mut level) = (Vec::new(), 0.0);
+        for (side, sign) in [(0, -0.5), (1, 0.5)] {
+            level += sign * find_walls(centre, side, &mixtures[side], near[side], &mut walls);
         }
-        let score = 2.0 * all.iter().map(|wall| wall.score).sum::<f64>();
-        let mut rows = Vec::new();
-        for wall in &all {
+        let score = 2.0 * walls.iter().map(|wall| wall.scale).sum::<f64>();
+        walls.retain_mut(|wall| {
             let share = wall.stein * wall.square / score - FAINT; // fades in, so that rounding decides nothing
-            if share > 0.0 && share.is_finite() {
-                let scale = (share / wall.square).sqrt();
-                rows.extend(wall.delta.iter().map(|v| scale * v));
-            }
-        }
-        let (n, components) = (rows.len() / rank, mixtures.iter().map(|(weights, _)| weights.len()).sum::<usize>());
+            wall.scale = (share / wall.square).sqrt();
+            share > 0.0 && share.is_finite()
+        });
+        let (n, components) = (walls.len(), mixtures.iter().map(|mixture| mixture.log_weights.len()).sum::<usize>());
         if n == 0 || 4 * n * n.min(rank) > n_samples * components {
             return None;
         }
-        let mut factor = gram(&rows, rank);
+        let mut factor = if n <= rank { inner_gram(&walls, &mixtures) } else { outer_gram(&walls, rank) };
         decompose(&mut factor, n.min(rank));
-        Some(Self { level, rank, walls: rows, factor })
+        Some(Self { level, rank, walls, factor })
     }
 
     /// `stein` (rank) becomes stein + Γ(score − stein).
     pub fn apply(&self, stein: &mut [f64], score: &[f64]) {
         let mut difference: Vec<f64> = score.iter().zip(stein.iter()).map(|(score, stein)| score - stein).collect();
-        let n = self.walls.len() / self.rank;
-        if n <= self.rank {
-            let mut along: Vec<f64> = self.walls.chunks_exact(self.rank).map(|wall| dot(wall, &difference)).collect();
+        if self.walls.len() <= self.rank {
+            let mut along: Vec<f64> = self.walls.iter().map(|wall| wall.scale * along(wall.mean, wall.dominant, &difference)).collect();
             solve(&self.factor, &mut along);
-            for (wall, along) in self.walls.chunks_exact(self.rank).zip(&along) {
-                stein.iter_mut().zip(wall).for_each(|(o, v)| *o += along * v);
+            for (wall, along) in self.walls.iter().zip(&along) {
+                add_difference(along * wall.scale, wall.mean, wall.dominant, stein);
             }
         } else {
             stein.iter_mut().zip(&difference).for_each(|(o, d)| *o += d);
@@ -109,72 +123,131 @@ impl Blend {
 }
 
 /// Adds the walls of one mixture around `centre` to `out`; |centre − m_b|² of the component that dominates there.
-fn walls(centre: &[f64], weights: &[f64], means: &[f64], near: Option<&[u32]>, out: &mut Vec<Wall>) -> f64 {
+fn find_walls<'a>(centre: &[f64], side: usize, mixture: &Components<'a>, near: Option<&[u32]>, out: &mut Vec<Wall<'a>>) -> f64 {
     let rank = centre.len();
-    let mean = |l: usize| &means[l * rank..(l + 1) * rank];
-    let component = |at: usize| near.map_or(at, |near| near[at] as usize);
-    let seen: Vec<(usize, f64)> =
-        (0..near.map_or(weights.len(), <[u32]>::len)).map(|at| (component(at), squared_distance(mean(component(at)), centre))).collect();
-    let logit = |(l, square): (usize, f64)| weights[l].ln() - 0.5 * square;
-    let Some(dominant) = seen.iter().copied().reduce(|a, b| if logit(b) > logit(a) { b } else { a }) else { return 0.0 };
-    for other in &seen {
-        let square = squared_distance(mean(other.0), mean(dominant.0));
-        let (g, tau) = (square.sqrt(), logit(dominant) - logit(*other));
-        let t = tau / g;
+    let mean = |l: usize| -> &'a [f64] { &mixture.means[l * rank..(l + 1) * rank] };
+    let count = near.map_or(mixture.log_weights.len(), <[u32]>::len);
+    let index = |at: usize| near.map_or(at, |near| near[at] as usize);
+    // Index, |centre − m|² and logit of each.
+    let see = |at: usize| {
+        let square = squared_distance(mean(index(at)), centre);
+        (index(at), square, mixture.log_weights[index(at)] - 0.5 * square)
+    };
+    let seen: Vec<(usize, f64, f64)> = (0..count).map(see).collect();
+    let Some(dominant) = seen.iter().copied().reduce(|a, b| if b.2 > a.2 { b } else { a }) else { return 0.0 };
+    let normal = |t: f64| (-0.5 * t * t).exp() * (0.5 * std::f64::consts::FRAC_1_PI).sqrt();
+    let furthest = normal(FURTHEST);
+    for (l, from_centre, logit) in seen {
+        let tau = dominant.2 - logit;
+        let square = match mixture.squares {
+            _ if dominant.1 == 0.0 => from_centre,
+            Some(squares) => squares[dominant.0 * mixture.log_weights.len() + l],
+            None => squared_distance(mean(l), mean(dominant.0)),
+        };
+        let t = tau / square.sqrt();
         if !(t < FURTHEST) {
             continue; // far, or the same place
         }
-        let normal = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
-        let chance = normal(t) - normal(FURTHEST);
+        let chance = normal(t) - furthest;
         let density = chance / (square + 8.0).sqrt();
         out.push(Wall {
-            delta: mean(other.0).iter().zip(mean(dominant.0)).map(|(l, b)| l - b).collect(),
+            of: (side, l),
+            dominant: mean(dominant.0),
+            mean: mean(l),
             square,
             stein: density * (square * square / 120.0 + tau * tau / 6.0),
-            score: chance / (1.0 + 1.5 * t) * tau * tau + density * square * square / 64.0,
+            scale: chance / (1.0 + 1.5 * t) * tau * tau + density * square * square / 64.0,
         });
     }
     dominant.1
 }
 
-/// 1 + FᵀF (n, n) from Fᵀ (n, rank), or where n > rank 1 + FFᵀ (rank, rank): the lower triangle.
-fn gram(walls: &[f64], rank: usize) -> Vec<f64> {
-    let rows = MatRef::from_row_major_slice(walls, walls.len() / rank, rank);
-    let rows = if rows.nrows() <= rank { rows } else { rows.transpose() };
-    let n = rows.nrows();
+/// 1 + FᵀF (n, n), on the diagonal and to the right of it.
+fn inner_gram(walls: &[Wall], mixtures: &[Components; 2]) -> Vec<f64> {
+    let n = walls.len();
     let mut out = vec![0.0; n * n];
-    let target = MatMut::from_row_major_slice_mut(&mut out, n, n);
-    let (lower, all) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(target, lower, Accum::Replace, rows, all, rows.transpose(), all, 1.0, Par::Seq);
-    out.iter_mut().step_by(n + 1).for_each(|v| *v += 1.0);
+    for (i, a) in walls.iter().enumerate() {
+        out[i * n + i] = 1.0 + a.scale * a.scale * a.square;
+        let known = mixtures[a.of.0].squares.map(|squares| &squares[a.of.1 * mixtures[a.of.0].log_weights.len()..]);
+        for (b, out) in walls[i + 1..].iter().zip(&mut out[i * n + i + 1..(i + 1) * n]) {
+            let inner = match known {
+                Some(squares) if a.of.0 == b.of.0 => 0.5 * (a.square + b.square - squares[b.of.1]),
+                _ => product_of_differences(a.mean, a.dominant, b.mean, b.dominant),
+            };
+            *out = a.scale * b.scale * inner;
+        }
+    }
+    out
+}
+
+/// 1 + FFᵀ (rank, rank), on the diagonal and to the right of it.
+fn outer_gram(walls: &[Wall], rank: usize) -> Vec<f64> {
+    let rows: Vec<f64> = walls.iter().flat_map(|wall| wall.mean.iter().zip(wall.dominant).map(|(l, b)| wall.scale * (l - b))).collect();
+    let rows = MatRef::from_row_major_slice(&rows, walls.len(), rank);
+    let mut out = vec![0.0; rank * rank];
+    let target = MatMut::from_row_major_slice_mut(&mut out, rank, rank);
+    let (upper, all) = (BlockStructure::TriangularUpper, BlockStructure::Rectangular);
+    matmul(target, upper, Accum::Replace, rows.transpose(), all, rows, all, 1.0, Par::Seq);
+    out.iter_mut().step_by(rank + 1).for_each(|v| *v += 1.0);
     out
 }
 
 vector_fn! {
-    /// The lower triangle of 1 + a positive semidefinite matrix (n, n) becomes its Cholesky factor.
+    /// Of 1 + a positive semidefinite matrix (n, n), the upper triangle becomes U with UᵀU equal to it.
     fn decompose(a: &mut [f64], n: usize) {
-        for i in 0..n {
-            let (before, rest) = a.split_at_mut(i * n);
-            let row = &mut rest[..n];
-            for j in 0..i {
-                row[j] = (row[j] - inner_product(&row[..j], &before[j * n..][..j])) / before[j * n + j];
-            }
+        for k in 0..n {
+            let (before, rest) = a.split_at_mut((k + 1) * n);
+            let row = &mut before[k * n + k..];
             // 1 + FᵀF has no pivot below 1: less is rounding beside entries beyond 1e16.
-            row[i] = (row[i] - inner_product(&row[..i], &row[..i])).max(1.0).sqrt();
+            row[0] = row[0].max(1.0).sqrt();
+            let inverse = 1.0 / row[0];
+            row[1..].iter_mut().for_each(|v| *v *= inverse);
+            for (i, below) in rest.chunks_exact_mut(n).enumerate() {
+                let from = &row[1 + i..];
+                let by = from[0];
+                below[k + 1 + i..].iter_mut().zip(from).for_each(|(o, v)| *o = (-by).mul_add(*v, *o));
+            }
         }
     }
 }
 
-/// x becomes (LLᵀ)⁻¹x.
-fn solve(factor: &[f64], x: &mut [f64]) {
-    let n = x.len();
-    for i in 0..n {
-        let sum: f64 = (0..i).map(|j| factor[i * n + j] * x[j]).sum();
-        x[i] = (x[i] - sum) / factor[i * n + i];
+vector_fn! {
+    /// x becomes (UᵀU)⁻¹x.
+    fn solve(factor: &[f64], x: &mut [f64]) {
+        let n = x.len();
+        for k in 0..n {
+            let row = &factor[k * n + k..(k + 1) * n];
+            let (head, rest) = x[k..].split_at_mut(1);
+            head[0] /= row[0];
+            rest.iter_mut().zip(&row[1..]).for_each(|(o, v)| *o = (-head[0]).mul_add(*v, *o));
+        }
+        for k in (0..n).rev() {
+            let row = &factor[k * n + k..(k + 1) * n];
+            x[k] = (x[k] - inner_product(&row[1..], &x[k + 1..])) / row[0];
+        }
     }
-    for i in (0..n).rev() {
-        let sum: f64 = (i + 1..n).map(|j| factor[j * n + i] * x[j]).sum();
-        x[i] = (x[i] - sum) / factor[i * n + i];
+}
+
+vector_fn! {
+    /// ⟨a − b, v⟩.
+    fn along(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
+        inner_of_difference(a, b, v)
+    }
+}
+
+vector_fn! {
+    /// ⟨a − b, c − d⟩.
+    fn product_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
+        inner_of_differences(a, b, c, d)
+    }
+}
+
+vector_fn! {
+    /// out += by(a − b).
+    fn add_difference(by: f64, a: &[f64], b: &[f64], out: &mut [f64]) {
+        for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+            *o = by.mul_add(a - b, *o);
+        }
     }
 }
 
@@ -182,7 +255,12 @@ fn solve(factor: &[f64], x: &mut [f64]) {
 mod tests {
     use super::*;
 
-    const WEIGHTS: [f64; 40] = [1.0 / 40.0; 40];
+    /// Equal weights of any number of components up to forty: ln w counts up to a constant.
+    const LOG_WEIGHTS: [f64; 40] = [-3.688_879_454_113_936; 40];
+
+    fn components<'a>(log_weights: &'a [f64], means: &'a [f64]) -> Components<'a> {
+        Components { log_weights, means, squares: None }
+    }
 
     fn scattered(n: usize, seed: u64) -> Vec<f64> {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -211,13 +289,24 @@ mod tests {
         for (rank, n) in [(7, 3), (3, 40), (24, 40), (1, 2)] {
             let teacher: Vec<f64> = scattered(n * rank, 1).iter().map(|v| 4.0 * v).collect();
             let student = scattered(2 * rank, 2);
-            let mixtures = [(&WEIGHTS[..2], &student[..]), (&WEIGHTS[..n], &teacher[..])];
+            let mixtures = [components(&LOG_WEIGHTS[..2], &student), components(&LOG_WEIGHTS[..n], &teacher)];
             let blend = Blend::new(&student[..rank], mixtures, [None; 2], 100_000).expect("steep walls");
-            more.push(blend.walls.len() / rank > rank);
+            more.push(blend.walls.len() > rank);
+            let columns: Vec<Vec<f64>> =
+                blend.walls.iter().map(|wall| wall.mean.iter().zip(wall.dominant).map(|(l, b)| wall.scale * (l - b)).collect()).collect();
+            let squares: Vec<f64> =
+                (0..n * n).map(|at| squared_distance(&teacher[at / n * rank..][..rank], &teacher[at % n * rank..][..rank])).collect();
+            let known = Components { squares: Some(&squares), ..mixtures[1] };
+            let same = Blend::new(&student[..rank], [mixtures[0], known], [None; 2], 100_000).expect("steep walls");
+            // Rounding of inner products from squared distances.
+            assert!(
+                blend.factor.iter().zip(&same.factor).all(|(a, b)| (a - b).abs() <= 1e-9 * (1.0 + a.abs())),
+                "{rank} {n}: known distances"
+            );
             let gamma = gamma(&blend);
             for a in 0..rank {
                 for b in 0..rank {
-                    let s = |a: usize, b: usize| blend.walls.chunks_exact(rank).map(|wall| wall[a] * wall[b]).sum::<f64>();
+                    let s = |a: usize, b: usize| columns.iter().map(|wall| wall[a] * wall[b]).sum::<f64>();
                     let got: f64 = (0..rank).map(|c| gamma[c][a] * (s(c, b) + f64::from(u8::from(c == b)))).sum();
                     assert!((got - s(a, b)).abs() <= 1e-9 * (1.0 + s(a, a).max(s(b, b))), "{rank} {n}: [{a}, {b}] {got} for {}", s(a, b));
                 }
@@ -229,7 +318,7 @@ mod tests {
     /// One student at 0.4 between teachers at ±D/2 in one dimension, by the trapezoid rule: mean and variance of Stein's form and of the mix.
     fn moments(apart: f64) -> [[f64; 2]; 2] {
         let teacher = [-0.5 * apart, 0.5 * apart];
-        let blend = Blend::new(&[0.4], [(&[1.0], &[0.4]), (&[0.5, 0.5], &teacher)], [None; 2], 1000);
+        let blend = Blend::new(&[0.4], [components(&[0.0], &[0.4]), components(&LOG_WEIGHTS[..2], &teacher)], [None; 2], 1000);
         let mut sums = [[0.0; 2]; 2];
         for node in -80_000..=80_000 {
             let z = f64::from(node) / 10_000.0;
@@ -263,8 +352,9 @@ mod tests {
     fn where_nothing_is_steep_or_within_reach_it_is_stein() {
         let teacher = [0.3, -50.0, 70.0];
         for student in [vec![0.0], vec![0.0, 1e200], vec![0.0, f64::NAN], vec![0.0, 0.0]] {
-            let weights = vec![1.0 / student.len() as f64; student.len()];
-            let blend = Blend::new(&[0.0], [(&weights, &student), (&[0.4, 0.3, 0.3], &teacher)], [None; 2], 1000);
+            let log_weights = [0.4f64, 0.3, 0.3].map(f64::ln);
+            let mixtures = [components(&LOG_WEIGHTS[..student.len()], &student), components(&log_weights, &teacher)];
+            let blend = Blend::new(&[0.0], mixtures, [None; 2], 1000);
             assert!(blend.is_none(), "{student:?}");
         }
     }
@@ -275,9 +365,8 @@ mod tests {
         for (distance, aside) in [(3e8, 0.5), (1e9, 1.0), (1e10, 0.0)] {
             let (x, y) = (0.4 * distance, 0.3 * distance);
             let teachers = [-x, -y, x, y, x, y + aside];
-            let third = [1.0 / 3.0; 3];
-            let mixtures: [(&[f64], &[f64]); 2] = [(&[1.0], &[0.0, 0.0]), (&third, &teachers)];
-            let blend = Blend::new(&[0.0, 0.0], mixtures, [None, None], 1 << 20).expect("a steep wall");
+            let mixtures = [components(&[0.0], &[0.0, 0.0]), components(&LOG_WEIGHTS[..3], &teachers)];
+            let blend = Blend::new(&[0.0, 0.0], mixtures, [None; 2], 1 << 20).expect("a steep wall");
             let mut row = [1.0, -2.0];
             blend.apply(&mut row, &[3.0, 5.0]);
             assert!(row.iter().all(|v| v.is_finite()), "{distance}: {row:?}");

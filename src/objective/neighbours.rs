@@ -183,12 +183,13 @@ pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64
     // Σd⁰ … Σd³ and the largest d of each class.
     let mut moments = [[0.0f64; 4]; CLASSES];
     let mut largest = [0.0f64; CLASSES];
-    for near in near {
-        let (class, d) = (class(near), near.from_anchor);
-        for (power, sum) in moments[class].iter_mut().enumerate() {
-            *sum += d.powi(power as i32);
+    let classes: Vec<usize> = near.iter().map(class).collect();
+    for (near, class) in near.iter().zip(&classes) {
+        let d = near.from_anchor;
+        for (sum, power) in moments[*class].iter_mut().zip([1.0, d, d * d, d * d * d]) {
+            *sum += power;
         }
-        largest[class] = largest[class].max(d);
+        largest[*class] = largest[*class].max(d);
     }
     let far = reach + 2.0 * e;
     let unseen = beyond(rest, most, reach);
@@ -214,7 +215,7 @@ pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64
         }
     }
     debug_assert!(dropped[0] >= 0.0);
-    Kept { list: near.iter().filter(|near| class(near) < cut).map(|near| near.index).collect(), certified }
+    Kept { list: near.iter().zip(&classes).filter(|(_, class)| **class < cut).map(|(near, _)| near.index).collect(), certified }
 }
 
 /// (3) from Σ bound·dⁿ for n = 0 … 3.

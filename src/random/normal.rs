@@ -7,6 +7,9 @@
 //!
 //! GPU twin of [`normal_f32`]: `shaders/common/normal.wgsl`.
 
+/// Where the polynomial in w ends.
+const CENTRAL_TO: f32 = 6.25;
+
 #[allow(clippy::excessive_precision)] // the digits of the fit, also in the shader
 const CENTRAL: [f32; 11] = [
     1.594348192e+00,
@@ -66,15 +69,29 @@ fn ln(y: f32) -> f32 {
 /// The word's normal in single precision, without branches, so that loops over it become vector code.
 #[inline(always)]
 pub fn normal_f32(word: u32) -> f32 {
-    let m = word << 1 | 1; // p = m / 2³³
-    let zeros = m.leading_zeros();
-    let p = ((m << zeros) >> 8) as f32 * f32::from_bits((127 - 25 - zeros) << 23); // 24 bits: exact
-    let h = 0u32.wrapping_sub(m); // 1 − 2p = h / 2³²
-    let x = ((h >> 16) as f32 * 65536.0 + (h & 0xffff) as f32) * f32::from_bits((127 - 32) << 23);
-    let w = -ln(4.0 * p * (1.0 - p));
-    let central = polynomial(&CENTRAL, w - 1.0);
+    let (x, w) = centred(word);
     let tail = polynomial(&TAIL, w.max(0.0).sqrt() - 2.5);
-    let z = x * if w < 6.25 { central } else { tail };
+    signed(x * if w < CENTRAL_TO { polynomial(&CENTRAL, w - 1.0) } else { tail }, word)
+}
+
+/// [`normal_f32`], and true, unless the word is one of the thousandth that lies in the tails: then any number, and false.
+#[inline(always)]
+pub fn central_f32(word: u32) -> (f32, bool) {
+    let (x, w) = centred(word);
+    (signed(x * polynomial(&CENTRAL, w - 1.0), word), w < CENTRAL_TO)
+}
+
+/// x = 1 − 2p and w.
+#[inline(always)]
+fn centred(word: u32) -> (f32, f32) {
+    let m = word << 1 | 1; // p = m / 2³³
+    let p = (m & !(0xff >> m.leading_zeros())) as f32 * f32::from_bits((127 - 33) << 23); // 24 bits: exact
+    let x = 0u32.wrapping_sub(m) as f32 * f32::from_bits((127 - 32) << 23); // 1 − 2p
+    (x, -ln(4.0 * p * (1.0 - p)))
+}
+
+#[inline(always)]
+fn signed(z: f32, word: u32) -> f32 {
     f32::from_bits(z.to_bits() | (word & 0x8000_0000))
 }
 

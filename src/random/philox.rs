@@ -11,14 +11,16 @@ const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// The four words at `counter` under `key`.
 #[inline(always)] // so that loops over it become vector code
-pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+pub fn philox(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    // In words of 64 bits, whose upper half is only looked at where it belongs to a product: vectors need no packing in between.
+    let mut counter = counter.map(u64::from);
     for _ in 0..10 {
-        let a = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);
-        let b = u64::from(MULTIPLIER[1]) * u64::from(counter[2]);
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        let a = u64::from(MULTIPLIER[0]) * (counter[0] & 0xffff_ffff);
+        let b = u64::from(MULTIPLIER[1]) * (counter[2] & 0xffff_ffff);
+        counter = [(b >> 32) ^ counter[1] ^ u64::from(key[0]), b, (a >> 32) ^ counter[3] ^ u64::from(key[1]), a];
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    counter
+    counter.map(|word| word as u32)
 }
 
 /// The words from `counter` on as one of `rand`'s generators, for `rand_distr` and everything else that wants a stream.

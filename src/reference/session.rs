@@ -12,7 +12,7 @@ use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::{reflections, turn};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
-use crate::objective::estimator::Blend;
+use crate::objective::estimator::{self, Blend};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -64,11 +64,12 @@ impl ReferenceSession {
         (0..strata.len()).map(|i| if self.problem.sampler == Sampler::Sobol { of(i) } else { Vec::new() }).collect()
     }
 
-    /// How each row mixes its two forms.
-    fn blends(&self, r: usize, n_samples: usize) -> Vec<Option<Blend>> {
-        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
-        let of = |i: usize| Blend::new(p.mean(i), [(p.weights, p.means), (q.weights, q.means)], [None; 2], n_samples);
-        (0..p.len()).map(|i| if self.problem.is_blended() { of(i) } else { None }).collect()
+    /// How each row mixes its two forms, given ln of both sides' weights.
+    fn blends<'a>(&'a self, r: usize, n_samples: usize, log_weights: &'a [Vec<f64>; 2]) -> Vec<Option<Blend<'a>>> {
+        let sides = [self.side(Side::Student, r), self.side(Side::Teacher, r)];
+        let mixtures = [0, 1].map(|s| estimator::Components { log_weights: &log_weights[s], means: sides[s].means, squares: None });
+        let of = |i: usize| Blend::new(sides[0].mean(i), mixtures, [None; 2], n_samples);
+        (0..sides[0].len()).map(|i| if self.problem.is_blended() { of(i) } else { None }).collect()
     }
 
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
@@ -76,7 +77,8 @@ impl ReferenceSession {
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
         let n_strata = self.problem.weights(self.problem.strata()).len();
         let (n_groups, row) = (groups.n_groups, self.problem.n_components() * self.problem.rank);
-        let blends = self.blends(r, groups.n_samples);
+        let log_weights = [Side::Student, Side::Teacher].map(|side| self.problem.weights(side).iter().map(|w| w.ln()).collect());
+        let blends = self.blends(r, groups.n_samples, &log_weights);
         let axes = self.axes(r);
         // Blocks in parallel, added in order: the same bits for any number of threads.
         let n_blocks = groups.n_samples.div_ceil(groups.block_size());

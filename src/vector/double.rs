@@ -39,11 +39,27 @@ pub fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-vector_fn! {
-    /// Σ ab.
-    pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-        inner_product(a, b)
+/// Σ (a − b)v, for loops that are vector code themselves.
+#[inline(always)]
+pub fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
+    inner_of_differences(a, b, v, &[])
+}
+
+/// Σ (a − b)(c − d), where a missing d is 0, for loops that are vector code themselves.
+#[inline(always)]
+pub fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
+    let mut sum = [0.0f64; 8];
+    let whole = a.len() / 8 * 8;
+    let less = |at: usize| if d.is_empty() { 0.0 } else { d[at] };
+    for at in (0..whole).step_by(8) {
+        for i in 0..8 {
+            sum[i] = (a[at + i] - b[at + i]).mul_add(c[at + i] - less(at + i), sum[i]);
+        }
     }
+    for at in whole..a.len() {
+        sum[at - whole] = (a[at] - b[at]).mul_add(c[at] - less(at), sum[at - whole]);
+    }
+    ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }
 
 vector_fn! {

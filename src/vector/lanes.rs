@@ -2,9 +2,9 @@
 //!
 //! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, for loops that are vector code themselves.
 
-use crate::random::normal::normal_f32;
 use crate::random::philox::philox;
 
+use super::normals::normals;
 use super::vector_fn;
 
 /// Samples per vector step; tiles are padded to a multiple.
@@ -37,22 +37,23 @@ pub fn exp(x: f32) -> f32 {
 /// Draws z for sixteen samples of a coordinate block: column `c` of `z` (leading dimension `ld`) from row `s`.
 #[inline(always)]
 pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out: &mut [[f32; LANES]; 4]) {
+    let mut words = [[0u32; LANES]; 4];
     for lane in 0..LANES {
-        let words = philox([block, first + lane as u32, stratum, step], key);
+        let four = philox([block, first + lane as u32, stratum, step], key);
         for c in 0..4 {
-            out[c][lane] = f32::from_bits(words[c]);
+            words[c][lane] = four[c];
         }
     }
-    for column in out.iter_mut() {
-        for value in column.iter_mut() {
-            *value = normal_f32(value.to_bits());
-        }
+    for (words, out) in words.iter().zip(out) {
+        normals(words, out);
     }
 }
 
 vector_fn! {
     /// Logits (ld × k, column-major, without offsets) become responsibilities; `peak` and `mass` (ld) give their log-sum-exp.
-    pub fn softmax(logits: &mut [f32], offset: &[f32], ld: usize, peak: &mut [f32], mass: &mut [f32]) {
+    /// The mass is added up in double precision: in single, a thousand equal terms round to one side, and ln p − ln q of mixtures that
+    /// nearly coincide is smaller than that.
+    pub fn softmax(logits: &mut [f32], offset: &[f32], ld: usize, peak: &mut [f32], mass: &mut [f64]) {
         peak.fill(f32::MIN);
         for (column, offset) in logits.chunks_exact_mut(ld).zip(offset) {
             for (x, peak) in column.iter_mut().zip(peak.iter_mut()) {
@@ -64,12 +65,12 @@ vector_fn! {
         for column in logits.chunks_exact_mut(ld) {
             for ((x, peak), mass) in column.iter_mut().zip(peak.iter()).zip(mass.iter_mut()) {
                 *x = exp(*x - peak);
-                *mass += *x;
+                *mass += f64::from(*x);
             }
         }
         let mut inverse = [0.0f32; crate::objective::groups::BLOCK];
         for (i, m) in inverse.iter_mut().zip(mass.iter()) {
-            *i = 1.0 / m;
+            *i = (1.0 / m) as f32;
         }
         for column in logits.chunks_exact_mut(ld) {
             for (x, inverse) in column.iter_mut().zip(&inverse) {
@@ -231,6 +232,20 @@ mod tests {
         assert!(worst <= 2.0, "{worst} ULP");
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(-1e30) <= 2e-38);
+    }
+
+    /// A thousand equal terms, which single precision adds up a few millionths too low: more than nearly equal mixtures differ by.
+    #[test]
+    fn the_mass_of_many_components_is_not_rounded_to_one_side() {
+        let (k, logit) = (1024, -0.7f32);
+        let mut logits = vec![logit; k * LANES];
+        logits[..LANES].fill(0.0);
+        let (mut peak, mut mass) = ([0.0; LANES], [0.0; LANES]);
+        softmax(&mut logits, &vec![0.0; k], LANES, &mut peak, &mut mass);
+        let exact = 1.0 + (k - 1) as f64 * f64::from(exp(logit));
+        assert!(mass.iter().all(|mass| (mass - exact).abs() <= 1e-12 * exact), "{} for {exact}", mass[0]);
+        let single = (1..k).fold(1.0f32, |sum, _| sum + exp(logit));
+        assert!((f64::from(single) - exact).abs() > 1e-7 * exact, "single precision would do: {single}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod double;
 pub mod lanes;
+pub mod normals;
 
 /// Sixteen single-precision numbers on a cache line of their own.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]

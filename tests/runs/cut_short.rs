@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use mixscore::objective::estimator::AUTO_VERSION;
+use mixscore::random::streams::RNG_VERSION;
+
 use super::place::{Place, code, json, same_results, snapshot, text, with_sets};
 
 /// Waits until a run has written `lines` lines of metrics.
@@ -133,6 +136,49 @@ fn a_damaged_newest_checkpoint_is_skipped_aloud() {
     std::fs::write(run.join("metrics.csv"), longer).unwrap();
     assert_eq!(code(&place.mixscore(&["resume", "r", "--quiet"])), 0);
     same_results(&place.path("whole"), &run).unwrap();
+}
+
+/// Changes all manifests of a run as another program might have written them, seals included.
+fn rewrite_manifests(run: &Path, from: &str, to: &str) {
+    for (path, bytes) in
+        snapshot(&run.join("checkpoints")).into_iter().filter(|(path, _)| path.to_string_lossy().ends_with(".manifest.json"))
+    {
+        let body = text(&bytes[..bytes.len() - 65]);
+        assert!(body.contains(from), "{body}");
+        let body = body.replace(from, to);
+        std::fs::write(path, format!("{body}{}\n", blake3::hash(body.as_bytes()).to_hex())).unwrap();
+    }
+}
+
+/// A run whose draws or whose `auto` other programs understood otherwise: no numbers of two kinds in one run.
+#[test]
+fn a_run_of_another_version_is_refused_where_the_version_counts() {
+    let place = Place::new();
+    let run = broken_off(&place);
+    let files = snapshot(&run);
+    let (rng, auto) = (format!("\"rng\": {RNG_VERSION}"), format!("\"auto\": {AUTO_VERSION}"));
+    for (from, to, words) in [
+        (&rng, "\"rng\": 99", "version 99 of the draws"),
+        (&auto, "\"auto\": 99", "version 99 of the estimator `auto`"),
+        (&auto, "\"auto\": 99", "or start the run again, into another folder"),
+    ] {
+        rewrite_manifests(&run, from, to);
+        let before = snapshot(&run);
+        place.refused(&["resume", "r", "--quiet"], 7, words);
+        assert!(snapshot(&run) == before, "{to}: resuming touched the folder");
+        restore(&run, &files);
+    }
+    // Sealed anew without a change, it goes on.
+    rewrite_manifests(&run, &auto, &auto);
+    assert_eq!(code(&place.mixscore(&["resume", "r", "--quiet"])), 0);
+    same_results(&place.path("whole"), &run).unwrap();
+    // A run in Stein's own form does not ask what `auto` stands for.
+    let mut child = place.command(&with_sets("stein", &["descent.steps=1000", "objective.estimator=\"stein\""])).spawn().unwrap();
+    wait_for_lines(&mut child, &place.path("stein/metrics.csv"), 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    rewrite_manifests(&place.path("stein"), &auto, "\"auto\": 99");
+    assert_eq!(code(&place.mixscore(&["resume", "stein", "--quiet"])), 0);
 }
 
 #[test]
