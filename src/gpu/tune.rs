@@ -46,7 +46,8 @@ pub struct Tuning {
 impl Tuning {
     /// What suits an adapter where nothing was measured.
     fn usual(adapter: &Adapter) -> Self {
-        Self { sharing: Sharing::of(adapter), widest: WIDEST[0], scratch: SCRATCH[0] }
+        let sharing = Sharing::of(adapter);
+        Self { sharing, widest: Variant::usual(sharing == Sharing::Spread).widest, scratch: SCRATCH[0] }
     }
 
     /// The kernels that it means.
