@@ -13,15 +13,16 @@
 const LEAST_SHARE = 1e-4; // of the longest candidate's square: what is shorter is never an axis
 const LEAST = 1e-30;      // a square below this hardly ever matters
 const EQUAL = 1e-4;       // as long as the longest, within rounding: the first one is taken
+const LANES = 32u;        // of 64, sums over lanes took 60 % of the time on software Vulkan; fewer would leave most of a wave idle
 
-var<workgroup> values: array<vec4f, 64>;
+var<workgroup> values: array<vec4f, LANES>;
 
 // Every lane goes through all values itself, because that takes fewer barriers than a tree.
 fn most(lane: u32, value: f32) -> f32 {
     values[lane] = vec4f(value);
     workgroupBarrier();
     var result = values[0].x;
-    for (var l = 1u; l < 64u; l += 1u) {
+    for (var l = 1u; l < LANES; l += 1u) {
         result = max(result, values[l].x);
     }
     workgroupBarrier();
@@ -32,7 +33,7 @@ fn total(lane: u32, value: vec4f) -> vec4f {
     values[lane] = value;
     workgroupBarrier();
     var result = vec4f();
-    for (var l = 0u; l < 64u; l += 1u) {
+    for (var l = 0u; l < LANES; l += 1u) {
         result += values[l];
     }
     workgroupBarrier();
@@ -107,7 +108,7 @@ fn taken(pair: u32, pivot: u32, root: f32, first: vec4f) -> vec3f {
     return vec3f(along.x, second, along.z - first.y * along.x - first.w * second);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let at = workgroup_index(group, groups);
     if (at >= params.n_pairs) {
@@ -118,7 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let n_candidates = params.n_components + params.teacher_components;
     let own = pair * n_candidates;
     let h = pair * (5u * quads + 2u);
-    for (var e = lane; e < 5u * quads + 2u; e += 64u) {
+    for (var e = lane; e < 5u * quads + 2u; e += LANES) {
         axes[h + e] = vec4f();
     }
     storageBarrier();
@@ -127,7 +128,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var second = vec4f();  // h₁h₃, h₂h₃
     for (var j = 0u; j < min(4u, params.rank); j += 1u) {
         var best = 0.0;
-        for (var n = lane; n < n_candidates; n += 64u) {
+        for (var n = lane; n < n_candidates; n += LANES) {
             var c: vec2f;
             if (j == 0u) {
                 c = measured(pair, n);
@@ -142,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         longest = max(longest, left);
         // The first of the longest, as the largest of negative numbers.
         var chosen = -f32(n_candidates);
-        for (var n = lane; n < n_candidates; n += 64u) {
+        for (var n = lane; n < n_candidates; n += LANES) {
             if (chosen == -f32(n_candidates) && candidates[own + n].y >= (1.0 - EQUAL) * left) {
                 chosen = -f32(n);
             }
@@ -153,13 +154,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let root = sqrt(candidates[own + pivot].x);
         let along = taken(pair, pivot, root, first);
         var square = 0.0;
-        for (var quad = lane; quad < quads; quad += 64u) {
+        for (var quad = lane; quad < quads; quad += LANES) {
             let e = lengthened(pair, pivot, root, along, j, quad, sqrt(left));
             square += dot(e, e);
         }
         let scale = sqrt(2.0 / total(lane, vec4f(square)).x);
         var inner = vec4f();
-        for (var quad = lane; quad < quads; quad += 64u) {
+        for (var quad = lane; quad < quads; quad += LANES) {
             let e = select(vec4f(), scale * lengthened(pair, pivot, root, along, j, quad, sqrt(left)), found);
             inner += vec4f(dot(axes[h + quad], e), dot(axes[h + quads + quad], e), dot(axes[h + 2u * quads + quad], e), 0.0);
             axes[h + j * quads + quad] = e;
@@ -183,7 +184,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             first.z = products.x;
             second = vec4f(products.y, products.z, 0.0, 0.0);
         }
-        for (var quad = lane; quad < quads; quad += 64u) {
+        for (var quad = lane; quad < quads; quad += LANES) {
             let unit = select(vec4f(), vec4f(1.0), vec4u(0u, 1u, 2u, 3u) + vec4u(4u * quad) == vec4u(j));
             axes[h + 4u * quads + quad] = unit - c.x * axes[h + quad] - c.y * axes[h + quads + quad] - c.z * axes[h + 2u * quads + quad];
         }

@@ -1,6 +1,6 @@
 // The sum of the node that begins at group g, where one does.
 fn leaf(index: u32, quads: u32, g: u32) -> vec4f {
-    if ((params.node_starts >> g & 1u) == 0u) {
+    if (((params.node_starts >> g) & 1u) == 0u) {
         return vec4f();
     }
     let node = countOneBits(params.node_starts & ((1u << g) - 1u));

@@ -61,8 +61,15 @@ pub struct Variant {
     /// Kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for a product, and
     /// each row has one invocation. No bit of a product depends on it; sums over a row have an order of their own.
     pub spread: bool,
-    /// Columns of a product's tile where there are many, 32 or 64: the order of sums is the same.
+    /// Columns of a product's tile where there are many, 32 or 64: see [`Variant::usual`].
     pub widest: usize,
+}
+
+impl Variant {
+    /// Tiles are wide but where their code is more than fits the processor's cache for it.
+    pub fn usual(spread: bool) -> Self {
+        Self { checked: false, spread, widest: if spread { 32 } else { 64 } }
+    }
 }
 
 /// All kernels of a device, compiled when first used.
@@ -82,7 +89,7 @@ impl Kernels {
         if self.variant.spread || quads <= 8 { 1 } else { 16 }
     }
 
-    /// Columns of a product's tile: narrow ones for few columns.
+    /// Columns of the tiles of a product with so many quads of columns: narrow ones for few. The order of sums is the same.
     pub fn tile(&self, quads: usize) -> usize {
         if quads <= 8 { 32 } else { self.variant.widest }
     }

@@ -174,7 +174,7 @@ impl Gpu {
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
     pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
         let spread = sharing == Some(Sharing::Spread);
-        self.handle.kernels = Arc::new(Kernels::new(Variant { spread, ..self.handle.kernels.variant }));
+        self.handle.kernels = Arc::new(Kernels::new(Variant { checked: self.handle.kernels.variant.checked, ..Variant::usual(spread) }));
         self.handle.sharing = sharing;
         self
     }

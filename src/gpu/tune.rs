@@ -44,11 +44,10 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// What suits an adapter where nothing was measured: narrow tiles where those of a subgroup of eight, written out, would not fit the
-    /// processor's cache for code.
+    /// What suits an adapter where nothing was measured.
     fn usual(adapter: &Adapter) -> Self {
         let sharing = Sharing::of(adapter);
-        Self { sharing, widest: WIDEST[usize::from(sharing == Sharing::Spread)], scratch: SCRATCH[0] }
+        Self { sharing, widest: Variant::usual(sharing == Sharing::Spread).widest, scratch: SCRATCH[0] }
     }
 
     /// The kernels that it means.
