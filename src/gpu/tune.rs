@@ -44,7 +44,8 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// What suits an adapter where nothing was measured.
+    /// What suits an adapter where nothing was measured: narrow tiles where those of a subgroup of eight, written out, would not fit the
+    /// processor's cache for code.
     fn usual(adapter: &Adapter) -> Self {
         let sharing = Sharing::of(adapter);
         Self { sharing, widest: Variant::usual(sharing == Sharing::Spread).widest, scratch: SCRATCH[0] }
