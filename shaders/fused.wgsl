@@ -58,6 +58,7 @@ fn main(
         let both_$r = max(x_$r_0, x_$r_1);
         let next_$r = max(top_$r, LOG2_E * max(max(both_$r.x, both_$r.y), max(both_$r.z, both_$r.w)));
         let scale_$r = exp2(top_$r - next_$r);
+        // The product is not rounded where next was: a factor common to the row, and far from ∞ for logits up to 10⁹.
         let p_$r_0 = exp2(fma(x_$r_0, vec4f(LOG2_E), vec4f(-next_$r)));
         let p_$r_1 = exp2(fma(x_$r_1, vec4f(LOG2_E), vec4f(-next_$r)));
         top_$r = next_$r;

@@ -68,6 +68,14 @@ fn bindings_are_as_the_table_says_and_within_portable_limits() {
                     let written = access.contains(naga::StorageAccess::STORE);
                     bindings.push((variable.binding.unwrap().binding, if written { 'w' } else { 'r' }));
                 }
+                naga::AddressSpace::Handle => {
+                    let naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. } = module.types[variable.ty].inner
+                    else {
+                        panic!("{}: a resource of another kind", shader.name)
+                    };
+                    let stored = access.contains(naga::StorageAccess::STORE);
+                    bindings.push((variable.binding.unwrap().binding, if stored { 's' } else { 't' }));
+                }
                 naga::AddressSpace::Uniform => assert_eq!(variable.binding.unwrap().binding, 0, "{}", shader.name),
                 naga::AddressSpace::WorkGroup => workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
                 _ => {}

@@ -131,11 +131,6 @@ pub trait Backend: Send {
         Vec::new()
     }
 
-    /// What `auto` stands for on this device in few dimensions: the points with the least variance that it has.
-    fn auto_sampler(&self) -> Sampler {
-        Sampler::Sobol
-    }
-
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.
     ///
     /// # Errors

@@ -109,9 +109,8 @@ impl Candidates {
     /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
     pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
         let rank = pair.rank;
-        let log_weights = [Side::Student, Side::Teacher].map(|side| pair.side(side).0.iter().map(|w| w.ln()).collect::<Vec<f64>>());
         let views = [Side::Student, Side::Teacher].map(|side| {
-            let log_weight = &log_weights[side as usize];
+            let log_weight = pair.log_weights[side as usize];
             let heaviest = log_weight.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let lightest = log_weight.iter().copied().fold(f64::INFINITY, f64::min);
             View { means: pair.side(side).1, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
@@ -242,6 +241,7 @@ impl View<'_> {
             let own = centres.squares[i].sqrt();
             let far = (within + 1.001 * u * (own + furthest)).powi(2);
             let limit = far + 2.0 * gamma * own * furthest + 1e-12 * (far + (own + furthest).powi(2)) - centres.squares[i];
+            let limit = if limit.is_nan() { f64::INFINITY } else { limit }; // of means beyond single precision: nothing is left out
             let chunks = (0..least.len()).filter(|c| least[*c] <= limit);
             let candidates = chunks.flat_map(within_chunk).filter(|l| squares[*l] <= limit).map(|l| l as u32).collect();
             (candidates, within)

@@ -28,8 +28,9 @@ const TILES_PER_RUN: usize = 8;
 /// Runs of a stratum whose sums wait in memory for their turn.
 const RUNS_PER_BATCH: usize = 16;
 
-/// Squared distances between teachers that a session keeps at the most.
-const MOST_SQUARES: usize = 1 << 22;
+/// Teachers whose squared distances a session keeps, at the most. (Their number alone decides: bits hang on it, and must not hang on
+/// the number of replicates that run together.)
+const MOST_TEACHERS: usize = 256;
 
 pub struct CpuSession {
     problem: UnitProblem,
@@ -115,7 +116,7 @@ impl CpuSession {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
         let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());
-        let few = problem.rows_own_strata() && problem.n_replicates * problem.n_teacher_components().pow(2) <= MOST_SQUARES;
+        let few = problem.rows_own_strata() && problem.n_teacher_components() <= MOST_TEACHERS;
         let teacher = problem.n_teacher_components() * problem.rank;
         let squares = if few {
             problem.teacher_means.par_chunks(teacher).flat_map_iter(|means| exact_squares(means, problem.rank)).collect()

@@ -314,7 +314,7 @@ impl Rows<'_> {
             matrix(&z[..self.ldz * rank], self.ldz, self.n, rank),
             MatRef::from_column_major_slice(&side.epsilon, rank, side.m),
         );
-        strips::softmax(x, self.ldz, self.strips, &side.offset, side.m, e, ld, c, inverse, kept);
+        strips::softmax(x, self.ldz, self.strips, &side.offset, side.m, side.faint, e, ld, c, inverse, kept);
         let (m, [epsilon, inner, squares]) = (kept.len(), tables);
         let (x, e) = (&mut x[..ld * m], &e[..ld * m]);
         let inner = side.inner_of(kept, inner);

@@ -11,9 +11,16 @@ use crate::vector::vector_fn;
 /// Rows that are worked on at a time.
 pub const STRIP: usize = 16;
 
-/// Log₂ of the responsibilities, relative to the largest, that are left out where all rows of a tile have less: a 256th of what single
-/// precision adds to a sum that begins with the largest.
-pub const FAINT: f32 = -32.0;
+/// Log₂ of the terms r_l·D², relative to the largest responsibility, that are left out where all rows of a tile have less, D² being the
+/// largest squared distance in the tile's table, since a coefficient is r_l(1 + ⟨μ_l − M, μᵢ − M⟩): a 256th of what single precision
+/// adds to a sum that begins with one.
+const FAINT: f32 = -32.0;
+
+/// Where responsibilities are [`FAINT`], for squared distances `inner` (up to one for each stratum).
+pub fn faint(inner: &[f32]) -> f32 {
+    let furthest = inner.iter().fold(0.0, |most, v| if v.abs() > most { v.abs() } else { most });
+    FAINT - (1.0 + furthest).log2()
+}
 
 /// Sixteen rows of one stratum, and where their logits come from: two runs of eight rows of a product, each with its sign.
 #[derive(Debug, Clone, Copy)]
@@ -97,13 +104,14 @@ fn tree(mut sum: [f32; STRIP]) -> f32 {
 
 vector_fn! {
     /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m). Columns all
-    /// of whose numbers are below [`FAINT`] are left out; `kept` says which the columns of e are.
+    /// of whose numbers are below `faint` are left out; `kept` says which the columns of e are.
     pub fn softmax(
         x: &[f32],
         ldx: usize,
         strips: &[Strip],
         offset: &[f32],
         m: usize,
+        faint: f32,
         e: &mut [f32],
         ld: usize,
         peak: &mut [f32],
@@ -130,7 +138,7 @@ vector_fn! {
                 let (mut y, peaks) = (logits(&x[l * ldx..], strip, offset[strip.stratum * m + l]), lanes::<STRIP>(peak, strip.row));
                 for i in 0..STRIP {
                     y[i] -= peaks[i];
-                    seen[i] |= u32::from(!(y[i] < FAINT)); // a number that is none is seen
+                    seen[i] |= u32::from(!(y[i] < faint)); // a number that is none is seen
                 }
                 *lanes_mut(column, strip.row) = y;
             }

@@ -6,6 +6,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::patch::List;
+use super::strips::faint;
 use crate::mixture::squared_distance;
 use crate::objective::estimator::FURTHEST;
 use crate::vector::{Buffer, vector_fn};
@@ -40,6 +41,8 @@ pub struct Table {
     pub offset: Vec<f32>,
     /// What `inner` is less, shape (strata).
     pub level: Vec<f32>,
+    /// Log₂ of the responsibilities that do not matter.
+    pub faint: f32,
     pub form: Form,
 }
 
@@ -87,7 +90,7 @@ impl Table {
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
-        Self { m, origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, form }
+        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, form }
     }
 
     /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.

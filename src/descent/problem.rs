@@ -79,7 +79,7 @@ impl Problem {
         let subspaces: Vec<Subspace> = pairs()
             .map(|(start, teacher)| if self.reduce { Subspace::of_means(teacher, start, scale) } else { Subspace::full(teacher, scale) })
             .collect();
-        let sampler = self.sampler_on(backend);
+        let sampler = self.chosen_sampler();
         let teacher_means = subspaces.iter().zip(pairs()).flat_map(|(s, (_, teacher))| s.reduce(teacher.means())).collect();
         let unit = UnitProblem { sampler, ..self.unit_problem(&subspaces, teacher_means)? };
         let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
@@ -88,10 +88,10 @@ impl Problem {
         Ok(Fit { session, subspaces, unit, scale })
     }
 
-    /// Where the points come from on `backend`: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
+    /// Where the points come from: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
     /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least [`LEAST_NET`]; elsewhere
     /// it is pairs, or independent draws of an odd number.
-    pub fn sampler_on(&self, backend: &dyn Backend) -> Sampler {
+    pub fn chosen_sampler(&self) -> Sampler {
         if self.sampler != Sampler::Auto {
             return self.sampler;
         }
@@ -99,11 +99,10 @@ impl Problem {
         let rank = if self.reduce { d.min(all - 1) } else { d };
         let n = self.n_samples.unwrap_or(0);
         let nets = Groups::nets(n);
-        match backend.auto_sampler() {
-            Sampler::Sobol if rank <= MOST_SOBOL_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
-            Sampler::Sobol if n >= 4 && n.is_multiple_of(2) => Sampler::Antithetic,
-            Sampler::Sobol => Sampler::Philox,
-            sampler => sampler,
+        match n {
+            _ if rank <= MOST_SOBOL_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
+            4.. if n.is_multiple_of(2) => Sampler::Antithetic,
+            _ => Sampler::Philox,
         }
     }
 

@@ -90,7 +90,7 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     }
     let mut config = config.with_absolute_paths(base);
     // Written down, so that a resumed run draws the same.
-    config.objective.sampler = setting.problem(&config, 0.0).sampler_on(opened.backend.as_ref());
+    config.objective.sampler = setting.problem(&config, 0.0).chosen_sampler();
     let sitting = sitting(&asked, opened);
     let (setting, fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;
@@ -150,6 +150,7 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
 /// `_lock` is the folder's, held until the end.
 fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, asked: Asked, _lock: File) -> Result<Outcome> {
     let checkpoint::Found { state, versions, .. } = checkpoint::newest(folder, &RECORDED)?;
+    // What `auto` stood for as a sampler is written in the folder.
     versions.check(folder, config.objective.estimator == Estimator::Auto)?;
     let sitting = sitting(&asked, opened);
     note_another_device(folder, &sitting, asked.tell);

@@ -105,6 +105,7 @@ pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Mos
     let aim = limits.scratch / (16 * (widths.features + widest.div_ceil(8) + 1)) as u64;
     let quick = PRODUCT_OPERATIONS / (128 * (widths.features * widest)) as u64;
     let rows = aim.min(quick).min(1 << 18) as usize;
+    assert!(pairs * widest.next_multiple_of(2) <= 1 << 20, "the fused kernel's index mask");
     Ok(Most { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit: fused.unit() })
 }
 

@@ -1,7 +1,8 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
-//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows` and `stages` (a chunk from draws to sums, one line per kernel) → `finish` (sums to
-//! gradients and steps) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives.
+//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows`, `draws` and `stages` (a chunk from draws to sums, one line per kernel), or
+//! `fused` and `fused_stages` (the same in one kernel) → `finish` (sums to gradients and steps) → `share` (the tree by which several devices
+//! add up) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives, `tune` chooses variants.
 
 mod adapter;
 mod batch;
@@ -62,6 +63,8 @@ pub struct Gpu {
     /// What they share out; `None`: what is faster.
     split: Option<Split>,
     gather: Gather,
+    /// Devices of the same kind that did not open.
+    n_refused: usize,
 }
 
 /// The index in `adapters` of the one that `choice` means.
@@ -121,15 +124,20 @@ pub fn open(choice: Choice) -> Result<Gpu> {
     open_together(&[choose(&adapters(), choice)?])
 }
 
-/// Opens every real GPU.
+/// Opens every real GPU of the best kind that does open.
 ///
 /// # Errors
-/// [`Error::NoDevice`] with what to do on this platform.
+/// [`Error::NoDevice`] with what to do on this platform, where none opens.
 pub fn open_all() -> Result<Gpu> {
     let adapters = adapters();
     let best = choose(&adapters, Choice::Real(None))?;
     let others = (0..adapters.len()).filter(|i| *i != best && !adapters[*i].software && adapters[*i].kind == adapters[best].kind);
-    open_together(&[best].into_iter().chain(others).collect::<Vec<_>>())
+    let (open, refused): (Vec<_>, Vec<_>) = [best].into_iter().chain(others).map(handle).partition(Result::is_ok);
+    let n_refused = refused.len();
+    if let (true, Some(error)) = (open.is_empty(), refused.into_iter().find_map(Result::err)) {
+        return Err(error);
+    }
+    Ok(Gpu { n_refused, ..together(open.into_iter().flatten().collect())? })
 }
 
 /// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
@@ -140,11 +148,14 @@ pub fn open_all() -> Result<Gpu> {
 /// # Errors
 /// [`Error::NoDevice`] where there are none, or a driver refuses.
 pub fn open_together(indices: &[usize]) -> Result<Gpu> {
-    let mut handles = indices.iter().map(|index| handle(*index)).collect::<Result<Vec<_>>>()?;
+    together(indices.iter().map(|index| handle(*index)).collect::<Result<Vec<_>>>()?)
+}
+
+fn together(mut handles: Vec<Handle>) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
     }
-    Ok(Gpu { handle: handles.remove(0), others: handles, split: None, gather: Arc::new(Ok) })
+    Ok(Gpu { handle: handles.remove(0), others: handles, n_refused: 0, split: None, gather: Arc::new(Ok) })
 }
 
 fn handle(index: usize) -> Result<Handle> {
@@ -155,28 +166,33 @@ fn handle(index: usize) -> Result<Handle> {
 }
 
 impl Gpu {
-    /// The same device with at most `rows` rows in a chunk: results do not depend on it, which tests show.
-    pub fn with_row_budget(mut self, rows: usize) -> Self {
-        self.handle.row_budget = Some(rows);
+    /// The same devices after `change` of each.
+    fn each(mut self, change: impl Fn(&mut Handle)) -> Self {
+        [&mut self.handle].into_iter().chain(&mut self.others).for_each(change);
         self
+    }
+
+    /// The same device with at most `rows` rows in a chunk: results do not depend on it, which tests show.
+    pub fn with_row_budget(self, rows: usize) -> Self {
+        self.each(|handle| handle.row_budget = Some(rows))
     }
 
     /// The same device with half of the scratch memory for each time that it was lost.
-    pub fn with_smaller_chunks(mut self, losses: u32) -> Self {
-        for handle in [&mut self.handle].into_iter().chain(&mut self.others) {
+    pub fn with_smaller_chunks(self, losses: u32) -> Self {
+        self.each(|handle| {
             if let Some(context) = Arc::get_mut(&mut handle.context) {
                 context.limits.scratch >>= losses;
             }
-        }
-        self
+        })
     }
 
     /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
-    pub fn with_sharing(mut self, sharing: Option<Sharing>) -> Self {
+    pub fn with_sharing(self, sharing: Option<Sharing>) -> Self {
         let spread = sharing == Some(Sharing::Spread);
-        self.handle.kernels = Arc::new(Kernels::new(Variant { checked: self.handle.kernels.variant.checked, ..Variant::usual(spread) }));
-        self.handle.sharing = sharing;
-        self
+        self.each(|handle| {
+            handle.kernels = Arc::new(Kernels::new(Variant { checked: handle.kernels.variant.checked, ..Variant::usual(spread) }));
+            handle.sharing = sharing;
+        })
     }
 
     /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different kinds share replicates.
@@ -204,21 +220,20 @@ impl Gpu {
     }
 
     /// The same device with kernels that check their indices: slower, for tests.
-    pub fn checked(mut self) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(Variant { checked: true, ..self.handle.kernels.variant }));
-        self
+    pub fn checked(self) -> Self {
+        self.each(|handle| handle.kernels = Arc::new(Kernels::new(Variant { checked: true, ..handle.kernels.variant })))
     }
 
     /// The same device with products in tiles of 32 or 64 columns at the most: for tests, and for the tuner.
-    pub fn with_tiles(mut self, widest: usize) -> Self {
-        self.handle.kernels = Arc::new(Kernels::new(Variant { widest, ..self.handle.kernels.variant }));
-        self
+    pub fn with_tiles(self, widest: usize) -> Self {
+        self.each(|handle| handle.kernels = Arc::new(Kernels::new(Variant { widest, ..handle.kernels.variant })))
     }
 
     /// The same device with buffers that start as NaN and end in canaries: for tests.
     pub fn poisoned(self) -> Self {
-        self.handle.context.canaries();
-        self
+        self.each(|handle| {
+            handle.context.canaries();
+        })
     }
 
     /// Buffers of a [`Gpu::poisoned`] device in which something was written past the end.
@@ -226,7 +241,9 @@ impl Gpu {
     /// # Errors
     /// The device's.
     pub fn overwritten(&self) -> Result<Vec<&'static str>> {
-        self.handle.context.canaries().overwritten(&self.handle.context)
+        let handles = [&self.handle].into_iter().chain(&self.others);
+        let found = handles.map(|handle| handle.context.canaries().overwritten(&handle.context)).collect::<Result<Vec<_>>>()?;
+        Ok(found.concat())
     }
 
     /// The adapter it is on.
@@ -238,7 +255,9 @@ impl Gpu {
 impl Backend for Gpu {
     fn describe(&self) -> String {
         let adapter = self.adapter();
-        let others = if self.others.is_empty() { String::new() } else { format!(" and {} more", self.others.len()) };
+        let count = |n: usize, what: &str| if n == 0 { String::new() } else { format!("{n} {what}") };
+        let others = [count(self.others.len(), "more"), count(self.n_refused, "that did not open")].into_iter().filter(|s| !s.is_empty());
+        let others: String = others.map(|s| format!(" and {s}")).collect();
         format!("{}: {} ({}){others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
     }
 

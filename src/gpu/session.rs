@@ -48,12 +48,9 @@ impl GpuSession {
             Split::Replicates => {
                 let share = n.div_ceil(handles.len()).max(1);
                 let ranges = (0..n).step_by(share).map(|first| first..n.min(first + share));
-                handles.iter().zip(ranges).map(|(handle, range)| batches(handle, problem, range, Part::WHOLE)).collect::<Result<_>>()?
+                handles.iter().zip(ranges).map(|(handle, range)| batches(handle, problem, range, Part::WHOLE, n)).collect::<Result<_>>()?
             }
-            Split::Samples => {
-                let parts = (0..of).map(|index| Part { index, of });
-                handles.iter().zip(parts).map(|(handle, part)| batches(handle, problem, 0..n, part)).collect::<Result<_>>()?
-            }
+            Split::Samples => shared(&handles[..of], problem)?,
         };
         Ok(Self { devices, split, gather, row: problem.n_components() * problem.rank })
     }
@@ -110,8 +107,23 @@ impl GpuSession {
     }
 }
 
-/// The replicates of `range` on one device, as many together as fit.
-fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Part) -> Result<Vec<Batch>> {
+/// All replicates on every device, each with its part of the samples, in the same batches everywhere.
+fn shared(handles: &[&Handle], problem: &UnitProblem) -> Result<Vec<Vec<Batch>>> {
+    let mut most = problem.n_replicates;
+    loop {
+        let parts = (0..handles.len()).map(|index| Part { index, of: handles.len() });
+        let open = |(handle, part)| batches(handle, problem, 0..problem.n_replicates, part, most);
+        let devices = handles.iter().copied().zip(parts).map(open).collect::<Result<Vec<_>>>()?;
+        let together = devices.iter().filter_map(|batches| batches.first().map(Batch::n_replicates)).min().unwrap_or(most);
+        if devices.iter().all(|batches| batches.len() == devices[0].len()) || together >= most {
+            return Ok(devices);
+        }
+        most = together;
+    }
+}
+
+/// The replicates of `range` on one device, as many together as fit, and no more than `most`.
+fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Part, most: usize) -> Result<Vec<Batch>> {
     let teacher_row = problem.n_teacher_components() * problem.rank;
     let open = |first: usize, n: usize| {
         let mut own = problem.clone();
@@ -120,7 +132,7 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
         own.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
         Batch::of_part(handle.clone(), own, part)
     };
-    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len() };
+    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len().min(most).max(1) };
     loop {
         let firsts = range.clone().step_by(together);
         match firsts.map(|first| open(first, together.min(range.end - first))).collect() {

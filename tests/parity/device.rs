@@ -210,9 +210,11 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
         let got = everything(&mut which.gpu().with_tiles(32), &wide, form, Sampler::Philox)?;
         same_bits(&format!("{form:?}, tiles of 32 columns"), &got, &want)?;
     }
-    let want = everything(&mut which.gpu(), &long_case(), FORMS[1], Sampler::Sobol)?;
-    for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
-        same_bits("Sobol points", &everything(gpu, &long_case(), FORMS[1], Sampler::Sobol)?, &want)?;
+    for form in [FORMS[0], FORMS[1]] {
+        let want = everything(&mut which.gpu(), &long_case(), form, Sampler::Sobol)?;
+        for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
+            same_bits("Sobol points", &everything(gpu, &long_case(), form, Sampler::Sobol)?, &want)?;
+        }
     }
     Ok(())
 }
@@ -220,7 +222,8 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
 fn replicates_alone(which: &Which) -> Result<(), Failed> {
     let case = all()[2].clone();
     let others = FORMS.into_iter().flat_map(|f| [(f, Sampler::Philox), (f, Sampler::Grid)]);
-    for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol)]) {
+    let mixed = (Divergence::Reverse, Estimator::Auto);
+    for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol), (mixed, Sampler::Antithetic)]) {
         let mut backend = which.open();
         let together = case.problem(3, form.0, form.1, sampler);
         let (means, rates) = (case.means(3), vec![0.05; case.k]);

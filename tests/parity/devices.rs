@@ -34,7 +34,7 @@ fn found(
     // Fewer groups than devices, and more.
     let few = session.measure(Side::Student, 1, 1)?;
     let many = session.measure(Side::Teacher, 700, 1)?;
-    session.descend(0, steps, &vec![0.05; case.k])?;
+    session.descend(0, steps, &vec![1.0; case.k])?; // large, so that a changed sum shows in the means
     let means = session.means()?;
     if means == case.means(replicates) || means.iter().any(|m| !m.is_finite()) {
         return Err("the descent went nowhere".into());

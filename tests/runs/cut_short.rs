@@ -161,6 +161,7 @@ fn a_run_of_another_version_is_refused_where_the_version_counts() {
         (&rng, "\"rng\": 99", "version 99 of the draws"),
         (&auto, "\"auto\": 99", "version 99 of the estimator `auto`"),
         (&auto, "\"auto\": 99", "or start the run again, into another folder"),
+        (&"mixscore.checkpoint/2".into(), "mixscore.checkpoint/1", "of another run or version"),
     ] {
         rewrite_manifests(&run, from, to);
         let before = snapshot(&run);
