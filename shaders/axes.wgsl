@@ -10,6 +10,7 @@
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec2f>;   // (pairs, k + K): chance, square of what is left
 @group(0) @binding(8) var<storage, read_write> axes: array<vec4f>;         // (pairs, 5·quads + 2): h₀ … h₃, the last axis, inner products
 
+const LEANING = 1e-3; // of src/objective/axes.rs
 const LEAST_SHARE = 1e-4; // of the longest candidate's square: what is shorter is never an axis
 const LEAST = 1e-30;      // a square below this hardly ever matters
 const EQUAL = 1e-4;       // as long as the longest, within rounding: the first one is taken
@@ -91,7 +92,7 @@ fn lengthened(pair: u32, pivot: u32, root: f32, along: vec3f, j: u32, quad: u32,
         e -= along.x * axes[h] + along.y * axes[h + quads] + along.z * axes[h + 2u * quads];
     }
     let lanes = vec4u(0u, 1u, 2u, 3u) + vec4u(4u * quad);
-    e += select(vec4f(), select(vec4f(length), vec4f(-length), e < vec4f()), lanes == vec4u(j));
+    e += select(vec4f(), select(vec4f(length), vec4f(-length), e < vec4f(-LEANING * length)), lanes == vec4u(j));
     return select(e, vec4f(), lanes < vec4u(j));
 }
 

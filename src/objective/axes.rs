@@ -20,6 +20,9 @@ const LEAST: f64 = 1e-30;
 /// Candidates this close to the longest count as equally long, and the first one is taken: rounding must not choose.
 const EQUAL: f64 = 1e-4;
 
+/// A coordinate that is negative by less than this share of its vector counts as zero.
+const LEANING: f64 = 1e-3;
+
 /// Reflections H₁ … H_m, m = min(AXES, rank), as vectors h with H = 1 − hhᵀ, shape (m, rank): z = H₁ ⋯ H_m y.
 ///
 /// `mixtures` are weights (k) and means (k, rank) of student and teacher. Where there is nothing to choose, h is zero.
@@ -36,7 +39,8 @@ pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> 
         }
         let pivot = candidates.iter().find(|c| square(&c[j..]) >= (1.0 - EQUAL) * left).expect("the longest is one");
         h[j..].copy_from_slice(&pivot[j..]);
-        h[j] += left.sqrt().copysign(h[j]); // away from zero: nothing cancels
+        // Away from zero, so that nothing cancels; about zero rounding must not choose the side.
+        h[j] += if h[j] < -LEANING * left.sqrt() { -left.sqrt() } else { left.sqrt() };
         let scale = (2.0 / square(h)).sqrt();
         h.iter_mut().for_each(|h| *h *= scale);
         candidates.iter_mut().for_each(|c| reflect(h, c));
@@ -77,6 +81,14 @@ fn square(v: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounding_about_zero_does_not_choose_the_side_of_an_axis() {
+        let axes = |noise: f64| reflections(&[0.0; 2], [(&[1.0], &[0.0, 0.0]), (&[0.5, 0.5], &[noise, 3.0, noise, -4.0])]);
+        let (one, other) = (axes(1e-15), axes(-1e-15));
+        assert!(one.iter().any(|h| *h != 0.0));
+        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() <= 1e-12), "{one:?} {other:?}");
+    }
 
     #[test]
     fn the_first_axis_points_at_the_nearest_rival() {

@@ -44,7 +44,7 @@ pub enum Estimator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
-    /// The engine's choice: `sobol` in up to 16 subspace dimensions, `antithetic` in more (odd numbers of samples: `sobol`).
+    /// The engine's choice: `sobol` in up to 16 subspace dimensions, `antithetic` in more or where the samples make no whole nets (odd numbers of samples: `philox`).
     #[default]
     Auto,
     /// Independent draws.

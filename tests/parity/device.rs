@@ -62,7 +62,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 21] = [
+pub const TESTS: [(&str, Test); 22] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("words of Sobol points are the host's, in every coordinate", sobol_words),
     ("planted: Sobol points of another step, replicate or net are seen", other_points),
@@ -81,6 +81,7 @@ pub const TESTS: [(&str, Test); 21] = [
     (HALF, half_precision),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing),
     ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept),
+    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?)),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk),
