@@ -19,17 +19,24 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     return transpose(mat4x4f(mean(l, depth_quad), mean(l + 1u, depth_quad), mean(l + 2u, depth_quad), mean(l + 3u, depth_quad)));
 }
 
-fn store(row: u32, l: u32, square: f32) {
+fn store(row: u32, l: u32, squares: vec4f) {
     if (l < params.n_components) {
-        out[row * 4u * params.component_quads + l] = 0.5 * square - weights[l].y;
+        let stride = 4u * params.component_quads;
+        let at = row * stride + l;
+        let result = 0.5 * squares - vec4f(weights[l].y);
+        out[at] = result.x;
+        out[at + stride] = result.y;
+        out[at + 2u * stride] = result.z;
+        out[at + 3u * stride] = result.w;
     }
 }
 
-fn emit(row: u32, column_quad: u32, value: vec4f) {
-    store(row, 4u * column_quad, value.x);
-    store(row, 4u * column_quad + 1u, value.y);
-    store(row, 4u * column_quad + 2u, value.z);
-    store(row, 4u * column_quad + 3u, value.w);
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
+    let columns = transpose(values);
+    store(row, 4u * column_quad, columns[0]);
+    store(row, 4u * column_quad + 1u, columns[1]);
+    store(row, 4u * column_quad + 2u, columns[2]);
+    store(row, 4u * column_quad + 3u, columns[3]);
 }
 
 @compute @workgroup_size(TILE_LANES)

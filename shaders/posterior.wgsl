@@ -1,7 +1,6 @@
-// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair.
+// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair. Means are at binding 2.
 // Twin of src/reference/posterior.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>; // (rows, component quads)
-@group(0) @binding(2) var<storage, read> means: array<vec4f>;            // (R, k, feature quads)
 @group(0) @binding(3) var<storage, read> origins: array<u32>;            // (pairs)
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;           // (2, pairs, feature quads)
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;        // (rows, feature quads)
@@ -25,14 +24,14 @@ fn epsilon(l: u32, column_quad: u32, origin: vec4f) -> vec4f {
         return vec4f();
     }
     let first = tile_pair / params.n_strata * params.n_components;
-    return means[(first + l) * params.feature_quads + column_quad] - origin;
+    return mean_quad((first + l) * params.feature_quads + column_quad) - origin;
 }
 
 fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     if (column_quad >= params.feature_quads) {
         return mat4x4f();
     }
-    let origin = means[tile_origin * params.feature_quads + column_quad];
+    let origin = mean_quad(tile_origin * params.feature_quads + column_quad);
     let l = 4u * depth_quad;
     return mat4x4f(
         epsilon(l, column_quad, origin),
@@ -42,10 +41,15 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     );
 }
 
-fn emit(row: u32, column_quad: u32, value: vec4f) {
-    if (column_quad < params.feature_quads) {
-        let e = frames[(params.side * params.all_pairs + tile_pair) * params.feature_quads + column_quad];
-        out[row * params.feature_quads + column_quad] = e - value;
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
+    let stride = params.feature_quads;
+    if (column_quad < stride) {
+        let e = frames[(params.side * params.all_pairs + tile_pair) * stride + column_quad];
+        let at = row * stride + column_quad;
+        out[at] = e - values[0];
+        out[at + stride] = e - values[1];
+        out[at + 2u * stride] = e - values[2];
+        out[at + 3u * stride] = e - values[3];
     }
 }
 

@@ -1,8 +1,7 @@
 // out[row, l] = ⟨left[row], μ_l − o⟩, plus the pair's offset of l where ADD_OFFSETS: logits of draws, or projections of vectors.
-// One workgroup: one tile, in one pair.
+// One workgroup: one tile, in one pair. Means are at binding 2.
 
 @group(0) @binding(1) var<storage, read> left: array<Left4>;         // (rows, feature quads)
-@group(0) @binding(2) var<storage, read> means: array<vec4f>;        // (R, k, feature quads)
 @group(0) @binding(3) var<storage, read> origins: array<u32>;        // (pairs)
 @group(0) @binding(4) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;    // (rows, component quads)
@@ -22,11 +21,11 @@ fn epsilon(l: u32, depth_quad: u32, origin: vec4f) -> vec4f {
         return vec4f();
     }
     let first = tile_pair / params.n_strata * params.n_components;
-    return means[(first + l) * params.feature_quads + depth_quad] - origin;
+    return mean_quad((first + l) * params.feature_quads + depth_quad) - origin;
 }
 
 fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
-    let origin = means[tile_origin * params.feature_quads + depth_quad];
+    let origin = mean_quad(tile_origin * params.feature_quads + depth_quad);
     let l = 4u * column_quad;
     return transpose(mat4x4f(
         epsilon(l, depth_quad, origin),
@@ -36,13 +35,18 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     ));
 }
 
-fn emit(row: u32, column_quad: u32, value: vec4f) {
-    if (column_quad < params.component_quads) {
-        var result = value;
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
+    let stride = params.component_quads;
+    if (column_quad < stride) {
+        var offset = vec4f();
         if (ADD_OFFSETS) {
-            result += offsets[tile_pair * params.component_quads + column_quad];
+            offset = offsets[tile_pair * stride + column_quad];
         }
-        out[row * params.component_quads + column_quad] = result;
+        let at = row * stride + column_quad;
+        out[at] = values[0] + offset;
+        out[at + stride] = values[1] + offset;
+        out[at + 2u * stride] = values[2] + offset;
+        out[at + 3u * stride] = values[3] + offset;
     }
 }
 

@@ -1,7 +1,7 @@
 // A tile of 64 rows of a product, by 64 invocations with 8 rows × 4 or 8 columns of sums each, 16 of the depth at a time.
 //
 // The kernel defines left_block(row quad, depth quad) and right_block(column quad, depth quad): four vec4 over rows (columns), one for
-// each depth of the quad; and emit(row, column quad, value). Sums run over the depth in order, whatever the tile. src/gpu/unroll.rs writes
+// each depth of the quad; and emit(row, column quad, values) of four rows. Sums run over the depth in order, whatever the tile. src/gpu/unroll.rs writes
 // the repetitions out: g is one half of an invocation's rows, i a row of the half, b one of its column quads.
 const TILE_LANES = 64u;
 const TILE_ROWS = 64u;
@@ -81,10 +81,8 @@ fn tile_emit(lane: u32, row_quad: u32, column_quad: u32) {
     let row = 4u * (row_quad + lane / 8u);
     let column = column_quad + lane % 8u;
 //* for g in HALVES
-//* for i in FOUR
 //* for b in BLOCKS
-    emit(row + 32u * $gu + $iu, column + 8u * $bu, s_$g$i_$b);
-//* end
+    emit(row + 32u * $gu, column + 8u * $bu, mat4x4f(s_$g0_$b, s_$g1_$b, s_$g2_$b, s_$g3_$b));
 //* end
 //* end
 }

@@ -52,9 +52,7 @@ fn tile_multiply(lane: u32, row_quad: u32, column_quad: u32, depth_quads: u32) {
 fn tile_emit(lane: u32, row_quad: u32, column_quad: u32) {
 //* for j in QUADS
 //* for g in HALVES
-//* for i in FOUR
-    emit(4u * (row_quad + 8u * $gu + lane) + $iu, column_quad + $ju, s_$g$i_$j);
-//* end
+    emit(4u * (row_quad + 8u * $gu + lane), column_quad + $ju, mat4x4f(s_$g0_$j, s_$g1_$j, s_$g2_$j, s_$g3_$j));
 //* end
 //* end
 }

@@ -46,7 +46,7 @@ const SOFTWARE_SHARE: usize = 8;
 const SOFTWARE_PAIRS: usize = 1 << 17;
 
 /// Seconds for which each kernel runs alone.
-const KERNEL_SECONDS: f64 = 0.05;
+const KERNEL_SECONDS: f64 = 0.03;
 
 /// Repeats whose median is given.
 const REPEATS: usize = 5;
@@ -79,7 +79,7 @@ struct KernelRow {
     device_milliseconds: Option<f64>,
     sample_components_per_second: f64,
     gflops: f64,
-    /// Of the measured roof.
+    /// Of the roof measured in the same rounds.
     share_of_roof: f64,
 }
 
@@ -162,7 +162,7 @@ fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, sizes: [usize; 4], se
         Chosen::Gpu(gpu) => gpu.profile(&problem, &means, KERNEL_SECONDS)?,
         Chosen::Other(_) => Vec::new(),
     };
-    let kernels = kernels.into_iter().map(|time| kernel_row(time, samples as f64 * both, roof)).collect();
+    let kernels = kernels.into_iter().map(|time| kernel_row(time, samples as f64 * both)).collect();
     // Logits, then the cheaper of the two ways from responsibilities to coefficients: the same ledger whatever the device really does.
     let products = 2.0 * d as f64 * both;
     let moments = (4.0 * d as f64 * both).min(2.0 * (k * k + n_teachers * n_teachers) as f64);
@@ -181,7 +181,7 @@ fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, sizes: [usize; 4], se
     })
 }
 
-fn kernel_row(time: KernelTime, sample_components: f64, roof: &Roof) -> KernelRow {
+fn kernel_row(time: KernelTime, sample_components: f64) -> KernelRow {
     let gflops = time.operations / time.seconds / 1e9;
     KernelRow {
         kernel: time.kernel,
@@ -190,7 +190,7 @@ fn kernel_row(time: KernelTime, sample_components: f64, roof: &Roof) -> KernelRo
         device_milliseconds: time.device_seconds.map(|seconds| 1e3 * seconds),
         sample_components_per_second: sample_components / time.seconds,
         gflops,
-        share_of_roof: gflops / roof.gflops,
+        share_of_roof: time.share_of_roof,
     }
 }
 

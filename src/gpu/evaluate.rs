@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::dispatch::{TILE, Widths, row_budget};
+use super::means::Means;
 use super::model::{padded, unpadded, with_logarithms};
 use super::params::{self, Params, STRIDE};
 use super::session::Handle;
@@ -147,9 +148,15 @@ impl Evaluator<'_> {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
         let (component_tile, feature_tile) = (kernels.tile(quads), kernels.tile(features));
         let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
-        let logits = bind(&format!("logits_{component_tile}"), &[&z, &self.means, &origins, &offsets, &r])?;
+        let means = Means::new(context, kernels, &params, &self.means, k * features)?;
+        let product = |name: &str, [left, third, fourth, out]: [&wgpu::Buffer; 4]| {
+            let [left, third, fourth, out] = [left, third, fourth, out].map(wgpu::Buffer::as_entire_binding);
+            kernels.bind_resources(context, name, &params, &[left, means.resource(), third, fourth, out])
+        };
+        let logits = product(&format!("logits_{component_tile}"), [&z, &origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", kernels.lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
-        let posterior = bind(&format!("posterior_{feature_tile}"), &[&r, &self.means, &origins, &frames, &v])?;
+        let posterior = product(&format!("posterior_{feature_tile}"), [&r, &origins, &frames, &v])?;
+        context.run(means.fill(0)?.as_slice(), 1)?;
 
         let mut out = Evaluation {
             log_density: vec![0.0; n],

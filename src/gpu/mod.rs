@@ -16,6 +16,7 @@ mod finish;
 pub mod fused;
 mod fused_stages;
 pub mod kernels;
+mod means;
 mod model;
 pub mod params;
 mod polynomials;

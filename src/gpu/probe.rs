@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Gpu;
+use super::kernels::Dispatch;
 use super::params::{self, Params};
 use crate::error::Result;
 
@@ -102,18 +103,13 @@ impl Gpu {
     /// The device's.
     pub fn roof(&mut self) -> Result<Roof> {
         let context = &self.handle.context;
-        let (invocations, chain) = (1usize << 14, 1024usize);
-        let out = context.buffer("roof", 16 * invocations as u64)?;
-        let params = context.uniform(&params::bytes(&[Params { n_samples: chain as u32, ..Params::default() }]));
-        let operations = (invocations * chain * 384) as f64;
-        let chains = self.handle.kernels.bind(context, "roof", &params, &[&out])?.dispatch(0, invocations / 64, operations)?;
-
+        let chains = self.multiply_adds()?;
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;
         let (source, destination) = (context.buffer("source", 16 * n as u64)?, context.buffer("destination", 16 * n as u64)?);
         let params = context.uniform(&params::bytes(&[Params { n_samples: n as u32, ..Params::default() }]));
         let copy = self.handle.kernels.bind(context, "copy", &params, &[&source, &destination])?.dispatch(0, n.div_ceil(64), n as f64)?;
 
-        let best = |dispatch: &super::kernels::Dispatch| -> Result<f64> {
+        let best = |dispatch: &Dispatch| -> Result<f64> {
             let list = [dispatch.clone()];
             context.run(&list, 1)?;
             let mut least = f64::INFINITY;
@@ -124,6 +120,19 @@ impl Gpu {
             }
             Ok(least)
         };
-        Ok(Roof { gflops: operations / best(&chains)? / 1e9, gigabytes_per_second: 32.0 * n as f64 / best(&copy)? / 1e9 })
+        Ok(Roof { gflops: chains.operations / best(&chains)? / 1e9, gigabytes_per_second: 32.0 * n as f64 / best(&copy)? / 1e9 })
+    }
+
+    /// Chains of multiply-adds and nothing else.
+    ///
+    /// # Errors
+    /// The device's.
+    pub(super) fn multiply_adds(&self) -> Result<Dispatch> {
+        let context = &self.handle.context;
+        let (invocations, chain) = (1usize << 14, 1024usize);
+        let out = context.buffer("roof", 16 * invocations as u64)?;
+        let params = context.uniform(&params::bytes(&[Params { n_samples: chain as u32, ..Params::default() }]));
+        let operations = (invocations * chain * 384) as f64;
+        self.handle.kernels.bind(context, "roof", &params, &[&out])?.dispatch(0, invocations / 64, operations)
     }
 }

@@ -1,4 +1,5 @@
-//! How long each kernel of a step takes: all its dispatches, again and again, alone.
+//! How long each kernel of a step takes: all its dispatches, again and again, alone; in turns with the others and with the device's roof, so
+//! that a share of the roof compares what the same machine did at the same time.
 
 use std::time::Instant;
 
@@ -17,14 +18,33 @@ pub struct KernelTime {
     pub dispatches: usize,
     /// Operations in a step, by the ledger that paces submissions: exact for products, padding included; about right elsewhere.
     pub operations: f64,
-    /// Wall clock of one step's dispatches.
+    /// Wall clock of one step's dispatches, the median of the rounds.
     pub seconds: f64,
     /// The same by the device's own timestamps, where it has them.
     pub device_seconds: Option<f64>,
+    /// Rate of operations over that of the roof, the median of the rounds.
+    pub share_of_roof: f64,
+}
+
+/// Every kernel, and before it the roof, is measured so often.
+const ROUNDS: usize = 5;
+
+/// All dispatches of one kernel in a step, and how many steps of them take the time wanted.
+struct Repeated {
+    list: Vec<Dispatch>,
+    steps: u64,
+}
+
+/// What one round found out, in seconds per step.
+#[derive(Clone, Copy)]
+struct Round {
+    wall: f64,
+    device: Option<f64>,
+    share_of_roof: f64,
 }
 
 impl Gpu {
-    /// Times the kernels of a step on `problem` with the student at `means` (R, k, rank), each for at least `seconds`.
+    /// Times the kernels of a step on `problem` with the student at `means` (R, k, rank), each for at least `seconds` a round.
     ///
     /// Kernels run apart from each other on what a whole step left in their buffers; their sums grow, which costs no time.
     ///
@@ -36,33 +56,66 @@ impl Gpu {
         batch.set_means(means);
         let list = batch.step_list()?;
         context.run(&list, 1)?;
-        let mut seen = Vec::new();
+        let mut names = Vec::new();
         for dispatch in &list {
-            if !seen.contains(&dispatch.kernel) {
-                seen.push(dispatch.kernel);
+            if !names.contains(&dispatch.kernel) {
+                names.push(dispatch.kernel);
             }
         }
-        seen.into_iter().map(|kernel| time(&context, kernel, &list, seconds)).collect()
+        let of = |name| list.iter().filter(|dispatch| dispatch.kernel == name).cloned().collect();
+        let kernels = names.into_iter().map(|name| Repeated::new(&context, of(name), seconds)).collect::<Result<Vec<_>>>()?;
+        let roof = Repeated::new(&context, vec![self.multiply_adds()?], seconds)?;
+        let mut rounds = vec![Vec::with_capacity(ROUNDS); kernels.len()];
+        for _ in 0..ROUNDS {
+            for (kernel, rounds) in kernels.iter().zip(&mut rounds) {
+                let roof = roof.operations() / roof.time(&context)?.0;
+                let (wall, device) = kernel.time(&context)?;
+                rounds.push(Round { wall, device, share_of_roof: kernel.operations() / wall / roof });
+            }
+        }
+        Ok(kernels.iter().zip(&rounds).map(|(kernel, rounds)| kernel.medians(rounds)).collect())
     }
 }
 
-/// All dispatches of `kernel` in `list`, repeated until they take `seconds`.
-fn time(context: &Context, kernel: &'static str, list: &[Dispatch], seconds: f64) -> Result<KernelTime> {
-    let own: Vec<Dispatch> = list.iter().filter(|dispatch| dispatch.kernel == kernel).cloned().collect();
-    let mut repeats = 1;
-    loop {
-        let start = Instant::now();
-        let device = context.timed(&own, repeats)?;
-        let wall = start.elapsed().as_secs_f64();
-        if wall >= seconds || repeats >= 1 << 20 {
-            return Ok(KernelTime {
-                kernel,
-                dispatches: own.len(),
-                operations: own.iter().map(|dispatch| dispatch.operations).sum(),
-                seconds: wall / repeats as f64,
-                device_seconds: device.map(|seconds| seconds / repeats as f64),
-            });
+impl Repeated {
+    fn new(context: &Context, list: Vec<Dispatch>, seconds: f64) -> Result<Self> {
+        let mut repeated = Self { list, steps: 1 };
+        loop {
+            let wall = repeated.time(context)?.0 * repeated.steps as f64;
+            if wall >= seconds || repeated.steps >= 1 << 20 {
+                return Ok(repeated);
+            }
+            repeated.steps = (repeated.steps as f64 * (1.2 * seconds / wall).clamp(2.0, 16.0)) as u64;
         }
-        repeats = (repeats as f64 * (1.2 * seconds / wall).clamp(2.0, 16.0)) as u64;
     }
+
+    /// In a step.
+    fn operations(&self) -> f64 {
+        self.list.iter().map(|dispatch| dispatch.operations).sum()
+    }
+
+    /// Seconds of a step by the wall clock and by the device's own.
+    fn time(&self, context: &Context) -> Result<(f64, Option<f64>)> {
+        let start = Instant::now();
+        let device = context.timed(&self.list, self.steps)?;
+        let steps = self.steps as f64;
+        Ok((start.elapsed().as_secs_f64() / steps, device.map(|seconds| seconds / steps)))
+    }
+
+    fn medians(&self, rounds: &[Round]) -> KernelTime {
+        KernelTime {
+            kernel: self.list[0].kernel,
+            dispatches: self.list.len(),
+            operations: self.operations(),
+            seconds: median(rounds.iter().map(|round| round.wall)),
+            device_seconds: rounds[0].device.map(|_| median(rounds.iter().filter_map(|round| round.device))),
+            share_of_roof: median(rounds.iter().map(|round| round.share_of_roof)),
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

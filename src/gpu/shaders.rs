@@ -27,15 +27,15 @@ macro_rules! shader {
 #[rustfmt::skip]
 pub const SHADERS: &[Shader] = &[
     shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
-    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
+    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
     shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
-    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "product"),
+    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
     shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
@@ -47,12 +47,13 @@ pub const SHADERS: &[Shader] = &[
     shader!("sobol_words", "rrw", "common/params" "common/philox" "common/sobol" "sobol_words"),
     shader!("table", "rrrw", "common/params" "common/table_buffer" "table"),
     shader!("table_texture", "rrrs", "common/params" "common/table_texture" "table"),
+    shader!("texels", "rs", "common/params" "texels"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "product"),
-    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile" "posterior"),
+    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile" "common/means_buffer" "posterior"),
     shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "product"),
-    shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile" "posterior"),
+    shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile" "common/means_buffer" "posterior"),
     shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
     shader!("softmax_1", "wrw", "common/params" "common/lanes_1" "common/lanes" "common/normal" "softmax"),
     shader!("softmax_16", "wrw", "common/params" "common/lanes_16" "common/lanes" "common/normal" "softmax"),
@@ -94,7 +95,7 @@ pub fn find(name: &str) -> &'static Shader {
 /// As [`find`].
 pub fn find_spread(name: &str) -> &'static Shader {
     match named(name).filter(|shader| shader.is_product()) {
-        Some(product) => with_tile(product, &format!("{name}_spread"), SPREAD_TILE),
+        Some(product) => with_tile(product, true),
         None => find(name),
     }
 }
@@ -113,10 +114,14 @@ fn named(name: &str) -> Option<&'static Shader> {
 const TILE: &str = include_str!("../../shaders/common/tile.wgsl");
 const SPREAD_TILE: &str = include_str!("../../shaders/common/tile_spread.wgsl");
 
+/// The means that a product reads; a subgroup of eight reads them from a texture.
+const MEANS: &str = include_str!("../../shaders/common/means_buffer.wgsl");
+const SPREAD_MEANS: &str = include_str!("../../shaders/common/means_texture.wgsl");
+
 /// The shader with its repetitions written out.
 fn expanded(shader: &'static Shader) -> &'static Shader {
     if shader.is_product() {
-        return with_tile(shader, shader.name, TILE);
+        return with_tile(shader, false);
     }
     if !shader.source.contains("//* ") {
         return shader;
@@ -124,13 +129,15 @@ fn expanded(shader: &'static Shader) -> &'static Shader {
     kept(shader.name, shader.bindings, || unroll(shader.source, &Names { counts: &[("LINKS", 16), ("CHAINS", 3)], parts: &[] }))
 }
 
-/// A product with its tile written out; its name has the tile's columns.
-fn with_tile(product: &Shader, name: &str, template: &str) -> &'static Shader {
-    kept(name, product.bindings, || {
+/// A product with its tile written out, or in the variant by a subgroup of eight; its name has the tile's columns.
+fn with_tile(product: &Shader, spread: bool) -> &'static Shader {
+    let (name, template) = if spread { (format!("{}_spread", product.name), SPREAD_TILE) } else { (product.name.into(), TILE) };
+    let texture = spread && product.source.contains(MEANS);
+    kept(&name, if texture { "rtrrw" } else { product.bindings }, || {
         let quads = if product.name.contains("_32") { 8 } else { 16 };
         let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads / 8)];
         let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
-        product.source.replace(TILE, &tile)
+        product.source.replace(TILE, &tile).replace(MEANS, if texture { SPREAD_MEANS } else { MEANS })
     })
 }
 

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::dispatch::{Chunk, Widths};
 use super::draws::Draws;
 use super::kernels::{Bound, Dispatch, Kernels};
+use super::means::Means;
 use super::model::{Model, index};
 use super::params::STRIDE;
 use super::rows::{ENTRIES, Form, Rows, Sizes, Spec};
@@ -12,6 +13,7 @@ use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
 pub struct Stages {
+    fill: Vec<Dispatch>,
     draws: Draws,
     pub origin: [Bound; 2],
     logits: [Bound; 2],
@@ -66,6 +68,19 @@ impl Stages {
         let partials = scratch("partial sums", sizes.partials)?;
         let (means, weights, origins) = (&model.means, &model.weights, &rows.origins);
         let centres = &means[index(spec.strata)];
+        let products: [Means; 2] = {
+            let of = |s: usize| {
+                let quads = model.n_replicates * model.n_components[s] * features;
+                Means::new(context, kernels, &rows.params, &means[s], quads)
+            };
+            [of(0)?, of(1)?]
+        };
+        let fill = (0..2).filter_map(|s| products[s].fill(offset(0, s)).transpose()).collect::<Result<_>>()?;
+        // A product of rows with the means of a side.
+        let product = |name: &str, s: usize, [left, third, fourth, out]: [&wgpu::Buffer; 4]| {
+            let [left, third, fourth, out] = [left, third, fourth, out].map(wgpu::Buffer::as_entire_binding);
+            kernels.bind_resources(context, name, &rows.params, &[left, products[s].resource(), third, fourth, out])
+        };
 
         let gradient = match spec.form {
             None => None,
@@ -76,7 +91,7 @@ impl Stages {
                         // Without Stein, a has taken the place of V_p, and both sides project it.
                         let left = if form.stein { &vectors[s] } else { &vectors[0] };
                         let name = format!("projections_{}", tiles.components[s]);
-                        bind(&name, &[left, &means[s], &origins[s], &offsets[s], &projected[s]])
+                        product(&name, s, [left, &origins[s], &offsets[s], &projected[s]])
                     })?,
                     centre: both(&|s| bind(&format!("centre_{}", lanes.components[s]), &[&responsibilities[s], &projected[s]]))?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
@@ -97,12 +112,12 @@ impl Stages {
             origin: both(&|s| bind("origin", &[centres, &means[s], &weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             logits: both(&|s| {
                 let name = format!("logits_{}{half}", tiles.components[s]);
-                bind(&name, &[z, &means[s], &origins[s], &offsets[s], &responsibilities[s]])
+                product(&name, s, [z, &origins[s], &offsets[s], &responsibilities[s]])
             })?,
             softmax: both(&|s| bind(&format!("softmax_{}", lanes.components[s]), &[&responsibilities[s], &log_weights, &log_masses]))?,
             posterior: both(&|s| {
                 let name = format!("posterior_{}", tiles.features);
-                bind(&name, &[&responsibilities[s], &means[s], &origins[s], &frames, &vectors[s]])
+                product(&name, s, [&responsibilities[s], &origins[s], &frames, &vectors[s]])
             })?,
             statistics: bind(
                 &format!("statistics_{}{half}", lanes.features),
@@ -111,6 +126,7 @@ impl Stages {
             block_sums: bind("block_sums", &[&statistics, &partials])?,
             fold_statistics: bind("fold", &[&partials, &rows.statistic_sums])?,
             gradient,
+            fill,
             draws,
             tiles,
             lanes,
@@ -122,7 +138,7 @@ impl Stages {
     pub fn densities(&self, model: &Model, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
-        let mut out = Vec::new();
+        let mut out = if c == 0 { self.fill.clone() } else { Vec::new() };
         if chunk.meets_pairs {
             for side in 0..2 {
                 let work = (chunk.n_pairs * model.n_components[side] * model.rank * 60) as f64;
