@@ -59,15 +59,13 @@ impl FusedStages {
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
-        let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
-        let offsets = pair("offsets", sizes.offsets)?;
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
         let tables = [table(0)?, table(1)?];
-        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows)?;
         let frames = context.buffer("frames", sizes.frames)?;
         let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
         let partials = context.buffer("partial sums", sizes.partials)?;
-        let (means, origins) = (&model.means, &rows.origins);
+        let (means, origins, offsets) = (&model.means, &rows.origins, &rows.offsets);
         let centres = &means[index(spec.strata)];
         Ok(Self {
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
