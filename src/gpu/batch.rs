@@ -78,11 +78,11 @@ impl Batch {
     /// The fused kernel for a step of descent, and its groups, where it suits the problem: the choice depends on nothing else.
     fn fused(&self) -> Option<(Groups, Fused)> {
         let quads = self.model.widths.features;
-        let suits = self.form().stein && !self.form().mixes() && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
+        let suits = self.form().stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
         let random = self.problem.sampler != Sampler::Grid;
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
         let (groups, cell) = fused::groups_and_cell(self.problem.groups());
-        Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples) }))
+        Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: self.form().mixes() }))
     }
 
     fn work(&self, grid: Option<Grid>, fused: Option<(Groups, Fused)>) -> Result<GradientWork> {

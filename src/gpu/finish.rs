@@ -47,7 +47,8 @@ impl Finish {
         let student = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.student) as u64)?;
         let teacher = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.teacher) as u64)?;
         let scattered = context.buffer("the total scattered gradient", if form.scatter { (16 * quads) as u64 } else { 0 })?;
-        let score = context.buffer("totals of the score function", if form.mixes() { (16 * rows.n_pairs * widths.features) as u64 } else { 0 })?;
+        let score =
+            context.buffer("totals of the score function", if form.mixes() { (16 * rows.n_pairs * widths.features) as u64 } else { 0 })?;
         let blending = form.mixes().then(|| Blending::new(context, kernels, model, rows, form.most_walls)).transpose()?;
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
 

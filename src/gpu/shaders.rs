@@ -148,7 +148,13 @@ fn with_tile(product: &Shader, spread: bool) -> &'static Shader {
 
 /// A fused kernel as a module.
 fn written(fused: Fused) -> &'static Shader {
-    kept(&fused.name(), if fused.sharing == Sharing::Spread { "rrtrw" } else { "rrrrw" }, || {
+    let bindings = match (fused.sharing, fused.mixed) {
+        (Sharing::Memory(_), false) => "rrrrw",
+        (Sharing::Memory(_), true) => "rrrrww",
+        (Sharing::Spread, false) => "rrtrw",
+        (Sharing::Spread, true) => "rrtrww",
+    };
+    kept(&fused.name(), bindings, || {
         let common = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl")];
         [common[0], common[1], &fused.text()].join("\n")
     })
