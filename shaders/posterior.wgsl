@@ -35,21 +35,15 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     );
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    if (column_quad < params.feature_quads) {
-        return frames[(params.side * params.all_pairs + tile_pair) * params.feature_quads + column_quad];
-    }
-    return vec4f();
-}
-
-fn emit(row: u32, column_quad: u32, e: vec4f, sums: mat4x4f) {
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
     let stride = params.feature_quads;
     if (column_quad < stride) {
+        let e = frames[(params.side * params.all_pairs + tile_pair) * stride + column_quad];
         let at = row * stride + column_quad;
-        out[at] = e - sums[0];
-        out[at + stride] = e - sums[1];
-        out[at + 2u * stride] = e - sums[2];
-        out[at + 3u * stride] = e - sums[3];
+        out[at] = e - values[0];
+        out[at + stride] = e - values[1];
+        out[at + 2u * stride] = e - values[2];
+        out[at + 3u * stride] = e - values[3];
     }
 }
 

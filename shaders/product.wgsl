@@ -34,21 +34,18 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     ));
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    if (ADD_OFFSETS && column_quad < params.component_quads) {
-        return offsets[tile_pair * params.component_quads + column_quad];
-    }
-    return vec4f();
-}
-
-fn emit(row: u32, column_quad: u32, offset: vec4f, sums: mat4x4f) {
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
     let stride = params.component_quads;
     if (column_quad < stride) {
+        var offset = vec4f();
+        if (ADD_OFFSETS) {
+            offset = offsets[tile_pair * stride + column_quad];
+        }
         let at = row * stride + column_quad;
-        out[at] = sums[0] + offset;
-        out[at + stride] = sums[1] + offset;
-        out[at + 2u * stride] = sums[2] + offset;
-        out[at + 3u * stride] = sums[3] + offset;
+        out[at] = values[0] + offset;
+        out[at + stride] = values[1] + offset;
+        out[at + 2u * stride] = values[2] + offset;
+        out[at + 3u * stride] = values[3] + offset;
     }
 }
 
