@@ -3,7 +3,7 @@
 @group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
 @group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
 @group(0) @binding(3) var<storage, read> walls: array<vec2u>;              // (range's pairs, 2 + k + K): see common/walls.wgsl
-@group(0) @binding(4) var<storage, read> factor: array<f32>;               // (range's pairs, most, most + 1): see factor.wgsl
+@group(0) @binding(4) var<storage, read> factor: array<f32>;               // (range's pairs, most, most + 1): see cholesky.wgsl
 @group(0) @binding(5) var<storage, read> score_sums: array<vec4f>;         // (pairs, out groups, quads)
 @group(0) @binding(6) var<storage, read> weights: array<vec2f>;            // (k): w, ln w
 @group(0) @binding(7) var<storage, read_write> gradient: array<vec4f>;     // (R, out groups, k, quads)

@@ -56,7 +56,7 @@ impl Blending {
         let ([near, far], [own, other]) = (&rows.origins, &rows.offsets);
         Ok(Self {
             walls: kernels.bind(context, "walls", &params, &[student, teacher, near, far, own, other, &walls])?,
-            factor: kernels.bind(context, "factor", &params, &[student, teacher, &walls, &factor])?,
+            factor: kernels.bind(context, "cholesky", &params, &[student, teacher, &walls, &factor])?,
             buffers: [walls, factor],
             params,
             ranges,

@@ -62,7 +62,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("score", "rrrrw", "common/f32" "common/params" "score"),
     shader!("score_f16", "rrrrw", "common/f16" "common/params" "score"),
     shader!("walls", "rrrrrrw", "common/params" "common/walls" "walls"),
-    shader!("factor", "rrrw", "common/params" "common/walls" "factor"),
+    shader!("cholesky", "rrrw", "common/params" "common/walls" "cholesky"),
     shader!("blend", "rrrrrrw", "common/params" "common/walls" "blend"),
     shader!("block_sums", "rw", "common/params" "block_sums"),
     shader!("fold", "rw", "common/params" "fold"),
