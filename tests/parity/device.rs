@@ -62,7 +62,7 @@ impl Which {
 type Test = fn(&Which) -> Result<(), Failed>;
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 25] = [
+pub const TESTS: [(&str, Test); 26] = [
     ("words are the host's, normals within 4 ULP", words_and_normals),
     ("words of Sobol points are the host's, in every coordinate", sobol_words),
     ("planted: Sobol points of another step, replicate or net are seen", other_points),
@@ -73,6 +73,7 @@ pub const TESTS: [(&str, Test); 25] = [
     ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes),
     ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares),
     ("auto mixes both forms of a row as the reference does", super::mix::agrees),
+    ("auto has one set of bits for any ranges, on one device or several", super::mix::one_set_of_bits),
     ("planted: another mix of the forms is seen", super::mix::planted),
     ("auto is unbiased, with less noise than Stein's form and the errors it claims", super::mix::less_noise),
     ("one set of bits for steps in one call or many", steps_in_many_calls),

@@ -2,6 +2,8 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::{Backend, UnitProblem};
+use mixscore::gpu::share::Split;
+use mixscore::gpu::{Gpu, open_together};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::objective::estimator::{self, Blend};
 use mixscore::random::streams::{Purpose, key};
@@ -11,7 +13,7 @@ use mixscore::reference::{Components, Reference, draw::draw};
 use mixscore::{GaussianMixture, Problem};
 
 use super::cases::{Case, all};
-use super::device::Which;
+use super::device::{Which, same_bits};
 use super::{normwise, within};
 
 /// Student and teacher components, dimensions, spread, samples: few walls and many, fewer and more than dimensions, in few dimensions and
@@ -73,6 +75,29 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
                 ends.push(step);
             }
             within(&format!("a step, {} {sampler:?}", case.name), normwise(&ends[0], &ends[1]), 1e-4)?;
+        }
+    }
+    Ok(())
+}
+
+/// Any ranges of strata, devices that share samples, and the checked mode; with fewer walls than dimensions, and with more.
+pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
+    let Which::Adapter(index, _) = which else { return Ok(()) }; // the CPU backend has none of these
+    for case in [3, 7].map(|at| cases().nth(at).unwrap()) {
+        let problem = case.problem(2, Divergence::Reverse, Estimator::Auto, Sampler::Antithetic);
+        let run = |gpu: &mut Gpu| -> Result<Vec<f64>, Failed> {
+            let mut session = gpu.open(&problem)?;
+            session.set_means(&case.means(2))?;
+            let mut out = session.gradient(3)?.group_gradients;
+            session.descend(4, 2, &vec![0.1; case.k])?;
+            out.extend(session.means()?);
+            Ok(out)
+        };
+        let want = run(&mut which.gpu())?;
+        let together = |n: usize| Ok::<_, Failed>(open_together(&vec![*index; n])?.splitting(Split::Samples));
+        let others = [which.gpu().with_smaller_chunks(20), which.gpu().checked(), which.gpu().poisoned(), together(2)?, together(3)?];
+        for (at, mut gpu) in others.into_iter().enumerate() {
+            same_bits(&format!("{}, variant {at}", case.name), &run(&mut gpu)?, &want)?;
         }
     }
     Ok(())
