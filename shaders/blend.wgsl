@@ -1,12 +1,11 @@
 // A row in Stein's form becomes stein + Γ(score − stein), Γ = F(1 + FᵀF)⁻¹Fᵀ = 1 − (1 + FFᵀ)⁻¹ of its stratum. One workgroup: one output
 // group of one pair of the range. Twin of src/objective/estimator.rs.
-@group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
-@group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
-@group(0) @binding(3) var<storage, read> walls: array<vec2u>;              // (range's pairs, 2 + k + K): see common/walls.wgsl
-@group(0) @binding(4) var<storage, read> factor: array<f32>;               // (range's pairs, most, most + 1): see cholesky.wgsl
-@group(0) @binding(5) var<storage, read> score_sums: array<vec4f>;         // (pairs, out groups, quads)
-@group(0) @binding(6) var<storage, read> weights: array<vec2f>;            // (k): w, ln w
-@group(0) @binding(7) var<storage, read_write> gradient: array<vec4f>;     // (R, out groups, k, quads)
+@group(0) @binding(1) var<storage, read> walls: array<vec2u>;              // (range's pairs, 1 + k + K): see common/walls.wgsl
+@group(0) @binding(2) var<storage, read> columns: array<vec4f>;            // (range's pairs, quads, most walls)
+@group(0) @binding(3) var<storage, read> factor: array<f32>;               // (range's pairs, factor rows, factor rows): see cholesky.wgsl
+@group(0) @binding(4) var<storage, read> score_sums: array<vec4f>;         // (pairs, out groups, quads)
+@group(0) @binding(5) var<storage, read> weights: array<vec2f>;            // (k): w, ln w
+@group(0) @binding(6) var<storage, read_write> gradient: array<vec4f>;     // (R, out groups, k, quads)
 
 const MOST = 256u; // rows of a factor: MOST_ROWS of src/gpu/blend.rs
 var<workgroup> rest: array<f32, MOST>;
@@ -14,10 +13,10 @@ var<workgroup> solved: array<f32, MOST>;
 
 // rest becomes (UᵀU)⁻¹rest.
 fn solve(lane: u32, own: u32, size: u32) {
-    let stride = factor_rows() + 1u;
+    let stride = factor_rows();
     for (var k = 0u; k < size; k += 1u) {
         workgroupBarrier();
-        let value = rest[k] * factor[own + k * stride + stride - 1u];
+        let value = rest[k] * factor[own + k * stride + k];
         for (var j = k + 1u + lane; j < size; j += 64u) {
             rest[j] -= factor[own + k * stride + j] * value;
         }
@@ -28,7 +27,7 @@ fn solve(lane: u32, own: u32, size: u32) {
     for (var left = size; left > 0u; left -= 1u) {
         let k = left - 1u;
         workgroupBarrier();
-        let value = solved[k] * factor[own + k * stride + stride - 1u];
+        let value = solved[k] * factor[own + k * stride + k];
         for (var i = lane; i < k; i += 64u) {
             solved[i] -= factor[own + i * stride + k] * value;
         }
@@ -46,8 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (local >= params.n_pairs) {
         return;
     }
-    let first = walls_of(local);
-    let count = walls[first].x;
+    let count = walls[walls_of(local)].x;
     if (count == 0u) {
         return;
     }
@@ -56,21 +54,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let pair = params.first_pair + local;
     let replicate = pair / params.n_components;
     let i = pair % params.n_components;
-    let dominant = walls[first + 1u];
     let share = weights[i].x * group_normaliser(out_group);
     let sums = (pair * params.out_groups + out_group) * quads;
     let row = ((replicate * params.out_groups + out_group) * params.n_components + i) * quads;
     let size = factor_size(count);
     let own = factor_of(local);
+    let own_columns = columns_of(local);
     if (count <= params.rank) {
         for (var n = lane; n < size; n += 64u) {
             var along = 0.0;
             if (n < count) {
-                let wall = walls[first + 2u + n];
                 for (var quad = 0u; quad < quads; quad += 1u) {
-                    along += dot(delta(replicate, wall.x, dominant, quad), share * score_sums[sums + quad] - gradient[row + quad]);
+                    let difference = share * score_sums[sums + quad] - gradient[row + quad];
+                    along += dot(columns[own_columns + quad * most_columns() + n], difference);
                 }
-                along *= bitcast<f32>(wall.y);
             }
             rest[n] = along;
         }
@@ -78,8 +75,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         for (var quad = lane; quad < quads; quad += 64u) {
             var sum = gradient[row + quad];
             for (var n = 0u; n < count; n += 1u) {
-                let wall = walls[first + 2u + n];
-                sum += rest[n] * bitcast<f32>(wall.y) * delta(replicate, wall.x, dominant, quad);
+                sum += rest[n] * columns[own_columns + quad * most_columns() + n];
             }
             gradient[row + quad] = sum;
         }

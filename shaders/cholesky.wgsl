@@ -1,43 +1,39 @@
 // U with UᵀU = 1 + FᵀF, or 1 + FFᵀ where a stratum has more walls than coordinates. One workgroup: one pair of the range.
 // Twin of src/objective/estimator.rs.
-@group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
-@group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
-@group(0) @binding(3) var<storage, read> walls: array<vec2u>;              // (range's pairs, 2 + k + K): see common/walls.wgsl
-@group(0) @binding(4) var<storage, read_write> factor: array<f32>;         // (range's pairs, most, most + 1)
+@group(0) @binding(1) var<storage, read> walls: array<vec2u>;              // (range's pairs, 1 + k + K): see common/walls.wgsl
+@group(0) @binding(2) var<storage, read> columns: array<vec4f>;            // (range's pairs, quads, most walls)
+@group(0) @binding(3) var<storage, read_write> factor: array<f32>;         // (range's pairs, factor rows, factor rows)
 
-// The column of F for wall n of `count`, on one quad of coordinates; none past the last.
-fn column(local: u32, n: u32, count: u32, dominant: vec2u, quad: u32) -> vec4f {
-    if (n >= count) {
-        return vec4f();
-    }
-    let wall = walls[walls_of(local) + 2u + n];
-    return bitcast<f32>(wall.y) * delta((params.first_pair + local) / params.n_components, wall.x, dominant, quad);
+// One quad of coordinates of column n; none past the last of `count`.
+fn column(first: u32, n: u32, count: u32) -> vec4f {
+    return select(vec4f(), columns[first + min(n, count - 1u)], n < count);
 }
 
 // Sixteen entries of the product: rows 4i … 4i + 3, columns 4j … 4j + 3.
-fn block(local: u32, count: u32, dominant: vec2u, i: u32, j: u32) -> mat4x4f {
+fn block(own: u32, count: u32, i: u32, j: u32) -> mat4x4f {
     var sums = mat4x4f();
     if (count <= params.rank) {
         for (var quad = 0u; quad < rank_quads(); quad += 1u) {
+            let first = own + quad * most_columns();
             let rows = transpose(mat4x4f(
-                column(local, 4u * i, count, dominant, quad),
-                column(local, 4u * i + 1u, count, dominant, quad),
-                column(local, 4u * i + 2u, count, dominant, quad),
-                column(local, 4u * i + 3u, count, dominant, quad),
+                column(first, 4u * i, count),
+                column(first, 4u * i + 1u, count),
+                column(first, 4u * i + 2u, count),
+                column(first, 4u * i + 3u, count),
             ));
             sums += mat4x4f(
-                rows * column(local, 4u * j, count, dominant, quad),
-                rows * column(local, 4u * j + 1u, count, dominant, quad),
-                rows * column(local, 4u * j + 2u, count, dominant, quad),
-                rows * column(local, 4u * j + 3u, count, dominant, quad),
+                rows * column(first, 4u * j, count),
+                rows * column(first, 4u * j + 1u, count),
+                rows * column(first, 4u * j + 2u, count),
+                rows * column(first, 4u * j + 3u, count),
             );
         }
         return sums;
     }
     for (var n = 0u; n < count; n += 1u) {
-        let rows = column(local, n, count, dominant, i);
-        let columns = column(local, n, count, dominant, j);
-        sums += mat4x4f(columns.x * rows, columns.y * rows, columns.z * rows, columns.w * rows);
+        let rows = columns[own + i * most_columns() + n];
+        let others = columns[own + j * most_columns() + n];
+        sums += mat4x4f(others.x * rows, others.y * rows, others.z * rows, others.w * rows);
     }
     return sums;
 }
@@ -52,25 +48,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (count == 0u) {
         return;
     }
-    let dominant = walls[walls_of(local) + 1u];
     let size = factor_size(count);
-    let stride = factor_rows() + 1u;
+    let stride = factor_rows();
     let own = factor_of(local);
-    for (var at = lane; at < size / 4u * (size / 4u); at += 64u) {
-        let i = at / (size / 4u);
-        let j = at % (size / 4u);
-        if (i <= j) {
-            let sums = block(local, count, dominant, i, j);
+    // Every unordered pair of blocks once: a block and the one `ahead` of it, around a circle.
+    let blocks = size / 4u;
+    for (var at = lane; at < blocks * (blocks / 2u + 1u); at += 64u) {
+        let ahead = at / blocks;
+        let one = at % blocks;
+        let other = (one + ahead) % blocks;
+        if (2u * ahead < blocks || one < other) {
+            let i = min(one, other);
+            let j = max(one, other);
+            let sums = block(columns_of(local), count, i, j);
             for (var r = 0u; r < 4u; r += 1u) {
                 for (var c = 0u; c < 4u; c += 1u) {
-                    let one = select(0.0, 1.0, i == j && r == c);
-                    factor[own + (4u * i + r) * stride + 4u * j + c] = one + sums[c][r];
+                    factor[own + (4u * i + r) * stride + 4u * j + c] = select(0.0, 1.0, i == j && r == c) + sums[c][r];
                 }
             }
         }
     }
     storageBarrier();
-    // Row by row, each less what the rows before it take.
+    // Row by row, each less what the rows before it take; every lane finds the pivot.
     for (var k = 0u; k < size; k += 1u) {
         let row = own + k * stride;
         var pivot = factor[row + k];
@@ -88,9 +87,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             }
             factor[row + j] = inverse * value;
         }
-        if (lane == 0u) {
-            factor[row + stride - 1u] = inverse;
-        }
         storageBarrier();
+        if (lane == 0u) {
+            factor[row + k] = inverse;
+        }
     }
 }

@@ -1,12 +1,13 @@
-// Which walls around a stratum are steep enough for the score function's form, and how F's columns follow from their δ. One workgroup:
-// one pair of the range. Twin of src/objective/estimator.rs.
+// Which walls around a stratum are steep enough for the score function's form, and the columns of F that follow from their δ, in order.
+// One workgroup: one pair of the range. Twin of src/objective/estimator.rs.
 @group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
 @group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
 @group(0) @binding(3) var<storage, read> student_origins: array<u32>;      // (pairs)
 @group(0) @binding(4) var<storage, read> teacher_origins: array<u32>;      // (pairs)
 @group(0) @binding(5) var<storage, read> student_offsets: array<f32>;      // (pairs, 4·component quads): logits at the centre
 @group(0) @binding(6) var<storage, read> teacher_offsets: array<f32>;      // (pairs, 4·teacher quads)
-@group(0) @binding(7) var<storage, read_write> walls: array<vec2u>;        // (range's pairs, 2 + k + K): see common/walls.wgsl
+@group(0) @binding(7) var<storage, read_write> walls: array<vec2u>;        // (range's pairs, 1 + k + K): see common/walls.wgsl
+@group(0) @binding(8) var<storage, read_write> columns: array<vec4f>;      // (range's pairs, quads, most walls)
 
 const FURTHEST = 5.0;          // of src/objective/estimator.rs
 const FAINT = 0.1;             // likewise
@@ -15,6 +16,16 @@ const DENSITY = 0.3989422804;  // 1/√(2π)
 
 var<workgroup> values: array<f32, 64>;
 var<workgroup> kept: array<u32, 64>;
+
+// δ = m − b on one quad of coordinates, m the component `n` of k + K and b what dominates on its side.
+fn delta(replicate: u32, n: u32, dominant: vec2u, quad: u32) -> vec4f {
+    let quads = params.feature_quads;
+    if (n < params.n_components) {
+        return student_means[(replicate * params.n_components + n) * quads + quad] - student_means[dominant.x * quads + quad];
+    }
+    let row = replicate * params.teacher_components + n - params.n_components;
+    return teacher_means[row * quads + quad] - teacher_means[dominant.y * quads + quad];
+}
 
 // |δ|² of a component and S|δ|² of its wall, both 0 where there is none within reach; and what it adds to T/2.
 fn wall(pair: u32, n: u32, dominant: vec2u) -> vec3f {
@@ -52,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var own = 0.0;
     for (var n = lane; n < all; n += 64u) {
         let found = wall(pair, n, dominant);
-        walls[row + 2u + n] = bitcast<vec2u>(found.xy);
+        walls[row + 1u + n] = bitcast<vec2u>(found.xy);
         own += found.z;
     }
     values[lane] = own;
@@ -66,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let n = first + lane;
         var found = vec2f();
         if (n < all) {
-            found = bitcast<vec2f>(walls[row + 2u + n]);
+            found = bitcast<vec2f>(walls[row + 1u + n]);
         }
         let share = found.y / score - FAINT; // fades in, so that rounding decides nothing
         let is_kept = found.x > 0.0 && share > 0.0 && share < LARGEST;
@@ -79,12 +90,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
         // What is written was read before the barrier, or belongs to the lanes that have read it.
         if (is_kept) {
-            walls[row + 2u + before] = vec2u(n, bitcast<u32>(sqrt(share / found.x)));
+            walls[row + 1u + before] = vec2u(n, bitcast<u32>(sqrt(share / found.x)));
         }
         workgroupBarrier();
     }
+    count = select(count, 0u, count > params.most_walls);
     if (lane == 0u) {
-        walls[row] = vec2u(select(count, 0u, count > params.most_walls), 0u);
-        walls[row + 1u] = dominant;
+        walls[row] = vec2u(count, 0u);
+    }
+    storageBarrier();
+    let own_columns = columns_of(local);
+    for (var at = lane; at < count * params.feature_quads; at += 64u) {
+        let found = walls[row + 1u + at % count];
+        let quad = at / count;
+        columns[own_columns + quad * most_columns() + at % count] =
+            bitcast<f32>(found.y) * delta(pair / params.n_components, found.x, dominant, quad);
     }
 }

@@ -29,8 +29,9 @@ pub fn most_walls(problem: &UnitProblem) -> usize {
 /// The kernels with their scratch, for the same strata again and again.
 pub struct Blending {
     walls: Bound,
-    factor: Bound,
-    buffers: [wgpu::Buffer; 2],
+    cholesky: Bound,
+    /// Walls, columns and factor of each stratum of a range.
+    scratch: [wgpu::Buffer; 3],
     /// For each range an entry for all groups and one for their total.
     params: wgpu::Buffer,
     ranges: Vec<Range<usize>>,
@@ -44,20 +45,22 @@ impl Blending {
     /// [`crate::Error::TooLarge`] where one stratum's walls fit no binding; [`crate::Error::DeviceLost`].
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
         let components = model.n_components[0] + model.n_components[1];
-        let most = 4 * most_walls.min(components).div_ceil(4).min(model.rank.div_ceil(4));
-        let bytes = [8 * (2 + components) as u64, 4 * (most * (most + 1)) as u64];
+        let columns = most_walls.min(components);
+        let most = 4 * columns.div_ceil(4).min(model.rank.div_ceil(4));
+        let bytes = [8 * (1 + components), 16 * model.widths.features * columns, 4 * most * most].map(|bytes| bytes as u64);
         let together = together(&context.limits, bytes)?.min(rows.n_pairs);
         let ranges: Vec<_> = (0..rows.n_pairs).step_by(together).map(|first| first..rows.n_pairs.min(first + together)).collect();
         let entries: Vec<Params> = ranges.iter().flat_map(|range| entries(model, rows, most_walls, range)).collect();
         let params = context.uniform(&params::bytes(&entries));
-        let walls = context.buffer("walls", together as u64 * bytes[0])?;
-        let factor = context.buffer("factors", together as u64 * bytes[1])?;
+        let buffer = |label, bytes: u64| context.buffer(label, together as u64 * bytes);
+        let scratch = [buffer("walls", bytes[0])?, buffer("columns of walls", bytes[1])?, buffer("factors", bytes[2])?];
+        let [walls, columns, factor] = &scratch;
         let [student, teacher] = &model.means;
         let ([near, far], [own, other]) = (&rows.origins, &rows.offsets);
         Ok(Self {
-            walls: kernels.bind(context, "walls", &params, &[student, teacher, near, far, own, other, &walls])?,
-            factor: kernels.bind(context, "cholesky", &params, &[student, teacher, &walls, &factor])?,
-            buffers: [walls, factor],
+            walls: kernels.bind(context, "walls", &params, &[student, teacher, near, far, own, other, walls, columns])?,
+            cholesky: kernels.bind(context, "cholesky", &params, &[walls, columns, factor])?,
+            scratch,
             params,
             ranges,
             rows: most,
@@ -77,9 +80,8 @@ impl Blending {
         [sums, gradient]: [&wgpu::Buffer; 2],
         total: bool,
     ) -> Result<Vec<Dispatch>> {
-        let [walls, factor] = &self.buffers;
-        let [student, teacher] = &model.means;
-        let blend = kernels.bind(context, "blend", &self.params, &[student, teacher, walls, factor, sums, &model.weights[0], gradient])?;
+        let [walls, columns, factor] = &self.scratch;
+        let blend = kernels.bind(context, "blend", &self.params, &[walls, columns, factor, sums, &model.weights[0], gradient])?;
         let out_groups = if total { 1 } else { groups };
         let numbers = (model.n_components[0] + model.n_components[1]) * model.rank;
         let mut list = Vec::new();
@@ -88,19 +90,20 @@ impl Blending {
             // As many walls as there may be, which is more than there mostly are.
             let (walls, square) = ((n * numbers) as f64, (n * self.rows * self.rows) as f64);
             list.push(self.walls.dispatch(offset, n, 8.0 * walls)?);
-            list.push(self.factor.dispatch(offset, n, square * (model.rank + self.rows) as f64)?);
+            list.push(self.cholesky.dispatch(offset, n, square * (model.rank + self.rows) as f64)?);
             list.push(blend.dispatch(offset, n * out_groups, out_groups as f64 * (8.0 * walls + 8.0 * square))?);
         }
         Ok(list)
     }
 }
 
-/// Pairs of a range, each of which needs so many bytes of either buffer.
-fn together(limits: &Limits, bytes: [u64; 2]) -> Result<usize> {
-    limits.check("the walls of a stratum", bytes[0])?;
-    limits.check("the factor of a stratum", bytes[1])?;
-    let fits = limits.binding.min(limits.buffer) / bytes[0].max(bytes[1]);
-    Ok((limits.scratch / (bytes[0] + bytes[1])).clamp(1, fits) as usize)
+/// Pairs of a range, each of which needs so many bytes of each buffer.
+fn together(limits: &Limits, bytes: [u64; 3]) -> Result<usize> {
+    for (label, bytes) in ["the walls of a stratum", "the columns of a stratum's walls", "the factor of a stratum"].into_iter().zip(bytes) {
+        limits.check(label, bytes)?;
+    }
+    let (largest, all) = (bytes.into_iter().fold(1, u64::max), bytes.iter().sum::<u64>().max(1));
+    Ok((limits.scratch / all).clamp(1, limits.binding.min(limits.buffer) / largest) as usize)
 }
 
 fn entries(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [Params; 2] {
@@ -134,9 +137,9 @@ mod tests {
     #[test]
     fn ranges_fit_the_scratch_and_a_binding() {
         let limits = Limits { adapter: "test".into(), binding: 1 << 20, buffer: 1 << 30, texture: 8192, scratch: 1 << 22 };
-        for (bytes, most) in [([80, 1000], 1048), ([80, 100_000], 10), ([1 << 20, 1 << 20], 1), ([8, 8], 131_072)] {
+        for (bytes, most) in [([80, 900, 20], 1048), ([80, 20, 100_000], 10), ([8, 1 << 20, 1 << 20], 1), ([8; 3], 131_072)] {
             assert_eq!(together(&limits, bytes).unwrap(), most, "{bytes:?}");
         }
-        assert!(together(&limits, [8, (1 << 20) + 4]).is_err());
+        assert!(together(&limits, [8, (1 << 20) + 4, 8]).is_err());
     }
 }
