@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
 use mixscore::error::Error;
-use mixscore::gpu::share::Split;
+use mixscore::gpu::split::Split;
 use mixscore::gpu::{Gpu, adapters, open_together};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 
