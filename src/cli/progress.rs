@@ -10,6 +10,7 @@ use super::{Common, complain};
 use crate::error::{Error, Result};
 use crate::experiment::row::Row;
 use crate::experiment::run::{Event, Outcome};
+use crate::report::number::short;
 
 /// Where there is no terminal, a line at the most this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -105,7 +106,7 @@ impl Progress {
 fn loss(rows: &[Row]) -> String {
     let value = rows.first().and_then(|row| row.get("reverse_fisher"));
     let whose = if rows.len() > 1 { " (replicate 0)" } else { "" };
-    value.map_or(String::new(), |v| format!("reverse Fisher {v:.3e}{whose}"))
+    value.map_or(String::new(), |v| format!("reverse Fisher {}{whose}", short(v)))
 }
 
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
