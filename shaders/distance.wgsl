@@ -19,20 +19,11 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     return transpose(mat4x4f(mean(l, depth_quad), mean(l + 1u, depth_quad), mean(l + 2u, depth_quad), mean(l + 3u, depth_quad)));
 }
 
-fn log_weight(l: u32) -> f32 {
-    return weights[min(l, params.n_components - 1u)].y;
-}
-
-fn column_constant(column_quad: u32) -> vec4f {
-    let l = 4u * column_quad;
-    return vec4f(log_weight(l), log_weight(l + 1u), log_weight(l + 2u), log_weight(l + 3u));
-}
-
-fn store(row: u32, l: u32, log_weight: f32, squares: vec4f) {
+fn store(row: u32, l: u32, squares: vec4f) {
     if (l < params.n_components) {
         let stride = 4u * params.component_quads;
         let at = row * stride + l;
-        let result = 0.5 * squares - vec4f(log_weight);
+        let result = 0.5 * squares - vec4f(weights[l].y);
         out[at] = result.x;
         out[at + stride] = result.y;
         out[at + 2u * stride] = result.z;
@@ -40,12 +31,12 @@ fn store(row: u32, l: u32, log_weight: f32, squares: vec4f) {
     }
 }
 
-fn emit(row: u32, column_quad: u32, log_weights: vec4f, sums: mat4x4f) {
-    let columns = transpose(sums);
-    store(row, 4u * column_quad, log_weights.x, columns[0]);
-    store(row, 4u * column_quad + 1u, log_weights.y, columns[1]);
-    store(row, 4u * column_quad + 2u, log_weights.z, columns[2]);
-    store(row, 4u * column_quad + 3u, log_weights.w, columns[3]);
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
+    let columns = transpose(values);
+    store(row, 4u * column_quad, columns[0]);
+    store(row, 4u * column_quad + 1u, columns[1]);
+    store(row, 4u * column_quad + 2u, columns[2]);
+    store(row, 4u * column_quad + 3u, columns[3]);
 }
 
 @compute @workgroup_size(TILE_LANES)

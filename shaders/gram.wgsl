@@ -24,18 +24,14 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     return block(column_quad, depth_quad);
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    return vec4f();
-}
-
-fn emit(row: u32, column_quad: u32, constant: vec4f, sums: mat4x4f) {
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
     let quads = params.component_quads;
     if (row < 4u * quads && column_quad < quads) {
         let at = (tile_job * 4u * quads + row) * quads + column_quad;
-        out[at] = sums[0];
-        out[at + quads] = sums[1];
-        out[at + 2u * quads] = sums[2];
-        out[at + 3u * quads] = sums[3];
+        out[at] = values[0];
+        out[at + quads] = values[1];
+        out[at + 2u * quads] = values[2];
+        out[at + 3u * quads] = values[3];
     }
 }
 

@@ -1,7 +1,8 @@
 // The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o; and each
 // component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o. Differences come first, so
 // that means far from the origin of coordinates cost no precision; and sums carry their rounding errors, because far components that are
-// about as far as o have terms that cancel. One workgroup: one pair of the chunk.
+// about as far as o have terms that cancel. Where o is the stratum's own component, e is zero and terms are squares: there plain sums do.
+// One workgroup: one pair of the chunk.
 @group(0) @binding(1) var<storage, read> centres: array<vec4f>;               // (R, C, quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;                 // (R, k, quads)
 @group(0) @binding(3) var<storage, read> weights: array<vec2f>;               // (k): w, ln w
@@ -25,6 +26,31 @@ fn log_density_at_centre(row: u32, centre: u32, log_weight: f32) -> f32 {
 // ⟨μ − o, (μ − centre) + (o − centre)⟩ on one coordinate, added to a sum.
 fn add_coordinate(sum: vec2f, mean: f32, origin: f32, centre: f32) -> vec2f {
     return pair_sum(sum, pair_product(exact_sum(mean, -origin), pair_sum(exact_sum(mean, -centre), exact_sum(origin, -centre))));
+}
+
+// |μ − o|².
+fn square(mean: u32, origin: u32) -> f32 {
+    var sum = 0.0;
+    for (var c = 0u; c < params.feature_quads; c += 1u) {
+        let epsilon = means[mean + c] - means[origin + c];
+        sum += dot(epsilon, epsilon);
+    }
+    return sum;
+}
+
+// ⟨μ − o, μ − o − 2e⟩, e = centre − o.
+fn cancelling(mean: u32, origin: u32, centre: u32) -> f32 {
+    var sum = vec2f();
+    for (var c = 0u; c < params.feature_quads; c += 1u) {
+        let m = means[mean + c];
+        let o = means[origin + c];
+        let middle = centres[centre + c];
+        sum = add_coordinate(sum, m.x, o.x, middle.x);
+        sum = add_coordinate(sum, m.y, o.y, middle.y);
+        sum = add_coordinate(sum, m.z, o.z, middle.z);
+        sum = add_coordinate(sum, m.w, o.w, middle.w);
+    }
+    return sum.x + sum.y;
 }
 
 // Ties go to the lowest index.
@@ -58,6 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     let index = best_indices[0];
     let origin = first + index;
+    let own = params.side == params.strata && origin == pair;
     if (lane == 0u) {
         origins[pair] = origin;
         origin_log_weights[params.side * params.all_pairs + pair] = weights[index].y;
@@ -68,17 +95,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var l = lane; l < 4u * params.component_quads; l += 64u) {
         var offset = -1e30; // of padding: its responsibility is exactly zero
         if (l < params.n_components) {
-            var sum = vec2f();
-            for (var c = 0u; c < quads; c += 1u) {
-                let m = means[(first + l) * quads + c];
-                let o = means[origin * quads + c];
-                let middle = centres[pair * quads + c];
-                sum = add_coordinate(sum, m.x, o.x, middle.x);
-                sum = add_coordinate(sum, m.y, o.y, middle.y);
-                sum = add_coordinate(sum, m.z, o.z, middle.z);
-                sum = add_coordinate(sum, m.w, o.w, middle.w);
+            let mean = (first + l) * quads;
+            let origin_at = origin * quads;
+            var product: f32;
+            if (own) {
+                product = square(mean, origin_at);
+            } else {
+                product = cancelling(mean, origin_at, pair * quads);
             }
-            offset = weights[l].y - weights[index].y - 0.5 * (sum.x + sum.y);
+            offset = weights[l].y - weights[index].y - 0.5 * product;
         }
         offsets[pair * 4u * params.component_quads + l] = offset;
     }

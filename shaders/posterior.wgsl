@@ -1,6 +1,5 @@
-// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair. Means are at binding 2.
+// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair. Rows of responsibilities are at binding 1, means at 2.
 // Twin of src/reference/posterior.rs.
-@group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>; // (rows, component quads)
 @group(0) @binding(3) var<storage, read> origins: array<u32>;            // (pairs)
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;           // (2, pairs, feature quads)
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;        // (rows, feature quads)
@@ -11,12 +10,7 @@ var<private> tile_origin: u32;
 fn left_block(row_quad: u32, depth_quad: u32) -> mat4x4f {
     let stride = params.component_quads;
     let at = 4u * row_quad * stride + depth_quad;
-    return transpose(mat4x4f(
-        responsibilities[at],
-        responsibilities[at + stride],
-        responsibilities[at + 2u * stride],
-        responsibilities[at + 3u * stride],
-    ));
+    return transpose(mat4x4f(row_at(at), row_at(at + stride), row_at(at + 2u * stride), row_at(at + 3u * stride)));
 }
 
 fn epsilon(l: u32, column_quad: u32, origin: vec4f) -> vec4f {
@@ -24,14 +18,14 @@ fn epsilon(l: u32, column_quad: u32, origin: vec4f) -> vec4f {
         return vec4f();
     }
     let first = tile_pair / params.n_strata * params.n_components;
-    return mean_quad((first + l) * params.feature_quads + column_quad) - origin;
+    return mean_at((first + l) * params.feature_quads + column_quad) - origin;
 }
 
 fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     if (column_quad >= params.feature_quads) {
         return mat4x4f();
     }
-    let origin = mean_quad(tile_origin * params.feature_quads + column_quad);
+    let origin = mean_at(tile_origin * params.feature_quads + column_quad);
     let l = 4u * depth_quad;
     return mat4x4f(
         epsilon(l, column_quad, origin),
@@ -41,21 +35,15 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     );
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    if (column_quad < params.feature_quads) {
-        return frames[(params.side * params.all_pairs + tile_pair) * params.feature_quads + column_quad];
-    }
-    return vec4f();
-}
-
-fn emit(row: u32, column_quad: u32, e: vec4f, sums: mat4x4f) {
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
     let stride = params.feature_quads;
     if (column_quad < stride) {
+        let e = frames[(params.side * params.all_pairs + tile_pair) * stride + column_quad];
         let at = row * stride + column_quad;
-        out[at] = e - sums[0];
-        out[at + stride] = e - sums[1];
-        out[at + 2u * stride] = e - sums[2];
-        out[at + 3u * stride] = e - sums[3];
+        out[at] = e - values[0];
+        out[at + stride] = e - values[1];
+        out[at + 2u * stride] = e - values[2];
+        out[at + 3u * stride] = e - values[3];
     }
 }
 

@@ -1,7 +1,6 @@
-// out[row, l] = ⟨left[row], μ_l − o⟩, plus the pair's offset of l where ADD_OFFSETS: logits of draws, or projections of vectors.
-// One workgroup: one tile, in one pair. Means are at binding 2.
+// out[row, l] = ⟨rows[row], μ_l − o⟩, plus the pair's offset of l where ADD_OFFSETS: logits of draws, or projections of vectors.
+// One workgroup: one tile, in one pair. Rows are at binding 1, means at 2.
 
-@group(0) @binding(1) var<storage, read> left: array<Left4>;         // (rows, feature quads)
 @group(0) @binding(3) var<storage, read> origins: array<u32>;        // (pairs)
 @group(0) @binding(4) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;    // (rows, component quads)
@@ -12,7 +11,7 @@ var<private> tile_origin: u32;
 fn left_block(row_quad: u32, depth_quad: u32) -> mat4x4f {
     let at = 4u * row_quad * params.feature_quads + depth_quad;
     let stride = params.feature_quads;
-    return transpose(mat4x4f(vec4f(left[at]), vec4f(left[at + stride]), vec4f(left[at + 2u * stride]), vec4f(left[at + 3u * stride])));
+    return transpose(mat4x4f(row_at(at), row_at(at + stride), row_at(at + 2u * stride), row_at(at + 3u * stride)));
 }
 
 // ε_l on one quad of coordinates; zero for padding.
@@ -21,11 +20,11 @@ fn epsilon(l: u32, depth_quad: u32, origin: vec4f) -> vec4f {
         return vec4f();
     }
     let first = tile_pair / params.n_strata * params.n_components;
-    return mean_quad((first + l) * params.feature_quads + depth_quad) - origin;
+    return mean_at((first + l) * params.feature_quads + depth_quad) - origin;
 }
 
 fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
-    let origin = mean_quad(tile_origin * params.feature_quads + depth_quad);
+    let origin = mean_at(tile_origin * params.feature_quads + depth_quad);
     let l = 4u * column_quad;
     return transpose(mat4x4f(
         epsilon(l, depth_quad, origin),
@@ -35,21 +34,18 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     ));
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    if (ADD_OFFSETS && column_quad < params.component_quads) {
-        return offsets[tile_pair * params.component_quads + column_quad];
-    }
-    return vec4f();
-}
-
-fn emit(row: u32, column_quad: u32, offset: vec4f, sums: mat4x4f) {
+fn emit(row: u32, column_quad: u32, values: mat4x4f) {
     let stride = params.component_quads;
     if (column_quad < stride) {
+        var offset = vec4f();
+        if (ADD_OFFSETS) {
+            offset = offsets[tile_pair * stride + column_quad];
+        }
         let at = row * stride + column_quad;
-        out[at] = sums[0] + offset;
-        out[at + stride] = sums[1] + offset;
-        out[at + 2u * stride] = sums[2] + offset;
-        out[at + 3u * stride] = sums[3] + offset;
+        out[at] = values[0] + offset;
+        out[at + stride] = values[1] + offset;
+        out[at + 2u * stride] = values[2] + offset;
+        out[at + 3u * stride] = values[3] + offset;
     }
 }
 

@@ -69,18 +69,14 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
     );
 }
 
-fn column_constant(column_quad: u32) -> vec4f {
-    return vec4f();
+fn emit(component: u32, column_quad: u32, values: mat4x4f) {
+    emit_one(component, column_quad, values[0]);
+    emit_one(component + 1u, column_quad, values[1]);
+    emit_one(component + 2u, column_quad, values[2]);
+    emit_one(component + 3u, column_quad, values[3]);
 }
 
-fn emit(component: u32, column_quad: u32, constant: vec4f, shares: mat4x4f) {
-    store(component, column_quad, shares[0]);
-    store(component + 1u, column_quad, shares[1]);
-    store(component + 2u, column_quad, shares[2]);
-    store(component + 3u, column_quad, shares[3]);
-}
-
-fn store(component: u32, column_quad: u32, value: vec4f) {
+fn emit_one(component: u32, column_quad: u32, value: vec4f) {
     if (component < params.n_components && column_quad < params.feature_quads) {
         let at = (block_sums * params.n_components + component) * params.feature_quads + column_quad;
         let share = strata_weights[block_pair % params.n_strata].x * value;

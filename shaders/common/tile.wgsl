@@ -1,9 +1,8 @@
 // A tile of 64 rows of a product, by 64 invocations with 8 rows × 4 or 8 columns of sums each, 16 of the depth at a time.
 //
 // The kernel defines left_block(row quad, depth quad) and right_block(column quad, depth quad): four vec4 over rows (columns), one for
-// each depth of the quad; column_constant(column quad), what goes with the sums of a column; and emit(row, column quad, constant, sums)
-// of four rows. Sums run over the depth in order, whatever the tile. src/gpu/unroll.rs writes the repetitions out: g is one half of an
-// invocation's rows, i a row of the half, b one of its column quads.
+// each depth of the quad; and emit(row, column quad, values) of four rows. Sums run over the depth in order, whatever the tile. src/gpu/unroll.rs writes
+// the repetitions out: g is one half of an invocation's rows, i a row of the half, b one of its column quads.
 const TILE_LANES = 64u;
 const TILE_ROWS = 64u;
 const TILE_COLUMNS = 4u * TILE_QUADS;
@@ -81,10 +80,9 @@ fn tile_multiply(lane: u32, row_quad: u32, column_quad: u32, depth_quads: u32) {
 fn tile_emit(lane: u32, row_quad: u32, column_quad: u32) {
     let row = 4u * (row_quad + lane / 8u);
     let column = column_quad + lane % 8u;
-//* for b in BLOCKS
-    let constant_$b = column_constant(column + 8u * $bu);
 //* for g in HALVES
-    emit(row + 32u * $gu, column + 8u * $bu, constant_$b, mat4x4f(s_$g0_$b, s_$g1_$b, s_$g2_$b, s_$g3_$b));
+//* for b in BLOCKS
+    emit(row + 32u * $gu, column + 8u * $bu, mat4x4f(s_$g0_$b, s_$g1_$b, s_$g2_$b, s_$g3_$b));
 //* end
 //* end
 }

@@ -50,13 +50,9 @@ fn tile_multiply(lane: u32, row_quad: u32, column_quad: u32, depth_quads: u32) {
 }
 
 fn tile_emit(lane: u32, row_quad: u32, column_quad: u32) {
-//* for b in BLOCKS
-    let constant_$b = column_constant(column_quad + 8u * $bu + lane % min(8u, TILE_QUADS));
-//* end
 //* for j in QUADS
-    let constant_of_$j = subgroupBroadcast(constant_$j/8, $j%8u);
 //* for g in HALVES
-    emit(4u * (row_quad + 8u * $gu + lane), column_quad + $ju, constant_of_$j, mat4x4f(s_$g0_$j, s_$g1_$j, s_$g2_$j, s_$g3_$j));
+    emit(4u * (row_quad + 8u * $gu + lane), column_quad + $ju, mat4x4f(s_$g0_$j, s_$g1_$j, s_$g2_$j, s_$g3_$j));
 //* end
 //* end
 }

@@ -40,6 +40,7 @@ pub fn command_line() -> Vec<String> {
 pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
+    /// As of the last logged step.
     loss: String,
     shown: Instant,
 }
@@ -102,11 +103,11 @@ impl Progress {
     }
 }
 
-/// The newest reverse Fisher divergence, of the first replicate.
+/// The newest reverse Fisher divergence, of the first replicate, and when that was.
 fn loss(rows: &[Row]) -> String {
-    let value = rows.first().and_then(|row| row.get("reverse_fisher"));
-    let whose = if rows.len() > 1 { " (replicate 0)" } else { "" };
-    value.map_or(String::new(), |v| format!("reverse Fisher {}{whose}", short(v)))
+    let Some(row) = rows.first() else { return String::new() };
+    let whose = if rows.len() > 1 { ", replicate 0" } else { "" };
+    row.get("reverse_fisher").map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.

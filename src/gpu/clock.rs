@@ -27,12 +27,12 @@ impl Clock {
         Ok(Some(Self { queries, resolved: device.create_buffer(&descriptor), period }))
     }
 
-    /// For the descriptor of the one pass of a submission.
-    pub fn writes(&self) -> wgpu::ComputePassTimestampWrites<'_> {
+    /// For the descriptor of a pass of a submission.
+    pub fn writes(&self, first: bool, last: bool) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
-            beginning_of_pass_write_index: Some(0),
-            end_of_pass_write_index: Some(1),
+            beginning_of_pass_write_index: first.then_some(0),
+            end_of_pass_write_index: last.then_some(1),
         }
     }
 

@@ -99,8 +99,8 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A texture of `columns` × `rows` quads of numbers, for kernels that write and read it.
-    pub fn texture(&self, label: &'static str, columns: usize, rows: usize) -> wgpu::TextureView {
+    /// A texture of `columns` × `rows` quads of numbers that kernels write and read, and its only view.
+    pub fn texture(&self, label: &'static str, columns: usize, rows: usize) -> (wgpu::Texture, wgpu::TextureView) {
         let texture = self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: columns as u32, height: rows.max(1) as u32, depth_or_array_layers: 1 },
@@ -108,10 +108,11 @@ impl Context {
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
             format: wgpu::TextureFormat::Rgba32Float,
-            usage: wgpu::TextureUsages::STORAGE_BINDING,
+            usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
             view_formats: &[],
         });
-        texture.create_view(&wgpu::TextureViewDescriptor::default())
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        (texture, view)
     }
 
     /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
@@ -223,10 +224,14 @@ impl Context {
         }
         let start = Instant::now();
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass =
-                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: clock.map(Clock::writes) });
-            for dispatch in dispatches {
+        // A pass ends where a texture is to be filled.
+        let passes: Vec<_> = dispatches.chunk_by(|_, next| next.fills.is_empty()).collect();
+        for (at, dispatches) in passes.iter().enumerate() {
+            dispatches[0].fills.iter().for_each(|fill| fill.record(&mut encoder));
+            let (first, last) = (at == 0, at + 1 == passes.len());
+            let timestamp_writes = clock.filter(|_| first || last).map(|clock| clock.writes(first, last));
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+            for dispatch in *dispatches {
                 pass.set_pipeline(&dispatch.pipeline);
                 pass.set_bind_group(0, &dispatch.bindings, &[dispatch.params_offset]);
                 pass.dispatch_workgroups(dispatch.workgroups[0], dispatch.workgroups[1], 1);

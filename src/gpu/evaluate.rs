@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use super::dispatch::{TILE, Widths, row_budget};
-use super::means::Means;
+use super::factor::Factor;
 use super::model::{padded, unpadded, with_logarithms};
 use super::params::{self, Params, STRIDE};
 use super::session::Handle;
@@ -148,15 +148,15 @@ impl Evaluator<'_> {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
         let (component_tile, feature_tile) = (kernels.tile(quads), kernels.tile(features));
         let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
-        let means = Means::new(context, kernels, &params, &self.means, k * features)?;
-        let product = |name: &str, [left, third, fourth, out]: [&wgpu::Buffer; 4]| {
-            let [left, third, fourth, out] = [left, third, fourth, out].map(wgpu::Buffer::as_entire_binding);
-            kernels.bind_resources(context, name, &params, &[left, means.resource(), third, fourth, out])
+        let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, kernels, buffer, quads, false);
+        let (rows_factor, shares, means) = (factor(&z, most * features)?, factor(&r, most * quads)?, factor(&self.means, k * features)?);
+        let product = |name: &str, left: &Factor, others: [&wgpu::Buffer; 3]| {
+            let [third, fourth, out] = others.map(wgpu::Buffer::as_entire_binding);
+            kernels.bind_resources(context, name, &params, &[left.resource(), means.resource(), third, fourth, out])
         };
-        let logits = product(&format!("logits_{component_tile}"), [&z, &origins, &offsets, &r])?;
+        let logits = product(&format!("logits_{component_tile}"), &rows_factor, [&origins, &offsets, &r])?;
         let softmax = bind(&format!("softmax_{}", kernels.lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
-        let posterior = product(&format!("posterior_{feature_tile}"), [&r, &origins, &frames, &v])?;
-        context.run(means.fill(0)?.as_slice(), 1)?;
+        let posterior = product(&format!("posterior_{feature_tile}"), &shares, [&origins, &frames, &v])?;
 
         let mut out = Evaluation {
             log_density: vec![0.0; n],
@@ -175,9 +175,11 @@ impl Evaluator<'_> {
             let (offset, product) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64);
             let list = [
                 origin.dispatch(offset, 1, (60 * k * d) as f64)?,
-                logits.dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?,
+                logits
+                    .dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?
+                    .after([means.fill(), rows_factor.fill()]),
                 softmax.dispatch(offset, n_rows / 64 * kernels.lanes(quads), (80 * n_rows * quads) as f64)?,
-                posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?,
+                posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?.after([shares.fill()]),
             ];
             context.run(&list, 1)?;
             let vectors = unpadded(&context.download(&v, 4 * run.len() * features)?, d);

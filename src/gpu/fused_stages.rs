@@ -33,7 +33,7 @@ impl Table {
         let row = 64 * (fused.quads + 1) as u64;
         Ok(match fused.sharing {
             Sharing::Memory(_) => Self::Buffer(context.buffer("tables", bytes)?),
-            Sharing::Spread => Self::Texture(context.texture("tables", fused.columns(), (bytes / row) as usize)),
+            Sharing::Spread => Self::Texture(context.texture("tables", fused.columns(), (bytes / row) as usize).1),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::context::Context;
 use super::dispatch::fold;
+use super::factor::Fill;
 use super::params::Params;
 use super::shaders::{self, Shader};
 use crate::error::Result;
@@ -26,6 +27,16 @@ pub struct Dispatch {
     pub(super) workgroups: [u32; 2],
     /// For pacing and for the ledger: about how many operations it does.
     pub(super) operations: f64,
+    /// Textures that are filled before it runs.
+    pub(super) fills: Vec<Fill>,
+}
+
+impl Dispatch {
+    /// The same after these textures are filled.
+    pub fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
+        self.fills.extend(fills.into_iter().flatten());
+        self
+    }
 }
 
 /// A kernel with its buffers.
@@ -49,6 +60,7 @@ impl Bound {
             params_offset,
             workgroups: fold(n as u64)?,
             operations,
+            fills: Vec::new(),
         })
     }
 }

@@ -27,15 +27,15 @@ macro_rules! shader {
 #[rustfmt::skip]
 pub const SHADERS: &[Shader] = &[
     shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
-    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
+    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
     shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
     shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
-    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/left_draws" "common/term_product" "common/tile" "common/means_buffer" "product"),
+    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
+    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
     shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
     shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
     shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
@@ -47,13 +47,12 @@ pub const SHADERS: &[Shader] = &[
     shader!("sobol_words", "rrw", "common/params" "common/philox" "common/sobol" "sobol_words"),
     shader!("table", "rrrw", "common/params" "common/table_buffer" "table"),
     shader!("table_texture", "rrrs", "common/params" "common/table_texture" "table"),
-    shader!("texels", "rs", "common/params" "texels"),
     shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_32", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "common/means_buffer" "product"),
-    shader!("posterior_32", "rrrrw", "common/params" "common/term_product" "common/tile" "common/means_buffer" "posterior"),
+    shader!("projections_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
+    shader!("posterior_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
     shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("projections_64", "rrrrw", "common/params" "common/left_vectors" "common/term_product" "common/tile" "common/means_buffer" "product"),
-    shader!("posterior_64", "rrrrw", "common/params" "common/term_product" "common/tile" "common/means_buffer" "posterior"),
+    shader!("projections_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
+    shader!("posterior_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
     shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
     shader!("softmax_1", "wrw", "common/params" "common/lanes_1" "common/lanes" "common/normal" "softmax"),
     shader!("softmax_16", "wrw", "common/params" "common/lanes_16" "common/lanes" "common/normal" "softmax"),
@@ -114,8 +113,10 @@ fn named(name: &str) -> Option<&'static Shader> {
 const TILE: &str = include_str!("../../shaders/common/tile.wgsl");
 const SPREAD_TILE: &str = include_str!("../../shaders/common/tile_spread.wgsl");
 
-/// The means that a product reads; a subgroup of eight reads them from a texture.
+/// The factors of a product; a subgroup of eight reads them from textures.
+const ROWS: &str = include_str!("../../shaders/common/rows_buffer.wgsl");
 const MEANS: &str = include_str!("../../shaders/common/means_buffer.wgsl");
+const SPREAD_ROWS: &str = include_str!("../../shaders/common/rows_texture.wgsl");
 const SPREAD_MEANS: &str = include_str!("../../shaders/common/means_texture.wgsl");
 
 /// The shader with its repetitions written out.
@@ -132,12 +133,22 @@ fn expanded(shader: &'static Shader) -> &'static Shader {
 /// A product with its tile written out, or in the variant by a subgroup of eight; its name has the tile's columns.
 fn with_tile(product: &Shader, spread: bool) -> &'static Shader {
     let (name, template) = if spread { (format!("{}_spread", product.name), SPREAD_TILE) } else { (product.name.into(), TILE) };
-    let texture = spread && product.source.contains(MEANS);
-    kept(&name, if texture { "rtrrw" } else { product.bindings }, || {
+    let textures = spread && product.source.contains(MEANS);
+    // Rows in half precision have no texture of their kind.
+    let row_texture = textures && !product.name.ends_with("_f16");
+    let bindings = if row_texture {
+        "ttrrw"
+    } else if textures {
+        "rtrrw"
+    } else {
+        product.bindings
+    };
+    kept(&name, bindings, || {
         let quads = if product.name.contains("_32") { 8 } else { 16 };
         let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads / 8)];
         let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
-        product.source.replace(TILE, &tile).replace(MEANS, if texture { SPREAD_MEANS } else { MEANS })
+        let (rows, means) = (if row_texture { SPREAD_ROWS } else { ROWS }, if textures { SPREAD_MEANS } else { MEANS });
+        product.source.replace(TILE, &tile).replace(ROWS, rows).replace(MEANS, means)
     })
 }
 

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::dispatch::{Chunk, Widths};
 use super::draws::Draws;
+use super::factor::Factor;
 use super::kernels::{Bound, Dispatch, Kernels};
-use super::means::Means;
 use super::model::{Model, index};
 use super::params::STRIDE;
 use super::rows::{ENTRIES, Form, Rows, Sizes, Spec};
@@ -13,7 +13,7 @@ use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
 pub struct Stages {
-    fill: Vec<Dispatch>,
+    factors: Factors,
     draws: Draws,
     pub origin: [Bound; 2],
     logits: [Bound; 2],
@@ -26,6 +26,14 @@ pub struct Stages {
     tiles: Tiles,
     lanes: Tiles,
     n_strata: usize,
+}
+
+/// What products multiply.
+struct Factors {
+    z: Factor,
+    responsibilities: [Factor; 2],
+    vectors: [Factor; 2],
+    means: [Factor; 2],
 }
 
 struct GradientStages {
@@ -68,18 +76,21 @@ impl Stages {
         let partials = scratch("partial sums", sizes.partials)?;
         let (means, weights, origins) = (&model.means, &model.weights, &rows.origins);
         let centres = &means[index(spec.strata)];
-        let products: [Means; 2] = {
-            let of = |s: usize| {
-                let quads = model.n_replicates * model.n_components[s] * features;
-                Means::new(context, kernels, &rows.params, &means[s], quads)
-            };
-            [of(0)?, of(1)?]
+        let factor = |buffer: &wgpu::Buffer, quads: usize, half: bool| Factor::new(context, kernels, buffer, quads, half);
+        let pair = |buffers: &[wgpu::Buffer; 2], quads: [usize; 2]| {
+            Ok::<_, crate::Error>([factor(&buffers[0], quads[0], false)?, factor(&buffers[1], quads[1], false)?])
         };
-        let fill = (0..2).filter_map(|s| products[s].fill(offset(0, s)).transpose()).collect::<Result<_>>()?;
+        let quads = |bytes: u64| (bytes / 16) as usize;
+        let factors = Factors {
+            z: factor(z, quads(sizes.vectors), spec.half)?,
+            responsibilities: pair(&responsibilities, sizes.responsibilities.map(quads))?,
+            vectors: pair(&vectors, [quads(sizes.vectors); 2])?,
+            means: pair(means, model.n_components.map(|n| model.n_replicates * n * features))?,
+        };
         // A product of rows with the means of a side.
-        let product = |name: &str, s: usize, [left, third, fourth, out]: [&wgpu::Buffer; 4]| {
-            let [left, third, fourth, out] = [left, third, fourth, out].map(wgpu::Buffer::as_entire_binding);
-            kernels.bind_resources(context, name, &rows.params, &[left, products[s].resource(), third, fourth, out])
+        let product = |name: &str, left: &Factor, s: usize, others: [&wgpu::Buffer; 3]| {
+            let [third, fourth, out] = others.map(wgpu::Buffer::as_entire_binding);
+            kernels.bind_resources(context, name, &rows.params, &[left.resource(), factors.means[s].resource(), third, fourth, out])
         };
 
         let gradient = match spec.form {
@@ -89,9 +100,9 @@ impl Stages {
                 Some(GradientStages {
                     projections: both(&|s| {
                         // Without Stein, a has taken the place of V_p, and both sides project it.
-                        let left = if form.stein { &vectors[s] } else { &vectors[0] };
+                        let left = &factors.vectors[if form.stein { s } else { 0 }];
                         let name = format!("projections_{}", tiles.components[s]);
-                        product(&name, s, [left, &origins[s], &offsets[s], &projected[s]])
+                        product(&name, left, s, [&origins[s], &offsets[s], &projected[s]])
                     })?,
                     centre: both(&|s| bind(&format!("centre_{}", lanes.components[s]), &[&responsibilities[s], &projected[s]]))?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
@@ -112,12 +123,12 @@ impl Stages {
             origin: both(&|s| bind("origin", &[centres, &means[s], &weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             logits: both(&|s| {
                 let name = format!("logits_{}{half}", tiles.components[s]);
-                product(&name, s, [z, &origins[s], &offsets[s], &responsibilities[s]])
+                product(&name, &factors.z, s, [&origins[s], &offsets[s], &responsibilities[s]])
             })?,
             softmax: both(&|s| bind(&format!("softmax_{}", lanes.components[s]), &[&responsibilities[s], &log_weights, &log_masses]))?,
             posterior: both(&|s| {
                 let name = format!("posterior_{}", tiles.features);
-                product(&name, s, [&responsibilities[s], &origins[s], &frames, &vectors[s]])
+                product(&name, &factors.responsibilities[s], s, [&origins[s], &frames, &vectors[s]])
             })?,
             statistics: bind(
                 &format!("statistics_{}{half}", lanes.features),
@@ -126,7 +137,7 @@ impl Stages {
             block_sums: bind("block_sums", &[&statistics, &partials])?,
             fold_statistics: bind("fold", &[&partials, &rows.statistic_sums])?,
             gradient,
-            fill,
+            factors,
             draws,
             tiles,
             lanes,
@@ -138,7 +149,7 @@ impl Stages {
     pub fn densities(&self, model: &Model, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
-        let mut out = if c == 0 { self.fill.clone() } else { Vec::new() };
+        let mut out = Vec::new();
         if chunk.meets_pairs {
             for side in 0..2 {
                 let work = (chunk.n_pairs * model.n_components[side] * model.rank * 60) as f64;
@@ -150,10 +161,13 @@ impl Stages {
             let (quads, at) = (model.quads(side), offset(c, side));
             let product = (32 * rows * features * quads) as f64;
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
-            out.push(self.logits[side].dispatch(at, row_tiles * columns, product)?);
+            let Factors { z, responsibilities, means, .. } = &self.factors;
+            // Means change between steps, draws between chunks.
+            let fills = [(c == 0).then(|| means[side].fill()).flatten(), (side == 0).then(|| z.fill()).flatten()];
+            out.push(self.logits[side].dispatch(at, row_tiles * columns, product)?.after(fills));
             out.push(self.softmax[side].dispatch(at, row_tiles * self.lanes.components[side], (80 * rows * quads) as f64)?);
             let columns = (4 * features).div_ceil(self.tiles.features);
-            out.push(self.posterior[side].dispatch(at, row_tiles * columns, product)?);
+            out.push(self.posterior[side].dispatch(at, row_tiles * columns, product)?.after([responsibilities[side].fill()]));
         }
         out.push(self.statistics.dispatch(offset(c, 0), row_tiles * self.lanes.features, (64 * rows * features) as f64)?);
         Ok(out)
@@ -179,7 +193,9 @@ impl Stages {
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
             let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
-            out.push(stages.projections[side].dispatch(at, rows / 64 * columns, (32 * rows * features * quads) as f64)?);
+            let fill = self.factors.vectors[if form.stein { side } else { 0 }].fill();
+            let product = (32 * rows * features * quads) as f64;
+            out.push(stages.projections[side].dispatch(at, rows / 64 * columns, product)?.after([fill]));
             out.push(stages.centre[side].dispatch(at, rows / 64 * self.lanes.components[side], (16 * rows * quads) as f64)?);
             out.push(stages.coefficients[side].dispatch(at, blocks.div_ceil(64), (16 * rows * quads) as f64)?);
             out.push(stages.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);

@@ -1,2 +1,0 @@
-alias Left4 = vec4f; // the left factor: vectors
-const ADD_OFFSETS = false;
