@@ -84,7 +84,10 @@ pub fn open(device: Device) -> Result<Opened> {
         Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
             Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
-            Err(error) => because(Box::new(cpu::Cpu::new()), &format!("{}: see `mixscore devices`", first_line(&error))),
+            Err(error) => {
+                let backend = Box::new(cpu::Cpu::new());
+                Opened { why: format!("{}. {}: see `mixscore devices`", backend.describe(), first_line(&error)), backend }
+            }
         },
     })
 }

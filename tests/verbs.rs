@@ -150,9 +150,11 @@ fn evaluate_agrees_with_closed_forms() {
     let table = place.run("evaluate --student s.npz --teacher t.npz --samples 64 --device reference");
     let text = String::from_utf8(table.stdout).unwrap();
     assert!(text.contains("total_variation") && text.contains("blind") && text.contains("0 of 1 teacher component with"), "{text}");
-    // Sixty-four nodes make no grid: it says so, and how to have one all the same; as JSON too.
+    // Sixteen nodes make no grid: it says so, and how to have one all the same; as JSON too.
+    let few = "evaluate --student s.npz --teacher t.npz --samples 16 --device reference";
+    let (said, text) = (place.json(few, "mixscore.evaluate/1"), String::from_utf8(place.run(few).stdout).unwrap());
     assert!(text.contains("by samples: a grid takes ") && text.contains("--sampler grid"), "{text}");
-    assert!(near["no_grid"].as_str().is_some_and(|why| text.contains(why)) && near["sampler"] == "philox", "{near}");
+    assert!(said["no_grid"].as_str().is_some_and(|why| text.contains(why)) && said["sampler"] == "philox", "{said}");
     assert!(object["no_grid"].is_null() && object["sampler"] == "grid", "{object}");
 }
 
@@ -280,8 +282,8 @@ fn options_reach_the_problem() {
         let said = place.json(&line, "mixscore.gradient/1");
         ["estimator", "estimator_used", "sampler_asked", "sampler_used"].map(|key| said[key].as_str().unwrap().to_string())
     };
-    assert_eq!(used("--samples 64"), ["auto", "stein+score-function", "auto", "sobol"]);
+    assert_eq!(used("--samples 1024"), ["auto", "stein+score-function", "auto", "sobol"]);
     assert_eq!(used("--samples 63 --estimator pathwise"), ["pathwise", "pathwise", "auto", "philox"]);
     assert_eq!(used("--sampler grid"), ["auto", "stein", "grid", "grid"]);
-    assert_eq!(used("--samples 64 --divergence forward"), ["auto", "forward", "auto", "sobol"]);
+    assert_eq!(used("--samples 1024 --divergence forward"), ["auto", "forward", "auto", "sobol"]);
 }

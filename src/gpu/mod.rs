@@ -80,9 +80,9 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
     let best = || (0..adapters.len()).filter(|i| !adapters[*i].software).min_by_key(|i| rank(&adapters[*i].kind));
     let missing = |what: String, remedy: String| Error::NoDevice { what, remedy };
     match choice {
-        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found; {}.", seen(adapters)), way_out())),
+        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found.\n{}", seen(adapters)), way_out())),
         Choice::Real(Some(i)) | Choice::Any(i) if i >= adapters.len() => {
-            Err(missing(format!("There is no adapter {i}; {}.", seen(adapters)), "`mixscore devices` lists what was found.".into()))
+            Err(missing(format!("There is no adapter {i}.\n{}", seen(adapters)), "`mixscore devices` lists what was found.".into()))
         }
         Choice::Real(Some(i)) if adapters[i].software => Err(missing(
             format!("Adapter {i} is {}, which is software on the CPU.", adapters[i].name),
@@ -92,16 +92,16 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
         Choice::Software => adapters.iter().position(|a| a.software).ok_or_else(|| {
             let remedy = "Install one (Debian and Ubuntu: mesa-vulkan-drivers, Fedora: mesa-vulkan-drivers, Windows: WARP is built in), \
                           or use --device cpu.";
-            missing(format!("No software Vulkan adapter was found; {}.", seen(adapters)), remedy.into())
+            missing(format!("No software Vulkan adapter was found.\n{}", seen(adapters)), remedy.into())
         }),
     }
 }
 
 fn seen(adapters: &[Adapter]) -> String {
     if adapters.is_empty() {
-        return "there is no adapter at all".into();
+        return "There is no adapter at all.".into();
     }
-    format!("there is {}", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
+    format!("There is only {}.", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
 }
 
 /// What to do where no GPU is seen.
