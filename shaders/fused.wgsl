@@ -11,6 +11,9 @@
 //* include table
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;             // (2, pairs, QUADS)
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;       // (chunk's pairs, cells, 4·component quads)
+//* for _ in MIXED
+@group(0) @binding(6) var<storage, read_write> scores: array<f32>;         // (chunk's pairs, cells, FEATURES): V + f z, the teacher's less the student's
+//* end
 
 const LANES = CELL / ROWS;
 // Beyond every index of the table: a compiler that sees it knows that no address overflows, and need not add them up.
@@ -73,6 +76,9 @@ fn main(
     let per_mass_$r = 1.0 / mass_$r;
     let counts_$r = vec4<bool>(weight[first + $ru] > 0.0);
     var mean_$r = 0.0;
+//* for _ in MIXED
+    var energy_$r = 0.0; // f = ½|V|² − ½|e|²
+//* end
 //* end
 //* for c in FEATURES
 //* every 4 c
@@ -82,7 +88,29 @@ fn main(
     m_$r_$c/4.$c%4 *= per_mass_$r;
     let v_$r_$c = frame_$c/4.$c%4 - m_$r_$c/4.$c%4;
     mean_$r = fma(v_$r_$c, m_$r_$c/4.$c%4, mean_$r);
+//* for _ in MIXED
+    energy_$r = fma(-0.5 * m_$r_$c/4.$c%4, v_$r_$c + frame_$c/4.$c%4, energy_$r);
+//* end
     m_$r_$c/4.$c%4 = v_$r_$c;
+//* end
+//* end
+//* for _ in MIXED
+
+    // The score function's form of the row. The student's dispatch comes first. (The condition always holds, but no compiler knows: they
+    // would read all draws beforehand, for which there are no registers.)
+//* for q in QUADS
+    if (params.zero == 0u) {
+//* include draws
+//* for r in ROWS
+        let sum_$r = select(vec4f(), fma(vec4f(energy_$r), z_$r_$q, m_$r_$q), counts_$r);
+//* end
+        let sum = TREE;
+//* include tree
+        if (own && lane % LANES < 4u) {
+            let at = (local_pair * blocks_per_pair() + block) * FEATURES + 4u * $qu + channel;
+            scores[at] = total - select(0.0, scores[at], params.side == 1u);
+        }
+    }
 //* end
 //* end
 

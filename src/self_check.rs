@@ -30,8 +30,8 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
     compare(backend, "responsibilities", &got.responsibilities, &want.responsibilities)?;
     for divergence in [Divergence::Reverse, Divergence::Forward] {
         let weights = student.weights().to_vec();
-        // Stein's form, which every device has; what `auto` is differs between them.
-        let estimator = Estimator::Stein;
+        // `auto`, which most runs ask for: these teachers are far enough apart for it to mix both forms of a row.
+        let estimator = Estimator::Auto;
         let problem = Problem { divergence, estimator, n_samples: Some(300), seed: 5, ..Problem::new(weights, teacher.clone()) };
         let (mut fit, mut reference) = (problem.open(backend, &starts)?, problem.open(&mut Reference, &starts)?);
         for (what, got, want) in answers(&mut fit)?.into_iter().zip(answers(&mut reference)?).map(|(a, b)| (a.0, a.1, b.1)) {

@@ -9,6 +9,8 @@ mod cases;
 mod device;
 #[path = "parity/devices.rs"]
 mod devices;
+#[path = "parity/mix.rs"]
+mod mix;
 #[path = "parity/planted.rs"]
 mod planted;
 #[path = "parity/polynomials.rs"]

@@ -37,6 +37,7 @@ struct Params {
     node_quads: u32,     // quads of such a node
     node_at: u32,        // where in a node these sums are
     net_size: u32,       // points of a Sobol net: a power of two
+    most_walls: u32,     // a stratum with more walls keeps to Stein's form
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

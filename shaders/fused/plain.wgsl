@@ -45,6 +45,12 @@ struct Four {
         let z_$r_$c/4 = vec4f(z[(first + $ru) * QUADS + $c/4u]);
 //* end
 //* end
+//* part draws
+//* every 1 q from KEPT_QUADS
+//* for r in ROWS
+        let z_$r_$q = vec4f(z[(first + $ru) * QUADS + $qu]);
+//* end
+//* end
 //* part column
             let e = table[at].columns[$c/4][$c%4];
 //* part offset

@@ -40,5 +40,6 @@ a CPU. It then reads an eighth as often, and a texture's four numbers at once, w
 //* end
         let offset = subgroupBroadcast(own_OFFSET_BLOCK, FEATURES % 8u);
 //* part again
+//* part draws
 //* part column
             let e = subgroupBroadcast(own_$c/8, $c%8u);

@@ -227,6 +227,7 @@ fn parity(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], storag
     checks.push(Check::new(format!("{size} score"), normwise(&got.score, &want.score), DENSITY));
     let forms = [
         ("Stein", Divergence::Reverse, Estimator::Stein),
+        ("auto", Divergence::Reverse, Estimator::Auto),
         ("pathwise", Divergence::Reverse, Estimator::Pathwise),
         ("forward", Divergence::Forward, Estimator::Stein),
     ];

@@ -1,5 +1,6 @@
 //! A batch of replicates on the device: its gradient, its descent, its metrics.
 
+use super::blend::most_walls;
 use super::finish::Finish;
 use super::fused::{self, Fused};
 use super::kernels::Dispatch;
@@ -58,11 +59,14 @@ impl Batch {
     }
 
     fn form(&self) -> Form {
+        let scattered = Form { stein: false, own_rows: false, scatter: true, extra: 0.0, most_walls: 0 };
         match (self.problem.divergence, self.problem.estimator) {
-            (Divergence::Forward, _) => Form { stein: false, own_rows: false, scatter: true, extra: 0.0 },
-            (_, Estimator::Pathwise) => Form { stein: false, own_rows: true, scatter: true, extra: 0.0 },
-            (_, Estimator::ScoreFunction) => Form { stein: false, own_rows: false, scatter: true, extra: 1.0 },
-            (_, Estimator::Stein | Estimator::Auto) => Form { stein: true, own_rows: true, scatter: false, extra: 0.0 },
+            (Divergence::Forward, _) => scattered,
+            (_, Estimator::Pathwise) => Form { own_rows: true, ..scattered },
+            (_, Estimator::ScoreFunction) => Form { extra: 1.0, ..scattered },
+            (_, Estimator::Stein | Estimator::Auto) => {
+                Form { stein: true, own_rows: true, scatter: false, extra: 0.0, most_walls: most_walls(&self.problem) }
+            }
         }
     }
 
@@ -78,7 +82,7 @@ impl Batch {
         let random = self.problem.sampler != Sampler::Grid;
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
         let (groups, cell) = fused::groups_and_cell(self.problem.groups());
-        Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples) }))
+        Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: self.form().mixes() }))
     }
 
     fn work(&self, grid: Option<Grid>, fused: Option<(Groups, Fused)>) -> Result<GradientWork> {

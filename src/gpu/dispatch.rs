@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn tables_of_a_chunk_fit_a_texture() {
         let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
-        let fused = |sharing| Fused { quads: 1, cell: 32, sharing };
+        let fused = |sharing| Fused { quads: 1, cell: 32, sharing, mixed: false };
         for k in [1, 30, 1024, 32_768] {
             let widths = Widths::new(2, k, 3);
             let most = fused_budget(widths, fused(Sharing::Spread), &limits).unwrap();

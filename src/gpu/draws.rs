@@ -35,25 +35,15 @@ struct Sobol {
 const LOW: usize = 256;
 
 impl Draws {
-    /// `offsets`: logits at the centres, of either side.
-    ///
     /// # Errors
     /// The device's.
-    pub fn new(
-        context: &Context,
-        kernels: &Kernels,
-        model: &Model,
-        spec: &Spec,
-        sizes: &Sizes,
-        rows: &Rows,
-        offsets: &[wgpu::Buffer; 2],
-    ) -> Result<Self> {
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let half = if spec.half { "_f16" } else { "" };
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let keys = context.upload("keys", &spec.keys)?;
         let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
         if spec.sampler == Sampler::Sobol {
-            let (means, origins, quads) = (&model.means, &rows.origins, model.widths.features);
+            let (means, origins, offsets, quads) = (&model.means, &rows.origins, &rows.offsets, model.widths.features);
             let axes = context.buffer("the axes of all strata", (16 * rows.n_pairs * ((AXES + 1) * quads + 2)) as u64)?;
             let n_candidates = model.n_components[0] + model.n_components[1];
             let candidates = context.buffer("candidates for axes", (8 * rows.n_pairs * n_candidates) as u64)?;

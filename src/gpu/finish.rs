@@ -1,5 +1,6 @@
 //! From sums over groups to gradients, and from the total gradient to the next means.
 
+use super::blend::Blending;
 use super::context::Context;
 use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
@@ -46,10 +47,13 @@ impl Finish {
         let student = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.student) as u64)?;
         let teacher = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.teacher) as u64)?;
         let scattered = context.buffer("the total scattered gradient", if form.scatter { (16 * quads) as u64 } else { 0 })?;
+        let score =
+            context.buffer("totals of the score function", if form.mixes() { (16 * rows.n_pairs * widths.features) as u64 } else { 0 })?;
+        let blending = form.mixes().then(|| Blending::new(context, kernels, model, rows, form.most_walls)).transpose()?;
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
 
         // A gradient from coefficients and scattered sums, for all groups or for their total.
-        let ends = |sums: [&wgpu::Buffer; 3], out: &wgpu::Buffer, entry: Entry, quads: usize| {
+        let ends = |sums: [&wgpu::Buffer; 4], out: &wgpu::Buffer, entry: Entry, quads: usize| {
             let mut list = Vec::new();
             let at = rows.offset_of(entry);
             let terms = (4 * (model.n_components[0] + model.n_components[1])) as f64;
@@ -63,17 +67,20 @@ impl Finish {
                 let buffers = [sums[2], sums[0], &model.means[0], &rows.origins[0], weights, out];
                 list.push(bind("finish", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
             }
+            if let Some(blending) = &blending {
+                list.extend(blending.list(context, kernels, model, n_groups, [sums[3], out], matches!(entry, Entry::Total(_)))?);
+            }
             Ok::<_, crate::Error>(list)
         };
-        let of_groups = [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered];
-        let totals = [&student, &teacher, &scattered];
+        let of_groups = [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered, &rows.score_sums];
+        let totals = [&student, &teacher, &scattered, &score];
         let groups_list = ends(of_groups, &group_gradients, Entry::Groups, quads * n_groups)?;
         let mut ending = ends(totals, &gradient, Entry::Total(Sums::Student), quads)?;
         let update = bind("update", &[&gradient, &rates, &model.means[0], &model.state])?;
         ending.push(update.dispatch(rows.offset_of(Entry::Total(Sums::Student)), quads.div_ceil(64), (8 * quads) as f64)?);
 
         // Totals of whatever the form has; the teacher's coefficients matter only to the part that rows own.
-        let summed = |verb: &str, from: [&wgpu::Buffer; 3], to: [&wgpu::Buffer; 3], leaves: usize, entry: &dyn Fn(Sums) -> Entry| {
+        let summed = |verb: &str, from: [&wgpu::Buffer; 4], to: [&wgpu::Buffer; 4], leaves: usize, entry: &dyn Fn(Sums) -> Entry| {
             let mut list = Vec::new();
             let mut sum = |sums: Sums, of: &str, quads: usize| {
                 let bound = bind(&format!("{verb}_{of}"), &[from[sums as usize], to[sums as usize]])?;
@@ -87,6 +94,9 @@ impl Finish {
             if form.scatter {
                 sum(Sums::Scattered, "scattered", quads)?;
             }
+            if form.mixes() {
+                sum(Sums::Score, "pairs", rows.n_pairs * widths.features)?;
+            }
             Ok::<_, crate::Error>(list)
         };
         let share = &rows.share;
@@ -98,9 +108,9 @@ impl Finish {
         let nodes = context.buffer("the nodes of all devices", (16 * share.n_nodes * rows.nodes.quads) as u64)?;
         let mut first_half = rows.gradient_list.clone();
         for (at, leaves) in share.nodes.iter().enumerate() {
-            first_half.extend(summed("total", of_groups, [&nodes; 3], leaves.len(), &|sums| Entry::Node(at, sums))?);
+            first_half.extend(summed("total", of_groups, [&nodes; 4], leaves.len(), &|sums| Entry::Node(at, sums))?);
         }
-        let joined = summed("join", [&nodes; 3], totals, share.n_nodes, &Entry::Join)?;
+        let joined = summed("join", [&nodes; 4], totals, share.n_nodes, &Entry::Join)?;
         let second_half = [joined, ending].concat();
         let both = [&second_half[..], &first_half].concat();
         let turn = Some(Turn { nodes, first_half, second_half, both });

@@ -29,6 +29,8 @@ pub struct Fused {
     /// Samples in a cell: 8, 16 or 32.
     pub cell: usize,
     pub sharing: Sharing,
+    /// Sums of the score function's form of a row as well.
+    pub mixed: bool,
 }
 
 /// The smallest number of feature quads that holds `quads` and that the fused kernel is written out for.
@@ -80,8 +82,9 @@ impl Fused {
     /// Every kernel that can be written out.
     pub fn all() -> impl Iterator<Item = Self> {
         let cells = |quads| [8, 16, CELL].into_iter().map(move |cell| (quads, cell));
-        let sharings = |(quads, cell)| SHARINGS.into_iter().map(move |sharing| Self { quads, cell, sharing });
-        QUADS.into_iter().flat_map(cells).flat_map(sharings).filter(|f| f.sharing == f.sharing.for_rows_of(f.quads, f.cell_samples()))
+        let sharings = |(quads, cell)| SHARINGS.into_iter().map(move |sharing| Self { quads, cell, sharing, mixed: false });
+        let plain = QUADS.into_iter().flat_map(cells).flat_map(sharings);
+        plain.filter(|f| f.sharing == f.sharing.for_rows_of(f.quads, f.cell_samples())).flat_map(|f| [f, Self { mixed: true, ..f }])
     }
 
     /// Samples that are enough for any number of rows, or so few that an invocation has one.
@@ -89,9 +92,9 @@ impl Fused {
         if self.cell == CELL { 4 * CELL } else { self.cell }
     }
 
-    /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing.
+    /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing; `mixed` where it gives sums of two forms.
     pub fn name(self) -> String {
-        format!("fused_{}x{}_{}", self.quads, self.cell, self.sharing.name())
+        format!("fused_{}x{}_{}{}", self.quads, self.cell, self.sharing.name(), if self.mixed { "_mixed" } else { "" })
     }
 
     /// Rows of an invocation.
@@ -150,6 +153,7 @@ impl Fused {
             ("KEPT", 4 * self.kept()),
             ("LEVELS", lanes.ilog2() as usize - 2),
             ("SPREAD", usize::from(spread)),
+            ("MIXED", usize::from(self.mixed)),
         ];
         let fetch = if spread { include_str!("../../shaders/fused/spread.wgsl") } else { include_str!("../../shaders/fused/plain.wgsl") };
         let fetch = fetch.replace("OFFSET_BLOCK", &(features / 8).to_string());

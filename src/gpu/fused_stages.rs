@@ -18,6 +18,7 @@ pub struct FusedStages {
     table: [Bound; 2],
     fused: [Bound; 2],
     fold: [Bound; 2],
+    fold_scores: Option<Bound>,
 }
 
 /// What the fused kernel reads of the components.
@@ -59,15 +60,14 @@ impl FusedStages {
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
-        let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
-        let offsets = pair("offsets", sizes.offsets)?;
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
         let tables = [table(0)?, table(1)?];
-        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows)?;
         let frames = context.buffer("frames", sizes.frames)?;
         let log_weights = context.buffer("log-weights of origins", 2 * sizes.origins)?;
         let partials = context.buffer("partial sums", sizes.partials)?;
-        let (means, origins) = (&model.means, &rows.origins);
+        let scores = fused.mixed.then(|| context.buffer("partial sums of the score function", sizes.score_partials)).transpose()?;
+        let (means, origins, offsets) = (&model.means, &rows.origins, &rows.offsets);
         let centres = &means[index(spec.strata)];
         Ok(Self {
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
@@ -77,9 +77,12 @@ impl FusedStages {
             })?,
             fused: both(&|s| {
                 let [z, weight, frames, partials] = [&draws.z, &draws.weight, &frames, &partials].map(wgpu::Buffer::as_entire_binding);
-                kernels.bind_resources(context, &fused.name(), &rows.params, &[z, weight, tables[s].resource(), frames, partials])
+                let mut resources = vec![z, weight, tables[s].resource(), frames, partials];
+                resources.extend(scores.iter().map(wgpu::Buffer::as_entire_binding));
+                kernels.bind_resources(context, &fused.name(), &rows.params, &resources)
             })?,
             fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
+            fold_scores: scores.iter().map(|scores| bind("fold", &[scores, &rows.score_sums])).next().transpose()?,
             draws,
         })
     }
@@ -108,6 +111,10 @@ impl FusedStages {
             out.push(self.fused[side].dispatch(at, workgroups, ledger as f64)?);
             let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * quads, chunk.n_pairs * chunk.groups(groups) * quads);
             out.push(self.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
+        }
+        if let Some(fold) = &self.fold_scores {
+            let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * features, chunk.n_pairs * chunk.groups(groups) * features);
+            out.push(fold.dispatch(offset(c, 3), sums.div_ceil(64), (8 * blocks) as f64)?);
         }
         Ok(out)
     }

@@ -38,6 +38,7 @@ pub struct Params {
     pub node_quads: u32,
     pub node_at: u32,
     pub net_size: u32,
+    pub most_walls: u32,
 }
 
 /// Names and offsets of [`Params`], for the test that compares them with the shader's.
@@ -78,7 +79,8 @@ pub fn offsets() -> Vec<(&'static str, usize)> {
         node_starts,
         node_quads,
         node_at,
-        net_size
+        net_size,
+        most_walls
     )
 }
 

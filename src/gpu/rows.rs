@@ -26,6 +26,15 @@ pub struct Form {
     pub scatter: bool,
     /// ½|a|² enters with this factor (score function: 1).
     pub extra: f32,
+    /// Walls of a stratum up to which its row mixes Stein's form with the score function's; 0: all rows are Stein's alone.
+    pub most_walls: usize,
+}
+
+impl Form {
+    /// Whether rows mix two forms.
+    pub fn mixes(&self) -> bool {
+        self.most_walls > 0
+    }
 }
 
 /// What an expectation is over.
@@ -82,6 +91,8 @@ pub struct Sizes {
     pub scattered: u64,
     pub tables: [u64; 2],
     pub scrambles: u64,
+    pub score_partials: u64,
+    pub score_sums: u64,
 }
 
 impl Sizes {
@@ -91,7 +102,8 @@ impl Sizes {
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
         let blocks = chunks.iter().map(|c| c.n_pairs * c.blocks(spec.block_size())).max().unwrap_or(0);
         let nets = chunks.iter().map(|c| c.n_pairs * c.nets(spec.net_size)).max().unwrap_or(0);
-        let (gradient, scatter) = (spec.form.is_some() as usize, spec.form.is_some_and(|f| f.scatter) as usize);
+        let has = |part: fn(&Form) -> bool| spec.form.as_ref().is_some_and(part) as usize;
+        let (gradient, scatter, mixes) = (spec.form.is_some() as usize, has(|f| f.scatter), has(Form::mixes));
         let sums = n_pairs * spec.groups.n_groups;
         let table = 4 * (features + 1) * chunks.iter().map(|c| c.n_pairs).max().unwrap_or(0);
         Self {
@@ -107,6 +119,8 @@ impl Sizes {
             partials: bytes(blocks * if gradient == 1 { student.max(teacher) } else { 1 }),
             coefficient_sums: [bytes(gradient * sums * student), bytes(gradient * sums * teacher)],
             statistic_sums: bytes(sums),
+            score_partials: bytes(mixes * blocks * features),
+            score_sums: bytes(mixes * sums * features),
             scattered: bytes(scatter * model.n_replicates * spec.groups.n_groups * model.n_components[0] * features),
         }
     }
@@ -122,6 +136,8 @@ impl Sizes {
         limits.check("the frames of all strata", self.frames)?;
         limits.check("the partial sums of a chunk", self.partials)?;
         limits.check("the coefficients of all groups", self.coefficient_sums[0].max(self.coefficient_sums[1]))?;
+        limits.check("the score function's sums of a chunk", self.score_partials)?;
+        limits.check("the score function's sums of all groups", self.score_sums)?;
         limits.check("the gradients of all groups", self.scattered)
     }
 }
@@ -139,8 +155,12 @@ pub struct Rows {
     pub coefficient_sums: [wgpu::Buffer; 2],
     /// (R, groups, k, feature quads)
     pub scattered: wgpu::Buffer,
+    /// (pairs, groups, feature quads): sums of the score function's form of a row under its own stratum
+    pub score_sums: wgpu::Buffer,
     /// (pairs) of either side
     pub origins: [wgpu::Buffer; 2],
+    /// (pairs, component quads) of either side: logits at the centres
+    pub offsets: [wgpu::Buffer; 2],
     /// The uniform entries; those of [`Rows::offset_of`] follow the chunks'.
     pub params: wgpu::Buffer,
     n_chunks: usize,
@@ -155,9 +175,10 @@ pub enum Sums {
     Student,
     Teacher,
     Scattered,
+    Score,
 }
 
-const SUMS: [Sums; 3] = [Sums::Student, Sums::Teacher, Sums::Scattered];
+const SUMS: [Sums; 4] = [Sums::Student, Sums::Teacher, Sums::Scattered, Sums::Score];
 
 /// A uniform entry that belongs to no chunk.
 #[derive(Debug, Clone, Copy)]
@@ -178,8 +199,8 @@ impl Entry {
         match self {
             Entry::Groups => 0,
             Entry::Total(sums) => 1 + sums as usize,
-            Entry::Join(sums) => 4 + sums as usize,
-            Entry::Node(node, sums) => 7 + 3 * node + sums as usize,
+            Entry::Join(sums) => 5 + sums as usize,
+            Entry::Node(node, sums) => 9 + 4 * node + sums as usize,
         }
     }
 }
@@ -190,7 +211,7 @@ pub struct Nodes {
     /// Quads of a node.
     pub quads: usize,
     /// Where each of the sums begins.
-    at: [usize; 3],
+    at: [usize; 4],
 }
 
 impl Nodes {
@@ -200,12 +221,14 @@ impl Nodes {
         let student = held(form.is_some(), n_pairs * student);
         let teacher = held(form.is_some_and(|f| f.own_rows), n_pairs * teacher);
         let scattered = held(form.is_some_and(|f| f.scatter), model.n_replicates * model.n_components[0] * features);
-        Self { quads: student + teacher + scattered, at: [0, student, student + teacher] }
+        let score = held(form.is_some_and(|f| f.mixes()), n_pairs * features);
+        let at = [0, student, student + teacher, student + teacher + scattered];
+        Self { quads: at[3] + score, at }
     }
 }
 
-/// Uniform entries of a chunk: student, teacher, statistics.
-pub const ENTRIES: usize = 3;
+/// Uniform entries of a chunk: student, teacher, statistics, the score function's form.
+pub const ENTRIES: usize = 4;
 
 impl Rows {
     /// Allocates and records.
@@ -243,7 +266,9 @@ impl Rows {
             statistic_sums: context.buffer("sums of statistics", sizes.statistic_sums)?,
             coefficient_sums: pair("sums of coefficients", sizes.coefficient_sums)?,
             scattered: context.buffer("scattered gradients", sizes.scattered)?,
+            score_sums: context.buffer("sums of the score function's form", sizes.score_sums)?,
             origins: pair("origins", [sizes.origins; 2])?,
+            offsets: pair("offsets", sizes.offsets)?,
             params: context.uniform(&params::bytes(&entries(model, spec, &share, nodes, chunks, n_pairs))),
             share,
             nodes,
@@ -299,7 +324,7 @@ impl Rows {
 }
 
 fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk], n_pairs: usize) -> Vec<Params> {
-    let form = spec.form.unwrap_or(Form { stein: true, own_rows: false, scatter: false, extra: 0.0 });
+    let form = spec.form.unwrap_or(Form { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
     let base = Params {
         n_strata: (n_pairs / model.n_replicates) as u32,
         feature_quads: model.widths.features as u32,
@@ -321,6 +346,7 @@ fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Ch
         stein: form.stein as u32,
         own_rows: form.own_rows as u32,
         extra: form.extra,
+        most_walls: form.most_walls as u32,
         teacher_components: model.n_components[1] as u32,
         teacher_quads: model.widths.teacher as u32,
         ..Params::default()
@@ -331,7 +357,13 @@ fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Ch
         component_quads: model.quads(side) as u32,
         ..params
     };
-    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 7 + 3 * share.nodes.len());
+    // Of sums that have other columns than components.
+    let columns = |n: usize, params: Params| Params { component_quads: n as u32, ..sided(0, params) };
+    let of = |sums: Sums, params: Params| match sums {
+        Sums::Score => columns(model.widths.features, params),
+        _ => sided((sums == Sums::Teacher) as usize, params),
+    };
+    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 9 + 4 * share.nodes.len());
     for chunk in chunks {
         let of_chunk = Params {
             first_pair: chunk.first_pair as u32,
@@ -341,18 +373,17 @@ fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Ch
             rows_per_pair: chunk.rows_per_pair as u32,
             ..base
         };
-        out.extend([sided(0, of_chunk), sided(1, of_chunk), Params { component_quads: 1, ..sided(0, of_chunk) }]);
+        out.extend([sided(0, of_chunk), sided(1, of_chunk), columns(1, of_chunk), columns(model.widths.features, of_chunk)]);
     }
     out.push(sided(0, base));
     let all = Params { out_groups: 1, end_leaf: base.n_groups, ..base };
-    let side = |sums: Sums| (sums == Sums::Teacher) as usize;
-    out.extend(SUMS.map(|sums| sided(side(sums), all)));
+    out.extend(SUMS.map(|sums| of(sums, all)));
     let joined = Params { node_starts: share.starts, node_quads: nodes.quads as u32, ..all };
-    out.extend(SUMS.map(|sums| sided(side(sums), Params { node_at: nodes.at[sums as usize] as u32, ..joined })));
+    out.extend(SUMS.map(|sums| of(sums, Params { node_at: nodes.at[sums as usize] as u32, ..joined })));
     for (node, leaves) in (share.first_node..).zip(&share.nodes) {
         let of_node = Params { first_leaf: leaves.start as u32, end_leaf: leaves.end as u32, ..all };
         let totals_at = |sums: Sums| (node * nodes.quads + nodes.at[sums as usize]) as u32;
-        out.extend(SUMS.map(|sums| sided(side(sums), Params { totals_at: totals_at(sums), ..of_node })));
+        out.extend(SUMS.map(|sums| of(sums, Params { totals_at: totals_at(sums), ..of_node })));
     }
     out
 }

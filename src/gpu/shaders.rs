@@ -59,6 +59,11 @@ pub const SHADERS: &[Shader] = &[
     shader!("centre_1", "rw", "common/params" "common/lanes_1" "common/lanes" "centre"),
     shader!("centre_16", "rw", "common/params" "common/lanes_16" "common/lanes" "centre"),
     shader!("coefficients", "rrrw", "common/params" "coefficients"),
+    shader!("score", "rrrrw", "common/f32" "common/params" "score"),
+    shader!("score_f16", "rrrrw", "common/f16" "common/params" "score"),
+    shader!("walls", "rrrrrrw", "common/params" "common/walls" "walls"),
+    shader!("cholesky", "rrrw", "common/params" "common/walls" "cholesky"),
+    shader!("blend", "rrrrrrw", "common/params" "common/walls" "blend"),
     shader!("block_sums", "rw", "common/params" "block_sums"),
     shader!("fold", "rw", "common/params" "fold"),
     shader!("total_pairs", "rw", "common/params" "common/of_pairs" "common/of_groups" "total"),
@@ -154,7 +159,13 @@ fn with_tile(product: &Shader, spread: bool) -> &'static Shader {
 
 /// A fused kernel as a module.
 fn written(fused: Fused) -> &'static Shader {
-    kept(&fused.name(), if fused.sharing == Sharing::Spread { "rrtrw" } else { "rrrrw" }, || {
+    let bindings = match (fused.sharing, fused.mixed) {
+        (Sharing::Memory(_), false) => "rrrrw",
+        (Sharing::Memory(_), true) => "rrrrww",
+        (Sharing::Spread, false) => "rrtrw",
+        (Sharing::Spread, true) => "rrtrww",
+    };
+    kept(&fused.name(), bindings, || {
         let common = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl")];
         [common[0], common[1], &fused.text()].join("\n")
     })

@@ -31,7 +31,8 @@ pub fn split(problem: &UnitProblem, n_devices: usize) -> Split {
     let replicate = operations / OPERATIONS;
     let largest = n_groups.div_ceil(n_devices.min(n_groups)) as f64 / n_groups as f64;
     let scattered = if problem.rows_own_strata() { 0 } else { k * problem.rank };
-    let bytes = (4 * n_devices * (strata * sum + scattered)) as f64 * replicates;
+    let score = if problem.is_blended() { strata * problem.rank } else { 0 };
+    let bytes = (4 * n_devices * (strata * sum + scattered + score)) as f64 * replicates;
     let by_samples = replicates * replicate * largest + TURN + bytes / BYTES;
     let by_replicates = problem.n_replicates.div_ceil(n_devices) as f64 * replicate;
     if by_samples < by_replicates { Split::Samples } else { Split::Replicates }

@@ -42,6 +42,13 @@ struct GradientStages {
     coefficients: [Bound; 2],
     fold: [Bound; 2],
     scatter: Option<Bound>,
+    score: Option<Score>,
+}
+
+/// Sums of the score function's form beside those of Stein's: over blocks, then over groups.
+struct Score {
+    blocks: Bound,
+    fold: Bound,
 }
 
 /// Tile columns for products over components of either side and over features; or, likewise, invocations that share a row.
@@ -63,8 +70,7 @@ impl Stages {
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let scratch = |label, bytes| context.buffer(label, bytes);
 
-        let offsets = [scratch("offsets", sizes.offsets[0])?, scratch("offsets", sizes.offsets[1])?];
-        let draws = Draws::new(context, kernels, model, spec, sizes, rows, &offsets)?;
+        let draws = Draws::new(context, kernels, model, spec, sizes, rows)?;
         let (z, weight) = (&draws.z, &draws.weight);
         let frames = scratch("frames", sizes.frames)?;
         let log_weights = scratch("log-weights of origins", 2 * sizes.origins)?;
@@ -74,7 +80,7 @@ impl Stages {
         let log_masses = scratch("log-masses", sizes.per_row / 2)?;
         let statistics = scratch("statistics", 2 * sizes.per_row)?;
         let partials = scratch("partial sums", sizes.partials)?;
-        let (means, weights, origins) = (&model.means, &model.weights, &rows.origins);
+        let (means, weights, origins, offsets) = (&model.means, &model.weights, &rows.origins, &rows.offsets);
         let centres = &means[index(spec.strata)];
         let factor = |buffer: &wgpu::Buffer, quads: usize, half: bool| Factor::new(context, kernels, buffer, quads, half);
         let pair = |buffers: &[wgpu::Buffer; 2], quads: [usize; 2]| {
@@ -116,6 +122,13 @@ impl Stages {
                             bind(&name, &[r, u, &vectors[0], z, &frames, &statistics, strata_weights, &rows.scattered])
                         })
                         .transpose()?,
+                    score: if form.mixes() {
+                        let partials = scratch("partial sums of the score function", sizes.score_partials)?;
+                        let inputs = [z, &vectors[0], &vectors[1], &statistics, &partials];
+                        Some(Score { blocks: bind(&format!("score{half}"), &inputs)?, fold: bind("fold", &[&partials, &rows.score_sums])? })
+                    } else {
+                        None
+                    },
                 })
             }
         };
@@ -205,6 +218,12 @@ impl Stages {
             let tiles = (4 * quads).div_ceil(64) * (4 * features).div_ceil(self.tiles.features);
             let owners = chunk.groups(groups) * chunk.replicates(self.n_strata);
             out.push(scatter.dispatch(offset(c, 0), owners * tiles, (64 * rows * features * quads) as f64)?);
+        }
+        if let Some(score) = &stages.score {
+            let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * features;
+            let sums = chunk.n_pairs * chunk.groups(groups) * features;
+            out.push(score.blocks.dispatch(offset(c, 0), blocks.div_ceil(64), (16 * rows * features) as f64)?);
+            out.push(score.fold.dispatch(offset(c, 3), sums.div_ceil(64), (8 * blocks) as f64)?);
         }
         Ok(out)
     }

@@ -28,8 +28,8 @@ pub enum Divergence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on GPUs and on
-    /// grids, `stein`.
+    /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on grids,
+    /// `stein`.
     #[default]
     Auto,
     /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row needs its own stratum alone.

@@ -22,6 +22,9 @@
 //! summed over both mixtures. Nothing is fitted, drawn or kept. Measured on 17 problems with antithetic pairs, variance against
 //! Stein's form alone: 0.95 to 2 times less where components overlap or students are near teachers, 2.7, 9.7, 20 and 39 times less
 //! for scattered means in 64, 256, 1024 and 4096 dimensions; the best share of either form, known afterwards, gains 10 % on that.
+//!
+//! GPU twins: `shaders/walls.wgsl`, `shaders/cholesky.wgsl`, `shaders/blend.wgsl`, which leave rows with more than 256 such walls in more
+//! than 256 dimensions to Stein's form.
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -30,7 +33,7 @@ use crate::vector::double::{inner_of_difference, inner_of_differences, inner_pro
 use crate::vector::vector_fn;
 
 /// Another number: what `auto` stands for gives other numbers, so cells of sweeps that were done with it are done again.
-pub const AUTO_VERSION: u32 = 3;
+pub const AUTO_VERSION: u32 = 4;
 
 /// Subspace dimensions in which Sobol points have less noise than pairs.
 pub const MOST_SOBOL_RANK: usize = 16;
@@ -79,6 +82,13 @@ struct Wall<'a> {
     scale: f64,
 }
 
+/// Walls that a row may have: with more, Γ would cost more than `n_samples` samples of both mixtures, `n_components` in all, do.
+pub fn most_walls(rank: usize, n_samples: usize, n_components: usize) -> usize {
+    // The largest n with n·min(n, rank) within it.
+    let budget = n_samples.saturating_mul(n_components) / 4;
+    if budget.isqrt() < rank { budget.isqrt() } else { budget / rank.max(1) }
+}
+
 impl<'a> Blend<'a> {
     /// Γ for the stratum at `centre` (rank), between the components of student and teacher. `near` are, in order, all whose walls are
     /// within reach, and perhaps others (`None`: all).
@@ -97,7 +107,7 @@ impl<'a> Blend<'a> {
             share > 0.0 && share.is_finite()
         });
         let (n, components) = (walls.len(), mixtures.iter().map(|mixture| mixture.log_weights.len()).sum::<usize>());
-        if n == 0 || 4 * n * n.min(rank) > n_samples * components {
+        if n == 0 || n > most_walls(rank, n_samples, components) {
             return None;
         }
         let mut factor = if n <= rank { inner_gram(&walls, &mixtures) } else { outer_gram(&walls, rank) };
@@ -336,6 +346,15 @@ mod tests {
             }
         }
         sums.map(|[mean, square]| [mean, square - mean * mean])
+    }
+
+    #[test]
+    fn more_walls_than_samples_pay_for_are_too_many() {
+        for (rank, n_samples, n_components) in [(1, 1, 2), (3, 16, 7), (3, 64, 48), (64, 1024, 20), (500, 64, 16), (8, 64, 1)] {
+            let most = most_walls(rank, n_samples, n_components);
+            let pays = |n: usize| 4 * n * n.min(rank) <= n_samples * n_components;
+            assert!(pays(most) && !pays(most + 1), "{rank} {n_samples} {n_components}: {most}");
+        }
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl Case {
             return Ok(());
         }
         for sampler in [Sampler::Philox, Sampler::Antithetic, Sampler::Sobol] {
+            self.gradient(&mut *device, (Divergence::Reverse, Estimator::Auto, sampler))?;
             self.gradient(&mut *device, (Divergence::Reverse, Estimator::Pathwise, sampler))?;
             self.gradient(&mut *device, (Divergence::Reverse, Estimator::ScoreFunction, sampler))?;
             self.gradient(&mut *device, (Divergence::Forward, Estimator::Stein, sampler))?;

@@ -1,0 +1,90 @@
+// Which walls around a stratum are steep enough for the score function's form, and how F's columns follow from their δ. One workgroup:
+// one pair of the range. Twin of src/objective/estimator.rs.
+@group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
+@group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
+@group(0) @binding(3) var<storage, read> student_origins: array<u32>;      // (pairs)
+@group(0) @binding(4) var<storage, read> teacher_origins: array<u32>;      // (pairs)
+@group(0) @binding(5) var<storage, read> student_offsets: array<f32>;      // (pairs, 4·component quads): logits at the centre
+@group(0) @binding(6) var<storage, read> teacher_offsets: array<f32>;      // (pairs, 4·teacher quads)
+@group(0) @binding(7) var<storage, read_write> walls: array<vec2u>;        // (range's pairs, 2 + k + K): see common/walls.wgsl
+
+const FURTHEST = 5.0;          // of src/objective/estimator.rs
+const FAINT = 0.1;             // likewise
+const LARGEST = 1e30;          // shares beyond are no numbers any more
+const DENSITY = 0.3989422804;  // 1/√(2π)
+
+var<workgroup> values: array<f32, 64>;
+var<workgroup> kept: array<u32, 64>;
+
+// |δ|² of a component and S|δ|² of its wall, both 0 where there is none within reach; and what it adds to T/2.
+fn wall(pair: u32, n: u32, dominant: vec2u) -> vec3f {
+    var square = 0.0;
+    for (var quad = 0u; quad < params.feature_quads; quad += 1u) {
+        let d = delta(pair / params.n_components, n, dominant, quad);
+        square += dot(d, d);
+    }
+    var tau: f32;
+    if (n < params.n_components) {
+        tau = -student_offsets[pair * 4u * params.component_quads + n];
+    } else {
+        tau = -teacher_offsets[pair * 4u * params.teacher_quads + n - params.n_components];
+    }
+    if (!(square > 0.0 && tau < FURTHEST * sqrt(square))) {
+        return vec3f();
+    }
+    let t = tau / sqrt(square);
+    let chance = DENSITY * (exp(-0.5 * t * t) - exp(-0.5 * FURTHEST * FURTHEST));
+    let density = chance / sqrt(square + 8.0);
+    let stein = density * (square * square / 120.0 + tau * tau / 6.0);
+    return vec3f(square, stein * square, chance / (1.0 + 1.5 * t) * tau * tau + density * square * square / 64.0);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let local = workgroup_index(group, groups);
+    if (local >= params.n_pairs) {
+        return;
+    }
+    let pair = params.first_pair + local;
+    let all = params.n_components + params.teacher_components;
+    let row = walls_of(local);
+    let dominant = vec2u(student_origins[pair], teacher_origins[pair]);
+    var own = 0.0;
+    for (var n = lane; n < all; n += 64u) {
+        let found = wall(pair, n, dominant);
+        walls[row + 2u + n] = bitcast<vec2u>(found.xy);
+        own += found.z;
+    }
+    values[lane] = own;
+    workgroupBarrier();
+    var score = 0.0;
+    for (var l = 0u; l < 64u; l += 1u) {
+        score += 2.0 * values[l];
+    }
+    var count = 0u;
+    for (var first = 0u; first < all; first += 64u) {
+        let n = first + lane;
+        var found = vec2f();
+        if (n < all) {
+            found = bitcast<vec2f>(walls[row + 2u + n]);
+        }
+        let share = found.y / score - FAINT; // fades in, so that rounding decides nothing
+        let is_kept = found.x > 0.0 && share > 0.0 && share < LARGEST;
+        kept[lane] = select(0u, 1u, is_kept);
+        workgroupBarrier();
+        var before = count;
+        for (var l = 0u; l < 64u; l += 1u) {
+            before += select(0u, kept[l], l < lane);
+            count += kept[l];
+        }
+        // What is written was read before the barrier, or belongs to the lanes that have read it.
+        if (is_kept) {
+            walls[row + 2u + before] = vec2u(n, bitcast<u32>(sqrt(share / found.x)));
+        }
+        workgroupBarrier();
+    }
+    if (lane == 0u) {
+        walls[row] = vec2u(select(count, 0u, count > params.most_walls), 0u);
+        walls[row + 1u] = dominant;
+    }
+}

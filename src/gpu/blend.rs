@@ -1,0 +1,142 @@
+//! Rows of `auto`: from both forms of a row to their mix, Γ found from the means on the device. Strata go through in ranges whose factors
+//! fit the scratch.
+
+use std::ops::Range;
+
+use super::context::Context;
+use super::dispatch::Limits;
+use super::kernels::{Bound, Dispatch, Kernels};
+use super::model::Model;
+use super::params::{self, Params, STRIDE};
+use super::rows::Rows;
+use crate::backend::UnitProblem;
+use crate::error::Result;
+use crate::objective::estimator;
+
+/// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
+pub const MOST_ROWS: usize = 256;
+
+/// Walls up to which a row mixes two forms; 0 where none does. The host's rule, but for more than [`MOST_ROWS`] walls in more dimensions.
+pub fn most_walls(problem: &UnitProblem) -> usize {
+    let n_components = problem.n_components() + problem.n_teacher_components();
+    if !problem.is_blended() {
+        return 0;
+    }
+    let most = estimator::most_walls(problem.rank, problem.n_samples.unwrap_or(0), n_components).min(n_components);
+    if problem.rank > MOST_ROWS { most.min(MOST_ROWS) } else { most }
+}
+
+/// The kernels with their scratch, for the same strata again and again.
+pub struct Blending {
+    walls: Bound,
+    factor: Bound,
+    buffers: [wgpu::Buffer; 2],
+    /// For each range an entry for all groups and one for their total.
+    params: wgpu::Buffer,
+    ranges: Vec<Range<usize>>,
+    rows: usize,
+}
+
+impl Blending {
+    /// Of rows that mix two forms.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooLarge`] where one stratum's walls fit no binding; [`crate::Error::DeviceLost`].
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
+        let components = model.n_components[0] + model.n_components[1];
+        let most = 4 * most_walls.min(components).div_ceil(4).min(model.rank.div_ceil(4));
+        let bytes = [8 * (2 + components) as u64, 4 * (most * (most + 1)) as u64];
+        let together = together(&context.limits, bytes)?.min(rows.n_pairs);
+        let ranges: Vec<_> = (0..rows.n_pairs).step_by(together).map(|first| first..rows.n_pairs.min(first + together)).collect();
+        let entries: Vec<Params> = ranges.iter().flat_map(|range| entries(model, rows, most_walls, range)).collect();
+        let params = context.uniform(&params::bytes(&entries));
+        let walls = context.buffer("walls", together as u64 * bytes[0])?;
+        let factor = context.buffer("factors", together as u64 * bytes[1])?;
+        let [student, teacher] = &model.means;
+        let ([near, far], [own, other]) = (&rows.origins, &rows.offsets);
+        Ok(Self {
+            walls: kernels.bind(context, "walls", &params, &[student, teacher, near, far, own, other, &walls])?,
+            factor: kernels.bind(context, "cholesky", &params, &[student, teacher, &walls, &factor])?,
+            buffers: [walls, factor],
+            params,
+            ranges,
+            rows: most,
+        })
+    }
+
+    /// Stein's rows in `gradient` become mixed ones, given the sums of the other form: of all groups, or of their `total`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn list(
+        &self,
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        groups: usize,
+        [sums, gradient]: [&wgpu::Buffer; 2],
+        total: bool,
+    ) -> Result<Vec<Dispatch>> {
+        let [walls, factor] = &self.buffers;
+        let [student, teacher] = &model.means;
+        let blend = kernels.bind(context, "blend", &self.params, &[student, teacher, walls, factor, sums, &model.weights[0], gradient])?;
+        let out_groups = if total { 1 } else { groups };
+        let numbers = (model.n_components[0] + model.n_components[1]) * model.rank;
+        let mut list = Vec::new();
+        for (at, range) in self.ranges.iter().enumerate() {
+            let (n, offset) = (range.len(), ((2 * at + usize::from(total)) * STRIDE) as u32);
+            // As many walls as there may be, which is more than there mostly are.
+            let (walls, square) = ((n * numbers) as f64, (n * self.rows * self.rows) as f64);
+            list.push(self.walls.dispatch(offset, n, 8.0 * walls)?);
+            list.push(self.factor.dispatch(offset, n, square * (model.rank + self.rows) as f64)?);
+            list.push(blend.dispatch(offset, n * out_groups, out_groups as f64 * (8.0 * walls + 8.0 * square))?);
+        }
+        Ok(list)
+    }
+}
+
+/// Pairs of a range, each of which needs so many bytes of either buffer.
+fn together(limits: &Limits, bytes: [u64; 2]) -> Result<usize> {
+    limits.check("the walls of a stratum", bytes[0])?;
+    limits.check("the factor of a stratum", bytes[1])?;
+    let fits = limits.binding.min(limits.buffer) / bytes[0].max(bytes[1]);
+    Ok((limits.scratch / (bytes[0] + bytes[1])).clamp(1, fits) as usize)
+}
+
+fn entries(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [Params; 2] {
+    let groups = &rows.groups;
+    let of_groups = Params {
+        n_strata: rows.n_strata as u32,
+        n_components: model.n_components[0] as u32,
+        component_quads: model.widths.student as u32,
+        teacher_components: model.n_components[1] as u32,
+        teacher_quads: model.widths.teacher as u32,
+        feature_quads: model.widths.features as u32,
+        rank: model.rank as u32,
+        first_pair: range.start as u32,
+        n_pairs: range.len() as u32,
+        all_pairs: rows.n_pairs as u32,
+        n_samples: groups.n_samples as u32,
+        group_size: groups.group_size as u32,
+        n_groups: groups.n_groups as u32,
+        out_groups: groups.n_groups as u32,
+        n_replicates: model.n_replicates as u32,
+        most_walls: most_walls as u32,
+        ..Params::default()
+    };
+    [of_groups, Params { out_groups: 1, ..of_groups }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_fit_the_scratch_and_a_binding() {
+        let limits = Limits { adapter: "test".into(), binding: 1 << 20, buffer: 1 << 30, texture: 8192, scratch: 1 << 22 };
+        for (bytes, most) in [([80, 1000], 1048), ([80, 100_000], 10), ([1 << 20, 1 << 20], 1), ([8, 8], 131_072)] {
+            assert_eq!(together(&limits, bytes).unwrap(), most, "{bytes:?}");
+        }
+        assert!(together(&limits, [8, (1 << 20) + 4]).is_err());
+    }
+}
