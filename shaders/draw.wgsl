@@ -15,7 +15,7 @@ fn draw(pair: u32, sample: u32, quad: u32) -> vec4f {
     let antithetic = params.sampler == 1u;
     let address = select(sample, sample / 2u, antithetic);
     let words = philox(vec4u(quad, address, pair % params.n_strata, state.step), keys[pair / params.n_strata]);
-    var value = vec4f(normal(words.x), normal(words.y), normal(words.z), normal(words.w));
+    var value = normals_of(words);
     let lanes = vec4u(0u, 1u, 2u, 3u) + vec4u(4u * quad);
     value = select(vec4f(), value, lanes < vec4u(params.rank));
     return select(value, -value, antithetic && sample % 2u == 1u);

@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     let mean = centres[cell * params.feature_quads + quad] + level[0].x * sum;
     let words = philox(vec4u(quad, noise[0].w + row, 0u, noise[0].z), noise[0].xy);
-    let xi = vec4f(normal(words.x), normal(words.y), normal(words.z), normal(words.w));
+    let xi = normals_of(words);
     let moved = y[index] + level[0].z * (mean - y[index]) + level[0].w * xi;
     let lanes = vec4u(0u, 1u, 2u, 3u) + vec4u(4u * quad);
     y[index] = select(vec4f(), moved, lanes < vec4u(params.rank));

@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (is_sample) {
             let word = words(pair, params.first_sample + local, quad);
             let lanes = vec4u(0u, 1u, 2u, 3u) + vec4u(4u * quad);
-            value = vec4f(normal(word.x), normal(word.y), normal(word.z), normal(word.w));
+            value = normals_of(word);
             value = select(vec4f(), value, lanes < vec4u(params.rank));
         }
         z[row * quads + quad] = Draw4(value);

@@ -11,5 +11,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     let value = philox(vec4u(index, 1u, 2u, 3u), key[0]);
     words[index] = value;
-    normals[index] = vec4f(normal(value.x), normal(value.y), normal(value.z), normal(value.w));
+    normals[index] = normals_of(value);
 }

@@ -19,7 +19,8 @@ pub enum Device {
     Reference,
     /// A real GPU: the n-th of `mixscore devices`, or the best.
     Gpu(Option<usize>),
-    /// Every real GPU of the best kind: replicates are shared out among them.
+    /// Every discrete GPU, or where there are none every integrated one (then virtual, then other): they share out replicates, or samples
+    /// where all are the same model with the same driver.
     Gpus,
     /// A Vulkan adapter that is itself software (lavapipe, SwiftShader): for tests, not for speed.
     Software,
@@ -74,7 +75,7 @@ pub struct Opened {
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform.
 pub fn open(device: Device) -> Result<Opened> {
-    let because = |backend: Box<dyn Backend>, why: &str| Opened { why: format!("{} ({why})", backend.describe()), backend };
+    let because = |backend: Box<dyn Backend>, why: &str| Opened { why: format!("{}; {why}", backend.describe()), backend };
     Ok(match device {
         Device::Reference => because(Box::new(reference::Reference), "asked for"),
         Device::Cpu => because(Box::new(cpu::Cpu::new()), "asked for"),
@@ -83,7 +84,10 @@ pub fn open(device: Device) -> Result<Opened> {
         Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
             Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
-            Err(error) => because(Box::new(cpu::Cpu::new()), &format!("{}; see `mixscore devices`", first_line(&error))),
+            Err(error) => {
+                let backend = Box::new(cpu::Cpu::new());
+                Opened { why: format!("{}. {}: see `mixscore devices`", backend.describe(), first_line(&error)), backend }
+            }
         },
     })
 }
@@ -106,7 +110,7 @@ pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
         Device::Cpu | Device::Reference => return open(device),
     };
     let gpu = gpu?.with_smaller_chunks(losses);
-    Ok(Opened { why: format!("{} (opened again)", gpu.describe()), backend: Box::new(gpu) })
+    Ok(Opened { why: format!("{}; opened again", gpu.describe()), backend: Box::new(gpu) })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod polynomials;
 mod tuner;
 
 use cases::all;
-use device::Which;
+use device::{Shapes, Which};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
@@ -32,13 +32,13 @@ fn main() {
             let which = which.clone();
             trials.push(Trial::test(format!("{name}::{}", case.name), move || case.run(&which)));
         }
-        for (test, body) in device::TESTS {
+        for (test, body, _) in device::TESTS.into_iter().filter(|(_, _, shapes)| *shapes == Shapes::Both || !which.plain()) {
             let which = which.clone();
             let lacking = test == device::HALF && !which.half_precision();
             trials.push(Trial::test(format!("{name}::{test}"), move || body(&which)).with_ignored_flag(lacking));
         }
     }
-    if !devices.iter().any(|d| matches!(d, Which::Adapter(..))) {
+    if !devices.iter().any(|d| matches!(d, Which::Adapter { .. })) {
         let required = std::env::var("REQUIRE_GPU").is_ok_and(|v| v == "1");
         let missing = || Err(Failed::from("no adapter was found: install a Vulkan driver (mesa-vulkan-drivers has a software one)"));
         trials.push(Trial::test("gpu::every_case", missing).with_ignored_flag(!required));

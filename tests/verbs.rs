@@ -150,6 +150,12 @@ fn evaluate_agrees_with_closed_forms() {
     let table = place.run("evaluate --student s.npz --teacher t.npz --samples 64 --device reference");
     let text = String::from_utf8(table.stdout).unwrap();
     assert!(text.contains("total_variation") && text.contains("blind") && text.contains("0 of 1 teacher component with"), "{text}");
+    // Sixteen nodes make no grid: it says so, and how to have one all the same; as JSON too.
+    let few = "evaluate --student s.npz --teacher t.npz --samples 16 --device reference";
+    let (said, text) = (place.json(few, "mixscore.evaluate/1"), String::from_utf8(place.run(few).stdout).unwrap());
+    assert!(text.contains("by samples: a grid takes ") && text.contains("--sampler grid"), "{text}");
+    assert!(said["no_grid"].as_str().is_some_and(|why| text.contains(why)) && said["sampler"] == "philox", "{said}");
+    assert!(object["no_grid"].is_null() && object["sampler"] == "grid", "{object}");
 }
 
 /// One Gaussian: log-density −½|x−μ|²/σ² − ½d ln 2πσ², score (μ−x)/σ².
@@ -223,6 +229,7 @@ fn samples_have_the_moments_and_addresses_that_they_should() {
 #[test]
 fn bad_input_is_refused_with_its_exit_code_and_leaves_nothing() {
     let place = Place::new();
+    place.refused("run quickstrat", 4, "no such file or preset. Did you mean the preset quickstart? `mixscore presets` lists them all.");
     place.mixture("a.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
     place.mixture("wide.npz", &[1.0], &[0.0, 0.0], 2, 2.0);
     place.mixture("three.npz", &[1.0], &[0.0, 0.0, 0.0], 3, 1.0);
@@ -266,8 +273,17 @@ fn options_reach_the_problem() {
     let value = |options: &str| place.json(&format!("{line} {options}"), "mixscore.gradient/1")["divergence"]["value"].as_f64().unwrap();
     let (plain, forward, noisy) = (value(""), value("--divergence forward"), value("--noise 1"));
     assert!(plain > 0.0 && (forward - plain).abs() > 1e-3 && noisy < 0.5 * plain, "{plain} {forward} {noisy}");
-    let human = place.run(line);
+    let human = place.run(&line.replace("--sampler grid", "--samples 64"));
     let text = String::from_utf8(human.stdout).unwrap();
     assert!(text.contains("reverse Fisher divergence") && text.contains('±') && text.contains("g.npz"), "{text}");
     assert!(String::from_utf8(human.stderr).unwrap().contains("device: "));
+    let used = |options: &str| {
+        let line = line.replace("--sampler grid", options);
+        let said = place.json(&line, "mixscore.gradient/1");
+        ["estimator", "estimator_used", "sampler_asked", "sampler_used"].map(|key| said[key].as_str().unwrap().to_string())
+    };
+    assert_eq!(used("--samples 1024"), ["auto", "stein+score-function", "auto", "sobol"]);
+    assert_eq!(used("--samples 63 --estimator pathwise"), ["pathwise", "pathwise", "auto", "philox"]);
+    assert_eq!(used("--sampler grid"), ["auto", "stein", "grid", "grid"]);
+    assert_eq!(used("--samples 1024 --divergence forward"), ["auto", "forward", "auto", "sobol"]);
 }

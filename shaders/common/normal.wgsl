@@ -53,3 +53,7 @@ fn normal(word: u32) -> f32 {
     let z = x * select(tail_quotient(sqrt(max(w, 0.0)) - 2.5), central_quotient(w - 1.0), w < 6.25);
     return bitcast<f32>(bitcast<u32>(z) | (word & 0x80000000u));
 }
+
+fn normals_of(words: vec4u) -> vec4f {
+    return vec4f(normal(words.x), normal(words.y), normal(words.z), normal(words.w));
+}

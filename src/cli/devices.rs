@@ -32,5 +32,5 @@ fn line(index: usize, adapter: &Adapter) -> String {
     let name = if adapter.software { "software".into() } else { format!("gpu:{index}") };
     let half = if adapter.half_precision { ", f16" } else { "" };
     let Adapter { name: adapter_name, kind, api, driver, .. } = adapter;
-    format!("{name:<11} {adapter_name} ({kind}, {api}, {driver}, bindings to {} MiB{half})", adapter.largest_binding >> 20)
+    format!("{name:<11} {adapter_name}: {kind}, {api}, {driver}, bindings to {} MiB{half}", adapter.largest_binding >> 20)
 }

@@ -10,7 +10,7 @@ use crate::descent::fit::Divergences;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
-use crate::metrics::quadrature::{self, divergences_within};
+use crate::metrics::quadrature::{self, Unasked, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
@@ -54,6 +54,8 @@ enum Points {
 struct Evaluated {
     divergences: Divergences,
     by_grid: bool,
+    /// Why it is by samples though nobody asked for them, as a sentence without its full stop.
+    no_grid: Option<String>,
     coverage: Coverage,
     matched: f64,
     annealed: Option<Annealed>,
@@ -80,10 +82,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut all = Vec::with_capacity(students.len());
     for (r, student) in students.iter().enumerate() {
         let problem = problem(r);
-        let on_grid = match arguments.sampler {
-            Points::Auto => divergences_within(&problem, student.means(), arguments.samples)?,
-            Points::Philox => None,
-            Points::Grid => Some(quadrature::divergences(&problem, student.means(), arguments.samples)?),
+        let (on_grid, no_grid) = match arguments.sampler {
+            Points::Auto => match divergences_within(&problem, student.means(), arguments.samples)? {
+                Unasked::Taken(divergences) => (Some(divergences), None),
+                Unasked::Refused(why) => (None, Some(why)),
+            },
+            Points::Philox => (None, None),
+            Points::Grid => (Some(quadrature::divergences(&problem, student.means(), arguments.samples)?), None),
         };
         let by_grid = on_grid.is_some();
         let divergences = match on_grid {
@@ -104,6 +109,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         all.push(Evaluated {
             divergences,
             by_grid,
+            no_grid,
             coverage: metrics::coverage(teacher(r), student.means(), student.weights()),
             matched: metrics::matched_distance(teacher(r), student.means(), student.weights()),
             annealed,
@@ -158,6 +164,7 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
         "matched_distance": listed(&|one| json!(one.matched)),
         "samples": arguments.samples,
         "sampler": listed(&|one| json!(if one.by_grid { "grid" } else { "philox" })),
+        "no_grid": listed(&|one| json!(one.no_grid)),
         "noise": arguments.noise,
         "seed": seed,
         "device": device,
@@ -203,6 +210,9 @@ fn table(one: &Evaluated) -> String {
     }
     let Coverage { covered, n_teacher_components: n, .. } = one.coverage;
     let s = if n == 1 { "" } else { "s" };
+    if let Some(why) = &one.no_grid {
+        text += &format!("                    by samples: {why}\n");
+    }
     if one.by_grid {
         text += "                    by a grid: ± is the larger difference to grids of twice and three times the spacing\n";
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{Pair, check_finite, check_output, plus_minus};
+use super::pair::{Pair, check_finite, check_output};
 use crate::descent::fit::Gradient;
 use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
@@ -14,6 +14,7 @@ use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;
 use crate::objective::neighbours::Neighbours;
+use crate::report::number::plus_minus;
 
 /// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
 const FEW_GROUPS: usize = 8;
@@ -81,7 +82,10 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "gradient_norm": norm,
             "objective": problem.divergence,
             "estimator": problem.estimator,
+            "estimator_used": fit.estimator(),
             "sampler": fit.sampler(),
+            "sampler_asked": problem.sampler,
+            "sampler_used": fit.sampler(),
             "samples": problem.n_samples,
             "n_groups": result.n_groups,
             "certified_bias": certified_bias,
@@ -92,8 +96,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         }));
     }
     let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
-    common.print(&format!("{name} Fisher divergence  {}", plus_minus(result.divergence)))?;
-    common.print(&format!("norm of its gradient       {}", plus_minus(norm)))?;
+    common.print(&format!("{name} Fisher divergence  {}", plus_minus(result.divergence.value, result.divergence.standard_error)))?;
+    common.print(&format!("norm of its gradient       {}", plus_minus(norm.value, norm.standard_error)))?;
     common.print(&format!("written to {}", arguments.output.display()))
 }
 

@@ -5,22 +5,23 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::learn_source::{Source, preset, source};
 use super::learn_sweep::{self, Cell};
 use super::{Common, progress};
 use crate::backend::polynomials::Polynomials;
 use crate::device::Device;
 use crate::diffusion::compare;
 use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
-use crate::diffusion::presets;
 use crate::diffusion::watch::Watch;
 use crate::diffusion::{regression, regression_reference};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, read_mixture, read_points, write_mixture, write_npy};
+use crate::mixture::files::{Values, write_mixture, write_npy};
 use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
 use crate::report::learn::{Content, write_learned};
+use crate::report::number::minus;
 use crate::self_check::check_polynomials;
 
 #[derive(clap::Args)]
@@ -70,13 +71,6 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
     }
 }
 
-/// Points and, where it is known, their truth.
-pub(super) struct Source {
-    pub points: Vec<f64>,
-    pub d: usize,
-    truth: Option<GaussianMixture>,
-}
-
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let cells = learn_sweep::cells(&arguments.points, &arguments.degree);
     if cells.len() > 1 {
@@ -87,7 +81,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let cell = cells[0];
     let options = options(common, arguments, cell);
     let mut polynomials = polynomials(common, &options)?;
-    let source = source(arguments, cell.points, options.seed)?;
+    let source = source(&arguments.data, arguments.truth.as_deref(), cell.points, options.seed)?;
     let mut line = progress::Stages::new(common);
     let mut watch = Watch { interrupted: progress::interruption(), tell: &mut |stage, done| line.show(stage, done) };
     let (folder, summary) = learned(arguments, &source, &options, &output, &mut *polynomials, &mut watch)?;
@@ -165,42 +159,6 @@ pub(super) fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn 
     })
 }
 
-/// The preset of this name, where no file has it.
-pub(super) fn preset(data: &str) -> Option<&'static presets::Preset> {
-    presets::find(data).filter(|_| !Path::new(data).exists())
-}
-
-/// A file of that name, else the preset of that name; `count` points of it.
-pub(super) fn source(arguments: &Arguments, count: Option<usize>, seed: u64) -> Result<Source> {
-    let path = Path::new(&arguments.data);
-    if let Some(preset) = preset(&arguments.data) {
-        if arguments.truth.is_some() {
-            return Err(Error::Usage { what: format!("{} has its own truth", preset.name), remedy: "Leave --truth out".into() });
-        }
-        let truth = preset.truth()?;
-        return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth) });
-    }
-    if path.symlink_metadata().is_err()
-        && let Some(nearest) = presets::nearest(&arguments.data)
-    {
-        return Err(Error::bad_file(path, "there is no such file or preset", format!("Did you mean the preset {nearest}")));
-    }
-    let points = read_points(path)?;
-    let (n, d) = (points.shape[0], points.shape[1]);
-    let truth = arguments.truth.as_deref().map(read_mixture).transpose()?;
-    if let Some(truth) = &truth {
-        compare::check_truth(truth, d)?;
-    }
-    let points = match count {
-        None => points.values,
-        Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
-        Some(count) => {
-            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer --points"));
-        }
-    };
-    Ok(Source { points, d, truth })
-}
-
 fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: f64) -> Value {
     let stages: serde_json::Map<String, Value> = learned.seconds.iter().map(|(stage, s)| ((*stage).into(), json!(s))).collect();
     json!({
@@ -275,9 +233,9 @@ fn told(summary: &Value, folder: &Path) -> String {
     let held_out = &summary["held_out_log_likelihood"];
     if held_out.is_object() {
         let (value, error) = (number(&held_out["value"]), number(&held_out["standard_error"]));
-        text += &format!("Held-out log-likelihood {value:.4} ± {error:.4} nats per point");
+        text += &format!("Held-out log-likelihood {} ± {error:.4} nats per point", minus(value, 4));
         if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
-            text += &format!("; the truth's {truth:.4}");
+            text += &format!("; the truth's {}", minus(truth, 4));
         }
         text += ".\n";
     }

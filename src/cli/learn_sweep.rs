@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::learn::{Arguments, asked, learned, options, polynomials, preset, source};
+use super::learn::{Arguments, asked, learned, options, polynomials};
+use super::learn_source::{preset, source};
 use super::{Common, progress};
 use crate::diffusion::watch::Watch;
 use crate::error::{Error, Result};
@@ -54,7 +55,7 @@ pub fn run(common: &Common, arguments: &Arguments, cells: &[Cell]) -> Result<()>
             continue;
         }
         common.say(&format!("cell {} of {}: {}", at + 1, cells.len(), cell.name()));
-        let source = source(arguments, cell.points, options.seed)?;
+        let source = source(&arguments.data, arguments.truth.as_deref(), cell.points, options.seed)?;
         let mut line = progress::Stages::new(common);
         let mut watch = Watch { interrupted, tell: &mut |stage, done| line.show(stage, done) };
         let mut polynomials = polynomials(common, &options)?;

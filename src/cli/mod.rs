@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod gradient;
 pub mod init;
 pub mod learn;
+mod learn_source;
 mod learn_sweep;
 mod pair;
 pub mod presets;
@@ -41,7 +42,8 @@ pub struct Cli {
 /// Options that every verb takes.
 #[derive(Args, Clone)]
 pub struct Common {
-    /// auto, cpu, reference, gpu, gpu:N, gpus (all of one kind, which share replicates or samples) or software.
+    /// auto, cpu, reference, gpu, gpu:N, gpus or software. gpus: all discrete GPUs, or else all integrated ones,
+    /// which share out replicates, or samples too where they are the same model.
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.
@@ -63,7 +65,7 @@ pub enum Verb {
     Sweep(sweep::Arguments),
     /// Go on with a stopped or killed run from its newest good checkpoint, bit for bit.
     Resume(resume::Arguments),
-    /// Write DIR/report.html from a run folder or a sweep's folder.
+    /// Write DIR/report.html again, from the folder of a run, of a sweep or of what was learned.
     Report(report::Arguments),
     /// Put runs side by side on one page: their configs' differences, their ends in units of the error, their curves.
     Compare(compare::Arguments),

@@ -80,11 +80,6 @@ pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
     }
 }
 
-/// "value ± standard error" for people.
-pub fn plus_minus(e: crate::objective::groups::Estimate) -> String {
-    format!("{:.6e} ± {:.1e}", e.value, e.standard_error)
-}
-
 /// Whether both can be student and teacher of one problem.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use super::{Common, complain};
 use crate::error::{Error, Result};
 use crate::experiment::row::Row;
 use crate::experiment::run::{Event, Outcome};
+use crate::report::number::short;
 
 /// Where there is no terminal, a line at the most this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -39,6 +40,7 @@ pub fn command_line() -> Vec<String> {
 pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
+    /// As of the last logged step.
     loss: String,
     shown: Instant,
 }
@@ -101,11 +103,11 @@ impl Progress {
     }
 }
 
-/// The newest reverse Fisher divergence, of the first replicate.
+/// The newest reverse Fisher divergence, of the first replicate, and when that was.
 fn loss(rows: &[Row]) -> String {
-    let value = rows.first().and_then(|row| row.get("reverse_fisher"));
-    let whose = if rows.len() > 1 { " (replicate 0)" } else { "" };
-    value.map_or(String::new(), |v| format!("reverse Fisher {v:.3e}{whose}"))
+    let Some(row) = rows.first() else { return String::new() };
+    let whose = if rows.len() > 1 { ", replicate 0" } else { "" };
+    row.get("reverse_fisher").map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.

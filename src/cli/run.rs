@@ -67,7 +67,11 @@ pub(super) fn source(name: &str) -> Result<Source> {
     if path.symlink_metadata().is_err()
         && let Some(nearest) = presets::nearest(name)
     {
-        return Err(Error::bad_file(path, "there is no such file or preset", format!("Did you mean the preset {nearest}")));
+        return Err(Error::bad_file(
+            path,
+            "there is no such file or preset",
+            format!("Did you mean the preset {nearest}? `mixscore presets` lists them all"),
+        ));
     }
     let text = reading::text_of(path)?;
     let base = path.parent().map_or(PathBuf::from("."), Path::to_path_buf);

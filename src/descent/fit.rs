@@ -56,6 +56,11 @@ impl Fit {
         self.unit.sampler
     }
 
+    /// The gradient's estimator by name: what `auto` stands for, if that was asked for.
+    pub fn estimator(&self) -> &'static str {
+        self.unit.estimator.used(self.unit.divergence, self.unit.sampler)
+    }
+
     /// ϱ, the number of coordinates that the device works in.
     pub fn rank(&self) -> usize {
         self.unit.rank

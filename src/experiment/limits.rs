@@ -4,15 +4,13 @@ use crate::error::{Error, Result};
 
 use super::config::Config;
 use crate::objective::divergence::Sampler;
+use crate::objective::grid::MOST_DIMENSIONS;
 
 /// Numbers in all starts together, R·k·d: 8 GiB of float64.
 const MOST_NUMBERS: u64 = 1 << 30;
 
 /// Numbers in a trajectory: 2 GiB of float64.
 const MOST_TRAJECTORY: u64 = 1 << 28;
-
-/// Of a grid.
-const MOST_GRID_DIMENSIONS: usize = 3;
 
 /// Components of one mixture, and replicates.
 const MOST_COMPONENTS: usize = 1 << 24;
@@ -114,11 +112,11 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
 /// [`Error::BadConfig`].
 pub fn check_grid(config: &Config, n_components: usize, n_teachers: usize, n_features: usize) -> Result<()> {
     let rank = if config.objective.reduce { n_features.min(n_components + n_teachers - 1) } else { n_features };
-    if config.objective.sampler != Sampler::Grid || rank <= MOST_GRID_DIMENSIONS {
+    if config.objective.sampler != Sampler::Grid || rank <= MOST_DIMENSIONS {
         return Ok(());
     }
     Err(Error::bad_config(
-        format!("objective.sampler is \"grid\" and the means span {rank} dimensions, where a grid works in at most {MOST_GRID_DIMENSIONS}"),
+        format!("objective.sampler is \"grid\" and the means span {rank} dimensions, where a grid works in at most {MOST_DIMENSIONS}"),
         "Set objective.sampler = \"antithetic\", or \"philox\"",
     ))
 }

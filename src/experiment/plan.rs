@@ -7,6 +7,7 @@ use faer::{Accum, Mat, Par};
 
 use super::config::Config;
 use crate::error::{Error, Result};
+use crate::report::number::short;
 
 /// Copies of all means at the height of a run, without and with a reduction: students and teachers as made and as written and read, what
 /// is lifted, and of a reduction the differences, their factors and the basis. Measured were 4.5 at d = 4096 without one, and 8.6 and 7.9
@@ -84,10 +85,10 @@ impl Plan {
             return None;
         }
         let mut text = format!(
-            "plan: {} coordinates, {:.2e} samples × components and up to {:.2e} operations a step, {} steps; about {} of memory",
+            "plan: {} coordinates, {} samples × components and up to {} operations a step, {} steps; about {} of memory",
             self.rank,
-            self.sample_components,
-            self.operations,
+            short(self.sample_components),
+            short(self.operations),
             self.steps,
             gibibytes(self.memory)
         );

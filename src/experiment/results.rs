@@ -105,6 +105,11 @@ fn summary(
     put("seed", json!(config.seed));
     // Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
     put("noise", json!(config.objective.noise.measured()));
+    // What was asked for, and what `auto` stands for.
+    let sampler = setting.problem(config, 0.0).chosen_sampler();
+    put("estimator", json!(config.objective.estimator));
+    put("estimator_used", json!(config.objective.estimator.used(config.objective.divergence, sampler)));
+    put("sampler_used", json!(sampler));
     put("replicates", json!(config.replicates));
     put("seconds", json!(state.seconds));
     put("samples_per_second", json!(samples_per_second(config, setting, state)));

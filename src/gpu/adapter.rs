@@ -58,10 +58,12 @@ fn look() -> Vec<wgpu::Adapter> {
     descriptor.backends = wgpu::Backends::PRIMARY;
     descriptor.flags = wgpu::InstanceFlags::empty();
     let instance = wgpu::Instance::new(descriptor);
-    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu); // stable
+    adapters
 }
 
-/// Every adapter of this machine, in the order of `gpu:N`.
+/// Every adapter of this machine, in the order of `gpu:N`: software last, so that GPUs count from 0.
 pub fn adapters() -> Vec<Adapter> {
     found().iter().map(describe).collect()
 }

@@ -193,9 +193,10 @@ impl Evaluator<'_> {
                 score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / self.sigma);
             }
             if responsibilities {
-                let own = unpadded(&context.download(&r, 4 * run.len() * quads)?, k);
-                for (row, i) in run.iter().enumerate() {
-                    out.responsibilities[i * k..(i + 1) * k].copy_from_slice(&own[row * k..(row + 1) * k]);
+                // Components fill whole quads; unlike features, they are padded no further.
+                let own: Vec<f32> = context.download(&r, 4 * run.len() * quads)?;
+                for (row, i) in own.chunks_exact(4 * quads).zip(run.iter()) {
+                    out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
 //! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows`, `draws` and `stages` (a chunk from draws to sums, one line per kernel), or
-//! `fused` and `fused_stages` (the same in one kernel) → `finish` (sums to gradients and steps; `blend` mixes the forms of `auto`) → `share` (the tree by which several devices
-//! add up) → `batch` and `session` (what the rest of the crate sees); `context` and `kernels` hold what wgpu gives, `tune` chooses variants.
+//! `fused` and `fused_stages` (the same in one kernel) → `finish` (sums to gradients and steps; `blend` mixes the forms of `auto`) →
+//! `share` (the tree by which several devices add up; `split` guesses whether they share that or replicates) → `batch` and `session` (what
+//! the rest of the crate sees); `context` and `kernels` hold what wgpu gives, `tune` chooses variants.
 
 mod adapter;
 mod batch;
@@ -27,6 +28,7 @@ mod rows;
 mod session;
 pub mod shaders;
 pub mod share;
+pub mod split;
 mod stages;
 mod tune;
 mod unroll;
@@ -44,7 +46,8 @@ use fused::Sharing;
 use kernels::{Kernels, Variant};
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
-use share::{Gather, Split, split};
+use share::Gather;
+use split::{Split, split};
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub struct Gpu {
     /// What they share out; `None`: what is faster.
     split: Option<Split>,
     gather: Gather,
-    /// Devices of the same kind that did not open.
+    /// Devices of the same type that did not open.
     n_refused: usize,
 }
 
@@ -78,9 +81,9 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
     let best = || (0..adapters.len()).filter(|i| !adapters[*i].software).min_by_key(|i| rank(&adapters[*i].kind));
     let missing = |what: String, remedy: String| Error::NoDevice { what, remedy };
     match choice {
-        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found ({}).", seen(adapters)), way_out())),
+        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found.\n{}", seen(adapters)), way_out())),
         Choice::Real(Some(i)) | Choice::Any(i) if i >= adapters.len() => {
-            Err(missing(format!("There is no adapter {i} ({}).", seen(adapters)), "`mixscore devices` lists what was found.".into()))
+            Err(missing(format!("There is no adapter {i}.\n{}", seen(adapters)), "`mixscore devices` lists what was found.".into()))
         }
         Choice::Real(Some(i)) if adapters[i].software => Err(missing(
             format!("Adapter {i} is {}, which is software on the CPU.", adapters[i].name),
@@ -90,16 +93,16 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
         Choice::Software => adapters.iter().position(|a| a.software).ok_or_else(|| {
             let remedy = "Install one (Debian and Ubuntu: mesa-vulkan-drivers, Fedora: mesa-vulkan-drivers, Windows: WARP is built in), \
                           or use --device cpu.";
-            missing(format!("No software Vulkan adapter was found ({}).", seen(adapters)), remedy.into())
+            missing(format!("No software Vulkan adapter was found.\n{}", seen(adapters)), remedy.into())
         }),
     }
 }
 
 fn seen(adapters: &[Adapter]) -> String {
     if adapters.is_empty() {
-        return "no adapter at all".into();
+        return "There is no adapter at all.".into();
     }
-    format!("adapters: {}", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
+    format!("There is only {}.", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
 }
 
 /// What to do where no GPU is seen.
@@ -126,7 +129,7 @@ pub fn open(choice: Choice) -> Result<Gpu> {
     open_together(&[choose(&adapters(), choice)?])
 }
 
-/// Opens every real GPU of the best kind that does open.
+/// Opens every real GPU of the best type (discrete, else integrated, else virtual, else other) that does open.
 ///
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform, where none opens.
@@ -144,7 +147,7 @@ pub fn open_all() -> Result<Gpu> {
 
 /// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
 ///
-/// Devices of one kind may share the samples of a replicate; those of different kinds share replicates, since their means would drift
+/// Devices of one model (the same name, API and driver) may share the samples of a replicate; others share replicates, since their means would drift
 /// apart by rounding otherwise, and the bits of a replicate are those of the device that has it.
 ///
 /// # Errors
@@ -197,7 +200,7 @@ impl Gpu {
         })
     }
 
-    /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different kinds share replicates.
+    /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different models share replicates.
     pub fn splitting(mut self, split: Split) -> Self {
         self.split = Some(split);
         self
@@ -211,11 +214,11 @@ impl Gpu {
 
     /// What the devices share out for this problem.
     pub fn split(&self, problem: &UnitProblem) -> Split {
-        let kind = |handle: &Handle| {
+        let model = |handle: &Handle| {
             let Adapter { name, api, driver, .. } = handle.context.adapter.clone();
             (name, api, driver)
         };
-        if self.others.iter().any(|other| kind(other) != kind(&self.handle)) {
+        if self.others.iter().any(|other| model(other) != model(&self.handle)) {
             return Split::Replicates;
         }
         self.split.unwrap_or_else(|| split(problem, 1 + self.others.len()))
@@ -260,7 +263,7 @@ impl Backend for Gpu {
         let count = |n: usize, what: &str| if n == 0 { String::new() } else { format!("{n} {what}") };
         let others = [count(self.others.len(), "more"), count(self.n_refused, "that did not open")].into_iter().filter(|s| !s.is_empty());
         let others: String = others.map(|s| format!(" and {s}")).collect();
-        format!("{}: {} ({}){others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
+        format!("{}: {}, {}{others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {

@@ -1,5 +1,4 @@
-//! Several devices on one problem: whether they share replicates or samples, who works on which groups of samples, and which sums they
-//! hand to each other. No GPU is named here.
+//! Devices that share samples: who works on which groups of samples, and which sums they hand to each other. No GPU is named here.
 //!
 //! The groups of samples are the leaves of one binary tree, and a total is its root: ((g₀ + g₁) + (g₂ + g₃)) + …, where a leaf that is
 //! not there adds nothing. A device adds up every subtree whose leaves are all its own; these nodes are exchanged, and each device adds
@@ -8,19 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::backend::UnitProblem;
 use crate::error::Result;
-use crate::objective::divergence::Sampler;
 use crate::objective::groups::MAX_GROUPS;
-
-/// What devices divide among themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// Each has its own replicates.
-    Replicates,
-    /// Each has its own groups of samples of every replicate.
-    Samples,
-}
 
 /// Makes known to all what each device found: the sums of every device, in order. In one process they are known already; where devices
 /// are in several, this is the one place where they talk.
@@ -82,32 +70,6 @@ fn nodes(range: Range<usize>, n_groups: usize) -> Vec<Range<usize>> {
         at += size;
     }
     out
-}
-
-/// Operations per second of a device, bytes per second between it and the host, and seconds of a turn through the host: guesses of the
-/// right order for a card in a slot. They decide what is shared and change no bit.
-const OPERATIONS: f64 = 5e12;
-const BYTES: f64 = 1e10;
-const TURN: f64 = 3e-4;
-
-/// What is faster to share out among `n_devices` devices of one kind.
-pub fn split(problem: &UnitProblem, n_devices: usize) -> Split {
-    let (k, sum) = (problem.n_components(), problem.n_components() + problem.n_teacher_components());
-    let (n_groups, replicates) = (problem.groups().n_groups, problem.n_replicates as f64);
-    if problem.sampler == Sampler::Grid || n_devices.min(n_groups) < 2 {
-        return Split::Replicates; // the nodes of a grid are one group
-    }
-    let strata = problem.weights(problem.strata()).len();
-    // Logits, posterior vectors, coefficients: six operations for each number of each mean.
-    let operations = (6 * strata * sum * problem.rank) as f64 * problem.n_samples.unwrap_or(0) as f64;
-    let replicate = operations / OPERATIONS;
-    let largest = n_groups.div_ceil(n_devices.min(n_groups)) as f64 / n_groups as f64;
-    let scattered = if problem.rows_own_strata() { 0 } else { k * problem.rank };
-    let score = if problem.is_blended() { strata * problem.rank } else { 0 };
-    let bytes = (4 * n_devices * (strata * sum + scattered + score)) as f64 * replicates;
-    let by_samples = replicates * replicate * largest + TURN + bytes / BYTES;
-    let by_replicates = problem.n_replicates.div_ceil(n_devices) as f64 * replicate;
-    if by_samples < by_replicates { Split::Samples } else { Split::Replicates }
 }
 
 #[cfg(test)]

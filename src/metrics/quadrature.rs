@@ -11,7 +11,7 @@ use crate::descent::problem::Problem;
 use crate::error::Result;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
-use crate::objective::grid::{Grid, grid_of, nodes_within};
+use crate::objective::grid::{Grid, MOST_DIMENSIONS, grid_of, nodes_within};
 use crate::objective::groups::Estimate;
 use crate::objective::subspace::Subspace;
 use crate::reference::Components;
@@ -23,8 +23,16 @@ const FURTHEST: f64 = 37.0;
 /// Pairs of components and nodes that are looked at without being asked.
 const MOST_VISITS: f64 = 3e9;
 
+/// Divergences by a grid where nobody asked for one.
+#[derive(Debug)]
+pub enum Unasked {
+    Taken(Divergences),
+    /// No grid was taken, for the reason that this sentence gives, without its full stop.
+    Refused(String),
+}
+
 /// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either
-/// mixture; `None` where the means span more than two dimensions, or that many nodes are too few.
+/// mixture; refused where the means span more than two dimensions, that many nodes are too few, or it would take long.
 ///
 /// In the place of standard errors stand the larger of the differences to the grids of every second and every third node. Errors fall
 /// faster than any power of the spacing h, so these are far larger than they; in total variation, whose integrand has a kink, errors fall
@@ -32,11 +40,24 @@ const MOST_VISITS: f64 = 3e9;
 ///
 /// # Errors
 /// Those of the problem.
-pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Option<Divergences>> {
+pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Unasked> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
-    let is_enough = places.rank <= 2 && places.is_small(n_nodes) && places.nodes_for_exactness() <= n_nodes as f64;
-    is_enough.then(|| places.divergences(n_nodes as f64)).transpose()
+    let refused = |why: String| Ok(Unasked::Refused(why));
+    if places.rank > MOST_DIMENSIONS {
+        return refused(format!("the means span {} dimensions, and a grid works in at most {MOST_DIMENSIONS}", places.rank));
+    }
+    if places.rank > 2 {
+        return refused(format!("a grid in {} dimensions is slow; --sampler grid takes it all the same", places.rank));
+    }
+    if !places.is_small(n_nodes) {
+        return refused("a grid of so many components and nodes is slow; --sampler grid takes it all the same".into());
+    }
+    let needed = places.nodes_for_exactness();
+    if needed > n_nodes as f64 {
+        return refused(format!("a grid takes {needed} nodes per component; --samples {needed} or --sampler grid allows them"));
+    }
+    places.divergences(n_nodes as f64).map(Unasked::Taken)
 }
 
 /// As [`divergences_within`], with more nodes where it takes more, in up to three dimensions.
@@ -200,7 +221,7 @@ mod tests {
     fn gaps_far_beyond_the_bulk_are_reached() {
         for (distance, reverse) in [(15.0, 2.38e-13), (16.0, 5.3e-15), (20.0, 1.0e-22)] {
             let (problem, means) = two_modes(distance);
-            let got = divergences_within(&problem, &means, 16384).unwrap().unwrap().reverse_fisher;
+            let got = divergences(&problem, &means, 16384).unwrap().reverse_fisher;
             assert!((got.value / reverse - 1.0).abs() <= 0.05, "{distance}: {got:?} {reverse}"); // two digits are known
         }
     }
@@ -233,9 +254,18 @@ mod tests {
     #[test]
     fn many_dimensions_and_small_budgets_are_left_to_samples() {
         let (problem, means) = two_modes(4.0);
-        assert!(divergences_within(&problem, &means, 100).unwrap().is_none());
-        assert!(divergences_within(&problem, &means, 1000).unwrap().is_some());
+        let why = |problem: &Problem, means: &[f64], n_nodes: usize| match divergences_within(problem, means, n_nodes).unwrap() {
+            Unasked::Taken(_) => String::new(),
+            Unasked::Refused(why) => why,
+        };
+        let few = why(&problem, &means, 100);
+        let enough = few.split(' ').nth(3).unwrap().parse().unwrap(); // "a grid takes N nodes"
+        assert!(
+            few.contains("--sampler grid") && !why(&problem, &means, enough - 1).is_empty() && why(&problem, &means, enough).is_empty()
+        );
         let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(f64::from).collect(), 3, 1.0).unwrap();
-        assert!(divergences_within(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX).unwrap().is_none());
+        assert!(why(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX).contains("3 dimensions is slow"));
+        let simplex = GaussianMixture::new(vec![0.25; 4], (0..16).map(|i| f64::from(u8::from(i % 5 == 0))).collect(), 4, 1.0).unwrap();
+        assert!(why(&Problem::new(vec![1.0], simplex), &[-1.0; 4], usize::MAX).contains("4 dimensions, and a grid works in at most 3"));
     }
 }

@@ -28,8 +28,8 @@ pub enum Divergence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on GPUs and on
-    /// grids, `stein`.
+    /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on grids,
+    /// `stein`.
     #[default]
     Auto,
     /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row needs its own stratum alone.
@@ -38,6 +38,19 @@ pub enum Estimator {
     Pathwise,
     /// E_p[rᵢ(½|a|²(x−μᵢ) + a + ⟨μᵢ−M, a⟩(x−μᵢ))].
     ScoreFunction,
+}
+
+impl Estimator {
+    /// What is computed, by name: what `auto` stands for, and `forward` for the one form of the forward gradient.
+    pub fn used(self, divergence: Divergence, sampler: Sampler) -> &'static str {
+        match self {
+            _ if divergence == Divergence::Forward => "forward",
+            Estimator::Auto if sampler != Sampler::Grid => "stein+score-function",
+            Estimator::Auto | Estimator::Stein => "stein",
+            Estimator::Pathwise => "pathwise",
+            Estimator::ScoreFunction => "score-function",
+        }
+    }
 }
 
 /// Where the points of the expectation come from.

@@ -8,6 +8,9 @@
 
 use crate::error::{Error, Result};
 
+/// Subspace dimensions at most.
+pub const MOST_DIMENSIONS: usize = 3;
+
 /// The grid covers |z| ≤ REACH: the Gaussian mass beyond is below 1e-12.
 const REACH: f64 = 7.5;
 
@@ -36,9 +39,9 @@ pub struct Grid {
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
 pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
-    if !(1..=3).contains(&rank) {
+    if !(1..=MOST_DIMENSIONS).contains(&rank) {
         return Err(Error::bad_input(
-            format!("the grid sampler works in 1 to 3 subspace dimensions, and this problem has {rank}"),
+            format!("the grid sampler works in 1 to {MOST_DIMENSIONS} subspace dimensions, and this problem has {rank}"),
             "Use --sampler antithetic",
         ));
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::band::trials;
 use super::bars::Covered;
 use super::interval::Interval;
-use super::number::{plus_minus, short};
+use super::number::{plus_minus, setting, short};
 use super::one_gaussian;
 use super::run_folder::Run;
 use crate::experiment::nearest::NEAR_WALL;
@@ -199,27 +199,27 @@ pub fn facts(run: &Run) -> Vec<(String, String)> {
     add("Objective", objective(run));
     let step = run.setting("descent", "step_size").map(|v| {
         let by_weight = run.setting("descent", "divide_by_weight").and_then(toml::Value::as_bool).unwrap_or(true);
-        format!("{}, on ∂L/∂μᵢ{}", bare(v), if by_weight { " / wᵢ" } else { "" })
+        format!("{}, on ∂L/∂μᵢ{}", setting(v), if by_weight { " / wᵢ" } else { "" })
     });
     add("Step size", step);
-    add("Seed", run.config.as_ref().and_then(|c| c.get("seed")).map(bare));
+    add("Seed", run.config.as_ref().and_then(|c| c.get("seed")).map(setting));
     facts
 }
 
-/// As "reverse Fisher divergence; estimator auto, sampler auto, 256 samples per component".
+/// As "reverse Fisher divergence; estimator auto: stein+score-function, sampler sobol, 256 samples per component".
 fn objective(run: &Run) -> Option<String> {
-    let setting = |key: &str| run.setting("objective", key).map(bare);
+    let setting = |key: &str| run.setting("objective", key).map(setting);
     let mut words = format!("{} Fisher divergence", setting("divergence")?);
     for (key, separator) in [("estimator", "; "), ("sampler", ", ")] {
-        words += &setting(key).map(|v| format!("{separator}{key} {v}")).unwrap_or_default();
+        let used = |asked: String| match plain(&run.summary[format!("{key}_used")]).filter(|used| *used != asked) {
+            Some(used) => format!("{separator}{key} {asked}: {used}"),
+            None => format!("{separator}{key} {asked}"),
+        };
+        words += &setting(key).map(used).unwrap_or_default();
     }
     words += &setting("samples").map(|n| format!(", {n} samples per component")).unwrap_or_default();
-    words += &setting("noise").filter(|noise| noise != "0.0" && noise != "0").map(|t| format!(", noise {t}")).unwrap_or_default();
+    words += &setting("noise").filter(|noise| noise != "0").map(|t| format!(", noise {t}")).unwrap_or_default();
     Some(words)
-}
-
-fn bare(v: &toml::Value) -> String {
-    v.as_str().map_or_else(|| v.to_string(), str::to_string)
 }
 
 /// As "1 component", "5 components".

@@ -7,6 +7,7 @@ use plotters::style::colors::colormaps::ViridisRGB;
 
 use super::html::escape;
 use super::layout::{Layout, Panel, clipped};
+use super::number::swept;
 
 /// What a cell shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,14 +60,14 @@ fn write_map(out: &mut String, layout: &Layout, panel: &Panel, tile: &dyn Fn(Opt
     let _ = write!(out, "<tr><th scope=\"col\">{}</th>", escape(&clipped(corner)));
     match &layout.columns {
         Some(columns) => columns.values.iter().for_each(|value| {
-            let _ = write!(out, "<th scope=\"col\">{}</th>", escape(&clipped(value)));
+            let _ = write!(out, "<th scope=\"col\">{}</th>", escape(&clipped(&swept(value))));
         }),
         None => out.push_str("<td></td>"),
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for (i, row) in panel.cells.iter().enumerate() {
         let label = layout.rows.as_ref().and_then(|side| side.values.get(i)).map_or("", String::as_str);
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&clipped(label)));
+        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&clipped(&swept(label))));
         row.iter().for_each(|cell| write_tile(out, &tile(*cell)));
         out.push_str("</tr>\n");
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::number::swept;
 use crate::experiment::sweep::table::SweepTable;
 
 /// What a page can bear.
@@ -125,7 +126,7 @@ fn places(side: &Side) -> HashMap<&str, usize> {
 fn panels(table: &SweepTable, rows: &Option<Side>, columns: &Option<Side>, others: &[Side], names: &[Vec<usize>]) -> Vec<Panel> {
     let count = |side: &Option<Side>| side.as_ref().map_or(1, |side| side.values.len());
     let title = |name: &Vec<usize>| {
-        let parts = others.iter().zip(name).map(|(side, i)| format!("{} = {}", side.name, clipped(&side.values[*i])));
+        let parts = others.iter().zip(name).map(|(side, i)| format!("{} = {}", side.name, clipped(&swept(&side.values[*i]))));
         parts.collect::<Vec<_>>().join(", ").chars().take(160).collect::<String>()
     };
     let mut panels: Vec<Panel> =

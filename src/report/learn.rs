@@ -8,7 +8,7 @@ use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
 use super::html::{Figure, Page};
-use super::number::short;
+use super::number::{minus, short};
 use super::plane::Plane;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
@@ -63,7 +63,7 @@ fn finding(content: &Content) -> String {
     if let Some(value) = summary["held_out_log_likelihood"]["value"].as_f64() {
         text += &format!("; held-out log-likelihood {}", plus_minus(value, &summary["held_out_log_likelihood"]));
         if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
-            text += &format!(", the truth’s {truth:.4}");
+            text += &format!(", the truth’s {}", minus(truth, 4));
         }
         text += " nats per point";
     }
@@ -78,7 +78,7 @@ fn finding(content: &Content) -> String {
 }
 
 fn plus_minus(value: f64, estimate: &Value) -> String {
-    format!("{value:.4} ± {:.4}", estimate["standard_error"].as_f64().unwrap_or(f64::NAN))
+    format!("{} ± {:.4}", minus(value, 4), estimate["standard_error"].as_f64().unwrap_or(f64::NAN))
 }
 
 fn facts(summary: &Value) -> Vec<(String, String)> {

@@ -25,6 +25,9 @@ pub struct Measured {
     /// Students of all cells that ended at the teacher nearest at their start, and of how many: of starts near a wall between two teachers'
     /// cells, and of the others.
     pub walls: [(u64, u64); 2],
+    /// By name; never `auto`.
+    pub estimators: BTreeSet<String>,
+    pub samplers: BTreeSet<String>,
     pub devices: BTreeSet<String>,
     /// In all cells together.
     pub seconds: f64,
@@ -41,6 +44,8 @@ impl Measured {
             quantities: quantities.map(|quantity| (quantity, Vec::new())).into(),
             arrived: Vec::new(),
             walls: [(0, 0); 2],
+            estimators: BTreeSet::new(),
+            samplers: BTreeSet::new(),
             devices: BTreeSet::new(),
             seconds: 0.0,
             noise: None,
@@ -61,6 +66,8 @@ impl Measured {
                 *counts = (counts.0 + hits, counts.1 + trials);
             }
         }
+        self.estimators.extend(plain(&summary["estimator_used"]));
+        self.samplers.extend(plain(&summary["sampler_used"]));
         self.devices.extend(plain(&summary["device"]));
         self.seconds += summary["seconds"].as_f64().unwrap_or(0.0);
         if let Some(noise) = summary["noise"].as_f64().filter(|_| done) {

@@ -36,8 +36,26 @@ pub fn plus_minus(value: f64, error: f64) -> String {
     format!("{}\u{a0}±\u{a0}{error:.places$}", minus(value, places))
 }
 
-/// With the sign that is as wide as a digit.
-fn minus(v: f64, places: usize) -> String {
+/// A setting of a config, or one of its swept values: numbers without decimals that say nothing.
+pub fn setting(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Float(v) if *v == 0.0 || (1e-4..1e7).contains(&v.abs()) => v.to_string().replace('-', "−"),
+        toml::Value::Float(v) => short(*v),
+        other => other.to_string(),
+    }
+}
+
+/// As [`setting`], of a swept value, which is text already.
+pub fn swept(text: &str) -> String {
+    match text.parse() {
+        Ok(v) if text.contains('.') => setting(&toml::Value::Float(v)),
+        _ => text.into(),
+    }
+}
+
+/// So many decimals, with the sign that is as wide as a digit.
+pub fn minus(v: f64, places: usize) -> String {
     format!("{v:.places$}").replace('-', "−")
 }
 
@@ -61,6 +79,27 @@ fn significant(v: f64, digits: i32, trim: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_read_as_they_were_meant() {
+        let read = |text: &str| setting(&text.parse().unwrap());
+        for (text, want) in [
+            ("0.0", "0"),
+            ("6.0", "6"),
+            ("-0.25", "−0.25"),
+            ("1e-7", "1·10⁻⁷"),
+            ("0.012345", "0.012345"),
+            ("12", "12"),
+            ("'auto'", "auto"),
+            ("true", "true"),
+        ] {
+            assert_eq!(read(text), want);
+        }
+        assert_eq!(
+            (swept("0.0"), swept("12"), swept("1.5 wide"), swept("inf")),
+            ("0".into(), "12".into(), "1.5 wide".into(), "inf".into())
+        );
+    }
 
     #[test]
     fn reads_well() {

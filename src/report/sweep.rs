@@ -10,7 +10,7 @@ use super::html::{Figure, HEAD, Page, STYLE, escape};
 use super::interval::Interval;
 use super::layout::{Layout, layout};
 use super::measured::{Measured, Numbers};
-use super::number::short;
+use super::number::{setting, short, swept};
 use super::quantity::Quantity;
 use super::sweep_finding::sentence;
 use crate::error::Result;
@@ -199,7 +199,7 @@ fn write_cells(out: &mut String, table: &SweepTable, quantities: &[Numbers]) {
         });
         let texts = [cell.hash.clone()]
             .into_iter()
-            .chain(cell.values.iter().take(MOST_COLUMNS).cloned())
+            .chain(cell.values.iter().take(MOST_COLUMNS).map(|value| swept(value)))
             .chain([cell.state.word().into()])
             .chain(numbers);
         let row: String = texts.map(|text| format!("<td>{}</td>", escape(head(&text, MOST_IN_TABLE)))).collect();
@@ -218,27 +218,27 @@ fn facts(table: &SweepTable, measured: &Measured) -> Vec<(String, String)> {
     for axis in table.axes.iter().take(40) {
         let name = super::layout::name(&axis.key);
         let key = if name == axis.key { String::new() } else { format!(" ({})", axis.key) };
-        facts.push((clipped(name), format!("{}{key}", clipped(&axis.values.join(", ")))));
+        facts.push((
+            clipped(name),
+            format!("{}{key}", clipped(&axis.values.iter().map(|value| swept(value)).collect::<Vec<_>>().join(", "))),
+        ));
     }
     let swept = |section: &str, key: &str| table.axes.iter().any(|axis| axis.key == section || axis.key == format!("{section}.{key}"));
     for section in ["teacher", "student", "objective", "descent"] {
         let Some(keys) = table.config.get(section).and_then(toml::Value::as_table) else { continue };
-        let fixed = keys.iter().filter(|(key, _)| !swept(section, key)).map(|(key, value)| format!("{key} {}", bare(value)));
+        let fixed = keys.iter().filter(|(key, _)| !swept(section, key)).map(|(key, value)| format!("{key} {}", setting(value)));
         facts.push((section.into(), clipped(&fixed.collect::<Vec<_>>().join(", "))));
     }
     for key in ["replicates", "seed"] {
-        facts.extend(table.config.get(key).filter(|_| !swept(key, "")).map(|value| (key.to_string(), clipped(&bare(value)))));
+        facts.extend(table.config.get(key).filter(|_| !swept(key, "")).map(|value| (key.to_string(), clipped(&setting(value)))));
     }
-    if !measured.devices.is_empty() {
-        let devices: Vec<&str> = measured.devices.iter().map(String::as_str).collect();
-        facts.push(("device".into(), clipped(&devices.join("; "))));
+    for (name, found) in [("estimator used", &measured.estimators), ("sampler used", &measured.samplers), ("device", &measured.devices)] {
+        if !found.is_empty() {
+            facts.push((name.into(), clipped(&found.iter().map(String::as_str).collect::<Vec<_>>().join("; "))));
+        }
     }
     facts.push(("time in cells".into(), format!("{} s", short(measured.seconds))));
     facts
-}
-
-fn bare(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
 /// Text from the folder that does not burst the page.

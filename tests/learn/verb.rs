@@ -76,6 +76,15 @@ fn a_folder_with_model_samples_summary_and_page() {
     for part in ["Learned density and the points", "Drawn points", "Learned score field", "Error of each noise level", "Noise levels"] {
         assert!(page.contains(part), "{part}");
     }
+    // The page again: the same, but for places of points that the file keeps in single precision.
+    std::fs::remove_file(place.path("a/report.html")).unwrap();
+    assert_eq!(place.json("report a")["schema"], "mixscore.report/1");
+    let again = text(&place.path("a/report.html"));
+    let words = |page: &str| page.split('<').filter_map(|part| part.split_once('>')).map(|part| part.1.to_string()).collect::<Vec<_>>();
+    assert!(words(&again) == words(&page) && again.len().abs_diff(page.len()) < page.len() / 1000, "another page");
+    std::fs::rename(place.path("x.npy"), place.path("y.npy")).unwrap();
+    place.refused("report a", 4, "x.npy");
+    std::fs::rename(place.path("y.npy"), place.path("x.npy")).unwrap();
     // The same seed gives the same mixture; a folder that holds something is left alone.
     place.json(&format!("learn x.npy --output b {QUICK}"));
     assert_eq!(read_mixture(&place.path("b/model.npz")).unwrap().means(), model.means());
@@ -107,6 +116,9 @@ fn a_sweep_over_points_and_degrees_keeps_what_is_done() {
     assert!(error(2) < error(0), "eight times the points: {} after {}", error(2), error(0));
     let page = text(&place.path("s/report.html"));
     assert!(page.contains("Drawn points against degree") && page.contains("Mixture against points"), "{page}");
+    std::fs::remove_file(place.path("s/report.html")).unwrap();
+    place.json("report s");
+    assert!(text(&place.path("s/report.html")) == page, "another page");
     // Again: nothing is learned anew. Otherwise: refused, with what differs.
     let before = std::fs::metadata(place.path("s/points-500-degree-1/model.npz")).unwrap().modified().unwrap();
     place.json(&line);

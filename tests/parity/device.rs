@@ -5,7 +5,7 @@ use mixscore::backend::Backend;
 use mixscore::backend::UnitProblem;
 use mixscore::error::Error;
 use mixscore::gpu::fused::{SHARINGS, Sharing};
-use mixscore::gpu::{self, Choice, Gpu};
+use mixscore::gpu::{self, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
@@ -18,13 +18,22 @@ use super::cases::{Case, all};
 #[derive(Clone)]
 pub enum Which {
     Cpu,
-    /// The index and the name of an adapter.
-    Adapter(usize, String),
+    /// The index and the name of an adapter. `plain`: its usual kernels are those for subgroups of eight, and here it runs those that
+    /// real GPUs run.
+    Adapter {
+        index: usize,
+        name: String,
+        plain: bool,
+    },
 }
 
-/// The CPU backend and every adapter.
+/// The CPU backend and every adapter, in both shapes of the kernels where it has both.
 pub fn devices() -> Vec<Which> {
-    let adapters = gpu::adapters().into_iter().enumerate().map(|(i, a)| Which::Adapter(i, a.name));
+    let shapes = |adapter: &gpu::Adapter| if Sharing::of(adapter) == Sharing::Spread { vec![false, true] } else { vec![false] };
+    let adapters = gpu::adapters().into_iter().enumerate();
+    let adapters = adapters.flat_map(|(index, adapter)| {
+        shapes(&adapter).into_iter().map(move |plain| Which::Adapter { index, name: adapter.name.clone(), plain })
+    });
     [Which::Cpu].into_iter().chain(adapters).collect()
 }
 
@@ -32,14 +41,19 @@ impl Which {
     pub fn name(&self) -> String {
         match self {
             Which::Cpu => "cpu".into(),
-            Which::Adapter(i, name) => format!("gpu{i}[{name}]"),
+            Which::Adapter { index, name, plain } => format!("gpu{index}[{name}]{}", if *plain { "[plain]" } else { "" }),
         }
+    }
+
+    /// Whether it runs kernels that are not its usual ones.
+    pub fn plain(&self) -> bool {
+        matches!(self, Which::Adapter { plain: true, .. })
     }
 
     pub fn open(&self) -> Box<dyn Backend> {
         match self {
             Which::Cpu => Box::new(mixscore::cpu::Cpu::new()),
-            Which::Adapter(..) => Box::new(self.gpu()),
+            Which::Adapter { .. } => Box::new(self.gpu()),
         }
     }
 
@@ -47,48 +61,66 @@ impl Which {
     pub fn half_precision(&self) -> bool {
         match self {
             Which::Cpu => true,
-            Which::Adapter(i, _) => gpu::adapters()[*i].half_precision,
+            Which::Adapter { index, .. } => gpu::adapters()[*index].half_precision,
         }
     }
 
     pub fn gpu(&self) -> Gpu {
+        self.together(1)
+    }
+
+    /// So many devices of the adapter, which share out the work.
+    pub fn together(&self, n: usize) -> Gpu {
         match self {
             Which::Cpu => unreachable!("asked of adapters only"),
-            Which::Adapter(i, _) => gpu::open(Choice::Any(*i)).unwrap(),
+            Which::Adapter { index, plain, .. } => {
+                let gpu = gpu::open_together(&vec![*index; n]).unwrap();
+                if *plain { gpu.with_sharing(Some(SHARINGS[0])) } else { gpu }
+            }
         }
     }
 }
 
 type Test = fn(&Which) -> Result<(), Failed>;
 
+/// On which shapes of an adapter's kernels a test is run.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Shapes {
+    /// Those whose text depends on the shape take part: products, sums over rows, the fused kernel.
+    Both,
+    /// They do not, or the test sees to the shapes itself.
+    Usual,
+}
+
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test); 26] = [
-    ("words are the host's, normals within 4 ULP", words_and_normals),
-    ("words of Sobol points are the host's, in every coordinate", sobol_words),
-    ("planted: Sobol points of another step, replicate or net are seen", other_points),
-    ("one set of bits for any row budget, any tiles, and in the checked mode", any_row_budget),
-    ("one set of bits for replicates together or alone", replicates_alone),
-    ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates),
-    ("one set of bits on one device or on several that share samples", super::devices::shared_samples),
-    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes),
-    ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares),
-    ("auto mixes both forms of a row as the reference does", super::mix::agrees),
-    ("auto has one set of bits for any ranges, on one device or several", super::mix::one_set_of_bits),
-    ("planted: another mix of the forms is seen", super::mix::planted),
-    ("auto is unbiased, with less noise than Stein's form and the errors it claims", super::mix::less_noise),
-    ("one set of bits for steps in one call or many", steps_in_many_calls),
-    ("means go out and in unchanged", means_round_trip),
-    ("p = q gives exactly zero", zero_at_the_optimum),
-    ("what fits no binding is refused", too_large),
-    ("poisoned buffers change no bit, and no tail is overwritten", poison),
-    ("planted: a write past the end and a number left out both show", poison_shows),
-    (HALF, half_precision),
-    ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing),
-    ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept),
-    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?)),
-    ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices),
-    ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion),
-    ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk),
+pub const TESTS: [(&str, Test, Shapes); 27] = [
+    ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual),
+    ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual),
+    ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual),
+    ("one set of bits for any row budget", any_row_budget, Shapes::Usual),
+    ("one set of bits for any tiles, and in the checked mode", checked_and_tiles, Shapes::Both),
+    ("one set of bits for replicates together or alone", replicates_alone, Shapes::Both),
+    ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates, Shapes::Usual),
+    ("one set of bits on one device or on several that share samples", super::devices::shared_samples, Shapes::Usual),
+    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes, Shapes::Both),
+    ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares, Shapes::Usual),
+    ("auto mixes both forms of a row as the reference does", super::mix::agrees, Shapes::Both),
+    ("auto has one set of bits for any ranges, on one device or several", super::mix::one_set_of_bits, Shapes::Usual),
+    ("planted: another mix of the forms is seen", super::mix::planted, Shapes::Usual),
+    ("auto is unbiased, with less noise than Stein's form and the errors it claims", super::mix::less_noise, Shapes::Usual),
+    ("one set of bits for steps in one call or many", steps_in_many_calls, Shapes::Usual),
+    ("means go out and in unchanged", means_round_trip, Shapes::Usual),
+    ("p = q gives exactly zero", zero_at_the_optimum, Shapes::Both),
+    ("what fits no binding is refused", too_large, Shapes::Usual),
+    ("poisoned buffers change no bit, and no tail is overwritten", poison, Shapes::Both),
+    ("planted: a write past the end and a number left out both show", poison_shows, Shapes::Usual),
+    (HALF, half_precision, Shapes::Both),
+    ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing, Shapes::Usual),
+    ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept, Shapes::Usual),
+    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?), Shapes::Both),
+    ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices, Shapes::Both),
+    ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion, Shapes::Usual),
+    ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk, Shapes::Both),
 ];
 
 /// Ignored where an adapter has no half precision.
@@ -200,26 +232,33 @@ fn any_row_budget(which: &Which) -> Result<(), Failed> {
     if matches!(which, Which::Cpu) {
         return Ok(()); // it has no budget to set
     }
-    for (form, case) in FORMS.into_iter().flat_map(|form| [(form, long_case()), (form, all()[2].clone())]) {
-        let want = everything(&mut which.gpu(), &case, form, Sampler::Philox)?;
-        for rows in [256, 1024, 20_000] {
-            let got = everything(&mut which.gpu().with_row_budget(rows), &case, form, Sampler::Philox)?;
-            same_bits(&format!("{form:?}, {rows} rows"), &got, &want)?;
-        }
-        let got = everything(&mut which.gpu().checked(), &case, form, Sampler::Philox)?;
-        same_bits(&format!("{form:?}, checked"), &got, &want)?;
+    same_as_usual(which, &long_case(), [256, 20_000].map(|rows| (format!("{rows} rows"), which.gpu().with_row_budget(rows))))
+}
+
+/// Checked kernels, and tiles of products: a tuner chooses among them.
+fn checked_and_tiles(which: &Which) -> Result<(), Failed> {
+    if matches!(which, Which::Cpu) {
+        return Ok(()); // it has neither
     }
-    // Tiles of products: a tuner chooses among them.
-    let wide = Case { k: 40, n_samples: 24, ..all()[7].clone() };
+    let shorter = Case { n_samples: 1500, ..long_case() };
+    same_as_usual(which, &shorter, [("checked".into(), which.gpu().checked())])?;
+    let wide = Case { k: 36, n_samples: 8, ..all()[7].clone() };
+    let mut tiles = [32, 64].map(|columns| which.gpu().with_tiles(columns));
     for form in [FORMS[1], FORMS[3]] {
-        let want = everything(&mut which.gpu().with_tiles(64), &wide, form, Sampler::Philox)?;
-        let got = everything(&mut which.gpu().with_tiles(32), &wide, form, Sampler::Philox)?;
-        same_bits(&format!("{form:?}, tiles of 32 columns"), &got, &want)?;
+        let [narrow, wide] = tiles.each_mut().map(|gpu| everything(gpu, &wide, form, Sampler::Philox));
+        same_bits(&format!("{form:?}, tiles of 32 columns"), &narrow?, &wide?)?;
     }
-    for form in [FORMS[0], FORMS[1]] {
-        let want = everything(&mut which.gpu(), &long_case(), form, Sampler::Sobol)?;
-        for gpu in [&mut which.gpu().with_row_budget(256), &mut which.gpu().checked()] {
-            same_bits("Sobol points", &everything(gpu, &long_case(), form, Sampler::Sobol)?, &want)?;
+    Ok(())
+}
+
+/// Each of `others` finds what the adapter finds as it is opened: in every form, on this problem and a short one, for Sobol points too.
+fn same_as_usual<const N: usize>(which: &Which, long: &Case, mut others: [(String, Gpu); N]) -> Result<(), Failed> {
+    let mut usual = which.gpu();
+    let random = FORMS.into_iter().flat_map(|form| [(form, long.clone(), Sampler::Philox), (form, all()[2].clone(), Sampler::Philox)]);
+    for (form, case, sampler) in random.chain([FORMS[0], FORMS[1]].map(|form| (form, long.clone(), Sampler::Sobol))) {
+        let want = everything(&mut usual, &case, form, sampler)?;
+        for (name, gpu) in &mut others {
+            same_bits(&format!("{form:?} {sampler:?}, {name}"), &everything(gpu, &case, form, sampler)?, &want)?;
         }
     }
     Ok(())
@@ -301,7 +340,7 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
 }
 
 fn half_precision(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(..) = which else { return Ok(()) }; // the CPU backend has no half precision
+    let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend has no half precision
     let mut gpu = which.gpu();
     let samplers = [Sampler::Antithetic, Sampler::Sobol];
     for ((form, at), sampler) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]).zip(samplers.into_iter().cycle()) {
@@ -330,17 +369,17 @@ fn poison(which: &Which) -> Result<(), Failed> {
         return Ok(()); // its buffers are the host's vectors
     }
     let forms = FORMS.into_iter().map(|form| (form, Sampler::Philox));
+    let (mut clean, mut poisoned) = (which.gpu(), which.gpu().poisoned().with_row_budget(256));
     for (form, sampler) in forms.chain([(FORMS[0], Sampler::Grid), (FORMS[3], Sampler::Antithetic), (FORMS[0], Sampler::Sobol)]) {
         for at in [0, 2, 4] {
             let case = all()[at].clone();
             if sampler == Sampler::Grid && case.rank > 2 {
                 continue;
             }
-            let want = everything(&mut which.gpu(), &case, form, sampler)?;
-            let mut gpu = which.gpu().poisoned().with_row_budget(256);
-            let got = everything(&mut gpu, &case, form, sampler)?;
+            let want = everything(&mut clean, &case, form, sampler)?;
+            let got = everything(&mut poisoned, &case, form, sampler)?;
             same_bits(&format!("{form:?} {sampler:?} {}", case.name), &got, &want)?;
-            untouched(&gpu)?;
+            untouched(&poisoned)?;
         }
     }
     Ok(())

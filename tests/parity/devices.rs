@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
 use mixscore::error::Error;
-use mixscore::gpu::share::Split;
+use mixscore::gpu::split::Split;
 use mixscore::gpu::{Gpu, adapters, open_together};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 
@@ -54,11 +54,11 @@ fn same(what: &str, got: &Found, want: &Found) -> Result<(), Failed> {
 
 /// Two devices of one adapter: the second gets the last of three replicates.
 pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) }; // the CPU backend is one device
+    let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend is one device
     let case = all()[2].clone();
     for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
         let want = found(&mut which.gpu(), &case, 3, form, sampler, 2)?;
-        let got = found(&mut open_together(&[*index; 2])?.splitting(Split::Replicates), &case, 3, form, sampler, 2)?;
+        let got = found(&mut which.together(2).splitting(Split::Replicates), &case, 3, form, sampler, 2)?;
         same(&format!("{form:?} {sampler:?}"), &got, &want)?;
     }
     Ok(())
@@ -66,10 +66,9 @@ pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
 
 /// Two, three and five devices of one adapter, each with some groups of the samples of one replicate, or of three.
 pub fn shared_samples(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) };
+    let Which::Adapter { .. } = which else { return Ok(()) };
     let mut one = which.gpu();
-    let together = |n: usize| Ok::<_, Error>(open_together(&vec![*index; n])?.splitting(Split::Samples).with_row_budget(512));
-    let mut several = [(2, together(2)?), (3, together(3)?), (5, together(5)?)];
+    let mut several = [2, 3, 5].map(|n| (n, which.together(n).splitting(Split::Samples).with_row_budget(512)));
     // Few samples, groups of several blocks; and many components, in more dimensions than the fused kernel is for.
     let wide = Case { n_samples: 40, ..all()[7].clone() };
     let all_forms = |case: &Case, replicates: usize, steps: u64| FORMS.map(|form| (case.clone(), replicates, form, steps));
@@ -93,20 +92,20 @@ pub fn shared_samples(which: &Which) -> Result<(), Failed> {
 
 /// The same with the kernels one after another, with half precision, with poisoned buffers, and on a grid, which is never cut.
 pub fn shared_samples_in_all_modes(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) };
+    let Which::Adapter { .. } = which else { return Ok(()) };
     let case = all()[2].clone();
     let half = Case { name: "half".into(), ..case.clone() };
-    let together = || Ok::<_, Error>(open_together(&[*index; 2])?.splitting(Split::Samples));
+    let together = || which.together(2).splitting(Split::Samples);
     let stein = FORMS[0];
     let compare = |what: &str, mut one: Gpu, mut two: Gpu, case: &Case, sampler: Sampler| -> Result<(), Failed> {
         same(what, &found(&mut two, case, 1, stein, sampler, 3)?, &found(&mut one, case, 1, stein, sampler, 3)?)
     };
-    compare("apart", which.gpu().with_sharing(None), together()?.with_sharing(None), &case, Sampler::Philox)?;
-    compare("poisoned", which.gpu(), together()?.poisoned(), &case, Sampler::Philox)?;
-    compare("Sobol", which.gpu(), together()?, &Case { n_samples: 64, ..case.clone() }, Sampler::Sobol)?;
-    compare("grid", which.gpu(), together()?, &case, Sampler::Grid)?;
+    compare("apart", which.gpu().with_sharing(None), together().with_sharing(None), &case, Sampler::Philox)?;
+    compare("poisoned", which.gpu(), together().poisoned(), &case, Sampler::Philox)?;
+    compare("Sobol", which.gpu(), together(), &Case { n_samples: 64, ..case.clone() }, Sampler::Sobol)?;
+    compare("grid", which.gpu(), together(), &case, Sampler::Grid)?;
     if which.half_precision() {
-        compare("half", which.gpu(), together()?, &half, Sampler::Philox)?;
+        compare("half", which.gpu(), together(), &half, Sampler::Philox)?;
     }
     Ok(())
 }
@@ -121,7 +120,7 @@ const FAULTS: [(&str, Fault); 3] = [
 ];
 
 pub fn planted_shares(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) };
+    let Which::Adapter { index, .. } = which else { return Ok(()) };
     let case = Case { n_samples: 512, ..all()[2].clone() };
     let run = |fault: Option<Fault>| -> Result<(Found, usize), Failed> {
         let count = Arc::new(AtomicUsize::new(0));
@@ -135,7 +134,7 @@ pub fn planted_shares(which: &Which) -> Result<(), Failed> {
             }
             Ok(parts)
         };
-        let mut gpu = open_together(&[*index; 2])?.splitting(Split::Samples).gathering(Arc::new(gather));
+        let mut gpu = which.together(2).splitting(Split::Samples).gathering(Arc::new(gather));
         Ok((found(&mut gpu, &case, 1, FORMS[0], Sampler::Philox, 3)?, count.load(Ordering::Relaxed)))
     };
     let (want, gathered) = run(None)?;
@@ -163,7 +162,7 @@ pub fn planted_shares(which: &Which) -> Result<(), Failed> {
     }
     // What cannot be gathered ends the call with its error, on all devices.
     let refuse = |_| Err(Error::DeviceLost { what: "planted".into() });
-    let mut gpu = open_together(&[*index; 3])?.splitting(Split::Samples).gathering(Arc::new(refuse));
+    let mut gpu = which.together(3).splitting(Split::Samples).gathering(Arc::new(refuse));
     match found(&mut gpu, &case, 1, FORMS[0], Sampler::Philox, 3) {
         Err(error) if format!("{error:?}").contains("planted") => Ok(()),
         _ => Err("an exchange that failed was not noticed".into()),

@@ -2,8 +2,8 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::{Backend, UnitProblem};
-use mixscore::gpu::share::Split;
-use mixscore::gpu::{Gpu, open_together};
+use mixscore::gpu::split::Split;
+use mixscore::gpu::Gpu;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::objective::estimator::{self, Blend};
 use mixscore::random::streams::{Purpose, key};
@@ -82,7 +82,7 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
 
 /// Any ranges of strata, devices that share samples, and the checked mode; with fewer walls than dimensions, and with more.
 pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) }; // the CPU backend has none of these
+    let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend has none of these
     for case in [3, 7].map(|at| cases().nth(at).unwrap()) {
         let problem = case.problem(2, Divergence::Reverse, Estimator::Auto, Sampler::Antithetic);
         let run = |gpu: &mut Gpu| -> Result<Vec<f64>, Failed> {
@@ -94,8 +94,8 @@ pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
             Ok(out)
         };
         let want = run(&mut which.gpu())?;
-        let together = |n: usize| Ok::<_, Failed>(open_together(&vec![*index; n])?.splitting(Split::Samples));
-        let others = [which.gpu().with_smaller_chunks(20), which.gpu().checked(), which.gpu().poisoned(), together(2)?, together(3)?];
+        let together = |n: usize| which.together(n).splitting(Split::Samples);
+        let others = [which.gpu().with_smaller_chunks(20), which.gpu().checked(), which.gpu().poisoned(), together(2), together(3)];
         for (at, mut gpu) in others.into_iter().enumerate() {
             same_bits(&format!("{}, variant {at}", case.name), &run(&mut gpu)?, &want)?;
         }

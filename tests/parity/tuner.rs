@@ -31,7 +31,7 @@ fn mixture(n: usize, phase: usize) -> String {
 }
 
 pub fn choices_are_kept(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter(index, _) = which else { return Ok(()) }; // nothing is tuned there
+    let Which::Adapter { index, .. } = which else { return Ok(()) }; // nothing is tuned there
     let all = adapters();
     if all[*index].software && all.iter().position(|a| a.software) != Some(*index) {
         return Ok(()); // the program knows no name for it
