@@ -2,8 +2,8 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::{Backend, UnitProblem};
-use mixscore::gpu::split::Split;
 use mixscore::gpu::Gpu;
+use mixscore::gpu::split::Split;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::objective::estimator::{self, Blend};
 use mixscore::random::streams::{Purpose, key};
