@@ -172,12 +172,12 @@ impl Evaluator<'_> {
             let rows = self.rows(&draws);
             let n_rows = rows.len() / (4 * features);
             context.write(&z, &rows);
-            let (offset, product) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64);
+            let (offset, product, first) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64, at == 0);
             let list = [
                 origin.dispatch(offset, 1, (60 * k * d) as f64)?,
                 logits
                     .dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?
-                    .after([means.fill(), rows_factor.fill()]),
+                    .after([first.then(|| means.fill()).flatten(), rows_factor.fill()]),
                 softmax.dispatch(offset, n_rows / 64 * kernels.lanes(quads), (80 * n_rows * quads) as f64)?,
                 posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?.after([shares.fill()]),
             ];

@@ -1,9 +1,9 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
-//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows`, `draws` and `stages` (a chunk from draws to sums, one line per kernel), or
-//! `fused` and `fused_stages` (the same in one kernel) → `finish` (sums to gradients and steps; `blend` mixes the forms of `auto`) →
-//! `share` (the tree by which several devices add up; `split` guesses whether they share that or replicates) → `batch` and `session` (what
-//! the rest of the crate sees); `context` and `kernels` hold what wgpu gives, `tune` chooses variants.
+//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows`, `draws` and `stages` (a chunk from draws to sums, one line per kernel),
+//! or `fused` and `fused_stages` (the same in one kernel) → `finish` and `blend` (sums to gradients and steps) → `share` (the tree by which
+//! several devices add up; `split` guesses whether they share that or replicates) → `batch` and `session` (what the rest of the crate
+//! sees); `context` and `kernels` hold what wgpu gives, `factor` how products read, `tune` chooses variants.
 
 mod adapter;
 mod batch;

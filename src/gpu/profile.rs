@@ -1,5 +1,5 @@
-//! How long each kernel of a step takes: all its dispatches, again and again, alone; in turns with the others and with the device's roof, so
-//! that a share of the roof compares what the same machine did at the same time.
+//! How long each kernel of a step takes: all its dispatches, again and again, alone; in turns with the others and with the device's roof,
+//! so that a share of the roof compares what the same machine did at the same time.
 
 use std::time::Instant;
 

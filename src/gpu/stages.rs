@@ -208,7 +208,7 @@ impl Stages {
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
             let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
-            let fill = self.factors.vectors[if form.stein { side } else { 0 }].fill();
+            let fill = if form.stein || side == 0 { self.factors.vectors[side].fill() } else { None };
             let product = (32 * rows * features * quads) as f64;
             out.push(stages.projections[side].dispatch(at, rows / 64 * columns, product)?.after([fill]));
             out.push(stages.centre[side].dispatch(at, rows / 64 * self.lanes.components[side], (16 * rows * quads) as f64)?);
