@@ -1,7 +1,9 @@
 // projections[row, l] −= Σ_m r_m projections[row, m]: ⟨ε_l, v⟩ becomes ⟨μ_l − M, v⟩. Where one component has all the responsibility
-// its projection becomes exactly zero, however large it was. LANES invocations: one row.
+// its projection becomes exactly zero, however large it was. The mean, ⟨M, V⟩ in the Stein form, is the rest of f: see statistics.wgsl.
+// LANES invocations: one row.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;      // (rows, component quads)
 @group(0) @binding(2) var<storage, read_write> projections: array<vec4f>;     // (rows, component quads)
+@group(0) @binding(3) var<storage, read_write> statistics: array<vec4f>;      // (rows, 2): of the second, the third number is f
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -19,5 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let mean = (sums.x + sums.y) + (sums.z + sums.w);
     for (var q = lane % LANES; q < quads; q += LANES) {
         projections[row * quads + q] -= vec4f(mean);
+    }
+    if (lane % LANES == 0u) {
+        statistics[2u * row + 1u].z += select(-mean, mean, params.side == 0u);
     }
 }

@@ -1,7 +1,7 @@
 // The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o; and each
 // component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o. Differences come first, so
 // that means far from the origin of coordinates cost no precision; and sums carry their rounding errors, because far components that are
-// about as far as o have terms that cancel. Where o is the stratum's own component, e is zero and terms are squares: there plain sums do.
+// about as far as o have terms that cancel. Where o is the centre, e is zero and terms are squares: there plain sums do.
 // One workgroup: one pair of the chunk.
 @group(0) @binding(1) var<storage, read> centres: array<vec4f>;               // (R, C, quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;                 // (R, k, quads)
@@ -84,7 +84,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     let index = best_indices[0];
     let origin = first + index;
-    let own = params.side == params.strata && origin == pair;
+    var central = true;
+    for (var c = 0u; c < quads; c += 1u) {
+        central = central && all(means[origin * quads + c] == centres[pair * quads + c]);
+    }
     if (lane == 0u) {
         origins[pair] = origin;
         origin_log_weights[params.side * params.all_pairs + pair] = weights[index].y;
@@ -98,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             let mean = (first + l) * quads;
             let origin_at = origin * quads;
             var product: f32;
-            if (own) {
+            if (central) {
                 product = square(mean, origin_at);
             } else {
                 product = cancelling(mean, origin_at, pair * quads);

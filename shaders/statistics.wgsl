@@ -1,5 +1,6 @@
-// What each row knows beside its coefficients: ½|a|², ln p − ln q, the excess, and f = ½|V_q|² − ½|V_p|² less what it is where the
-// origins alone count. Without Stein, a takes the place of V_p. LANES invocations: one row.
+// What each row knows beside its coefficients: ½|a|², ln p − ln q, the excess, and a part of f = ½|V_q|² − ½|V_p|² less what it is where the
+// origins alone count. With M from the origin that is ⟨M_p, V_p⟩ + ½|M_p|² − ⟨M_q, V_q⟩ − ½|M_q|²: the squares are taken here, the products by
+// centre.wgsl, which has them without the rounding of a far centre. Without Stein, a takes the place of V_p. LANES invocations: one row.
 //
 // a = M − N = V_q − V_p. At x = centre + z, |x − o_p|² − |x − o_q|² = ⟨e_p − e_q, e_p + e_q + 2z⟩.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                        // (rows, quads)
@@ -8,7 +9,7 @@
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;                   // (2, pairs, quads)
 @group(0) @binding(5) var<storage, read> log_masses: array<vec2f>;               // (rows)
 @group(0) @binding(6) var<storage, read> weight: array<f32>;                     // (rows)
-@group(0) @binding(7) var<storage, read_write> statistics: array<vec4f>;         // (rows, 2): weight·(½|a|², log ratio, excess, 1); (½|a|², weight, f, 0)
+@group(0) @binding(7) var<storage, read_write> statistics: array<vec4f>;         // (rows, 2): weight·(½|a|², log ratio, excess, 1); (½|a|², weight, part of f, 0)
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -30,8 +31,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         sums += vec4f(
             dot(a, a),
             dot(e_p - e_q, e_p + e_q + 2.0 * draw),
-            dot(v_p - e_p, v_p + e_p),
-            dot(v_q - e_q, v_q + e_q),
+            dot(v_p - e_p, v_p - e_p),
+            dot(v_q - e_q, v_q - e_q),
         );
         if (params.stein == 0u) {
             student_v[row * quads + q] = a;
@@ -46,6 +47,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let excess = max(1.0 - exp(min(toward, 80.0)), 0.0);
         let share = weight[row];
         statistics[2u * row] = share * vec4f(half_square, log_ratio, excess, 1.0);
-        statistics[2u * row + 1u] = vec4f(half_square, share, 0.5 * (sums.w - sums.z), 0.0);
+        statistics[2u * row + 1u] = vec4f(half_square, share, 0.5 * (sums.z - sums.w), 0.0);
     }
 }

@@ -40,6 +40,8 @@ fn wall(pair: u32, n: u32, dominant: vec2u) -> vec3f {
     } else {
         tau = -teacher_offsets[pair * 4u * params.teacher_quads + n - params.n_components];
     }
+    // The origin was chosen by plain sums: another may be a little nearer.
+    tau = max(tau, 0.0);
     if (!(square > 0.0 && tau < FURTHEST * sqrt(square))) {
         return vec3f();
     }
@@ -67,6 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         own += found.z;
     }
     values[lane] = own;
+    storageBarrier();
     workgroupBarrier();
     var score = 0.0;
     for (var l = 0u; l < 64u; l += 1u) {
@@ -79,16 +82,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (n < all) {
             found = bitcast<vec2f>(walls[row + 1u + n]);
         }
-        let share = found.y / score - FAINT; // fades in, so that rounding decides nothing
+        let share = found.y / score - FAINT; // fades in, so that rounding does not decide
         let is_kept = found.x > 0.0 && share > 0.0 && share < LARGEST;
         kept[lane] = select(0u, 1u, is_kept);
+        storageBarrier();
         workgroupBarrier();
         var before = count;
         for (var l = 0u; l < 64u; l += 1u) {
             before += select(0u, kept[l], l < lane);
             count += kept[l];
         }
-        // What is written was read before the barrier, or belongs to the lanes that have read it.
+        // What is written was read before the barriers, or belongs to the lanes that have read it.
         if (is_kept) {
             walls[row + 1u + before] = vec2u(n, bitcast<u32>(sqrt(share / found.x)));
         }

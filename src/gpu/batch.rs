@@ -64,9 +64,13 @@ impl Batch {
             (Divergence::Forward, _) => scattered,
             (_, Estimator::Pathwise) => Form { own_rows: true, ..scattered },
             (_, Estimator::ScoreFunction) => Form { extra: 1.0, ..scattered },
-            (_, Estimator::Stein | Estimator::Auto) => {
-                Form { stein: true, own_rows: true, scatter: false, extra: 0.0, most_walls: most_walls(&self.problem) }
-            }
+            (_, Estimator::Stein | Estimator::Auto) => Form {
+                stein: true,
+                own_rows: true,
+                scatter: false,
+                extra: 0.0,
+                most_walls: most_walls(&self.problem, &self.handle.context.limits),
+            },
         }
     }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::context::Context;
-use super::dispatch::Limits;
+use super::dispatch::{Limits, Widths};
 use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::Model;
 use super::params::{self, Params, STRIDE};
@@ -16,14 +16,17 @@ use crate::objective::estimator;
 /// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
 pub const MOST_ROWS: usize = 256;
 
-/// Walls up to which a row mixes two forms; 0 where none does. The host's rule, but for more than [`MOST_ROWS`] walls in more dimensions.
-pub fn most_walls(problem: &UnitProblem) -> usize {
+/// Walls up to which a row mixes two forms; 0 where none does. The host's rule, but for more than [`MOST_ROWS`] walls in more dimensions, and
+/// where so many columns of one stratum fit no binding.
+pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     let n_components = problem.n_components() + problem.n_teacher_components();
     if !problem.is_blended() {
         return 0;
     }
     let most = estimator::most_walls(problem.rank, problem.n_samples.unwrap_or(0), n_components).min(n_components);
-    if problem.rank > MOST_ROWS { most.min(MOST_ROWS) } else { most }
+    let column = 16 * Widths::new(problem.rank, 1, 1).features as u64;
+    let held = (limits.binding.min(limits.buffer) / column) as usize;
+    most.min(held).min(if problem.rank > MOST_ROWS { MOST_ROWS } else { usize::MAX })
 }
 
 /// The kernels with their scratch, for the same strata again and again.

@@ -110,7 +110,9 @@ impl Stages {
                         let name = format!("projections_{}", tiles.components[s]);
                         product(&name, left, s, [&origins[s], &offsets[s], &projected[s]])
                     })?,
-                    centre: both(&|s| bind(&format!("centre_{}", lanes.components[s]), &[&responsibilities[s], &projected[s]]))?,
+                    centre: both(&|s| {
+                        bind(&format!("centre_{}", lanes.components[s]), &[&responsibilities[s], &projected[s], &statistics])
+                    })?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
                     fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
                     scatter: form

@@ -103,6 +103,33 @@ pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Far from all teachers, and in the midst of the walls between them: rounding in units of that distance must not be what f steps by.
+pub fn far_from_teachers(which: &Which) -> Result<(), Failed> {
+    let (rank, distance) = (3, 1e5);
+    let angles = [0.1, 1.2, 2.1, 3.3, 4.4, 5.5f64];
+    let base = all()[2].problem(1, Divergence::Reverse, Estimator::Auto, Sampler::Philox);
+    let problem = UnitProblem {
+        rank,
+        student_weights: vec![1.0],
+        teacher_weights: vec![1.0 / 6.0; 6],
+        teacher_means: angles.iter().flat_map(|a| [distance, 12.0 * a.cos(), 12.0 * a.sin()]).collect(),
+        n_samples: Some(2048),
+        ..base
+    };
+    let means = [0.2, 0.1, -0.3];
+    let (want, got) = (gradient(&mut Reference, &problem, &means)?, gradient(&mut *which.open(), &problem, &means)?);
+    let n = want.len() / rank;
+    for c in 0..rank {
+        let of = |groups: &[f64]| groups.iter().skip(c).step_by(rank).sum::<f64>() / n as f64;
+        let (mean, off) = (of(&want), of(&got) - of(&want));
+        let square = want.iter().skip(c).step_by(rank).map(|g| (g - mean).powi(2)).sum::<f64>();
+        let standard_error = (square / (n * (n - 1)) as f64).sqrt();
+        // In single precision 1e5 is rounded to 0.008, and f has products of that with the teachers' distance, 12.
+        within(&format!("entry {c}, ± {standard_error:.1e}"), off.abs(), 0.1)?;
+    }
+    Ok(())
+}
+
 /// What may be wrong with a mix and leaves its mean as it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
