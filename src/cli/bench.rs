@@ -134,7 +134,7 @@ fn text(row: &Row, first: bool) -> String {
         let KernelRow { kernel: name, dispatches, milliseconds, sample_components_per_second: rate, gflops, .. } = kernel;
         let device = kernel.device_milliseconds.map_or(String::new(), |ms| format!("   {ms:.3} ms by its own clock"));
         let share = 100.0 * kernel.share_of_roof;
-        lines.push(format!("      {name:<18} ×{dispatches:<5} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}%{device}"));
+        lines.push(format!("      {name:<21} ×{dispatches:<5} {milliseconds:9.3} {rate:22.3e} {gflops:9.2} {share:8.1}%{device}"));
     }
     lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! `mixscore gradient`: ∂L/∂μ of a student with its standard errors, into one `.npz`.
 
+use clap::ValueEnum;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -75,6 +76,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
     }
+    if let Some(whole) = whole_nets(&problem) {
+        common.say(&format!("--samples {whole} makes whole nets of Sobol points, which have less noise than these pairs"));
+    }
     if common.json {
         return common.print_json(&json!({
             "schema": "mixscore.gradient/1",
@@ -98,7 +102,18 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
     common.print(&format!("{name} Fisher divergence  {}", plus_minus(result.divergence.value, result.divergence.standard_error)))?;
     common.print(&format!("norm of its gradient       {}", plus_minus(norm.value, norm.standard_error)))?;
+    let sampler = fit.sampler().to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
+    let samples = problem.n_samples.filter(|_| fit.sampler() != Sampler::Grid).map_or(String::new(), |n| format!("{n} per component, "));
+    common.print(&format!("samples                    {samples}{}; estimator {}", sampler, fit.estimator()))?;
     common.print(&format!("written to {}", arguments.output.display()))
+}
+
+/// A number of samples not much larger for which `auto` would take Sobol points, where it takes pairs now.
+fn whole_nets(problem: &Problem) -> Option<usize> {
+    let n = problem.n_samples?.checked_next_power_of_two()?;
+    let larger = Problem { n_samples: Some(n), ..problem.clone() };
+    let gains = problem.chosen_sampler() == Sampler::Antithetic && larger.chosen_sampler() == Sampler::Sobol;
+    (problem.sampler == Sampler::Auto && gains).then_some(n)
 }
 
 impl Arguments {

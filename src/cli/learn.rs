@@ -233,7 +233,8 @@ fn told(summary: &Value, folder: &Path) -> String {
     let held_out = &summary["held_out_log_likelihood"];
     if held_out.is_object() {
         let (value, error) = (number(&held_out["value"]), number(&held_out["standard_error"]));
-        text += &format!("Held-out log-likelihood {} ± {error:.4} nats per point", minus(value, 4));
+        let error = if error.is_finite() { format!(" ± {error:.4}") } else { String::new() };
+        text += &format!("Held-out log-likelihood {}{error} nats per point", minus(value, 4));
         if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
             text += &format!("; the truth's {}", minus(truth, 4));
         }

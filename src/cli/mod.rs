@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
 use crate::error::{Error, Result};
@@ -95,7 +95,9 @@ pub enum Verb {
 
 /// Parses the command line, runs the verb and turns an error into a message and an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // So that a negative number is refused by the option that it was given to.
+    let command = Cli::command().mut_subcommands(|verb| verb.allow_negative_numbers(true));
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

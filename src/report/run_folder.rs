@@ -67,7 +67,7 @@ impl Run {
         if !metrics_path.exists() {
             return Err(Error::bad_file(
                 folder,
-                "there is no metrics.csv: this is no run folder",
+                if folder.exists() { "there is no metrics.csv: this is no run folder" } else { "there is no such folder" },
                 "Give the folder that `mixscore run` wrote",
             ));
         }
