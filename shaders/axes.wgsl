@@ -1,12 +1,6 @@
 // The axes of every pair's Sobol points: four reflections h (H = 1 − hhᵀ) that put what varies most into the first coordinates. Twin of
 // src/objective/axes.rs: the difference of each mean to its side's origin, times the root of how often it outweighs that one, is a
 // candidate; the longest is an axis, then the longest of what the axes before it leave. One workgroup: one pair of the chunk.
-@group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
-@group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
-@group(0) @binding(3) var<storage, read> student_origins: array<u32>;      // (pairs)
-@group(0) @binding(4) var<storage, read> teacher_origins: array<u32>;      // (pairs)
-@group(0) @binding(5) var<storage, read> student_offsets: array<f32>;      // (pairs, 4·component quads): logits at the centre
-@group(0) @binding(6) var<storage, read> teacher_offsets: array<f32>;      // (pairs, 4·teacher quads)
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec2f>;   // (pairs, k + K): chance, square of what is left
 @group(0) @binding(8) var<storage, read_write> axes: array<vec4f>;         // (pairs, 5·quads + 2): h₀ … h₃, the last axis, inner products
 
@@ -41,32 +35,11 @@ fn total(lane: u32, value: vec4f) -> vec4f {
     return result;
 }
 
-// Candidate n of k + K, but for its factor.
-fn difference(pair: u32, n: u32, quad: u32) -> vec4f {
-    let quads = params.feature_quads;
-    let replicate = pair / params.n_strata;
-    if (n < params.n_components) {
-        return student_means[(replicate * params.n_components + n) * quads + quad] - student_means[student_origins[pair] * quads + quad];
-    }
-    let l = replicate * params.teacher_components + n - params.n_components;
-    return teacher_means[l * quads + quad] - teacher_means[teacher_origins[pair] * quads + quad];
-}
-
 // The chance that its mean outweighs the origin, and the candidate's square.
 fn measured(pair: u32, n: u32) -> vec2f {
-    var square = 0.0;
-    for (var quad = 0u; quad < params.feature_quads; quad += 1u) {
-        let delta = difference(pair, n, quad);
-        square += dot(delta, delta);
-    }
-    var logit: f32;
-    if (n < params.n_components) {
-        logit = student_offsets[pair * 4u * params.component_quads + n];
-    } else {
-        logit = teacher_offsets[pair * 4u * params.teacher_quads + n - params.n_components];
-    }
+    let square = difference_square(pair, n);
     // The difference of the logits is normal with mean −logit and variance |δ|²; Φ(−t) ≈ ½ exp(−t²/2).
-    let t = select(0.0, logit / sqrt(square), square > 0.0);
+    let t = select(0.0, logit_at_centre(pair, n) / sqrt(square), square > 0.0);
     let chance = 0.5 * exp(-0.5 * t * t);
     return vec2f(chance, chance * square);
 }

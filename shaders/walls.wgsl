@@ -1,11 +1,5 @@
 // Which walls around a stratum are steep enough for the score function's form, and the columns of F that follow from their δ, in order.
 // One workgroup: one pair of the range. Twin of src/objective/estimator.rs.
-@group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
-@group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
-@group(0) @binding(3) var<storage, read> student_origins: array<u32>;      // (pairs)
-@group(0) @binding(4) var<storage, read> teacher_origins: array<u32>;      // (pairs)
-@group(0) @binding(5) var<storage, read> student_offsets: array<f32>;      // (pairs, 4·component quads): logits at the centre
-@group(0) @binding(6) var<storage, read> teacher_offsets: array<f32>;      // (pairs, 4·teacher quads)
 @group(0) @binding(7) var<storage, read_write> walls: array<vec2u>;        // (range's pairs, 1 + k + K): see common/walls.wgsl
 @group(0) @binding(8) var<storage, read_write> columns: array<vec4f>;      // (range's pairs, quads, most walls)
 
@@ -17,31 +11,11 @@ const DENSITY = 0.3989422804;  // 1/√(2π)
 var<workgroup> values: array<f32, 64>;
 var<workgroup> kept: array<u32, 64>;
 
-// δ = m − b on one quad of coordinates, m the component `n` of k + K and b what dominates on its side.
-fn delta(replicate: u32, n: u32, dominant: vec2u, quad: u32) -> vec4f {
-    let quads = params.feature_quads;
-    if (n < params.n_components) {
-        return student_means[(replicate * params.n_components + n) * quads + quad] - student_means[dominant.x * quads + quad];
-    }
-    let row = replicate * params.teacher_components + n - params.n_components;
-    return teacher_means[row * quads + quad] - teacher_means[dominant.y * quads + quad];
-}
-
 // |δ|² of a component and S|δ|² of its wall, both 0 where there is none within reach; and what it adds to T/2.
-fn wall(pair: u32, n: u32, dominant: vec2u) -> vec3f {
-    var square = 0.0;
-    for (var quad = 0u; quad < params.feature_quads; quad += 1u) {
-        let d = delta(pair / params.n_components, n, dominant, quad);
-        square += dot(d, d);
-    }
-    var tau: f32;
-    if (n < params.n_components) {
-        tau = -student_offsets[pair * 4u * params.component_quads + n];
-    } else {
-        tau = -teacher_offsets[pair * 4u * params.teacher_quads + n - params.n_components];
-    }
+fn wall(pair: u32, n: u32) -> vec3f {
+    let square = difference_square(pair, n);
     // The origin was chosen by plain sums: another may be a little nearer.
-    tau = max(tau, 0.0);
+    let tau = max(-logit_at_centre(pair, n), 0.0);
     if (!(square > 0.0 && tau < FURTHEST * sqrt(square))) {
         return vec3f();
     }
@@ -61,10 +35,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let pair = params.first_pair + local;
     let all = params.n_components + params.teacher_components;
     let row = walls_of(local);
-    let dominant = vec2u(student_origins[pair], teacher_origins[pair]);
     var own = 0.0;
     for (var n = lane; n < all; n += 64u) {
-        let found = wall(pair, n, dominant);
+        let found = wall(pair, n);
         walls[row + 1u + n] = bitcast<vec2u>(found.xy);
         own += found.z;
     }
@@ -108,6 +81,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let found = walls[row + 1u + at % count];
         let quad = at / count;
         columns[own_columns + quad * most_columns() + at % count] =
-            bitcast<f32>(found.y) * delta(pair / params.n_components, found.x, dominant, quad);
+            bitcast<f32>(found.y) * difference(pair, found.x, quad);
     }
 }

@@ -280,7 +280,7 @@ fn options_reach_the_problem() {
     let used = |options: &str| {
         let line = line.replace("--sampler grid", options);
         let said = place.json(&line, "mixscore.gradient/1");
-        ["estimator", "estimator_used", "sampler_asked", "sampler_used"].map(|key| said[key].as_str().unwrap().to_string())
+        ["estimator", "estimator_used", "sampler_asked", "sampler"].map(|key| said[key].as_str().unwrap().to_string())
     };
     assert_eq!(used("--samples 1024"), ["auto", "stein+score-function", "auto", "sobol"]);
     assert_eq!(used("--samples 63 --estimator pathwise"), ["pathwise", "pathwise", "auto", "philox"]);

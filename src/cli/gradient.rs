@@ -89,7 +89,6 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "estimator_used": fit.estimator(),
             "sampler": fit.sampler(),
             "sampler_asked": problem.sampler,
-            "sampler_used": fit.sampler(),
             "samples": problem.n_samples,
             "n_groups": result.n_groups,
             "certified_bias": certified_bias,

@@ -152,11 +152,11 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
         device.create_shader_module(descriptor)
     } else {
         // Safety: the source is a constant of this crate. Every index is built from `Params`, which one planner writes together with
-        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`, or, in the fused kernel, take the last cell in its
-        // place and store nothing; tables that are indexed by
-        // data (`origins`, and the candidates of `axes`) hold component numbers that the kernels wrote or are cut to their count, valid also
-        // when means are NaN. Textures have a texel wherever a kernel reads: those that no kernel wrote are zero, and nothing comes of them. Every loop runs over a range
-        // taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
+        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`, or, in the fused kernel, take
+        // the last cell in its place and store nothing; tables that are indexed by data (`origins`, the candidates of `axes`, the walls
+        // of a stratum) hold component numbers that the kernels wrote or are cut to their count, valid also when means are NaN.
+        // Textures have a texel wherever a kernel reads: those that no kernel wrote are zero, and nothing comes of them. Every loop
+        // runs over a range taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     };
     let uniform = wgpu::BindingType::Buffer { ty: wgpu::BufferBindingType::Uniform, has_dynamic_offset: true, min_binding_size: None };

@@ -19,10 +19,12 @@
 //! T = 2 Σ ( φ(t)/(1 + 1.5t) τ² + h g⁴/64 )      what lies beyond the wall times the step of f there, and the dip of f in the layer
 //! ```
 //!
-//! summed over both mixtures. Nothing is fitted, drawn or kept. Rounding may decide which of two components dominates at a centre that is as far
-//! from both: then two devices have two estimates of the same mean and about the same noise. Measured on 17 problems with antithetic pairs, variance against
-//! Stein's form alone: 0.95 to 2 times less where components overlap or students are near teachers, 2.7, 9.7, 20 and 39 times less
-//! for scattered means in 64, 256, 1024 and 4096 dimensions; the best share of either form, known afterwards, gains 10 % on that.
+//! summed over both mixtures. Nothing is fitted, drawn or kept. Rounding may decide which of two components dominates at a centre that
+//! is as far from both: then two devices have two estimates of the same mean and about the same noise.
+//!
+//! Measured on 17 problems with antithetic pairs, variance against Stein's form alone: 0.95 to 2 times less where components overlap or
+//! students are near teachers, 2.7, 9.7, 20 and 39 times less for scattered means in 64, 256, 1024 and 4096 dimensions; the best share
+//! of either form, known afterwards, gains 10 % on that.
 //!
 //! GPU twins: `shaders/walls.wgsl`, `shaders/cholesky.wgsl`, `shaders/blend.wgsl`, which leave rows with more than 256 such walls in more
 //! than 256 dimensions to Stein's form.
