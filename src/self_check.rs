@@ -4,13 +4,13 @@
 
 use crate::backend::Backend;
 use crate::backend::polynomials::{Cells, Polynomials, Step};
-use crate::descent::fit::Fit;
-use crate::descent::problem::Problem;
 use crate::diffusion::regression_reference::Plain;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator};
 use crate::objective::hermite::Basis;
+use crate::problem::Problem;
+use crate::problem::fit::Fit;
 use crate::reference::Reference;
 
 /// Relative to the largest number: single precision, a few hundred terms, two steps of descent.

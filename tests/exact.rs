@@ -175,7 +175,7 @@ fn reduction_is_exact() {
     let q = teacher(n_teachers, d, 1.0, 4);
     let start: Vec<f64> = scattered(k * d, 8);
     let weights = uneven(k);
-    let subspace = mixscore::objective::subspace::Subspace::of_means(&q, &start, 1.0);
+    let subspace = mixscore::problem::reduction::Subspace::of_means(&q, &start, 1.0);
     assert_eq!(subspace.rank(), k + n_teachers - 1);
     let (low_p, low_q) = (subspace.reduce(&start), subspace.reduce(q.means()));
     let tolerance = Tolerance { bound: 1e-12, why: "rounding of a change of basis, relative to the largest entry" };

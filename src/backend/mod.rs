@@ -1,7 +1,7 @@
 //! The seam: what a device can do, at the size of a step or more.
 //!
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
-//! `objective::subspace` translates between it and what users see.
+//! `problem::reduction` translates between it and what users see.
 
 pub mod polynomials;
 

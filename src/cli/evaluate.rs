@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::pair::{Pair, check_finite, compatible};
-use crate::descent::fit::Divergences;
-use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Unasked, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
+use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
+use crate::problem::Problem;
+use crate::problem::fit::Divergences;
 use crate::report::BLIND;
-use crate::report::number::{plus_minus, short};
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::Common;
 use super::pair::{Pair, check_finite, check_output};
-use crate::descent::fit::Gradient;
-use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
+use crate::number::plus_minus;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;
 use crate::objective::neighbours::Neighbours;
-use crate::report::number::plus_minus;
+use crate::problem::Problem;
+use crate::problem::fit::Gradient;
 
 /// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
 const FEW_GROUPS: usize = 8;

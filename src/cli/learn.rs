@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_mixture, write_npy};
+use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
 use crate::report::learn::{Content, write_learned};
-use crate::report::number::minus;
 use crate::self_check::check_polynomials;
 
 #[derive(clap::Args)]

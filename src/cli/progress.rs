@@ -10,7 +10,7 @@ use super::{Common, complain};
 use crate::error::{Error, Result};
 use crate::experiment::row::Row;
 use crate::experiment::run::{Event, Outcome};
-use crate::report::number::short;
+use crate::number::short;
 
 /// Where there is no terminal, a line at the most this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);

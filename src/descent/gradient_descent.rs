@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 
-use super::fit::Fit;
 use super::stop::Stop;
+use crate::problem::fit::Fit;
 
 /// One piece of steps takes about this long at the most, so that Ctrl-C and timed checkpoints are prompt.
 const PIECE: Duration = Duration::from_millis(400);

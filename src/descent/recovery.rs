@@ -2,10 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::fit::Fit;
 use super::gradient_descent::{Keeper, Plan, State, descend};
 use super::stop::Stop;
 use crate::error::{Error, Result};
+use crate::problem::fit::Fit;
 
 /// Losses that a descent survives.
 pub const MOST_LOSSES: u32 = 3;

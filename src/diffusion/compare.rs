@@ -138,7 +138,7 @@ impl View {
         let mut columns = faer::Mat::from_fn(d, rows.len().max(2), |c, l| rows.get(l).map_or(0.0, |row| row[c]));
         // One mean has no spread: any plane is as good.
         (0..2).for_each(|c| columns[(c, c.min(rows.len().max(2) - 1))] += 1e-12);
-        let basis = crate::objective::subspace::principal_directions(&columns, 2);
+        let basis = crate::problem::reduction::principal_directions(&columns, 2);
         View { centre, axes: basis.chunks_exact(d).map(<[f64]>::to_vec).collect() }
     }
 

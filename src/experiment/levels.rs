@@ -2,12 +2,12 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::descent::fit::Fit;
 use crate::descent::gradient_descent::{Plan, State};
 use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
+use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::noise::{Level, Noise};

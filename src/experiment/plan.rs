@@ -7,7 +7,7 @@ use faer::{Accum, Mat, Par};
 
 use super::config::Config;
 use crate::error::{Error, Result};
-use crate::report::number::short;
+use crate::number::short;
 
 /// Copies of all means at the height of a run, without and with a reduction: students and teachers as made and as written and read, what
 /// is lifted, and of a reduction the differences, their factors and the basis. Measured were 4.5 at d = 4096 without one, and 8.6 and 7.9

@@ -180,7 +180,7 @@ fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], stat
         Divergence::Forward => ("forward_fisher", "forward Fisher divergence"),
     };
     let error = format!("{name}_se");
-    let number = |value: Option<f64>| value.map_or("(no finite value)".to_string(), crate::report::number::short);
+    let number = |value: Option<f64>| value.map_or("(no finite value)".to_string(), crate::number::short);
     let whose = match config.replicates {
         1 => String::new(),
         n => format!("median of {n} replicates: "),

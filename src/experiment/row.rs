@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::descent::fit::Divergences;
 use crate::error::{Error, Result};
+use crate::problem::fit::Divergences;
 
 /// The measured columns, after `step,seconds`. A divergence stands beside its standard error; blank means that there is no finite value.
 pub const COLUMNS: [&str; 16] = [

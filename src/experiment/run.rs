@@ -8,13 +8,13 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::descent::checkpoint;
-use crate::descent::fit::Fit;
 use crate::descent::gradient_descent::State;
 use crate::descent::journal::Journal;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 use crate::objective::divergence::Estimator;
+use crate::problem::fit::Fit;
 use crate::self_check::self_check;
 
 use super::config::Config;

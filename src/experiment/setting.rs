@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use crate::backend::Backend;
-use crate::descent::fit::Fit;
 use crate::descent::initial;
-use crate::descent::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixture::files::{Array, Values, read_means, read_npz, read_variance, read_weights, write_mixture, write_npz};
 use crate::mixture::{GaussianMixture, is_same_variance, normalised};
+use crate::problem::Problem;
+use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::limits;

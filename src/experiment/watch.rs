@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::descent::checkpoint::{self, Record};
-use crate::descent::fit::Fit;
 use crate::descent::gradient_descent::{Keeper, State};
 use crate::descent::journal::Journal;
 use crate::descent::stop::Stop;
@@ -12,6 +11,7 @@ use crate::error::Result;
 use crate::metrics;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Divergence;
+use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::nearest::at_nearest_of_start;

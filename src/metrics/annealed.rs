@@ -5,10 +5,10 @@
 //! last panel by its asymptotic form L ∝ (σ² + t)^−2. Every node has draws of its own, so standard errors add in squares.
 
 use crate::backend::Backend;
-use crate::descent::problem::Problem;
 use crate::error::Result;
 use crate::mixture::squared_distance;
 use crate::objective::groups::Estimate;
+use crate::problem::Problem;
 
 /// Nodes of the 15-point Kronrod rule on [0, 1] half of [−1, 1], their weights, and those of the 7-point Gauss rule inside it.
 const NODES: [f64; 8] = [

@@ -6,14 +6,14 @@
 
 use rayon::prelude::*;
 
-use crate::descent::fit::Divergences;
-use crate::descent::problem::Problem;
 use crate::error::Result;
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
 use crate::objective::grid::{Grid, MOST_DIMENSIONS, grid_of, nodes_within};
 use crate::objective::groups::Estimate;
-use crate::objective::subspace::Subspace;
+use crate::problem::Problem;
+use crate::problem::fit::Divergences;
+use crate::problem::reduction::Subspace;
 use crate::reference::Components;
 use crate::reference::measure::at_point;
 

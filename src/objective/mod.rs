@@ -7,4 +7,3 @@ pub mod grid;
 pub mod groups;
 pub mod hermite;
 pub mod neighbours;
-pub mod subspace;

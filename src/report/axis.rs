@@ -79,11 +79,11 @@ impl Axis {
     /// The label of a tick.
     pub fn format(&self, v: f64) -> String {
         match self.scale {
-            Scale::Linear | Scale::Whole => super::number::short(v),
+            Scale::Linear | Scale::Whole => crate::number::short(v),
             // Powers where one is needed, so that a column of labels is of one kind.
             Scale::Logarithmic | Scale::Steps => {
                 let plain = |v: &f64| *v == 0.0 || (0.99e-2..=1.01e3).contains(v);
-                if self.ticks().iter().all(plain) { super::number::short(v) } else { power_label(v) }
+                if self.ticks().iter().all(plain) { crate::number::short(v) } else { power_label(v) }
             }
         }
     }
@@ -143,10 +143,10 @@ fn power_label(v: f64) -> String {
     let exponent = if 10f64.powi(exponent + 1) <= v * (1.0 + 1e-9) { exponent + 1 } else { exponent };
     let mantissa = v / 10f64.powi(exponent);
     let power = match exponent {
-        0 | 1 => return super::number::short(v),
-        _ => format!("10{}", super::number::superscript(exponent)),
+        0 | 1 => return crate::number::short(v),
+        _ => format!("10{}", crate::number::superscript(exponent)),
     };
-    if (mantissa - 1.0).abs() <= 1e-6 { power } else { format!("{}·{power}", super::number::short(mantissa)) }
+    if (mantissa - 1.0).abs() <= 1e-6 { power } else { format!("{}·{power}", crate::number::short(mantissa)) }
 }
 
 impl Ranged for Axis {

@@ -10,11 +10,11 @@ use super::curves::{add_curve, logarithmic_axis};
 use super::finding::{BLIND, METRICS};
 use super::html::{Figure, HEAD, Page, STYLE, escape, write_table};
 use super::interval::mean_and_error;
-use super::number::{plus_minus, short};
 use super::paths::paths;
 use super::run_folder::Run;
 use crate::error::{Error, Result};
 use crate::mixture::files::write_atomically;
+use crate::number::{plus_minus, short};
 
 /// As many runs as a chart has colours.
 const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];

@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::band::trials;
 use super::bars::Covered;
 use super::interval::Interval;
-use super::number::{plus_minus, setting, short};
 use super::one_gaussian;
 use super::run_folder::Run;
 use crate::experiment::nearest::NEAR_WALL;
 use crate::metrics::{COVERAGE_RADIUS, smoothed};
+use crate::number::{plus_minus, setting, short};
 
 /// Said wherever a Fisher divergence is shown.
 pub const BLIND: &str = "Both Fisher divergences are blind to the relative weights of separated modes and to missing modes: \

@@ -7,7 +7,7 @@ use plotters::style::colors::colormaps::ViridisRGB;
 
 use super::html::escape;
 use super::layout::{Layout, Panel, clipped};
-use super::number::swept;
+use crate::number::swept;
 
 /// What a cell shows.
 #[derive(Debug, Clone, PartialEq)]

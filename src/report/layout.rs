@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::number::swept;
 use crate::experiment::sweep::table::SweepTable;
+use crate::number::swept;
 
 /// What a page can bear.
 const MOST_ROWS: usize = 40;

@@ -8,11 +8,11 @@ use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
 use super::html::{Figure, Page};
-use super::number::{minus, short};
 use super::plane::Plane;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::write_atomically;
+use crate::number::{minus, short};
 
 /// Points that are drawn.
 const MOST_POINTS: usize = 1500;

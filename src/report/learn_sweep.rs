@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::html::{Figure, Page};
-use super::number::short;
 use crate::error::Result;
 use crate::mixture::files::write_atomically;
+use crate::number::short;
 
 /// Colours of lines, in order; labels name them.
 const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];

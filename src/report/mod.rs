@@ -16,7 +16,7 @@ mod layout;
 pub mod learn;
 pub mod learn_sweep;
 mod measured;
-pub mod number;
+
 mod one_gaussian;
 mod paths;
 mod plane;
@@ -82,7 +82,7 @@ fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
         |chart: &Option<Chart>| format!("{band}{}", chart.as_ref().filter(|c| c.has_bounds()).map_or("", |_| band::bound_words(run)));
     let tail = curves::tail(run);
     let prediction = |law: &str| match &tail {
-        Some(t) => format!(" Dashed: the predicted tail {law}, with ϱ = {} and c = {}.", t.rank, number::short(t.step_size)),
+        Some(t) => format!(" Dashed: the predicted tail {law}, with ϱ = {} and c = {}.", t.rank, crate::number::short(t.step_size)),
         None => String::new(),
     };
     let (paths, path_caption) = paths::paths(run).unzip();

@@ -2,8 +2,8 @@
 
 use super::band::band;
 use super::curves::tail;
-use super::number::{plus_minus, short};
 use super::run_folder::Run;
+use crate::number::{plus_minus, short};
 
 /// Step size times steps from which on the tail is what is left: by then the sum beyond it is a per cent of it or so.
 const LONG: f64 = 100.0;

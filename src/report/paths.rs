@@ -3,11 +3,11 @@
 use super::axis::{Axis, drawable};
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
-use super::number::short;
 use super::plane::Plane;
 use super::run_folder::{Run, Students, Trajectory};
 use super::view::{View, clipped};
 use crate::mixture::GaussianMixture;
+use crate::number::short;
 
 /// Students and points per path that are drawn.
 const MOST_PATHS: usize = 200;

@@ -5,7 +5,7 @@ use faer::Mat;
 use super::axis::Axis;
 use super::chart::plotting_size;
 use crate::mixture::GaussianMixture;
-use crate::objective::subspace::principal_directions;
+use crate::problem::reduction::principal_directions;
 
 /// An orthonormal frame in d ≥ 2 dimensions.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::interval::Interval;
-use super::number::{short, superscript};
 use crate::metrics::COVERAGE_RADIUS;
+use crate::number::{short, superscript};
 
 /// One number of a cell's summary, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

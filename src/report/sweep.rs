@@ -10,7 +10,6 @@ use super::html::{Figure, HEAD, Page, STYLE, escape};
 use super::interval::Interval;
 use super::layout::{Layout, layout};
 use super::measured::{Measured, Numbers};
-use super::number::{setting, short, swept};
 use super::quantity::Quantity;
 use super::sweep_finding::sentence;
 use crate::error::Result;
@@ -18,6 +17,7 @@ use crate::experiment::sweep::table::{CellState, SweepTable, read_config, read_t
 use crate::experiment::sweep::text::values_of;
 use crate::metrics::smoothed;
 use crate::mixture::files::write_atomically;
+use crate::number::{setting, short, swept};
 
 /// What a page can bear.
 const MOST_FAILURES: usize = 50;

@@ -1,7 +1,7 @@
 //! Points as a teacher: more components than are measured one by one.
 
-use mixscore::descent::fit::Divergences;
 use mixscore::objective::groups::Estimate;
+use mixscore::problem::fit::Divergences;
 use mixscore::{Device, GaussianMixture, Problem, device};
 
 use crate::truth::{mixture, points};

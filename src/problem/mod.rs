@@ -1,6 +1,10 @@
 //! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
 
-use super::fit::Fit;
+pub mod fit;
+pub mod reduction;
+
+pub use fit::Fit;
+
 use crate::backend::{Backend, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
@@ -8,7 +12,7 @@ use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
-use crate::objective::subspace::Subspace;
+use reduction::Subspace;
 
 /// Points of a Sobol net at the least, for `auto` to take them.
 const LEAST_NET: usize = 8;

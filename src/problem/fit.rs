@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::objective::divergence::{Sampler, Side};
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
-use crate::objective::subspace::Subspace;
+use crate::problem::reduction::Subspace;
 use crate::random::streams::{Purpose, stream};
 
 /// ∂L/∂μ and L at one replicate's means.
