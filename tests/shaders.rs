@@ -1,7 +1,7 @@
 //! Every composed module parses, validates and goes through the writers for Vulkan, Metal and DX12; struct layouts are proved.
 
-use mixscore::gpu::params;
-use mixscore::gpu::shaders::{self, Shader};
+use mixscore::gpu::device::params;
+use mixscore::gpu::device::shaders::{self, Shader};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 

@@ -4,6 +4,8 @@
 //! `problem::reduction` translates between it and what users see.
 
 pub mod polynomials;
+pub mod share;
+pub mod split;
 
 use crate::error::Result;
 use crate::mixture::GaussianMixture;

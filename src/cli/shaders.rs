@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Common;
 use crate::error::{Error, Result};
-use crate::gpu::shaders;
+use crate::gpu::device::shaders;
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -1,15 +1,15 @@
 //! A batch of replicates on the device: its gradient, its descent, its metrics.
 
-use super::blend::most_walls;
-use super::finish::Finish;
-use super::fused::{self, Fused};
-use super::kernels::Dispatch;
-use super::model::{Model, padded, unpadded};
-use super::rows::{Form, Rows, Spec};
 use super::session::Handle;
-use super::share::Part;
+use crate::backend::share::Part;
 use crate::backend::{GradientSums, MeasureSums, UnitProblem};
 use crate::error::Result;
+use crate::gpu::device::kernels::Dispatch;
+use crate::gpu::step::blend::most_walls;
+use crate::gpu::step::finish::Finish;
+use crate::gpu::step::fused::{self, Fused};
+use crate::gpu::step::model::{Model, padded, unpadded};
+use crate::gpu::step::rows::{Form, Rows, Spec};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
@@ -241,7 +241,7 @@ impl Batch {
     pub fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<Vec<f32>> {
         let context = self.handle.context.clone();
         let groups = measure_groups(n_samples);
-        let slot = super::model::index(from);
+        let slot = crate::gpu::step::model::index(from);
         if self.measures[slot].as_ref().is_none_or(|rows| rows.groups != groups) {
             let purpose = [Purpose::MeasureStudent, Purpose::MeasureTeacher][slot];
             let spec = Spec {

@@ -4,14 +4,14 @@
 //! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
 //! means far from the origin nor points in many dimensions cost any.
 
-use super::context::Context;
-use super::dispatch::{TILE, Widths, row_budget};
-use super::factor::Factor;
-use super::model::{padded, unpadded, with_logarithms};
-use super::params::{self, Params, STRIDE};
 use super::session::Handle;
 use crate::backend::Evaluation;
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::factor::Factor;
+use crate::gpu::device::params::{self, Params, STRIDE};
+use crate::gpu::step::model::{padded, unpadded, with_logarithms};
+use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
 
 /// A mixture in units of σ around its centroid, and its buffers.

@@ -5,49 +5,31 @@
 //! several devices add up; `split` guesses whether they share that or replicates) → `batch` and `session` (what the rest of the crate
 //! sees); `context` and `kernels` hold what wgpu gives, `factor` how products read, `tune` chooses variants.
 
-mod adapter;
 mod batch;
-mod blend;
-pub mod canaries;
-mod clock;
-pub mod context;
-pub mod dispatch;
-mod draws;
+pub mod device;
 mod evaluate;
-mod factor;
-mod finish;
-pub mod fused;
-mod fused_stages;
-pub mod kernels;
-mod model;
-pub mod params;
 mod polynomials;
 pub mod probe;
 pub mod profile;
-mod rows;
 mod session;
-pub mod shaders;
-pub mod share;
-pub mod split;
-mod stages;
+pub mod step;
 mod tune;
-mod unroll;
 
 use std::sync::Arc;
 
 use crate::backend::polynomials::Polynomials;
+use crate::backend::share::Gather;
+use crate::backend::split::{Split, split};
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
-pub use adapter::{Adapter, adapters};
-use context::Context;
-use fused::Sharing;
-use kernels::{Kernels, Variant};
+pub use device::adapter::{Adapter, adapters};
+use device::context::Context;
+use device::kernels::{Kernels, Variant};
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
-use share::Gather;
-use split::{Split, split};
+use step::fused::Sharing;
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 //! The host sorts rows by cell into jobs of [`JOB`] rows; the device evaluates features into a scratch table and multiplies it by its own
 //! transpose, job by job in register tiles; the host adds the jobs in double precision, in order.
 
-use super::kernels::Dispatch;
-use super::params::{self, Params};
 use super::session::Handle;
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
+use crate::gpu::device::kernels::Dispatch;
+use crate::gpu::device::params::{self, Params};
 
 /// Rows whose sums stay in single precision.
 const JOB: usize = 2048;

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::Gpu;
-use super::kernels::Dispatch;
-use super::params::{self, Params};
 use crate::error::Result;
+use crate::gpu::device::kernels::Dispatch;
+use crate::gpu::device::params::{self, Params};
 
 /// What a device can do at best, measured.
 #[derive(Debug, Clone, Copy, serde::Serialize)]

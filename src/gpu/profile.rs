@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::Gpu;
 use super::batch::Batch;
-use super::context::Context;
-use super::kernels::Dispatch;
 use crate::backend::UnitProblem;
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::Dispatch;
 
 /// One kernel's part in a step of descent.
 #[derive(Debug, Clone, serde::Serialize)]

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::{Batch, measure_of};
-use super::context::Context;
-use super::fused::{Sharing, groups_and_cell};
-use super::kernels::Kernels;
-use super::share::{Gather, Part};
-use super::split::Split;
+use crate::backend::share::{Gather, Part};
+use crate::backend::split::Split;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::{Error, Result};
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::step::fused::{Sharing, groups_and_cell};
 use crate::objective::divergence::{Sampler, Side};
 
 /// The device as a session holds it.

@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::adapter::Adapter;
 use super::batch::Batch;
-use super::context::Context;
-use super::dispatch::SCRATCH_BYTES;
-use super::fused::{SHARINGS, Sharing};
-use super::kernels::{Kernels, Variant};
 use super::session::Handle;
 use crate::backend::UnitProblem;
 use crate::error::Result;
+use crate::gpu::device::adapter::Adapter;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Kernels, Variant};
+use crate::gpu::step::fused::{SHARINGS, Sharing};
+use crate::gpu::step::plan::SCRATCH_BYTES;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::neighbours::Neighbours;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
+use mixscore::backend::split::Split;
 use mixscore::error::Error;
-use mixscore::gpu::split::Split;
 use mixscore::gpu::{Gpu, adapters, open_together};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 

@@ -1,9 +1,9 @@
 //! `auto`, which mixes two forms of a row: the mix that the means ask for, on every device.
 
 use libtest_mimic::Failed;
+use mixscore::backend::split::Split;
 use mixscore::backend::{Backend, UnitProblem};
 use mixscore::gpu::Gpu;
-use mixscore::gpu::split::Split;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::objective::estimator::{self, Blend};
 use mixscore::random::streams::{Purpose, key};

@@ -3,14 +3,14 @@
 
 use std::ops::Range;
 
-use super::context::Context;
-use super::dispatch::{Limits, Widths};
-use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::Model;
-use super::params::{self, Params, STRIDE};
+use super::plan::{Limits, Widths};
 use super::rows::Rows;
 use crate::backend::UnitProblem;
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
+use crate::gpu::device::params::{self, Params, STRIDE};
 use crate::objective::estimator;
 
 /// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.

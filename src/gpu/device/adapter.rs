@@ -22,7 +22,7 @@ pub struct Adapter {
     pub workgroup_memory: u32,
 }
 
-pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
+pub(in crate::gpu) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
     let kind = match info.device_type {
         wgpu::DeviceType::DiscreteGpu => "discrete GPU",
@@ -48,7 +48,7 @@ pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
 }
 
 /// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
-pub(super) fn found() -> &'static [wgpu::Adapter] {
+pub(in crate::gpu) fn found() -> &'static [wgpu::Adapter] {
     static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
     FOUND.get_or_init(look)
 }

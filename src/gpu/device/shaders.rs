@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
-use super::fused::{Fused, Sharing};
 use super::unroll::{Names, unroll};
+use crate::gpu::step::fused::{Fused, Sharing};
 
 /// A composed module with one entry point, `main`.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Shader {
 
 macro_rules! shader {
     ($name:literal, $bindings:literal, $($file:literal)*) => {
-        Shader { name: $name, bindings: $bindings, source: concat!($(include_str!(concat!("../../shaders/", $file, ".wgsl")), "\n"),*) }
+        Shader { name: $name, bindings: $bindings, source: concat!($(include_str!(concat!("../../../shaders/", $file, ".wgsl")), "\n"),*) }
     };
 }
 
@@ -115,14 +115,14 @@ fn named(name: &str) -> Option<&'static Shader> {
 }
 
 /// The tile of a product, through workgroup memory and by a subgroup of eight.
-const TILE: &str = include_str!("../../shaders/common/tile.wgsl");
-const SPREAD_TILE: &str = include_str!("../../shaders/common/tile_spread.wgsl");
+const TILE: &str = include_str!("../../../shaders/common/tile.wgsl");
+const SPREAD_TILE: &str = include_str!("../../../shaders/common/tile_spread.wgsl");
 
 /// The factors of a product; a subgroup of eight reads them from textures.
-const ROWS: &str = include_str!("../../shaders/common/rows_buffer.wgsl");
-const MEANS: &str = include_str!("../../shaders/common/means_buffer.wgsl");
-const SPREAD_ROWS: &str = include_str!("../../shaders/common/rows_texture.wgsl");
-const SPREAD_MEANS: &str = include_str!("../../shaders/common/means_texture.wgsl");
+const ROWS: &str = include_str!("../../../shaders/common/rows_buffer.wgsl");
+const MEANS: &str = include_str!("../../../shaders/common/means_buffer.wgsl");
+const SPREAD_ROWS: &str = include_str!("../../../shaders/common/rows_texture.wgsl");
+const SPREAD_MEANS: &str = include_str!("../../../shaders/common/means_texture.wgsl");
 
 /// The shader with its repetitions written out.
 fn expanded(shader: &'static Shader) -> &'static Shader {
@@ -166,7 +166,7 @@ fn written(fused: Fused) -> &'static Shader {
         (Sharing::Spread, true) => "rrtrww",
     };
     kept(&fused.name(), bindings, || {
-        let common = [include_str!("../../shaders/common/f32.wgsl"), include_str!("../../shaders/common/params.wgsl")];
+        let common = [include_str!("../../../shaders/common/f32.wgsl"), include_str!("../../../shaders/common/params.wgsl")];
         [common[0], common[1], &fused.text()].join("\n")
     })
 }

@@ -1,9 +1,9 @@
 //! Both mixtures of a batch of replicates as they lie on the device.
 
-use super::context::Context;
-use super::dispatch::Widths;
+use super::plan::Widths;
 use crate::backend::UnitProblem;
 use crate::error::Result;
+use crate::gpu::device::context::Context;
 use crate::objective::divergence::Side;
 
 /// Means and weights of either side; index 0 is the student, 1 the teacher.

@@ -1,7 +1,7 @@
 //! The fused kernel: which problems it suits, its variants and their text.
 
-use super::adapter::Adapter;
-use super::unroll::{Names, unroll};
+use crate::gpu::device::adapter::Adapter;
+use crate::gpu::device::unroll::{Names, unroll};
 use crate::objective::groups::Groups;
 
 /// Feature quads that the fused kernel is written out for: rows are padded to one of them.
@@ -155,14 +155,15 @@ impl Fused {
             ("SPREAD", usize::from(spread)),
             ("MIXED", usize::from(self.mixed)),
         ];
-        let fetch = if spread { include_str!("../../shaders/fused/spread.wgsl") } else { include_str!("../../shaders/fused/plain.wgsl") };
+        let fetch =
+            if spread { include_str!("../../../shaders/fused/spread.wgsl") } else { include_str!("../../../shaders/fused/plain.wgsl") };
         let fetch = fetch.replace("OFFSET_BLOCK", &(features / 8).to_string());
         let tree = match self.sharing {
-            Sharing::Memory(_) => include_str!("../../shaders/fused/tree_memory.wgsl"),
-            Sharing::Spread => include_str!("../../shaders/fused/tree_shuffle.wgsl"),
+            Sharing::Memory(_) => include_str!("../../../shaders/fused/tree_memory.wgsl"),
+            Sharing::Spread => include_str!("../../../shaders/fused/tree_shuffle.wgsl"),
         };
         let mut parts = sections(&fetch);
-        parts.extend([("tree", tree), ("mean", include_str!("../../shaders/fused/mean.wgsl"))]);
+        parts.extend([("tree", tree), ("mean", include_str!("../../../shaders/fused/mean.wgsl"))]);
         let mut out = String::new();
         for (name, value) in [counts[0], counts[1], counts[2], ("CELL", self.cell), ("WORKGROUP", self.workgroup())] {
             out.push_str(&format!("const {name} = {value}u;\n"));
@@ -172,7 +173,7 @@ impl Fused {
         }
         // Where all cells of a workgroup are one pair's, the table is the same for all lanes, and the compiler should see that.
         let pair_cell = if spread { "own_cell" } else { "first_cell" };
-        let template = include_str!("../../shaders/fused.wgsl")
+        let template = include_str!("../../../shaders/fused.wgsl")
             .replace("PAIR_CELL", pair_cell)
             .replace("TREE", &pairwise(&(0..rows).map(|r| format!("sum_{r}")).collect::<Vec<_>>()));
         out + &unroll(&template, &Names { counts: &counts, parts: &parts })

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::context::Context;
-use super::dispatch::fold;
 use super::factor::Fill;
 use super::params::Params;
 use super::shaders::{self, Shader};
 use crate::error::Result;
+use crate::gpu::step::plan::fold;
 
 /// A compiled kernel.
 pub struct Kernel {
@@ -20,15 +20,15 @@ pub struct Kernel {
 /// One command of a list.
 #[derive(Clone)]
 pub struct Dispatch {
-    pub(super) kernel: &'static str,
-    pub(super) pipeline: wgpu::ComputePipeline,
-    pub(super) bindings: wgpu::BindGroup,
-    pub(super) params_offset: u32,
-    pub(super) workgroups: [u32; 2],
+    pub(in crate::gpu) kernel: &'static str,
+    pub(in crate::gpu) pipeline: wgpu::ComputePipeline,
+    pub(in crate::gpu) bindings: wgpu::BindGroup,
+    pub(in crate::gpu) params_offset: u32,
+    pub(in crate::gpu) workgroups: [u32; 2],
     /// For pacing and for the ledger: about how many operations it does.
-    pub(super) operations: f64,
+    pub(in crate::gpu) operations: f64,
     /// Textures that are filled before it runs.
-    pub(super) fills: Vec<Fill>,
+    pub(in crate::gpu) fills: Vec<Fill>,
 }
 
 impl Dispatch {

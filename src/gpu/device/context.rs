@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
-use super::dispatch::{Limits, SCRATCH_BYTES};
 use super::kernels::Dispatch;
 use crate::error::{Error, Result};
+use crate::gpu::step::plan::{Limits, SCRATCH_BYTES};
 
 /// No submission is longer than a fraction of a second, so a device that needs this long has hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,7 +79,7 @@ impl Context {
     }
 
     /// The device itself, for pipelines.
-    pub(super) fn device(&self) -> &wgpu::Device {
+    pub(in crate::gpu) fn device(&self) -> &wgpu::Device {
         &self.device
     }
 

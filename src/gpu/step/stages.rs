@@ -1,14 +1,14 @@
 //! One line per kernel: the kernels of a chunk with their buffers, and the order in which they run.
 
-use super::context::Context;
-use super::dispatch::{Chunk, Widths};
 use super::draws::Draws;
-use super::factor::Factor;
-use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
-use super::params::STRIDE;
+use super::plan::{Chunk, Widths};
 use super::rows::{ENTRIES, Form, Rows, Sizes, Spec};
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::factor::Factor;
+use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
+use crate::gpu::device::params::STRIDE;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.

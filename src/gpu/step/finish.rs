@@ -1,11 +1,11 @@
 //! From sums over groups to gradients, and from the total gradient to the next means.
 
 use super::blend::Blending;
-use super::context::Context;
-use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
 use super::rows::{Entry, Form, Rows, Sums};
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Dispatch, Kernels};
 use crate::objective::divergence::Side;
 
 /// The ends of the recorded lists.

@@ -1,13 +1,14 @@
 //! Where the rows of a chunk come from: independent draws, with or without their negatives, a table of nodes, or Sobol points.
 
-use super::context::Context;
-use super::dispatch::Chunk;
-use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, padded};
+use super::plan::Chunk;
 use super::rows::{Rows, Sizes, Spec};
 use super::stages::offset;
-use super::{Gpu, params};
 use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
+use crate::gpu::device::params;
 use crate::objective::axes::AXES;
 use crate::objective::divergence::Sampler;
 use crate::random::sobol;

@@ -1,14 +1,14 @@
 //! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
 
-use super::context::Context;
-use super::dispatch::Chunk;
 use super::draws::Draws;
 use super::fused::{Fused, Sharing};
-use super::kernels::{Bound, Dispatch, Kernels};
 use super::model::{Model, index};
+use super::plan::Chunk;
 use super::rows::{Rows, Sizes, Spec};
 use super::stages::offset;
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.

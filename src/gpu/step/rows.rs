@@ -1,16 +1,16 @@
 //! The rows of one expectation: buffers, and the list of dispatches that takes every chunk from draws to sums over groups.
 
-use super::context::Context;
-use super::dispatch::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
 use super::draws::sobol_quads;
 use super::fused::Fused;
 use super::fused_stages::FusedStages;
-use super::kernels::{Dispatch, Kernels};
 use super::model::{Model, index};
-use super::params::{self, Params, STRIDE};
-use super::share::{Part, Share};
+use super::plan::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
 use super::stages::Stages;
+use crate::backend::share::{Part, Share};
 use crate::error::Result;
+use crate::gpu::device::context::Context;
+use crate::gpu::device::kernels::{Dispatch, Kernels};
+use crate::gpu::device::params::{self, Params, STRIDE};
 use crate::objective::divergence::{Sampler, Side};
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
