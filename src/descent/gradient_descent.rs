@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::backend::Rule;
 use crate::error::Result;
 
 use super::stop::Stop;
@@ -22,9 +23,9 @@ pub struct Plan {
     pub log_every: u64,
     /// Log steps 1, 2, 3, 5, 8, … below `log_every`, too: their places on a logarithmic axis are nearly even.
     pub log_early: bool,
-    /// cᵢ in μᵢ ← μᵢ − cᵢ ∂L/∂μᵢ, shape (k).
-    pub rates: Vec<f64>,
-    /// What `rates` were made from, for messages.
+    /// How a step moves the parameters.
+    pub rule: Rule,
+    /// What users wrote for its step size, for messages.
     pub step_size: f64,
 }
 
@@ -179,7 +180,7 @@ fn tick(state: &mut State, clock: &mut Instant) {
 
 /// `n` steps. If they end non-finite, they are made again one by one up to the last good one, where state and device are left.
 fn piece(fit: &mut Fit, plan: &Plan, state: &mut State, n: u64) -> Result<Option<Stop>> {
-    fit.descend(state.step, n, &plan.rates)?;
+    fit.descend(state.step, n, &plan.rule)?;
     let after = fit.coordinates()?;
     if first_bad(&after).is_none() {
         state.step += n;
@@ -188,12 +189,12 @@ fn piece(fit: &mut Fit, plan: &Plan, state: &mut State, n: u64) -> Result<Option
     }
     fit.set_coordinates(&state.coordinates)?;
     for _ in 0..n {
-        fit.descend(state.step, 1, &plan.rates)?;
+        fit.descend(state.step, 1, &plan.rule)?;
         let after = fit.coordinates()?;
         if let Some(at) = first_bad(&after) {
             fit.set_coordinates(&state.coordinates)?;
             let row = at / fit.rank();
-            let (replicate, component) = (row / plan.rates.len(), row % plan.rates.len());
+            let (replicate, component) = (row / fit.n_components(), row % fit.n_components());
             return Ok(Some(Stop::NonFinite { step: state.step + 1, replicate, component, step_size: plan.step_size }));
         }
         state.step += 1;
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_step_are_logged() {
-        let plan = Plan { steps: 25, until: u64::MAX, log_every: 10, log_early: false, rates: vec![1.0], step_size: 1.0 };
+        let plan = Plan { steps: 25, until: u64::MAX, log_every: 10, log_early: false, rule: Rule::new(1.0, false), step_size: 1.0 };
         let logged: Vec<u64> = (0..=25).filter(|s| plan.is_logged(*s)).collect();
         assert_eq!(logged, [0, 10, 20, 25]);
         assert_eq!([0, 9, 10, 20, 24].map(|s| plan.next_logged(s)), [10, 10, 20, 25, 25]);
@@ -238,7 +239,8 @@ mod tests {
 
     #[test]
     fn early_steps_are_logged_besides() {
-        let early = |steps, log_every| Plan { steps, until: u64::MAX, log_every, log_early: true, rates: vec![1.0], step_size: 1.0 };
+        let early =
+            |steps, log_every| Plan { steps, until: u64::MAX, log_every, log_early: true, rule: Rule::new(1.0, false), step_size: 1.0 };
         let plan = early(50, 20);
         let logged: Vec<u64> = (0..=50).filter(|s| plan.is_logged(*s)).collect();
         assert_eq!(logged, [0, 1, 2, 3, 5, 8, 13, 20, 40, 50]);

@@ -39,7 +39,7 @@ pub fn descend_through_losses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{Backend, Evaluation, GradientSums, MeasureSums, Session, UnitProblem};
+    use crate::backend::{Backend, Description, Evaluation, GradientSums, MeasureSums, Points, Rule, Session, UnitProblem};
     use crate::cpu::Cpu;
     use crate::mixture::GaussianMixture;
     use crate::objective::divergence::Side;
@@ -56,10 +56,10 @@ mod tests {
     }
 
     impl Backend for Flaky {
-        fn describe(&self) -> String {
-            "flaky".into()
+        fn describe(&self) -> Description {
+            Cpu::new().describe()
         }
-        fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             Cpu::new().evaluate(mixture, points, responsibilities)
         }
         fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
@@ -68,25 +68,25 @@ mod tests {
     }
 
     impl Session for FlakySession {
-        fn set_means(&mut self, means: &[f64]) -> Result<()> {
-            self.inner.set_means(means)
+        fn set(&mut self, parameters: &[f64]) -> Result<()> {
+            self.inner.set(parameters)
         }
-        fn means(&mut self) -> Result<Vec<f64>> {
-            self.inner.means()
+        fn parameters(&mut self) -> Result<Vec<f64>> {
+            self.inner.parameters()
         }
         fn gradient(&mut self, step: u64) -> Result<GradientSums> {
             self.inner.gradient(step)
         }
-        fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+        fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
-                self.inner.descend(first_step, n_steps / 2, rates)?;
+                self.inner.descend(first_step, n_steps / 2, rule)?;
                 return Err(Error::DeviceLost { what: "the device went away".into() });
             }
-            self.inner.descend(first_step, n_steps, rates)
+            self.inner.descend(first_step, n_steps, rule)
         }
-        fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-            self.inner.measure(from, n_samples, step)
+        fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
+            self.inner.measure(from, strata, n_samples, step)
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
         let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
         let mut fit = open(lifetimes[0]).unwrap();
         let mut state = State::start(&mut fit).unwrap();
-        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rates: vec![0.5; 2], step_size: 0.5 };
+        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rule: Rule::new(0.5, false), step_size: 0.5 };
         let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
         let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
         (stop, state)

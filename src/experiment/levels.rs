@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use crate::backend::Rule;
 use crate::descent::gradient_descent::{Plan, State};
 use crate::descent::recovery::descend_through_losses;
 use crate::descent::stop::Stop;
@@ -77,9 +78,8 @@ impl Levels<'_> {
             Noise::Fixed(_) => 1.0,
             Noise::Annealed(_) => ((variance + level.noise) / variance).powi(2),
         };
-        let step = descent.step_size * units;
-        let rates = self.setting.weights.iter().map(|w| if descent.divide_by_weight { step / w } else { step }).collect();
+        let rule = Rule::new(descent.step_size * units, descent.divide_by_weight);
         let log = &self.config.log;
-        Plan { steps: descent.steps, until: level.end, log_every: log.every, log_early: log.early, rates, step_size: descent.step_size }
+        Plan { steps: descent.steps, until: level.end, log_every: log.every, log_early: log.early, rule, step_size: descent.step_size }
     }
 }

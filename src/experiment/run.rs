@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::backend::Kind;
 use crate::descent::checkpoint;
 use crate::descent::gradient_descent::State;
 use crate::descent::journal::Journal;
@@ -85,7 +86,7 @@ pub fn run(config: &Config, base: &Path, output: &Output, asked: Asked) -> Resul
 /// As [`run`].
 pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, opened: &mut Opened, asked: Asked) -> Result<Outcome> {
     let unborn = Unborn::new(output)?;
-    if let Some(text) = setting.plan(config).sentence(opened.backend.describe().starts_with("cpu")) {
+    if let Some(text) = setting.plan(config).sentence(opened.backend.describe().kind == Kind::Cpu) {
         (asked.tell)(&Event::Note { text: &text });
     }
     let mut config = config.with_absolute_paths(base);
@@ -249,8 +250,8 @@ fn note_another_device(folder: &Path, sitting: &Sitting, tell: &mut dyn FnMut(&E
 fn sitting(asked: &Asked, opened: &Opened) -> Sitting {
     Sitting {
         choice: asked.device,
-        device: opened.backend.describe(),
-        details: opened.backend.details(),
+        device: opened.backend.describe().to_string(),
+        details: opened.backend.describe().details(),
         why: opened.why.clone(),
         command_line: asked.command_line.clone(),
     }

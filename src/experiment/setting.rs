@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Interrupt};
 use crate::descent::initial;
 use crate::error::{Error, Result};
 use crate::mixture::files::{Array, Values, read_means, read_npz, read_variance, read_weights, write_mixture, write_npz};
@@ -101,6 +101,7 @@ impl Setting {
             neighbours: config.objective.neighbours,
             seed: config.seed,
             first_replicate: 0,
+            interrupt: Interrupt::none(),
         }
     }
 

@@ -10,7 +10,8 @@ use crate::gpu::step::finish::Finish;
 use crate::gpu::step::fused::{self, Fused};
 use crate::gpu::step::model::{Model, padded, unpadded};
 use crate::gpu::step::rows::{Form, Rows, Spec};
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::divergence::{Side, Storage};
+use crate::objective::form::{Draws, Form as GradientForm};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -48,7 +49,7 @@ impl Batch {
     pub fn of_part(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let model = Model::new(&handle.context, &problem)?;
         let mut batch = Self { handle, problem, part, model, gradient: None, descent: None, measures: [None, None] };
-        if batch.problem.sampler != Sampler::Grid {
+        if !batch.problem.draws.is_grid() {
             batch.gradient = Some(batch.work(None, None)?);
         }
         Ok(batch)
@@ -60,11 +61,11 @@ impl Batch {
 
     fn form(&self) -> Form {
         let scattered = Form { stein: false, own_rows: false, scatter: true, extra: 0.0, most_walls: 0 };
-        match (self.problem.divergence, self.problem.estimator) {
-            (Divergence::Forward, _) => scattered,
-            (_, Estimator::Pathwise) => Form { own_rows: true, ..scattered },
-            (_, Estimator::ScoreFunction) => Form { extra: 1.0, ..scattered },
-            (_, Estimator::Stein | Estimator::Auto) => Form {
+        match self.problem.form {
+            GradientForm::Forward => scattered,
+            GradientForm::Pathwise => Form { own_rows: true, ..scattered },
+            GradientForm::ScoreFunction => Form { extra: 1.0, ..scattered },
+            GradientForm::Stein | GradientForm::Mixed => Form {
                 stein: true,
                 own_rows: true,
                 scatter: false,
@@ -83,7 +84,7 @@ impl Batch {
     fn fused(&self) -> Option<(Groups, Fused)> {
         let quads = self.model.widths.features;
         let suits = self.form().stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
-        let random = self.problem.sampler != Sampler::Grid;
+        let random = !self.problem.draws.is_grid();
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
         let (groups, cell) = fused::groups_and_cell(self.problem.groups());
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: self.form().mixes() }))
@@ -97,7 +98,7 @@ impl Batch {
             groups: grid.as_ref().map_or_else(groups, |g| Groups::single(g.weights.len())),
             part: self.part,
             fused: fused.map(|(_, fused)| fused),
-            sampler: self.problem.sampler,
+            draws: self.problem.draws,
             net_size: self.problem.groups().group_size, // also where a step's groups are longer
             grid: grid.as_ref(),
             keys: self.keys(Purpose::Step),
@@ -112,12 +113,12 @@ impl Batch {
 
     /// The gradient's work at the current means: a grid is as fine as they need.
     fn current_work(&mut self) -> Result<&GradientWork> {
-        if self.problem.sampler == Sampler::Grid {
+        if let Draws::Grid(cap) = self.problem.draws {
             let means = self.means()?;
             let problem = &self.problem;
             let centres = if problem.strata() == Side::Student { &means } else { &problem.teacher_means };
             let mixtures = [(&problem.student_weights[..], &means[..]), (&problem.teacher_weights[..], &problem.teacher_means[..])];
-            let next = grid(problem.rank, problem.n_samples, centres, mixtures)?;
+            let next = grid(problem.rank, cap, centres, mixtures)?;
             let same = |work: &GradientWork| work.grid.as_ref().is_some_and(|g| g.nodes == next.nodes);
             if !self.gradient.as_ref().is_some_and(same) {
                 self.gradient = Some(self.work(Some(next), None)?);
@@ -188,7 +189,7 @@ impl Batch {
         let (gradients, statistics): (Vec<&[f32]>, Vec<&[f32]>) = parts.iter().zip(ends).map(|(part, end)| part.split_at(end)).unzip();
         let group_gradients = unpadded(&interleaved(&gradients, groups.n_groups, width), self.model.rank);
         let [half_square, _, _] = averages(&interleaved(&statistics, groups.n_groups, 4), &groups, grid.is_some());
-        GradientSums { groups: vec![groups; n_replicates], group_gradients, half_square }
+        GradientSums { groups: vec![groups; n_replicates], group_gradients, half_square, energy: Vec::new() }
     }
 
     /// Ready for a descent in turns: see [`Batch::turn`].
@@ -226,7 +227,7 @@ impl Batch {
         let context = self.handle.context.clone();
         let rates: Vec<f32> = rates.iter().map(|r| *r as f32).collect();
         context.write(&self.model.state, &[first_step as u32]);
-        let together = if self.problem.sampler == Sampler::Grid { 1 } else { n_steps };
+        let together = if self.problem.draws.is_grid() { 1 } else { n_steps };
         let mut done = 0;
         while done < n_steps {
             let work = self.descent_work()?;
@@ -248,7 +249,7 @@ impl Batch {
                 strata: from,
                 groups,
                 part: self.part,
-                sampler: Sampler::Philox,
+                draws: Draws::Independent(n_samples),
                 net_size: 1,
                 grid: None,
                 keys: self.keys(purpose),

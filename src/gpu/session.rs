@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::batch::{Batch, measure_of};
 use crate::backend::share::{Gather, Part};
 use crate::backend::split::Split;
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::Kernels;
 use crate::gpu::step::fused::{Sharing, groups_and_cell};
-use crate::objective::divergence::{Sampler, Side};
+use crate::objective::divergence::Side;
 
 /// The device as a session holds it.
 #[derive(Clone)]
@@ -31,8 +31,9 @@ pub struct GpuSession {
     devices: Vec<Vec<Batch>>,
     split: Split,
     gather: Gather,
-    /// Numbers in the means of one replicate.
+    /// Numbers in the parameters of one replicate.
     row: usize,
+    weights: Vec<f64>,
 }
 
 impl GpuSession {
@@ -43,7 +44,7 @@ impl GpuSession {
     pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, gather: Gather) -> Result<Self> {
         // The least groups of anything that they do in turns.
         let of = handles.len().min(groups_and_cell(problem.groups()).0.n_groups);
-        let split = if of < 2 || problem.sampler == Sampler::Grid { Split::Replicates } else { split };
+        let split = if of < 2 || problem.draws.is_grid() { Split::Replicates } else { split };
         let n = problem.n_replicates;
         let devices = match split {
             Split::Replicates => {
@@ -53,7 +54,7 @@ impl GpuSession {
             }
             Split::Samples => shared(&handles[..of], problem)?,
         };
-        Ok(Self { devices, split, gather, row: problem.n_components() * problem.rank })
+        Ok(Self { devices, split, gather, row: problem.layout().len(), weights: problem.student_weights.clone() })
     }
 
     /// What `work` makes of every device, side by side.
@@ -133,7 +134,7 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
         own.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
         Batch::of_part(handle.clone(), own, part)
     };
-    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len().min(most).max(1) };
+    let mut together = if problem.draws.is_grid() { 1 } else { range.len().min(most).max(1) };
     loop {
         let firsts = range.clone().step_by(together);
         match firsts.map(|first| open(first, together.min(range.end - first))).collect() {
@@ -144,12 +145,12 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
 }
 
 impl Session for GpuSession {
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
         let (row, all) = (self.row, self.split == Split::Samples);
-        let mut rest = means;
+        let mut rest = parameters;
         for batches in &mut self.devices {
             if all {
-                rest = means;
+                rest = parameters;
             }
             for batch in batches {
                 let (own, after) = rest.split_at(batch.n_replicates() * row);
@@ -160,7 +161,7 @@ impl Session for GpuSession {
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         match self.split {
             Split::Replicates => Ok(self.each(|batch| batch.means())?.concat()),
             // All devices have the same.
@@ -170,25 +171,28 @@ impl Session for GpuSession {
 
     fn gradient(&mut self, step: u64) -> Result<GradientSums> {
         let found = self.found(|batch| batch.gradient(step))?;
-        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new() };
+        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new(), energy: Vec::new() };
         for (batch, parts) in self.batches().zip(&found) {
             let part = batch.gradient_of(parts);
             all.groups.extend(part.groups);
             all.group_gradients.extend(part.group_gradients);
             all.half_square.extend(part.half_square);
+            all.energy.extend(part.energy);
         }
         Ok(all)
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let rates = rule.rates(&self.weights);
         match self.split {
-            Split::Replicates => self.each(|batch| batch.descend(first_step, n_steps, rates)).map(|_| ()),
-            Split::Samples => self.descend_in_turns(first_step, n_steps, rates),
+            Split::Replicates => self.each(|batch| batch.descend(first_step, n_steps, &rates)).map(|_| ()),
+            Split::Samples => self.descend_in_turns(first_step, n_steps, &rates),
         }
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-        let found = self.found(|batch| batch.measure(from, n_samples, step))?;
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
+        let found = self.found(|batch| batch.measure(from, n_samples, step))?; // TODO(merge): strata
+        let _ = strata;
         let parts: Vec<MeasureSums> = found.iter().map(|parts| measure_of(parts, n_samples)).collect();
         let join = |pick: fn(&MeasureSums) -> &Vec<f64>| parts.iter().flat_map(|p| pick(p).iter().copied()).collect();
         Ok(MeasureSums {

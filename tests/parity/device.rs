@@ -2,7 +2,7 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
-use mixscore::backend::UnitProblem;
+use mixscore::backend::{Rule, UnitProblem};
 use mixscore::error::Error;
 use mixscore::gpu::step::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Gpu};
@@ -180,7 +180,7 @@ fn other_points(which: &Which) -> Result<(), Failed> {
     let case = Case { n_samples: 256, ..all()[3].clone() };
     let gradient = |backend: &mut dyn Backend, problem: &UnitProblem, step: u64| -> Result<Vec<f64>, Failed> {
         let mut session = backend.open(problem)?;
-        session.set_means(&case.means(1))?;
+        session.set(&case.means(1))?;
         Ok(session.gradient(step)?.group_gradients)
     };
     let problem = case.problem(1, Divergence::Reverse, Estimator::Pathwise, Sampler::Sobol);
@@ -217,11 +217,11 @@ pub const FORMS: [(Divergence, Estimator); 5] = [
 /// Gradients, statistics and metrics of a case, and the means after two steps, as one list of numbers.
 fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimator), sampler: Sampler) -> Result<Vec<f64>, Failed> {
     let mut session = backend.open(&case.problem(3, form.0, form.1, sampler))?;
-    session.set_means(&case.means(3))?;
+    session.set(&case.means(3))?;
     let gradient = session.gradient(2)?;
-    let measure = session.measure(Side::Teacher, 700, 1)?;
-    session.descend(0, 2, &vec![0.1; case.k])?;
-    Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.means()?].concat())
+    let measure = session.measure(Side::Teacher, None, 700, 1)?;
+    session.descend(0, 2, &Rule::new(0.1, false))?;
+    Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.parameters()?].concat())
 }
 
 pub fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
@@ -271,11 +271,11 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
     for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol), (FORMS[4], Sampler::Antithetic)]) {
         let mut backend = which.open();
         let together = case.problem(3, form.0, form.1, sampler);
-        let (means, rates) = (case.means(3), vec![0.05; case.k]);
+        let (means, rule) = (case.means(3), Rule::new(0.05, false));
         let mut session = backend.open(&together)?;
-        session.set_means(&means)?;
-        session.descend(4, 2, &rates)?;
-        let want = session.means()?;
+        session.set(&means)?;
+        session.descend(4, 2, &rule)?;
+        let want = session.parameters()?;
         let (row, teacher_row) = (case.k * case.rank, case.n_teachers * case.rank);
         let mut got = Vec::new();
         for r in 0..3 {
@@ -284,9 +284,9 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
             alone.first_replicate += r as u32;
             alone.teacher_means = together.teacher_means[r * teacher_row..(r + 1) * teacher_row].to_vec();
             let mut session = backend.open(&alone)?;
-            session.set_means(&means[r * row..(r + 1) * row])?;
-            session.descend(4, 2, &rates)?;
-            got.extend(session.means()?);
+            session.set(&means[r * row..(r + 1) * row])?;
+            session.descend(4, 2, &rule)?;
+            got.extend(session.parameters()?);
         }
         same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
     }
@@ -300,15 +300,15 @@ fn steps_in_many_calls(which: &Which) -> Result<(), Failed> {
         let mut ends = Vec::new();
         for cuts in [vec![6], vec![1, 2, 3]] {
             let mut session = backend.open(&case.problem(2, form.0, form.1, sampler))?;
-            session.set_means(&case.means(2))?;
+            session.set(&case.means(2))?;
             let mut step = 7;
             for n in cuts {
-                session.descend(step, n, &vec![0.05; case.k])?;
+                session.descend(step, n, &Rule::new(0.05, false))?;
                 step += n;
-                let means = session.means()?;
-                session.set_means(&means)?;
+                let means = session.parameters()?;
+                session.set(&means)?;
             }
-            ends.push(session.means()?);
+            ends.push(session.parameters()?);
         }
         same_bits(&format!("{form:?} {sampler:?}"), &ends[0], &ends[1])?;
     }
@@ -319,10 +319,10 @@ fn means_round_trip(which: &Which) -> Result<(), Failed> {
     let case = all()[4].clone();
     let mut backend = which.open();
     let mut session = backend.open(&case.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox))?;
-    session.set_means(&case.means(2))?;
-    let first = session.means()?;
-    session.set_means(&first)?;
-    same_bits("means", &session.means()?, &case.means(2))
+    session.set(&case.means(2))?;
+    let first = session.parameters()?;
+    session.set(&first)?;
+    same_bits("means", &session.parameters()?, &case.means(2))
 }
 
 fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
@@ -331,7 +331,7 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
     for form in FORMS {
         let problem = case.problem(1, form.0, form.1, Sampler::Philox);
         let mut session = backend.open(&problem)?;
-        session.set_means(&problem.teacher_means)?;
+        session.set(&problem.teacher_means)?;
         let sums = session.gradient(1)?;
         let largest = sums.group_gradients.iter().chain(&sums.half_square).fold(0.0f64, |a, v| if v.abs() <= a { a } else { v.abs() });
         // Both sides are the same sums of the same numbers by the same kernels.
@@ -347,12 +347,12 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
     for ((form, at), sampler) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]).zip(samplers.into_iter().cycle()) {
         let case = all()[at].clone();
         let single = case.problem(2, form.0, form.1, sampler);
-        let single = UnitProblem { n_samples: Some(512), ..single };
+        let single = UnitProblem { draws: super::cases::draws(sampler, 512), ..single };
         let half = UnitProblem { storage: Storage::F16, ..single.clone() };
         let mut gradients = Vec::new();
         for problem in [&single, &half] {
             let mut session = gpu.open(problem)?;
-            session.set_means(&case.means(2))?;
+            session.set(&case.means(2))?;
             gradients.push(session.gradient(3)?.group_gradients);
         }
         // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
@@ -433,10 +433,10 @@ fn any_sharing(which: &Which) -> Result<(), Failed> {
         let problem = case.problem(2, Divergence::Reverse, estimator, Sampler::Philox);
         let descend = |sharing: Option<Sharing>| -> Result<(Vec<f64>, Vec<f64>), Failed> {
             let mut session = which.gpu().with_sharing(sharing).open(&problem)?;
-            session.set_means(&case.means(2))?;
-            session.descend(3, 3, &vec![0.1; case.k])?;
-            let means = session.means()?;
-            session.set_means(&case.means(2))?; // the same for all: means after steps of one way are not another's
+            session.set(&case.means(2))?;
+            session.descend(3, 3, &Rule::new(0.1, false))?;
+            let means = session.parameters()?;
+            session.set(&case.means(2))?; // the same for all: means after steps of one way are not another's
             Ok((means, session.gradient(4)?.group_gradients))
         };
         let apart = descend(None)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
+use mixscore::backend::Rule;
 use mixscore::backend::split::Split;
 use mixscore::error::Error;
 use mixscore::gpu::{Gpu, adapters, open_together};
@@ -29,13 +30,13 @@ fn found(
         problem.storage = Storage::F16;
     }
     let mut session = gpu.open(&problem)?;
-    session.set_means(&case.means(replicates))?;
+    session.set(&case.means(replicates))?;
     let gradient = session.gradient(2)?;
     // Fewer groups than devices, and more.
-    let few = session.measure(Side::Student, 1, 1)?;
-    let many = session.measure(Side::Teacher, 700, 1)?;
-    session.descend(0, steps, &vec![1.0; case.k])?; // large, so that a changed sum shows in the means
-    let means = session.means()?;
+    let few = session.measure(Side::Student, None, 1, 1)?;
+    let many = session.measure(Side::Teacher, None, 700, 1)?;
+    session.descend(0, steps, &Rule::new(1.0, false))?; // large, so that a changed sum shows in the means
+    let means = session.parameters()?;
     if means == case.means(replicates) || means.iter().any(|m| !m.is_finite()) {
         return Err("the descent went nowhere".into());
     }

@@ -57,8 +57,8 @@ pub fn turn(folder: &Path) -> Option<File> {
 pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
     let sitting = Sitting {
         choice,
-        device: opened.backend.describe(),
-        details: opened.backend.details(),
+        device: opened.backend.describe().to_string(),
+        details: opened.backend.describe().details(),
         why: opened.why.clone(),
         command_line: command_line.to_vec(),
     };

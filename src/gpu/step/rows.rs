@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::{Dispatch, Kernels};
 use crate::gpu::device::params::{self, Params, STRIDE};
-use crate::objective::divergence::{Sampler, Side};
+use crate::objective::divergence::Side;
+use crate::objective::form::Draws;
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
 
@@ -44,7 +45,7 @@ pub struct Spec<'a> {
     pub groups: Groups,
     /// Whose samples are this device's.
     pub part: Part,
-    pub sampler: Sampler,
+    pub draws: Draws,
     /// Points of a net, for Sobol points.
     pub net_size: usize,
     /// The table of a grid.
@@ -331,10 +332,10 @@ fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Ch
         rank: model.rank as u32,
         strata: index(spec.strata) as u32,
         all_pairs: n_pairs as u32,
-        sampler: match spec.sampler {
-            Sampler::Grid => 2,
-            Sampler::Antithetic => 1,
-            _ => 0,
+        sampler: match spec.draws {
+            Draws::Grid(_) => 2,
+            Draws::Antithetic(_) => 1,
+            Draws::Independent(_) | Draws::Nets(_) => 0,
         },
         n_samples: spec.groups.n_samples as u32,
         net_size: spec.net_size as u32,
