@@ -2,7 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::gradient_descent::{Keeper, Plan, State, descend};
+use super::gradient_descent::{Observer, descend};
+use super::schedule::Schedule;
+use super::state::State;
 use super::stop::Stop;
 use crate::error::{Error, Result};
 use crate::problem::fit::Fit;
@@ -10,26 +12,26 @@ use crate::problem::fit::Fit;
 /// Losses that a descent survives.
 pub const MOST_LOSSES: u32 = 3;
 
-/// As [`descend`], but where the device is lost, `reopen` (told how many were lost so far, and why) opens the problem anew and the descent
-/// goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
+/// As [`descend`], but where the device is lost, `reopen` opens the problem anew, given the number of losses so far and the last one's error, and
+/// the descent goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
 ///
 /// # Errors
 /// The last [`Error::DeviceLost`] after [`MOST_LOSSES`] others; those of `reopen` and of [`descend`].
 pub fn descend_through_losses(
     fit: &mut Fit,
-    plan: &Plan,
+    schedule: &Schedule,
     state: &mut State,
-    keeper: &mut dyn Keeper,
+    observer: &mut dyn Observer,
     interrupted: &AtomicBool,
     reopen: &mut dyn FnMut(u32, &Error) -> Result<Fit>,
 ) -> Result<Stop> {
     let mut losses = 0;
     loop {
-        match descend(fit, plan, state, keeper, interrupted) {
+        match descend(fit, schedule, state, observer, interrupted) {
             Err(error @ Error::DeviceLost { .. }) if losses < MOST_LOSSES => {
                 losses += 1;
                 *fit = reopen(losses, &error)?;
-                state.enter(fit)?;
+                state.load_into(fit)?;
             }
             result => return result,
         }
@@ -92,11 +94,11 @@ mod tests {
 
     struct Silent;
 
-    impl Keeper for Silent {
+    impl Observer for Silent {
         fn log(&mut self, _: &mut Fit, _: &State) -> Result<Option<Stop>> {
             Ok(None)
         }
-        fn passed(&mut self, _: &State, _: bool) -> Result<()> {
+        fn advanced(&mut self, _: &State, _: bool) -> Result<()> {
             Ok(())
         }
     }
@@ -107,9 +109,9 @@ mod tests {
         let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
         let mut fit = open(lifetimes[0]).unwrap();
         let mut state = State::start(&mut fit).unwrap();
-        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rule: Rule::new(0.5, false), step_size: 0.5 };
+        let schedule = Schedule { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rule: Rule::new(0.5, false), step_size: 0.5 };
         let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
-        let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
+        let stop = descend_through_losses(&mut fit, &schedule, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
         (stop, state)
     }
 
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_loss_is_told_and_the_last_good_state_kept() {
+    fn the_fourth_loss_is_an_error_and_the_last_good_state_kept() {
         let (stop, state) = run([3, 2, 4, 2]);
         assert!(matches!(stop, Err(Error::DeviceLost { .. })));
         assert!(state.step > 0 && state.coordinates.iter().all(|v| v.is_finite()));
