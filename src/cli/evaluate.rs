@@ -5,13 +5,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Common;
-use super::pair::{Pair, check_finite, compatible};
+use super::pair::{Pair, compatible};
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Unasked, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
+use crate::mixture::files::{Array, check_finite, read_means, read_mixture, read_variance, read_weights};
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;

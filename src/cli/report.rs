@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Common;
-use super::learn_source::source;
 use crate::error::{Error, Result};
+use crate::experiment::learn_source::source;
 use crate::experiment::run_folder::small_file;
 use crate::mixture::files::{read_mixture, read_npy};
 use crate::report::learn::{Content, write_learned};

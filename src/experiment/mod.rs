@@ -2,6 +2,9 @@
 
 pub mod config;
 pub mod environment;
+pub mod learn;
+pub mod learn_source;
+pub mod learn_sweep;
 pub mod levels;
 pub mod limits;
 pub mod nearest;

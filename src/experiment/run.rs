@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::check::self_check;
 use crate::descent::checkpoint;
 use crate::descent::gradient_descent::State;
 use crate::descent::journal::Journal;
@@ -15,7 +16,6 @@ use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 use crate::objective::divergence::Estimator;
 use crate::problem::fit::Fit;
-use crate::self_check::self_check;
 
 use super::config::Config;
 use super::environment::{self, Sitting};

@@ -1,17 +1,13 @@
-//! `mixscore learn` for several numbers of points or degrees: a folder for each, and a page of how the error falls.
+//! Learning from several numbers of points or at several degrees: a folder for each, and the summary of all.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::learn::{Arguments, asked, learned, options, polynomials};
-use super::learn_source::{preset, source};
-use super::{Common, progress};
-use crate::diffusion::watch::Watch;
+use super::learn::{self, Asked, Event, Task, choices};
+use super::run_folder::{Output, small_file, write_json};
 use crate::error::{Error, Result};
-use crate::experiment::run_folder::{Output, small_file, write_json};
-use crate::report::learn_sweep::{finding, write_learn_sweep};
 
 /// One place of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,49 +24,49 @@ pub fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
 }
 
 impl Cell {
+    /// `task` at this place.
+    pub fn task(&self, task: &Task) -> Task {
+        let mut own = task.clone();
+        own.points = self.points;
+        own.options.degree = self.degree;
+        own
+    }
+
     fn name(&self) -> String {
         let points = self.points.map_or("all".into(), |n| n.to_string());
         format!("points-{points}-degree-{}", self.degree)
     }
 }
 
-/// Learns every cell that is not there yet, then writes the sweep's summary and page.
-pub fn run(common: &Common, arguments: &Arguments, cells: &[Cell]) -> Result<()> {
-    if preset(&arguments.data).is_none() && arguments.truth.is_none() {
-        return Err(Error::Usage {
-            what: "a sweep shows how far from the truth one is".into(),
-            remedy: "Give the truth by --truth, or one number of points and one degree".into(),
-        });
-    }
-    let folder = &arguments.output;
+/// Learns every cell that is not in `folder` yet: the summaries of all.
+///
+/// # Errors
+/// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
+pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Asked) -> Result<Vec<Value>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    let interrupted = progress::interruption();
     let mut summaries = Vec::with_capacity(cells.len());
     for (at, cell) in cells.iter().enumerate() {
-        let options = options(common, arguments, *cell);
-        let place = folder.join(cell.name());
-        if let Some(summary) = finished(&place, |points| asked(arguments, &options, points))? {
+        let (task, name) = (cell.task(task), cell.name());
+        let place = folder.join(&name);
+        if let Some(summary) = finished(&place, &task)? {
             summaries.push(summary);
             continue;
         }
-        common.say(&format!("cell {} of {}: {}", at + 1, cells.len(), cell.name()));
-        let source = source(&arguments.data, arguments.truth.as_deref(), cell.points, options.seed)?;
-        let mut line = progress::Stages::new(common);
-        let mut watch = Watch { interrupted, tell: &mut |stage, done| line.show(stage, done) };
-        let mut polynomials = polynomials(common, &options)?;
-        let (_, summary) = learned(arguments, &source, &options, &Output::At(place), &mut *polynomials, &mut watch)?;
-        line.finish();
-        summaries.push(summary);
+        (asked.tell)(&Event::Cell { at: at + 1, of: cells.len(), name: &name });
+        summaries.push(learn::run(&task, &Output::At(place), asked)?.1);
     }
-    let summary = json!({"schema": "mixscore.learn-sweep/1", "data": &arguments.data, "finding": finding(&summaries), "cells": summaries});
+    Ok(summaries)
+}
+
+/// Writes `summary.json` of the sweep, and gives it back.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<Value>) -> Result<Value> {
+    let summary = json!({"schema": "mixscore.learn-sweep/1", "data": data, "finding": finding, "cells": cells});
     write_json(&folder.join("summary.json"), &summary)?;
-    write_learn_sweep(&folder.join("report.html"), &summary)?;
-    if common.json {
-        return common.print_json(&json!({"schema": "mixscore.learn-sweep/1", "folder": folder, "summary": summary}));
-    }
-    let said = summary["finding"].as_str().unwrap_or_default();
-    common.print(&format!("{said}\nResults: {}\nReport:  {}", folder.display(), folder.join("report.html").display()))
+    Ok(summary)
 }
 
 /// Refuses a folder that holds anything but this sweep.
@@ -96,15 +92,15 @@ fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
     Ok(())
 }
 
-/// The summary of a cell that was learned before, as it is `asked` for now.
-fn finished(place: &Path, asked: impl Fn(usize) -> Value) -> Result<Option<Value>> {
+/// The summary of a cell that was learned before, as it is asked for now.
+fn finished(place: &Path, task: &Task) -> Result<Option<Value>> {
     let path = place.join("summary.json");
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
     let bad = |what: String| Error::bad_file(place, what, "Move this folder away, or choose another --output");
     let summary: Value = serde_json::from_slice(&small_file(&path)?).map_err(|e| bad(e.to_string()))?;
-    let asked = asked(summary["points"].as_u64().unwrap_or(0) as usize);
+    let asked = choices(task, summary["points"].as_u64().unwrap_or(0) as usize);
     for (key, value) in asked.as_object().into_iter().flatten() {
         let before = &summary["asked"][key];
         if before != value {
