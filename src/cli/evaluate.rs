@@ -9,7 +9,7 @@ use super::pair::{Pair, compatible};
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Unasked, divergences_within};
-use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
+use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, check_finite, read_means, read_mixture, read_variance, read_weights};
 use crate::number::{plus_minus, short};
@@ -188,14 +188,8 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
     object
 }
 
-fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
-    [
-        ("reverse_fisher", d.reverse_fisher),
-        ("forward_fisher", d.forward_fisher),
-        ("kl_student_teacher", d.kl_student_teacher),
-        ("kl_teacher_student", d.kl_teacher_student),
-        ("total_variation", d.total_variation),
-    ]
+fn rows(d: &Divergences) -> Vec<(&'static str, Estimate)> {
+    Metric::ALL.into_iter().filter_map(|metric| Some((metric.name(), metric.estimate(d)?))).collect()
 }
 
 fn table(one: &Evaluated) -> String {

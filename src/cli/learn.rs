@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Common;
 use super::progress::{self, Stages};
+use crate::diffusion::compare::Sampled;
 use crate::diffusion::learn::{Method, Options, Variance};
 use crate::error::{Error, Result};
 use crate::experiment::learn::{self, Asked, Event, Outcome, Task};
 use crate::experiment::learn_source::preset;
+use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
 use crate::experiment::run_folder::Output;
 use crate::number::minus;
+use crate::objective::groups::Estimate;
 use crate::report::learn::{Content, write_learned};
 use crate::report::learn_sweep::{finding, write_learn_sweep};
 
@@ -84,7 +87,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         if common.json {
             return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
         }
-        return common.print(&told(&summary, &folder));
+        return common.print(&in_words(&summary, &folder));
     }
     let folder = &arguments.output;
     let summaries = learn_sweep::run(&task, &cells, folder, &mut asked)?;
@@ -93,8 +96,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.json {
         return common.print_json(&json!({"schema": "mixscore.learn-sweep/1", "folder": folder, "summary": summary}));
     }
-    let said = summary["finding"].as_str().unwrap_or_default();
-    common.print(&format!("{said}\nResults: {}\nReport:  {}", folder.display(), folder.join("report.html").display()))
+    common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }
 
 /// All but what the cells of a sweep differ in.
@@ -138,34 +140,26 @@ impl Show<'_> {
     }
 }
 
-fn told(summary: &Value, folder: &Path) -> String {
-    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-    let mut text = format!(
-        "{} components with variance {:.4}: {}.\n",
-        summary["components"],
-        number(&summary["variance"]),
-        summary["components_why"].as_str().unwrap_or_default()
-    );
-    let held_out = &summary["held_out_log_likelihood"];
-    if held_out.is_object() {
-        let (value, error) = (number(&held_out["value"]), number(&held_out["standard_error"]));
-        let error = if error.is_finite() { format!(" ± {error:.4}") } else { String::new() };
+/// What was learned, in a few sentences.
+fn in_words(summary: &LearnSummary, folder: &Path) -> String {
+    let LearnSummary { components, variance, components_why, against_truth: truth, .. } = summary;
+    let mut text = format!("{components} components with variance {variance:.4}: {components_why}.\n");
+    if let Some(Estimate { value, standard_error }) = summary.held_out_log_likelihood {
+        let error = if standard_error.is_finite() { format!(" ± {standard_error:.4}") } else { String::new() };
         text += &format!("Held-out log-likelihood {}{error} nats per point", minus(value, 4));
-        if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
-            text += &format!("; the truth's {}", minus(truth, 4));
+        if let Some(own) = truth.as_ref().and_then(|truth| truth.truth_held_out_log_likelihood) {
+            text += &format!("; the truth's {}", minus(own.value, 4));
         }
         text += ".\n";
     }
-    if let Some(value) = summary["total_variation"]["value"].as_f64() {
-        text += &format!("Total variation to the truth: mixture {value:.4}");
-        if let (Some(drawn), Some(chance)) =
-            (summary["sampler"]["total_variation"]["value"].as_f64(), summary["sampler"]["by_chance"].as_f64())
-        {
-            text += &format!(", histogram of the drawn points {drawn:.4} (of which {chance:.4} is chance)");
+    if let Some(truth) = truth {
+        text += &format!("Total variation to the truth: mixture {:.4}", truth.total_variation.value);
+        if let Some(Sampled { total_variation, by_chance, .. }) = &truth.sampler {
+            text += &format!(", histogram of the drawn points {:.4} (of which {by_chance:.4} is chance)", total_variation.value);
         }
         text += ".\n";
     }
-    for note in summary["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for note in &summary.notes {
         text += &format!("Note: {note}.\n");
     }
     text + &format!("Results: {}\nReport:  {}", folder.display(), folder.join("report.html").display())

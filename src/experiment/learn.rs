@@ -4,21 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use serde_json::{Value, json};
-
 use super::learn_source::{Source, source};
+use super::learn_summary::LearnSummary;
 use super::run_folder::{Output, Unborn, write_json};
 use crate::backend::polynomials::Polynomials;
 use crate::check::check_polynomials;
 use crate::device::{self, Device};
-use crate::diffusion::learn::{Learned, Method, Options, Variance, learn, mean_of};
+use crate::diffusion::learn::{Learned, Method, Options, learn};
 use crate::diffusion::watch::Watch;
-use crate::diffusion::{compare, regression, regression_reference};
+use crate::diffusion::{regression, regression_reference};
 use crate::error::Result;
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, to_f32, write_mixture, write_npy};
-use crate::objective::groups::Estimate;
-use crate::random::streams::RNG_VERSION;
 
 /// What is to be learned from.
 #[derive(Debug, Clone)]
@@ -59,14 +55,14 @@ pub struct Asked<'a> {
 pub struct Outcome {
     pub source: Source,
     pub learned: Learned,
-    pub summary: Value,
+    pub summary: LearnSummary,
 }
 
 /// Learns, and writes the folder: its place and its summary.
 ///
 /// # Errors
 /// A folder that holds something, points that cannot be read or learned from, no device, an interruption.
-pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, Value)> {
+pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, LearnSummary)> {
     output.check()?;
     let options = &task.options;
     let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;
@@ -76,27 +72,12 @@ pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, 
     let mut watch = Watch { interrupted: asked.interrupted, tell: &mut |name, done| tell(&Event::Stage { name, done }) };
     let learned = learn(&source.points, source.d, options, &mut *polynomials, &mut watch)?;
     let n = source.points.len() / source.d;
-    let mut summary = summary(&task.data, n, &learned, options, began.elapsed().as_secs_f64());
-    summary["asked"] = choices(task, n);
-    if let Some(truth) = &source.truth {
-        add_truth(&mut summary, &learned, truth, options.seed)?;
-    }
+    let seconds = began.elapsed().as_secs_f64();
+    let summary = LearnSummary::of(task, n, &learned, source.truth.as_ref(), seconds)?;
     let outcome = Outcome { source, learned, summary };
     let folder = write(output, &outcome, asked.page)?;
     (asked.tell)(&Event::Finished);
     Ok((folder, outcome.summary))
-}
-
-/// All that the result depends on but the points themselves, `points` of them.
-pub(super) fn choices(task: &Task, points: usize) -> Value {
-    let Task { data, truth, options, .. } = task;
-    let variance = match options.variance {
-        Variance::Known(variance) => json!(variance),
-        Variance::Estimate => json!("estimate"),
-    };
-    json!({"data": data, "truth": truth, "points": points, "method": options.method, "components": options.components,
-        "variance": variance, "degree": options.degree, "pairs": options.pairs, "restarts": options.restarts,
-        "held_out": options.held_out, "samples": options.samples, "seed": options.seed})
 }
 
 /// The device's way with polynomials, where the method has polynomials and the device a way of its own.
@@ -120,63 +101,13 @@ fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> 
     })
 }
 
-fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: f64) -> Value {
-    let stages: serde_json::Map<String, Value> = learned.seconds.iter().map(|(stage, s)| ((*stage).into(), json!(s))).collect();
-    json!({
-        "schema": "mixscore.learn/1",
-        "data": data,
-        "points": n,
-        "features": learned.mixture.n_features(),
-        "method": options.method,
-        "degree": options.degree,
-        "pairs": options.pairs,
-        "seed": options.seed,
-        "rng_version": RNG_VERSION,
-        "components": learned.mixture.n_components(),
-        "components_why": learned.why,
-        "weights_why": "weights are mean responsibilities of the points: score matching hardly sees them where modes are separated",
-        "variance": learned.mixture.variance(),
-        "variance_was_given": matches!(options.variance, Variance::Known(_)),
-        "trained_on": learned.n_train,
-        "held_out": learned.held_out_points.len() / learned.mixture.n_features(),
-        "held_out_log_likelihood": estimate(learned.held_out),
-        "train_log_likelihood": learned.train_log_likelihood,
-        "principal_directions": learned.rank,
-        "samples": learned.samples.len() / learned.mixture.n_features(),
-        "samples_from": learned.samples_from,
-        "em_iterations": learned.em.map(|em| em.0),
-        "em_seconds_per_iteration": learned.em.map(|em| em.1 / em.0 as f64),
-        "levels": learned.levels,
-        "seconds": seconds,
-        "stages": stages,
-        "notes": learned.notes,
-    })
-}
-
-/// Null where nothing was held out.
-fn estimate(e: Estimate) -> Value {
-    if e.value.is_finite() { json!({"value": e.value, "standard_error": e.standard_error}) } else { Value::Null }
-}
-
-fn add_truth(summary: &mut Value, learned: &Learned, truth: &GaussianMixture, seed: u64) -> Result<()> {
-    summary["divergence"] = json!(compare::divergence(truth, &learned.mixture, seed)?);
-    summary["total_variation"] = json!(compare::total_variation(&learned.mixture, truth, seed)?);
-    if !learned.samples.is_empty() {
-        summary["sampler"] = json!(compare::sampled(&learned.samples, truth, seed)?);
-    }
-    let d = truth.n_features();
-    let own: Vec<f64> = learned.held_out_points.chunks_exact(d).map(|x| compare::log_density(truth, x)).collect();
-    summary["truth_held_out_log_likelihood"] = estimate(mean_of(&own, 0.0));
-    Ok(())
-}
-
 fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> Result<()>) -> Result<PathBuf> {
     let unborn = Unborn::new(output)?;
     let (at, d) = (unborn.path(), outcome.source.d);
     write_mixture(&at.join("model.npz"), &outcome.learned.mixture)?;
     let samples = to_f32("samples", &outcome.learned.samples)?;
     write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
-    write_json(&at.join("summary.json"), &outcome.summary)?;
+    write_json(&at.join("summary.json"), &serde_json::json!(outcome.summary))?;
     page(at, outcome)?;
     unborn.publish(output)
 }

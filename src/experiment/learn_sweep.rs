@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::learn::{self, Asked, Event, Task, choices};
+use super::learn::{self, Asked, Event, Task};
+use super::learn_summary::{Choices, LearnSummary, LearnSweepSummary, SWEEP_SCHEMA};
 use super::run_folder::{Output, small_file, write_json};
 use crate::error::{Error, Result};
 
@@ -42,7 +43,7 @@ impl Cell {
 ///
 /// # Errors
 /// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
-pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Asked) -> Result<Vec<Value>> {
+pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Asked) -> Result<Vec<LearnSummary>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut summaries = Vec::with_capacity(cells.len());
@@ -60,12 +61,9 @@ pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Asked) -> Res
 }
 
 /// Writes `summary.json` of the sweep, and gives it back.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<Value>) -> Result<Value> {
-    let summary = json!({"schema": "mixscore.learn-sweep/1", "data": data, "finding": finding, "cells": cells});
-    write_json(&folder.join("summary.json"), &summary)?;
+pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
+    let summary = LearnSweepSummary { schema: SWEEP_SCHEMA.into(), data: data.into(), finding: finding.into(), cells };
+    write_json(&folder.join("summary.json"), &json!(summary))?;
     Ok(summary)
 }
 
@@ -93,16 +91,16 @@ fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
 }
 
 /// The summary of a cell that was learned before, as it is asked for now.
-fn finished(place: &Path, task: &Task) -> Result<Option<Value>> {
+fn finished(place: &Path, task: &Task) -> Result<Option<LearnSummary>> {
     let path = place.join("summary.json");
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
     let bad = |what: String| Error::bad_file(place, what, "Move this folder away, or choose another --output");
-    let summary: Value = serde_json::from_slice(&small_file(&path)?).map_err(|e| bad(e.to_string()))?;
-    let asked = choices(task, summary["points"].as_u64().unwrap_or(0) as usize);
+    let summary: LearnSummary = serde_json::from_slice(&small_file(&path)?).map_err(|e| bad(e.to_string()))?;
+    let (asked, learned) = (json!(Choices::of(task, summary.points)), json!(summary.asked));
     for (key, value) in asked.as_object().into_iter().flatten() {
-        let before = &summary["asked"][key];
+        let before = &learned[key];
         if before != value {
             return Err(bad(format!("this cell was learned with {key} {before}, and {value} is asked for")));
         }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use serde_json::Value;
-
 use crate::check::self_check;
 use crate::descent::checkpoint;
 use crate::descent::gradient_descent::State;
@@ -25,6 +23,7 @@ use super::results;
 use super::row::{self, Row};
 use super::run_folder::{self, Output, Unborn};
 use super::setting::Setting;
+use super::summary::Summary;
 use super::watch::{Book, METRICS, RECORDED, TRAJECTORY, Watch, problem_records};
 
 /// What happens on the way, for whoever shows it.
@@ -60,10 +59,7 @@ pub struct Asked<'a> {
 pub struct Outcome {
     pub folder: PathBuf,
     pub stop: Stop,
-    /// `summary.json`.
-    pub summary: Value,
-    /// One sentence with the numbers.
-    pub finding: String,
+    pub summary: Summary,
     /// There was nothing left to do, and nothing was changed.
     pub was_finished: bool,
 }
@@ -107,8 +103,7 @@ pub fn resume(folder: &Path, mut asked: Asked) -> Result<Outcome> {
     run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
     let found = checkpoint::newest(folder, &RECORDED)?;
     if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder)) {
-        let (summary, finding) = results::read(folder)?;
-        return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
+        return Ok(Outcome { folder: folder.into(), stop, summary: Summary::read(folder)?, was_finished: true });
     }
     if asked.device == Device::Auto {
         asked.device = environment::first_choice(folder).unwrap_or_default();
@@ -219,11 +214,11 @@ fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Resul
     (watch.tell)(&Event::Finishing);
     fit.set_coordinates(&state.coordinates)?;
     let certified_bias = fit.certified_bias()?;
-    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    let summary = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
     if asked.report {
         crate::report::write_run(folder)?;
     }
-    Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
+    Ok(Outcome { folder: folder.into(), stop, summary, was_finished: false })
 }
 
 /// A run whose device was lost for good has its last checkpoint to go on from.

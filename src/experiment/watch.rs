@@ -8,9 +8,8 @@ use crate::descent::gradient_descent::{Keeper, State};
 use crate::descent::journal::Journal;
 use crate::descent::stop::Stop;
 use crate::error::Result;
-use crate::metrics;
+use crate::metrics::{self, Metric};
 use crate::mixture::squared_distance;
-use crate::objective::divergence::Divergence;
 use crate::problem::fit::Fit;
 
 use super::config::Config;
@@ -95,13 +94,13 @@ impl Keeper for Watch<'_> {
             row.set_divergences(divergences);
             self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()]);
             if let Some((steps, before)) = &before {
-                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
+                row.set(Metric::Movement, farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
             }
             rows.push(row);
         }
         if self.config.descent.gradient_tolerance > 0.0 {
             for (row, gradient) in rows.iter_mut().zip(fit.gradient(state.step)?) {
-                row.set("gradient_norm", gradient.gradient.iter().map(|g| g * g).sum::<f64>().sqrt());
+                row.set(Metric::GradientNorm, gradient.gradient.iter().map(|g| g * g).sum::<f64>().sqrt());
             }
         }
         self.write(state.step, &means, &rows)?;
@@ -123,12 +122,12 @@ impl Watch<'_> {
     /// The cells that means alone tell.
     fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) {
         let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
-        row.set("coverage", metrics::coverage(teacher, means, weights).share);
-        row.set("matched_distance", metrics::matched_distance(teacher, means, weights));
+        row.set(Metric::Coverage, metrics::coverage(teacher, means, weights).share);
+        row.set(Metric::MatchedDistance, metrics::matched_distance(teacher, means, weights));
         let by_weight = self.config.descent.divide_by_weight.then_some(weights.as_slice());
         match metrics::lyapunov(teacher, means, by_weight) {
-            Some(sum) => row.set("lyapunov", sum),
-            None => row.set("nearest_at_start", at_nearest_of_start(teacher, start, means) as f64 / weights.len() as f64),
+            Some(sum) => row.set(Metric::Lyapunov, sum),
+            None => row.set(Metric::NearestAtStart, at_nearest_of_start(teacher, start, means) as f64 / weights.len() as f64),
         }
     }
 
@@ -146,17 +145,13 @@ impl Watch<'_> {
     /// The first rule that holds for every replicate.
     fn decide(&self, step: u64, rows: &[Row]) -> Option<Stop> {
         let descent = &self.config.descent;
-        let divergence = match self.config.objective.divergence {
-            Divergence::Reverse => "reverse_fisher",
-            Divergence::Forward => "forward_fisher",
-        };
-        if let Some(value) = at_most(rows, divergence, descent.divergence_tolerance) {
+        if let Some(value) = at_most(rows, Metric::of(self.config.objective.divergence), descent.divergence_tolerance) {
             return Some(Stop::DivergenceBelow { step, value, tolerance: descent.divergence_tolerance });
         }
-        if let Some(value) = at_most(rows, "gradient_norm", descent.gradient_tolerance) {
+        if let Some(value) = at_most(rows, Metric::GradientNorm, descent.gradient_tolerance) {
             return Some(Stop::GradientBelow { step, value, tolerance: descent.gradient_tolerance });
         }
-        at_most(rows, "movement", descent.movement_tolerance).map(|value| Stop::MovementBelow {
+        at_most(rows, Metric::Movement, descent.movement_tolerance).map(|value| Stop::MovementBelow {
             step,
             value,
             tolerance: descent.movement_tolerance,
@@ -164,12 +159,12 @@ impl Watch<'_> {
     }
 }
 
-/// The largest value of a column, if the tolerance is on and no replicate is above it. A blank cell is above everything.
-fn at_most(rows: &[Row], column: &str, tolerance: f64) -> Option<f64> {
+/// The largest value of a metric, if the tolerance is on and no replicate is above it. A blank cell is above everything.
+fn at_most(rows: &[Row], metric: Metric, tolerance: f64) -> Option<f64> {
     if tolerance <= 0.0 {
         return None;
     }
-    let values: Option<Vec<f64>> = rows.iter().map(|row| row.get(column).filter(|v| *v <= tolerance)).collect();
+    let values: Option<Vec<f64>> = rows.iter().map(|row| row.get(metric).filter(|v| *v <= tolerance)).collect();
     values.map(|values| values.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
