@@ -10,9 +10,8 @@ use crate::descent::gradient_descent::Observer;
 use crate::descent::state::State;
 use crate::descent::stop::{Measured, Stop, Tolerances};
 use crate::error::Result;
-use crate::metrics;
+use crate::metrics::{self, Metric};
 use crate::mixture::squared_distance;
-use crate::objective::divergence::Divergence;
 use crate::problem::fit::Fit;
 
 /// Logs a run.
@@ -66,13 +65,13 @@ impl Logger<'_> {
             row.set_divergences(divergences);
             self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()]);
             if let Some((steps, before)) = &before {
-                row.set("movement", farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
+                row.set(Metric::Movement, farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
             }
             rows.push(row);
         }
         if self.config.descent.gradient_tolerance > 0.0 {
             for (row, gradient) in rows.iter_mut().zip(fit.gradient(state.step)?) {
-                row.set("gradient_norm", gradient.gradient.iter().map(|g| g * g).sum::<f64>().sqrt());
+                row.set(Metric::GradientNorm, gradient.gradient.iter().map(|g| g * g).sum::<f64>().sqrt());
             }
         }
         Ok(rows)
@@ -81,12 +80,12 @@ impl Logger<'_> {
     /// The metrics of the means (k, d) alone, without a sample.
     fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) {
         let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
-        row.set("coverage", metrics::coverage(teacher, means, weights).share);
-        row.set("matched_distance", metrics::matched_distance(teacher, means, weights));
+        row.set(Metric::Coverage, metrics::coverage(teacher, means, weights).share);
+        row.set(Metric::MatchedDistance, metrics::matched_distance(teacher, means, weights));
         let by_weight = self.config.descent.divide_by_weight.then_some(weights.as_slice());
         match metrics::lyapunov(teacher, means, by_weight) {
-            Some(sum) => row.set("lyapunov", sum),
-            None => row.set("nearest_at_start", at_nearest_of_start(teacher, start, means) as f64 / weights.len() as f64),
+            Some(sum) => row.set(Metric::Lyapunov, sum),
+            None => row.set(Metric::NearestAtStart, at_nearest_of_start(teacher, start, means) as f64 / weights.len() as f64),
         }
     }
 
@@ -97,12 +96,12 @@ impl Logger<'_> {
             gradient: descent.gradient_tolerance,
             movement: descent.movement_tolerance,
         };
-        let divergence = match self.config.objective.divergence {
-            Divergence::Reverse => "reverse_fisher",
-            Divergence::Forward => "forward_fisher",
+        let objective = Metric::of(self.config.objective.divergence);
+        let measured = |row: &Row| Measured {
+            divergence: row.get(objective),
+            gradient: row.get(Metric::GradientNorm),
+            movement: row.get(Metric::Movement),
         };
-        let measured =
-            |row: &Row| Measured { divergence: row.get(divergence), gradient: row.get("gradient_norm"), movement: row.get("movement") };
         tolerances.reached(step, &rows.iter().map(measured).collect::<Vec<_>>())
     }
 }

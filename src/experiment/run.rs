@@ -4,8 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use serde_json::Value;
-
 use super::checkpoint;
 use super::config::Config;
 use super::environment::{self, Launch};
@@ -17,14 +15,15 @@ use super::records::{RELIED_ON, Records};
 use super::results;
 use super::run_folder::{self, Output, StagedFolder};
 use super::setting::Setting;
+use super::summary::Summary;
 use crate::backend::Kind;
+use crate::check::self_check;
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 use crate::objective::divergence::Estimator;
 use crate::problem::fit::Fit;
-use crate::self_check::self_check;
 
 /// How a run is to be made: everything but the experiment itself.
 pub struct Request<'a> {
@@ -43,9 +42,7 @@ pub struct Outcome {
     pub folder: PathBuf,
     pub stop: Stop,
     /// `summary.json`.
-    pub summary: Value,
-    /// One sentence with the numbers.
-    pub finding: String,
+    pub summary: Summary,
     /// There was nothing left to do, and nothing was changed.
     pub was_finished: bool,
 }
@@ -86,8 +83,7 @@ pub fn resume(folder: &Path, mut request: Request) -> Result<Outcome> {
     run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
     let found = checkpoint::newest(folder, &RELIED_ON)?;
     if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder, request.draw.is_some())) {
-        let (summary, finding) = results::read(folder)?;
-        return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
+        return Ok(Outcome { folder: folder.into(), stop, summary: Summary::read(folder)?, was_finished: true });
     }
     if request.device == Device::Auto {
         request.device = environment::first_choice(folder).unwrap_or_default();
@@ -166,11 +162,11 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     (logger.on_event)(&Event::Finishing);
     fit.set_coordinates(&state.coordinates)?;
     let certified_bias = fit.certified_bias()?;
-    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    let summary = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
     if let Some(draw) = request.draw {
         draw(folder)?;
     }
-    Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
+    Ok(Outcome { folder: folder.into(), stop, summary, was_finished: false })
 }
 
 /// The state of the newest good checkpoint, and the records as they were then. Checkpoints after it are removed.

@@ -19,13 +19,13 @@ const MOST_GROUPS: usize = 6;
 /// Schemes under which students do not begin at random.
 const PLACED: [&str; 4] = ["point", "given", "coincident", "around-teacher"];
 
-/// So few cells are told one by one.
+/// So few cells are named one by one.
 const FEW_CELLS: usize = 4;
 
 /// A cell that is done, with its number.
 type Known<'a> = (usize, &'a Interval);
 
-/// What the sweep found, and, where several teachers can be told apart by it, the total variation.
+/// What the sweep found, and, where there are several teachers, the total variation.
 pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
     let quantities = &measured.quantities;
     let of = |quantity: Quantity| quantities.iter().find(|(other, _)| *other == quantity).map(|(_, numbers)| numbers);
@@ -52,7 +52,7 @@ pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
 
 /// What starting near a wall between two teachers' cells does, over all cells.
 fn at_walls(measured: &Measured) -> Option<String> {
-    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits as usize, trials as usize)));
+    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits, trials)));
     let words = |share: Share| {
         let missed = share.trials - share.successes;
         format!("{:.4} ({:.4} to {:.4}; {missed} of {} do not)", share.share, share.low, share.high, share.trials)
@@ -108,7 +108,7 @@ fn is_placed(table: &SweepTable) -> bool {
 /// Every cell with its numbers. Students that begin at chosen places say nothing by where they end, so their share is left out.
 fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     let is_placed = is_placed(table);
-    let told = |cell: usize| {
+    let words = |cell: usize| {
         let number = |(quantity, numbers): &(Quantity, Vec<Option<Interval>>)| {
             let name = match quantity {
                 Quantity::Nearest if !is_placed => "share of students at the teacher nearest at their start",
@@ -130,8 +130,8 @@ fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String
         };
         format!("with {}: {numbers}", place(table, cell, sides, &[]).trim_start_matches(", at "))
     };
-    let told = (0..table.cells.len()).map(told).collect::<Vec<_>>().join("; ");
-    format!("W{} (in brackets 95 % intervals).", &told[1..])
+    let all = (0..table.cells.len()).map(words).collect::<Vec<_>>().join("; ");
+    format!("W{} (in brackets 95 % intervals).", &all[1..])
 }
 
 /// For each value of `group`: the separation from which on the share stays enough in every cell.

@@ -119,7 +119,7 @@ pub const TESTS: [(&str, Test, Shapes); 29] = [
     (HALF, half_precision, Shapes::Both),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing, Shapes::Usual),
     ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept, Shapes::Usual),
-    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?), Shapes::Both),
+    ("the check before every run passes", |which| Ok(mixscore::check::self_check(which.open().as_mut())?), Shapes::Both),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices, Shapes::Both),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion, Shapes::Usual),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk, Shapes::Both),
@@ -321,11 +321,11 @@ fn long_group(which: &Which) -> Result<(), Failed> {
     let means = [0.0, 0.5, 9.0, 0.0, 0.0, 9.0];
     let case = Case { k: 3, n_teachers: 3, rank: 2, ..all()[2].clone() };
     for form in FORMS {
-        let problem = UnitProblem { n_samples: None, teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
+        let problem = UnitProblem { draws: Draws::Grid(None), teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
         let start: Vec<f64> = means.iter().zip(case.means(1)).map(|(m, off)| m + 0.3 * off).collect();
         let gradient = |mut backend: Box<dyn Backend>| -> Result<_, Failed> {
             let mut session = backend.open(&problem)?;
-            session.set_means(&start)?;
+            session.set(&start)?;
             Ok(session.gradient(0)?)
         };
         let (got, want) = (gradient(which.open())?, gradient(Box::new(Reference))?);
