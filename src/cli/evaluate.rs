@@ -8,7 +8,7 @@ use super::Common;
 use super::pair::{Pair, compatible};
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
-use crate::metrics::quadrature::{self, Unasked, divergences_within};
+use crate::metrics::quadrature::{self, Gridded, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, check_finite, read_means, read_mixture, read_variance, read_weights};
@@ -84,8 +84,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let problem = problem(r);
         let (on_grid, no_grid) = match arguments.sampler {
             Points::Auto => match divergences_within(&problem, student.means(), arguments.samples)? {
-                Unasked::Taken(divergences) => (Some(divergences), None),
-                Unasked::Refused(why) => (None, Some(why)),
+                Gridded::Taken(divergences) => (Some(divergences), None),
+                Gridded::Refused(why) => (None, Some(why)),
             },
             Points::Philox => (None, None),
             Points::Grid => (Some(quadrature::divergences(&problem, student.means(), arguments.samples)?), None),

@@ -60,11 +60,14 @@ impl Progress {
     /// Shows one event.
     pub fn show(&mut self, event: &Event) {
         if self.quiet {
+            if let Event::Loss { text } = event {
+                complain(text);
+            }
             return;
         }
         match event {
             Event::Opened { why } => self.line(&format!("device: {why}")),
-            Event::Note { text } => self.line(text),
+            Event::Note { text } | Event::Loss { text } => self.line(text),
             Event::Begun { folder, step, steps } => {
                 let verb = if *step == 0 { "run" } else { "resumed" };
                 self.line(&format!("{verb}: {}, step {step} of {steps}", folder.display()));

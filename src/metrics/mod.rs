@@ -62,7 +62,7 @@ pub fn matched_distance(teacher: &GaussianMixture, means: &[f64], weights: &[f64
 }
 
 /// The Lyapunov sum about the one Gaussian teacher's mean m: Σ|μᵢ−m|² falls along the gradient flow, Σ wᵢ|μᵢ−m|² along the flow of
-/// gradients divided by weights. `None` for a teacher of several components.
+/// gradients divided by weights, since Σᵢ⟨μᵢ−m, ∂L/∂μᵢ⟩ ≥ 0. `None` for a teacher of several components.
 pub fn lyapunov(teacher: &GaussianMixture, means: &[f64], weights: Option<&[f64]>) -> Option<f64> {
     let rows = means.chunks_exact(teacher.n_features());
     (teacher.n_components() == 1)

@@ -7,6 +7,7 @@ use mixscore::error::Error;
 use mixscore::gpu::step::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::objective::form::Draws;
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
 use mixscore::random::sobol;
