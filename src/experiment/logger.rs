@@ -8,8 +8,7 @@ use crate::descent::gradient_descent::Observer;
 use crate::descent::state::State;
 use crate::descent::stop::{Measured, Stop, Tolerances};
 use crate::error::Result;
-use crate::metrics::{self, Metric};
-use crate::mixture::squared_distance;
+use crate::metrics::Metric;
 use crate::problem::fit::Fit;
 
 /// Logs a run.

@@ -148,6 +148,7 @@ mod tests {
     use super::*;
     use crate::experiment::run_folder::TRAJECTORY;
     use crate::experiment::{presets, reading};
+    use crate::metrics::Metric;
 
     fn logged(step: u64) -> Logged {
         let mut row = Row::new(step, 0.5, 0);
