@@ -141,6 +141,7 @@ fn one_numeric_axis_is_drawn_as_lines_and_none_as_a_map_of_words() {
     assert_eq!(tile(&html, 0, 2, 0), "<b>0.900</b><small>0.890–0.910</small>");
     assert_eq!(tile(&html, 0, 1, 1), "<b>failed</b><small>see 1 below</small>");
     assert!(finding.contains("lowest with 0.300") && finding.contains("highest with 0.900"), "{finding}");
+    assert!(finding.ends_with("Most of that goes with law: 0.900 on average at law 8, 0.300 at law 2."), "{finding}");
 }
 
 /// A cell of 2 replicates of one teacher, where this many had all their students at its mean, measured under some noise.

@@ -15,7 +15,7 @@ pub const HEIGHT: i32 = 310;
 
 /// Nominal pixels around the plotting area; to its right there is more where labels stand.
 const LEFT: i32 = 66;
-const RIGHT: i32 = 14;
+const RIGHT: i32 = 20; // half of a tick's label
 const MOST_RIGHT: i32 = 150;
 const TOP: i32 = 12;
 const BOTTOM: i32 = 50;

@@ -7,6 +7,9 @@ use plotters::style::colors::colormaps::ViridisRGB;
 use super::layout::{Layout, Panel, clipped};
 use crate::number::swept;
 
+/// Columns that a narrow screen shows at once.
+const MOST_ON_A_PHONE: usize = 4;
+
 /// What a cell shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tile {
@@ -41,6 +44,9 @@ fn map(layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) -> 
     html! {
         div.wide {
             @if !panel.name.is_empty() { p.panel { (panel.name) } }
+            @if layout.columns.as_ref().is_some_and(|side| side.values.len() > MOST_ON_A_PHONE) {
+                p.scrolls { "Wider than this screen: it scrolls sideways →" }
+            }
             table.map {
                 thead {
                     @if let Some(columns) = &layout.columns {
@@ -112,6 +118,7 @@ pub const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }
+.scrolls { display: none; margin: 0; font-size: .8rem; color: var(--soft); position: sticky; left: 0; }
 .panel { font-weight: 600; margin: 0; break-after: avoid; }
 .sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; }
 .sections.narrow { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
@@ -131,7 +138,7 @@ pub const STYLE: &str = "
 .map td, .scale .bar { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 details { margin: 1.5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .cells { font-size: .85rem; } .cells th, .cells td { padding-right: 1rem; }
-@media (max-width: 30rem) { .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
+@media screen and (max-width: 30rem) { .scrolls { display: block; } .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
 @media print { .map, .maps .wide { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 3.6rem; padding: .12rem .1rem; }
   .map b { font-size: 8.5pt; } .map small { font-size: 6.5pt; } .map thead th, .map th[scope=row] { font-size: 8pt; } .maps { gap: .6rem 1.2rem; } }
 ";

@@ -158,16 +158,15 @@ impl<'a> View<'a> {
 
     fn density(&self, points: &[f64], x: &Axis, y: &Axis) -> Chart {
         let d = self.mixture.n_features();
-        let small = 0.002 * (x.high - x.low);
+        let small = 0.004 * (x.high - x.low);
         let stride = (points.len() / d).div_ceil(MOST_POINTS).max(1);
         let places = points.chunks_exact(d).step_by(stride).map(|p| self.plane.project(p));
-        let mut marks: Vec<Mark> = places
-            .filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b))
-            .map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Grey, width: 5, opacity: 0.55 })
-            .collect();
         let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
         let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
-        marks.extend(lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }));
+        let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }).collect();
+        // Points over lines, which would hide them.
+        let dots = places.filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b));
+        marks.extend(dots.map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Text, width: 6, opacity: 0.5 }));
         marks.extend(self.centres.iter().map(|at| Mark::Dot { at: *at, ink: Ink::Blue }));
         for truth in self.truth.iter().filter(|t| t.n_components() <= 100) {
             let crosses = (0..truth.n_components()).map(|j| self.plane.project(truth.mean(j)));
