@@ -322,7 +322,8 @@ fn long_group(which: &Which) -> Result<(), Failed> {
     let means = [0.0, 0.5, 9.0, 0.0, 0.0, 9.0];
     let case = Case { k: 3, n_teachers: 3, rank: 2, ..all()[2].clone() };
     for form in FORMS {
-        let problem = UnitProblem { draws: Draws::Grid(None), teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
+        let problem =
+            UnitProblem { draws: Draws::Grid(None), teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
         let start: Vec<f64> = means.iter().zip(case.means(1)).map(|(m, off)| m + 0.3 * off).collect();
         let gradient = |mut backend: Box<dyn Backend>| -> Result<_, Failed> {
             let mut session = backend.open(&problem)?;
