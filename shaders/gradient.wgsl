@@ -17,10 +17,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let i = index / quads % params.n_components;
     let out_group = index / quads / params.n_components % params.out_groups;
     let replicate = index / quads / params.n_components / params.out_groups;
-    if (replicate >= params.n_replicates) {
+    let pair = replicate * params.n_components + i;
+    // Other pairs are other devices'.
+    if (replicate >= params.n_replicates || pair < params.first_pair || pair >= params.first_pair + params.n_pairs) {
         return;
     }
-    let pair = replicate * params.n_components + i;
     let sums = pair * params.out_groups + out_group;
     let student_origin = student_means[student_origins[pair] * quads + quad];
     let teacher_origin = teacher_means[teacher_origins[pair] * quads + quad];

@@ -3,9 +3,13 @@
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
 //! `problem::reduction` translates between it and what users see.
 
+pub mod exchange;
+mod interrupt;
 pub mod polynomials;
 pub mod share;
 pub mod split;
+
+pub use interrupt::Interrupt;
 
 use crate::error::Result;
 use crate::mixture::GaussianMixture;

@@ -4,7 +4,7 @@
 //! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
 //! means far from the origin nor points in many dimensions cost any.
 
-use super::session::Handle;
+use super::handle::Handle;
 use crate::backend::Evaluation;
 use crate::error::Result;
 use crate::gpu::device::context::Context;

@@ -3,7 +3,7 @@
 //! The host sorts rows by cell into jobs of [`JOB`] rows; the device evaluates features into a scratch table and multiplies it by its own
 //! transpose, job by job in register tiles; the host adds the jobs in double precision, in order.
 
-use super::session::Handle;
+use super::handle::Handle;
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 use crate::gpu::device::kernels::Dispatch;

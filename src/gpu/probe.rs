@@ -6,6 +6,7 @@ use super::Gpu;
 use crate::error::Result;
 use crate::gpu::device::kernels::Dispatch;
 use crate::gpu::device::params::{self, Params};
+use crate::gpu::step::draws::points;
 
 /// What a device can do at best, measured.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
@@ -41,6 +42,21 @@ impl Gpu {
         let bound = self.handle.kernels.bind(context, "words", &params, &[&keys, &words, &normals])?;
         context.run(&[bound.dispatch(0, n.div_ceil(64), 3000.0 * n as f64)?], 1)?;
         Ok((context.download(&words, n)?, context.download(&normals, n)?))
+    }
+
+    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, of step 3 and stratum 5, shape (nets·size, quads).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn sobol_words(&mut self, key: [u32; 2], n_nets: usize, net_size: usize, quads: usize) -> Result<Vec<[u32; 4]>> {
+        let (context, n) = (&self.handle.context, n_nets * net_size);
+        let params = Params { n_samples: n as u32, net_size: net_size as u32, feature_quads: quads as u32, ..Default::default() };
+        let params = context.uniform(&params::bytes(&[params]));
+        let (keys, table) = (context.upload("keys", &[key])?, context.upload("points of a net", &points(quads, net_size))?);
+        let words = context.buffer("words", (16 * n * quads) as u64)?;
+        let bound = self.handle.kernels.bind(context, "sobol_words", &params, &[&keys, &table, &words])?;
+        context.run(&[bound.dispatch(0, (n * quads).div_ceil(64), (600 * n * quads) as f64)?], 1)?;
+        context.download(&words, n * quads)
     }
 
     /// The device's sums of `values` (n, 4) in blocks of `block_size` and then over the blocks, both in order.

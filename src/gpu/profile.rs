@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Gpu;
 use super::batch::Batch;
 use crate::backend::UnitProblem;
+use crate::backend::share::Part;
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::Dispatch;
@@ -52,7 +53,7 @@ impl Gpu {
     /// Those of a session.
     pub fn profile(&mut self, problem: &UnitProblem, means: &[f64], seconds: f64) -> Result<Vec<KernelTime>> {
         let context = self.handle.context.clone();
-        let mut batch = Batch::new(self.handle.clone(), problem.clone())?;
+        let mut batch = Batch::new(self.handle.clone(), problem.clone(), Part::WHOLE)?;
         batch.set_means(means);
         let list = batch.step_list()?;
         context.run(&list, 1)?;

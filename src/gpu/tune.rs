@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::session::Handle;
+use super::handle::Handle;
 use crate::backend::UnitProblem;
+use crate::backend::share::Part;
 use crate::error::Result;
 use crate::gpu::device::adapter::Adapter;
 use crate::gpu::device::context::Context;
@@ -162,7 +163,7 @@ fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
     };
     let kernels = Arc::new(Kernels::new(tuning.variant()));
     let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(tuning.sharing) };
-    let mut batch = Batch::new(handle, problem)?;
+    let mut batch = Batch::new(handle, problem, Part::WHOLE)?;
     batch.set_means(&(0..k * rank).map(mean).collect::<Vec<_>>());
     let list = batch.step_list()?;
     context.run(&list, 1)?;

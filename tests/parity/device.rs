@@ -93,7 +93,7 @@ pub enum Shapes {
 }
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test, Shapes); 28] = [
+pub const TESTS: [(&str, Test, Shapes); 29] = [
     ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual),
     ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual),
     ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual),
@@ -101,8 +101,9 @@ pub const TESTS: [(&str, Test, Shapes); 28] = [
     ("one set of bits for any tiles, and in the checked mode", checked_and_tiles, Shapes::Both),
     ("one set of bits for replicates together or alone", replicates_alone, Shapes::Both),
     ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates, Shapes::Usual),
+    ("one set of bits on one device or on several that share strata", super::devices::shared_strata, Shapes::Usual),
     ("one set of bits on one device or on several that share samples", super::devices::shared_samples, Shapes::Usual),
-    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes, Shapes::Both),
+    ("one set of bits on devices that share a replicate, in every mode", super::devices::shared_in_all_modes, Shapes::Both),
     ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares, Shapes::Usual),
     ("auto mixes both forms of a row as the reference does", super::mix::agrees, Shapes::Both),
     ("auto of a student far from all teachers is not led by rounding", super::mix::far_from_teachers, Shapes::Both),

@@ -7,6 +7,7 @@ use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
 use super::kernels::Dispatch;
+use crate::backend::Interrupt;
 use crate::error::{Error, Result};
 use crate::gpu::step::plan::{Limits, SCRATCH_BYTES};
 
@@ -181,7 +182,15 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
-        self.paced(list, steps, None).map(|_| ())
+        self.run_unless(&Interrupt::none(), "", &[list], steps)
+    }
+
+    /// As [`Context::run`], of lists one after another, until it is told to stop between two submissions of this `stage`.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]; [`Error::Stopped`].
+    pub fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
+        self.paced(lists, steps, None, || interrupt.check(stage)).map(|_| ())
     }
 
     /// As [`Context::run`]; the seconds that the device spent by its own clock, where it has one.
@@ -190,19 +199,21 @@ impl Context {
     /// [`Error::DeviceLost`].
     pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
         let clock = Clock::new(self, f64::from(self.queue.get_timestamp_period()) * 1e-9)?;
-        let seconds = self.paced(list, steps, clock.as_ref())?;
+        let seconds = self.paced(&[list], steps, clock.as_ref(), || Ok(()))?;
         Ok(clock.map(|_| seconds))
     }
 
-    fn paced(&self, list: &[Dispatch], steps: u64, clock: Option<&Clock>) -> Result<f64> {
+    /// `go_on` is asked before every submission.
+    fn paced(&self, lists: &[&[Dispatch]], steps: u64, clock: Option<&Clock>, go_on: impl Fn() -> Result<()>) -> Result<f64> {
         let mut seconds = 0.0;
         let mut pending: Vec<&Dispatch> = Vec::new();
         let mut operations = 0.0;
-        for dispatch in (0..steps).flat_map(|_| list) {
+        for dispatch in (0..steps).flat_map(|_| lists.iter().copied().flatten()) {
             let budget = SUBMISSION_SECONDS * *self.rate();
             if !pending.is_empty()
                 && (operations + dispatch.operations + DISPATCH_OPERATIONS > budget || pending.len() == SUBMISSION_DISPATCHES)
             {
+                go_on()?;
                 seconds += self.submit(&pending, operations, clock)?;
                 pending.clear();
                 operations = 0.0;
@@ -210,6 +221,7 @@ impl Context {
             pending.push(dispatch);
             operations += dispatch.operations + DISPATCH_OPERATIONS;
         }
+        go_on()?;
         Ok(seconds + self.submit(&pending, operations, clock)?)
     }
 

@@ -51,8 +51,8 @@ impl Blending {
         let columns = most_walls.min(components);
         let most = 4 * columns.div_ceil(4).min(model.rank.div_ceil(4));
         let bytes = [8 * (1 + components), 16 * model.widths.features * columns, 4 * most * most].map(|bytes| bytes as u64);
-        let together = together(&context.limits, bytes)?.min(rows.n_pairs);
-        let ranges: Vec<_> = (0..rows.n_pairs).step_by(together).map(|first| first..rows.n_pairs.min(first + together)).collect();
+        let together = together(&context.limits, bytes)?.min(rows.pairs.len()).max(1);
+        let ranges: Vec<_> = rows.pairs.clone().step_by(together).map(|first| first..rows.pairs.end.min(first + together)).collect();
         let entries: Vec<Params> = ranges.iter().flat_map(|range| entries(model, rows, most_walls, range)).collect();
         let params = context.uniform(&params::bytes(&entries));
         let buffer = |label, bytes: u64| context.buffer(label, together as u64 * bytes);

@@ -1,14 +1,12 @@
 //! Where the rows of a chunk come from: independent draws, with or without their negatives, a table of nodes, or Sobol points.
 
+use super::buffers::{Sizes, Spec};
 use super::model::{Model, padded};
-use super::plan::Chunk;
-use super::rows::{Rows, Sizes, Spec};
-use super::stages::offset;
+use super::plan::{Chunk, sobol_quads};
+use super::rows::{Rows, offset};
 use crate::error::Result;
-use crate::gpu::Gpu;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
-use crate::gpu::device::params;
 use crate::objective::axes::AXES;
 use crate::objective::divergence::Sampler;
 use crate::random::sobol;
@@ -87,31 +85,9 @@ impl Draws {
     }
 }
 
-/// Quads of coordinates that have direction numbers.
-pub fn sobol_quads(quads: usize) -> usize {
-    quads.min(sobol::COORDINATES / 4)
-}
-
 /// The first points of a net before scrambling, then every [`LOW`]-th, shape (points, quads).
-fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
+pub fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
     let quad = |index: usize, quad: usize| std::array::from_fn(|lane| sobol::reversed(index as u32, 4 * quad + lane));
     let indices = (0..net_size.min(LOW)).chain((0..net_size).step_by(LOW));
     indices.flat_map(|index| (0..sobol_quads(quads)).map(move |q| quad(index, q))).collect()
-}
-
-impl Gpu {
-    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, of step 3 and stratum 5, shape (nets·size, quads).
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn sobol_words(&mut self, key: [u32; 2], n_nets: usize, net_size: usize, quads: usize) -> Result<Vec<[u32; 4]>> {
-        let (context, n) = (&self.handle.context, n_nets * net_size);
-        let params = params::Params { n_samples: n as u32, net_size: net_size as u32, feature_quads: quads as u32, ..Default::default() };
-        let params = context.uniform(&params::bytes(&[params]));
-        let (keys, table) = (context.upload("keys", &[key])?, context.upload("points of a net", &points(quads, net_size))?);
-        let words = context.buffer("words", (16 * n * quads) as u64)?;
-        let bound = self.handle.kernels.bind(context, "sobol_words", &params, &[&keys, &table, &words])?;
-        context.run(&[bound.dispatch(0, (n * quads).div_ceil(64), (600 * n * quads) as f64)?], 1)?;
-        context.download(&words, n * quads)
-    }
 }

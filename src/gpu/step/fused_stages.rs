@@ -1,11 +1,11 @@
 //! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
 
+use super::buffers::{Sizes, Spec};
 use super::draws::Draws;
 use super::fused::{Fused, Sharing};
-use super::model::{Model, index};
+use super::model::Model;
 use super::plan::Chunk;
-use super::rows::{Rows, Sizes, Spec};
-use super::stages::offset;
+use super::rows::{Rows, offset};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
@@ -68,7 +68,7 @@ impl FusedStages {
         let partials = context.buffer("partial sums", sizes.partials)?;
         let scores = fused.mixed.then(|| context.buffer("partial sums of the score function", sizes.score_partials)).transpose()?;
         let (means, origins, offsets) = (&model.means, &rows.origins, &rows.offsets);
-        let centres = &means[index(spec.strata)];
+        let centres = spec.centres;
         Ok(Self {
             origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
             table: both(&|s| {

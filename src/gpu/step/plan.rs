@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
 use crate::objective::groups::{BLOCK, Groups};
+use crate::random::sobol;
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
 pub const TILE: usize = 64;
@@ -69,6 +70,11 @@ impl Widths {
     fn row_bytes(&self) -> u64 {
         16 * (3 * self.features + 3 * (self.student + self.teacher) + 4) as u64
     }
+}
+
+/// Quads of coordinates that have direction numbers.
+pub fn sobol_quads(quads: usize) -> usize {
+    quads.min(sobol::COORDINATES / 4)
 }
 
 /// Rows that a chunk may hold: a multiple of [`BLOCK`].
@@ -159,9 +165,9 @@ pub struct Most {
     pub unit: usize,
 }
 
-/// Cuts `n_pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
+/// Cuts `pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
+pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: Most) -> Vec<Chunk> {
     if samples.is_empty() {
         return Vec::new();
     }
@@ -171,13 +177,13 @@ pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
         let together = (most.rows / padded).min(most.pairs).max(1);
         let chunk = |first_pair| Chunk {
             first_pair,
-            n_pairs: together.min(n_pairs - first_pair),
+            n_pairs: together.min(pairs.end - first_pair),
             first_sample: samples.start,
             n_samples,
             rows_per_pair: padded,
             meets_pairs: true,
         };
-        return (0..n_pairs).step_by(together).map(chunk).collect();
+        return pairs.clone().step_by(together).map(chunk).collect();
     }
     let range = (most.rows / BLOCK * BLOCK).max(BLOCK);
     let cut = |first_pair| {
@@ -191,7 +197,7 @@ pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
             })
             .collect::<Vec<_>>()
     };
-    (0..n_pairs).flat_map(cut).collect()
+    pairs.flat_map(cut).collect()
 }
 
 /// Workgroup counts along x and y for `n` workgroups: kernels skip the surplus.
@@ -218,21 +224,32 @@ mod tests {
 
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
-        for (n_pairs, samples) in
-            [(1, 0..1), (1, 0..63), (5, 0..64), (7, 0..300), (3, 0..1000), (1, 0..4097), (100, 0..20), (3, 512..1000), (2, 0..0)]
-        {
-            for (budget, pairs, unit) in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)]) {
-                let mut seen = vec![0u8; n_pairs * samples.len()];
-                let mut met = vec![0u8; n_pairs];
-                for chunk in plan(n_pairs, samples.clone(), Most { rows: budget, pairs, unit }) {
+        for (pairs, samples) in [
+            (0..1, 0..1),
+            (2..3, 0..63),
+            (0..5, 0..64),
+            (7..14, 0..300),
+            (0..3, 0..1000),
+            (0..1, 0..4097),
+            (9..109, 0..20),
+            (1..4, 512..1000),
+            (0..2, 0..0),
+            (4..4, 0..9),
+        ] {
+            for (budget, most_pairs, unit) in
+                [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)])
+            {
+                let mut seen = vec![0u8; pairs.len() * samples.len()];
+                let mut met = vec![0u8; pairs.len()];
+                for chunk in plan(pairs.clone(), samples.clone(), Most { rows: budget, pairs: most_pairs, unit }) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
                     assert!(
                         chunk.rows_per_pair.is_multiple_of(unit)
-                            && chunk.n_pairs <= pairs
+                            && chunk.n_pairs <= most_pairs
                             && chunk.rows_per_pair >= chunk.n_samples
                             && chunk.first_sample.is_multiple_of(BLOCK)
                     );
-                    for pair in chunk.first_pair..chunk.first_pair + chunk.n_pairs {
+                    for pair in chunk.first_pair - pairs.start..chunk.first_pair - pairs.start + chunk.n_pairs {
                         met[pair] += u8::from(chunk.meets_pairs);
                         assert!(met[pair] == 1, "{chunk:?} comes before pair {pair} was met");
                         seen[pair * samples.len() + chunk.first_sample - samples.start..][..chunk.n_samples]
@@ -240,7 +257,7 @@ mod tests {
                             .for_each(|s| *s += 1);
                     }
                 }
-                assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {samples:?}, budget {budget}");
+                assert!(seen.iter().all(|s| *s == 1), "{pairs:?} × {samples:?}, budget {budget}");
             }
         }
     }

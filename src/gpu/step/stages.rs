@@ -1,14 +1,14 @@
 //! One line per kernel: the kernels of a chunk with their buffers, and the order in which they run.
 
+use super::buffers::{Sizes, Spec, Terms};
 use super::draws::Draws;
 use super::model::{Model, index};
 use super::plan::{Chunk, Widths};
-use super::rows::{ENTRIES, Form, Rows, Sizes, Spec};
+use super::rows::{Rows, offset};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::factor::Factor;
 use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
-use crate::gpu::device::params::STRIDE;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
@@ -81,7 +81,7 @@ impl Stages {
         let statistics = scratch("statistics", 2 * sizes.per_row)?;
         let partials = scratch("partial sums", sizes.partials)?;
         let (means, weights, origins, offsets) = (&model.means, &model.weights, &rows.origins, &rows.offsets);
-        let centres = &means[index(spec.strata)];
+        let centres = spec.centres;
         let factor = |buffer: &wgpu::Buffer, quads: usize, half: bool| Factor::new(context, kernels, buffer, quads, half);
         let pair = |buffers: &[wgpu::Buffer; 2], quads: [usize; 2]| {
             Ok::<_, crate::Error>([factor(&buffers[0], quads[0], false)?, factor(&buffers[1], quads[1], false)?])
@@ -99,14 +99,14 @@ impl Stages {
             kernels.bind_resources(context, name, &rows.params, &[left.resource(), factors.means[s].resource(), third, fourth, out])
         };
 
-        let gradient = match spec.form {
+        let gradient = match spec.terms {
             None => None,
-            Some(form) => {
+            Some(terms) => {
                 let projected = [scratch("projections", sizes.responsibilities[0])?, scratch("projections", sizes.responsibilities[1])?];
                 Some(GradientStages {
                     projections: both(&|s| {
                         // Without Stein, a has taken the place of V_p, and both sides project it.
-                        let left = &factors.vectors[if form.stein { s } else { 0 }];
+                        let left = &factors.vectors[if terms.stein { s } else { 0 }];
                         let name = format!("projections_{}", tiles.components[s]);
                         product(&name, left, s, [&origins[s], &offsets[s], &projected[s]])
                     })?,
@@ -115,7 +115,7 @@ impl Stages {
                     })?,
                     coefficients: both(&|s| bind("coefficients", &[&responsibilities[s], &projected[s], &statistics, &partials]))?,
                     fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
-                    scatter: form
+                    scatter: terms
                         .scatter
                         .then(|| {
                             let strata_weights = &weights[index(spec.strata)];
@@ -124,7 +124,7 @@ impl Stages {
                             bind(&name, &[r, u, &vectors[0], z, &frames, &statistics, strata_weights, &rows.scattered])
                         })
                         .transpose()?,
-                    score: if form.mixes() {
+                    score: if terms.mixes() {
                         let partials = scratch("partial sums of the score function", sizes.score_partials)?;
                         let inputs = [z, &vectors[0], &vectors[1], &statistics, &partials];
                         Some(Score { blocks: bind(&format!("score{half}"), &inputs)?, fold: bind("fold", &[&partials, &rows.score_sums])? })
@@ -198,17 +198,17 @@ impl Stages {
     }
 
     /// Sums of coefficients over the groups of a chunk, and the scatter.
-    pub fn coefficients(&self, model: &Model, groups: &Groups, form: Form, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+    pub fn coefficients(&self, model: &Model, groups: &Groups, terms: Terms, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
         let Some(stages) = &self.gradient else { return Ok(Vec::new()) };
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
         // The teacher's coefficients matter only to the part that rows own.
-        for side in 0..if form.own_rows { 2 } else { 1 } {
+        for side in 0..if terms.own_rows { 2 } else { 1 } {
             let (quads, at) = (model.quads(side), offset(c, side));
             let columns = (4 * quads).div_ceil(self.tiles.components[side]);
             let blocks = chunk.n_pairs * chunk.blocks(groups.block_size()) * quads;
             let sums = chunk.n_pairs * chunk.groups(groups) * quads;
-            let fill = if form.stein || side == 0 { self.factors.vectors[side].fill() } else { None };
+            let fill = if terms.stein || side == 0 { self.factors.vectors[side].fill() } else { None };
             let product = (32 * rows * features * quads) as f64;
             out.push(stages.projections[side].dispatch(at, rows / 64 * columns, product)?.after([fill]));
             out.push(stages.centre[side].dispatch(at, rows / 64 * self.lanes.components[side], (16 * rows * quads) as f64)?);
@@ -229,8 +229,4 @@ impl Stages {
         }
         Ok(out)
     }
-}
-
-pub fn offset(chunk: usize, entry: usize) -> u32 {
-    ((ENTRIES * chunk + entry) * STRIDE) as u32
 }
