@@ -4,11 +4,12 @@ use super::session::Handle;
 use crate::backend::share::Part;
 use crate::backend::{GradientSums, MeasureSums, UnitProblem};
 use crate::error::Result;
+use crate::gpu::device::fused::{self, Fused};
 use crate::gpu::device::kernels::Dispatch;
 use crate::gpu::step::blend::most_walls;
 use crate::gpu::step::finish::Finish;
-use crate::gpu::step::fused::{self, Fused};
 use crate::gpu::step::model::{Model, padded, unpadded};
+use crate::gpu::step::plan::groups_and_cell;
 use crate::gpu::step::rows::{Form, Rows, Spec};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use crate::objective::grid::{Grid, grid};
@@ -85,7 +86,7 @@ impl Batch {
         let suits = self.form().stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
         let random = self.problem.sampler != Sampler::Grid;
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
-        let (groups, cell) = fused::groups_and_cell(self.problem.groups());
+        let (groups, cell) = groups_and_cell(self.problem.groups());
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: self.form().mixes() }))
     }
 

@@ -26,10 +26,10 @@ use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
 pub use device::adapter::{Adapter, adapters};
 use device::context::Context;
+use device::fused::Sharing;
 use device::kernels::{Kernels, Variant};
 use polynomials::GpuPolynomials;
 use session::{GpuSession, Handle};
-use step::fused::Sharing;
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -180,7 +180,7 @@ impl GpuPolynomials {
         let list = [
             self.nearest(level, &points, &cells, rows)?,
             self.features(level, level.params(rows), [&points, &none, &cells, &table])?,
-            self.dispatch("reverse", level.params(rows), &buffers, quads.div_ceil(64), (32 * quads * level.columns) as f64)?,
+            self.dispatch("reverse_diffusion", level.params(rows), &buffers, quads.div_ceil(64), (32 * quads * level.columns) as f64)?,
         ];
         context.run(&list, 1)?;
         let moved: Vec<f32> = context.download(&points, 4 * quads)?;

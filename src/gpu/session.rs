@@ -10,8 +10,9 @@ use crate::backend::split::Split;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::Sharing;
 use crate::gpu::device::kernels::Kernels;
-use crate::gpu::step::fused::{Sharing, groups_and_cell};
+use crate::gpu::step::plan::groups_and_cell;
 use crate::objective::divergence::{Sampler, Side};
 
 /// The device as a session holds it.

@@ -5,6 +5,7 @@ pub mod canaries;
 mod clock;
 pub mod context;
 pub mod factor;
+pub mod fused;
 pub mod kernels;
 pub mod params;
 pub mod shaders;

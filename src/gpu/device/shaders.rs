@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
+use super::fused::{Fused, Sharing};
 use super::unroll::{Names, unroll};
-use crate::gpu::step::fused::{Fused, Sharing};
 
 /// A composed module with one entry point, `main`.
 #[derive(Debug, Clone, Copy)]
@@ -19,69 +19,69 @@ pub struct Shader {
 
 macro_rules! shader {
     ($name:literal, $bindings:literal, $($file:literal)*) => {
-        Shader { name: $name, bindings: $bindings, source: concat!($(include_str!(concat!("../../../shaders/", $file, ".wgsl")), "\n"),*) }
+        Shader { name: $name, bindings: $bindings, source: concat!($(include_str!(concat!("../../../shaders/", $file)), "\n"),*) }
     };
 }
 
 /// Names end with the tile's columns or the lanes of a row, then with `_f16` where draws are stored in half precision.
 #[rustfmt::skip]
 pub const SHADERS: &[Shader] = &[
-    shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
-    shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
-    shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("sobol", "rrrrrww", "common/f32" "common/params" "common/philox" "common/normal" "common/sobol" "sobol"),
-    shader!("sobol_f16", "rrrrrww", "common/f16" "common/params" "common/philox" "common/normal" "common/sobol" "sobol"),
-    shader!("scrambles", "rrrw", "common/params" "common/philox" "common/sobol" "scrambles"),
-    shader!("axes", "rrrrrrww", "common/params" "common/both_sides" "axes"),
-    shader!("sobol_words", "rrw", "common/params" "common/philox" "common/sobol" "sobol_words"),
-    shader!("table", "rrrw", "common/params" "common/table_buffer" "table"),
-    shader!("table_texture", "rrrs", "common/params" "common/table_texture" "table"),
-    shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("posterior_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
-    shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("projections_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("posterior_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
-    shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("softmax_1", "wrw", "common/params" "common/lanes_1" "common/lanes" "common/normal" "softmax"),
-    shader!("softmax_16", "wrw", "common/params" "common/lanes_16" "common/lanes" "common/normal" "softmax"),
-    shader!("centre_1", "rww", "common/params" "common/lanes_1" "common/lanes" "centre"),
-    shader!("centre_16", "rww", "common/params" "common/lanes_16" "common/lanes" "centre"),
-    shader!("coefficients", "rrrw", "common/params" "coefficients"),
-    shader!("score", "rrrrw", "common/f32" "common/params" "score"),
-    shader!("score_f16", "rrrrw", "common/f16" "common/params" "score"),
-    shader!("walls", "rrrrrrww", "common/params" "common/both_sides" "common/walls" "walls"),
-    shader!("cholesky", "rrw", "common/params" "common/walls" "cholesky"),
-    shader!("blend", "rrrrrw", "common/params" "common/walls" "blend"),
-    shader!("block_sums", "rw", "common/params" "block_sums"),
-    shader!("fold", "rw", "common/params" "fold"),
-    shader!("total_pairs", "rw", "common/params" "common/of_pairs" "common/of_groups" "total"),
-    shader!("total_scattered", "rw", "common/params" "common/of_replicates" "common/of_groups" "total"),
-    shader!("join_pairs", "rw", "common/params" "common/of_pairs" "common/of_nodes" "total"),
-    shader!("join_scattered", "rw", "common/params" "common/of_replicates" "common/of_nodes" "total"),
-    shader!("gradient", "rrrrrrrw", "common/params" "gradient"),
-    shader!("finish", "rrrrrw", "common/params" "finish"),
-    shader!("update", "rrww", "common/params" "update"),
-    shader!("nearest", "rw", "common/params" "nearest"),
-    shader!("cells", "rrw", "common/params" "cells"),
-    shader!("hermite", "rrrrrrw", "common/params" "hermite"),
-    shader!("gram_32", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
-    shader!("gram_64", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
-    shader!("reverse", "rrrrrrw", "common/params" "common/philox" "common/normal" "reverse"),
-    shader!("words", "rww", "common/params" "common/philox" "common/normal" "words"),
-    shader!("roof", "w", "common/params" "roof"),
-    shader!("copy", "rw", "common/params" "copy"),
+    shader!("draw", "rrrrww", "common/f32.wgsl" "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "draw.wgsl"),
+    shader!("logits_32", "rrrrw", "common/f32.wgsl" "common/params.wgsl" "common/rows_draws.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("logits_64", "rrrrw", "common/f32.wgsl" "common/params.wgsl" "common/rows_draws.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("statistics_1", "rwrrrrw", "common/f32.wgsl" "common/params.wgsl" "common/lanes_1.wgsl" "common/lanes.wgsl" "statistics.wgsl"),
+    shader!("statistics_16", "rwrrrrw", "common/f32.wgsl" "common/params.wgsl" "common/lanes_16.wgsl" "common/lanes.wgsl" "statistics.wgsl"),
+    shader!("scatter_32", "rrrrrrrw", "common/f32.wgsl" "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "scatter.wgsl"),
+    shader!("scatter_64", "rrrrrrrw", "common/f32.wgsl" "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "scatter.wgsl"),
+    shader!("draw_f16", "rrrrww", "common/f16.wgsl" "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "draw.wgsl"),
+    shader!("logits_32_f16", "rrrrw", "common/f16.wgsl" "common/params.wgsl" "common/rows_draws.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("logits_64_f16", "rrrrw", "common/f16.wgsl" "common/params.wgsl" "common/rows_draws.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("statistics_1_f16", "rwrrrrw", "common/f16.wgsl" "common/params.wgsl" "common/lanes_1.wgsl" "common/lanes.wgsl" "statistics.wgsl"),
+    shader!("statistics_16_f16", "rwrrrrw", "common/f16.wgsl" "common/params.wgsl" "common/lanes_16.wgsl" "common/lanes.wgsl" "statistics.wgsl"),
+    shader!("scatter_32_f16", "rrrrrrrw", "common/f16.wgsl" "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "scatter.wgsl"),
+    shader!("scatter_64_f16", "rrrrrrrw", "common/f16.wgsl" "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "scatter.wgsl"),
+    shader!("sobol", "rrrrrww", "common/f32.wgsl" "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "common/sobol.wgsl" "sobol.wgsl"),
+    shader!("sobol_f16", "rrrrrww", "common/f16.wgsl" "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "common/sobol.wgsl" "sobol.wgsl"),
+    shader!("scrambles", "rrrw", "common/params.wgsl" "common/philox.wgsl" "common/sobol.wgsl" "scrambles.wgsl"),
+    shader!("axes", "rrrrrrww", "common/params.wgsl" "common/both_sides.wgsl" "axes.wgsl"),
+    shader!("sobol_words", "rrw", "common/params.wgsl" "common/philox.wgsl" "common/sobol.wgsl" "sobol_words.wgsl"),
+    shader!("table", "rrrw", "common/params.wgsl" "common/table_buffer.wgsl" "table.wgsl"),
+    shader!("table_texture", "rrrs", "common/params.wgsl" "common/table_texture.wgsl" "table.wgsl"),
+    shader!("origin", "rrrwwww", "common/params.wgsl" "common/exact.wgsl" "origin.wgsl"),
+    shader!("projections_32", "rrrrw", "common/params.wgsl" "common/rows_vectors.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("posterior_32", "rrrrw", "common/params.wgsl" "common/rows_vectors.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "posterior.wgsl"),
+    shader!("distance_32", "rrrw", "common/params.wgsl" "common/term_distance.wgsl" "common/tile.part" "distance.wgsl"),
+    shader!("projections_64", "rrrrw", "common/params.wgsl" "common/rows_vectors.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "product.wgsl"),
+    shader!("posterior_64", "rrrrw", "common/params.wgsl" "common/rows_vectors.wgsl" "common/term_product.wgsl" "common/tile.part" "common/rows_buffer.wgsl" "common/means_buffer.wgsl" "posterior.wgsl"),
+    shader!("distance_64", "rrrw", "common/params.wgsl" "common/term_distance.wgsl" "common/tile.part" "distance.wgsl"),
+    shader!("softmax_1", "wrw", "common/params.wgsl" "common/lanes_1.wgsl" "common/lanes.wgsl" "common/normal.wgsl" "softmax.wgsl"),
+    shader!("softmax_16", "wrw", "common/params.wgsl" "common/lanes_16.wgsl" "common/lanes.wgsl" "common/normal.wgsl" "softmax.wgsl"),
+    shader!("centre_1", "rww", "common/params.wgsl" "common/lanes_1.wgsl" "common/lanes.wgsl" "centre.wgsl"),
+    shader!("centre_16", "rww", "common/params.wgsl" "common/lanes_16.wgsl" "common/lanes.wgsl" "centre.wgsl"),
+    shader!("coefficients", "rrrw", "common/params.wgsl" "coefficients.wgsl"),
+    shader!("score_function", "rrrrw", "common/f32.wgsl" "common/params.wgsl" "score_function.wgsl"),
+    shader!("score_function_f16", "rrrrw", "common/f16.wgsl" "common/params.wgsl" "score_function.wgsl"),
+    shader!("walls", "rrrrrrww", "common/params.wgsl" "common/both_sides.wgsl" "common/walls.wgsl" "walls.wgsl"),
+    shader!("cholesky", "rrw", "common/params.wgsl" "common/walls.wgsl" "cholesky.wgsl"),
+    shader!("blend", "rrrrrw", "common/params.wgsl" "common/walls.wgsl" "blend.wgsl"),
+    shader!("block_sums", "rw", "common/params.wgsl" "block_sums.wgsl"),
+    shader!("fold", "rw", "common/params.wgsl" "fold.wgsl"),
+    shader!("total_pairs", "rw", "common/params.wgsl" "common/of_pairs.wgsl" "common/of_groups.wgsl" "total.wgsl"),
+    shader!("total_scattered", "rw", "common/params.wgsl" "common/of_replicates.wgsl" "common/of_groups.wgsl" "total.wgsl"),
+    shader!("join_pairs", "rw", "common/params.wgsl" "common/of_pairs.wgsl" "common/of_nodes.wgsl" "total.wgsl"),
+    shader!("join_scattered", "rw", "common/params.wgsl" "common/of_replicates.wgsl" "common/of_nodes.wgsl" "total.wgsl"),
+    shader!("own_rows", "rrrrrrrw", "common/params.wgsl" "own_rows.wgsl"),
+    shader!("finish", "rrrrrw", "common/params.wgsl" "finish.wgsl"),
+    shader!("update", "rrww", "common/params.wgsl" "update.wgsl"),
+    shader!("nearest", "rw", "common/params.wgsl" "nearest.wgsl"),
+    shader!("cells", "rrw", "common/params.wgsl" "cells.wgsl"),
+    shader!("hermite", "rrrrrrw", "common/params.wgsl" "hermite.wgsl"),
+    shader!("gram_32", "rrw", "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "gram.wgsl"),
+    shader!("gram_64", "rrw", "common/params.wgsl" "common/term_product.wgsl" "common/tile.part" "gram.wgsl"),
+    shader!("reverse_diffusion", "rrrrrrw", "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "reverse_diffusion.wgsl"),
+    shader!("words", "rww", "common/params.wgsl" "common/philox.wgsl" "common/normal.wgsl" "words.wgsl"),
+    shader!("roof", "w", "common/params.wgsl" "roof.wgsl"),
+    shader!("copy", "rw", "common/params.wgsl" "copy.wgsl"),
 ];
 
 /// The shader of that name.
@@ -115,8 +115,8 @@ fn named(name: &str) -> Option<&'static Shader> {
 }
 
 /// The tile of a product, through workgroup memory and by a subgroup of eight.
-const TILE: &str = include_str!("../../../shaders/common/tile.wgsl");
-const SPREAD_TILE: &str = include_str!("../../../shaders/common/tile_spread.wgsl");
+const TILE: &str = include_str!("../../../shaders/common/tile.part");
+const SPREAD_TILE: &str = include_str!("../../../shaders/common/tile_spread.part");
 
 /// The factors of a product; a subgroup of eight reads them from textures.
 const ROWS: &str = include_str!("../../../shaders/common/rows_buffer.wgsl");

@@ -60,7 +60,7 @@ impl Finish {
             if form.own_rows {
                 let (means, origins) = (&model.means, &rows.origins);
                 let buffers = [sums[0], sums[1], &means[0], &means[1], &origins[0], &origins[1], &model.weights[0], out];
-                list.push(bind("gradient", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
+                list.push(bind("own_rows", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
             }
             if form.scatter {
                 let weights = &model.weights[index(strata)];

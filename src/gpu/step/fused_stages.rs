@@ -1,13 +1,13 @@
 //! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
 
 use super::draws::Draws;
-use super::fused::{Fused, Sharing};
 use super::model::{Model, index};
 use super::plan::Chunk;
 use super::rows::{Rows, Sizes, Spec};
 use super::stages::offset;
 use crate::error::Result;
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::{Fused, Sharing};
 use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
 use crate::objective::groups::Groups;
 

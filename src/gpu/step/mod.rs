@@ -3,7 +3,6 @@
 pub mod blend;
 pub mod draws;
 pub mod finish;
-pub mod fused;
 mod fused_stages;
 pub mod model;
 pub mod plan;

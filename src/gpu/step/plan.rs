@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
+use crate::gpu::device::fused::{CELL, Fused, Sharing, padded_quads};
 use crate::objective::groups::{BLOCK, Groups};
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
@@ -83,6 +83,13 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let quick = PRODUCT_OPERATIONS / (32 * (widths.features * widths.student.max(widths.teacher)) as u64);
     let rows = fits.min(aim).min(quick).min(1 << 18) as usize;
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
+}
+
+/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
+pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+    let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
+    let group_size = groups.group_size.next_multiple_of(cell);
+    (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
 }
 
 /// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.

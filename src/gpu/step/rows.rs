@@ -1,7 +1,6 @@
 //! The rows of one expectation: buffers, and the list of dispatches that takes every chunk from draws to sums over groups.
 
 use super::draws::sobol_quads;
-use super::fused::Fused;
 use super::fused_stages::FusedStages;
 use super::model::{Model, index};
 use super::plan::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
@@ -9,6 +8,7 @@ use super::stages::Stages;
 use crate::backend::share::{Part, Share};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::Fused;
 use crate::gpu::device::kernels::{Dispatch, Kernels};
 use crate::gpu::device::params::{self, Params, STRIDE};
 use crate::objective::divergence::{Sampler, Side};

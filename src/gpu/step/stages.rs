@@ -127,7 +127,10 @@ impl Stages {
                     score: if form.mixes() {
                         let partials = scratch("partial sums of the score function", sizes.score_partials)?;
                         let inputs = [z, &vectors[0], &vectors[1], &statistics, &partials];
-                        Some(Score { blocks: bind(&format!("score{half}"), &inputs)?, fold: bind("fold", &[&partials, &rows.score_sums])? })
+                        Some(Score {
+                            blocks: bind(&format!("score_function{half}"), &inputs)?,
+                            fold: bind("fold", &[&partials, &rows.score_sums])?,
+                        })
                     } else {
                         None
                     },
