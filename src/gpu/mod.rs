@@ -229,7 +229,7 @@ impl Gpu {
     /// The device's.
     pub fn overwritten(&self) -> Result<Vec<&'static str>> {
         let handles = [&self.handle].into_iter().chain(&self.others);
-        let found = handles.map(|handle| handle.context.canaries().overwritten(&handle.context)).collect::<Result<Vec<_>>>()?;
+        let found = handles.map(|handle| handle.context.overwritten()).collect::<Result<Vec<_>>>()?;
         Ok(found.concat())
     }
 

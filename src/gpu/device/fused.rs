@@ -10,7 +10,7 @@ pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 pub const CELL: usize = 32;
 
 /// How the invocations of a cell share its work. None of it changes the order of a sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sharing {
     /// So many rows to an invocation at most (1, 2 or 4; fewer where registers do not hold them); sums through workgroup memory.
     Memory(usize),
@@ -22,7 +22,7 @@ pub enum Sharing {
 pub const SHARINGS: [Sharing; 4] = [Sharing::Memory(4), Sharing::Memory(2), Sharing::Memory(1), Sharing::Spread];
 
 /// A written-out kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fused {
     pub quads: usize,
     /// Samples in a cell: 8, 16 or 32.
@@ -130,7 +130,7 @@ impl Fused {
         if self.sharing == Sharing::Spread { self.cell } else { self.cell * self.cells_per_workgroup() }
     }
 
-    /// The kernel itself, after `common/f32` and `common/params`.
+    /// The kernel itself, without the alias of draws and the params.
     pub fn text(self) -> String {
         let (features, rows) = (4 * self.quads, self.rows());
         let lanes = self.lanes();

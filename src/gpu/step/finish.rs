@@ -1,11 +1,15 @@
 //! From sums over groups to gradients, and from the total gradient to the next means.
 
 use super::blend::Blending;
+use super::entries::{OfSums, Sums};
 use super::model::{Model, index};
-use super::rows::{Entry, Form, Rows, Sums};
+use super::rows::{Form, Rows};
 use crate::error::Result;
+use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Dispatch, Kernels};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::params::Entry;
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::divergence::Side;
 
 /// The ends of the recorded lists.
@@ -50,67 +54,83 @@ impl Finish {
         let score =
             context.buffer("totals of the score function", if form.mixes() { (16 * rows.n_pairs * widths.features) as u64 } else { 0 })?;
         let blending = form.mixes().then(|| Blending::new(context, kernels, model, rows, form.most_walls)).transpose()?;
-        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
 
         // A gradient from coefficients and scattered sums, for all groups or for their total.
-        let ends = |sums: [&wgpu::Buffer; 4], out: &wgpu::Buffer, entry: Entry, quads: usize| {
+        let ends = |sums: [&wgpu::Buffer; 4], out: &wgpu::Buffer, at: Entry, quads: usize| {
             let mut list = Vec::new();
-            let at = rows.offset_of(entry);
             let terms = (4 * (model.n_components[0] + model.n_components[1])) as f64;
             if form.own_rows {
                 let (means, origins) = (&model.means, &rows.origins);
-                let buffers = [sums[0], sums[1], &means[0], &means[1], &origins[0], &origins[1], &model.weights[0], out];
-                list.push(bind("own_rows", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
+                let buffers = [
+                    ("student_sums", sums[0]),
+                    ("teacher_sums", sums[1]),
+                    ("student_means", &means[0]),
+                    ("teacher_means", &means[1]),
+                    ("student_origins", &origins[0]),
+                    ("teacher_origins", &origins[1]),
+                    ("weights", &model.weights[0]),
+                    ("gradient", out),
+                ];
+                list.push(bind(Kernel::OwnRows, &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
             }
             if form.scatter {
-                let weights = &model.weights[index(strata)];
-                let buffers = [sums[2], sums[0], &model.means[0], &rows.origins[0], weights, out];
-                list.push(bind("finish", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
+                let buffers = [
+                    ("sums", sums[2]),
+                    ("coefficient_sums", sums[0]),
+                    ("means", &model.means[0]),
+                    ("origins", &rows.origins[0]),
+                    ("strata_weights", &model.weights[index(strata)]),
+                    ("gradient", out),
+                ];
+                list.push(bind(Kernel::Finish, &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
             }
             if let Some(blending) = &blending {
-                list.extend(blending.list(context, kernels, model, n_groups, [sums[3], out], matches!(entry, Entry::Total(_)))?);
+                list.extend(blending.list(context, kernels, model, n_groups, [sums[3], out], at == rows.entries.total)?);
             }
             Ok::<_, crate::Error>(list)
         };
         let of_groups = [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered, &rows.score_sums];
         let totals = [&student, &teacher, &scattered, &score];
-        let groups_list = ends(of_groups, &group_gradients, Entry::Groups, quads * n_groups)?;
-        let mut ending = ends(totals, &gradient, Entry::Total(Sums::Student), quads)?;
-        let update = bind("update", &[&gradient, &rates, &model.means[0], &model.state])?;
-        ending.push(update.dispatch(rows.offset_of(Entry::Total(Sums::Student)), quads.div_ceil(64), (8 * quads) as f64)?);
+        let groups_list = ends(of_groups, &group_gradients, rows.entries.groups, quads * n_groups)?;
+        let mut ending = ends(totals, &gradient, rows.entries.total, quads)?;
+        let buffers = [("gradient", &gradient), ("rates", &rates), ("means", &model.means[0]), ("state", &model.state)];
+        let update = bind(Kernel::Update, &buffers)?;
+        ending.push(update.dispatch(rows.entries.total, quads.div_ceil(64), (8 * quads) as f64)?);
 
         // Totals of whatever the form has; the teacher's coefficients matter only to the part that rows own.
-        let summed = |verb: &str, from: [&wgpu::Buffer; 4], to: [&wgpu::Buffer; 4], leaves: usize, entry: &dyn Fn(Sums) -> Entry| {
+        let summed = |kernel: Kernel, from: [&wgpu::Buffer; 4], to: [&wgpu::Buffer; 4], leaves: usize, entries: OfSums| {
             let mut list = Vec::new();
-            let mut sum = |sums: Sums, of: &str, quads: usize| {
-                let bound = bind(&format!("{verb}_{of}"), &[from[sums as usize], to[sums as usize]])?;
-                list.push(bound.dispatch(rows.offset_of(entry(sums)), quads.div_ceil(64), (4 * quads * leaves) as f64)?);
+            let mut sum = |sums: Sums, quads: usize| {
+                let at = sums as usize;
+                let bound = bind(kernel, &[("sums", from[at]), ("totals", to[at])])?;
+                list.push(bound.dispatch(entries[at], quads.div_ceil(64), (4 * quads * leaves) as f64)?);
                 Ok::<_, crate::Error>(())
             };
-            sum(Sums::Student, "pairs", rows.n_pairs * widths.student)?;
+            sum(Sums::Student, rows.n_pairs * widths.student)?;
             if form.own_rows {
-                sum(Sums::Teacher, "pairs", rows.n_pairs * widths.teacher)?;
+                sum(Sums::Teacher, rows.n_pairs * widths.teacher)?;
             }
             if form.scatter {
-                sum(Sums::Scattered, "scattered", quads)?;
+                sum(Sums::Scattered, quads)?;
             }
             if form.mixes() {
-                sum(Sums::Score, "pairs", rows.n_pairs * widths.features)?;
+                sum(Sums::Score, rows.n_pairs * widths.features)?;
             }
             Ok::<_, crate::Error>(list)
         };
         let share = &rows.share;
         if share.groups.len() == n_groups {
-            let all = summed("total", of_groups, totals, n_groups, &Entry::Total)?;
+            let all = summed(Kernel::Total, of_groups, totals, n_groups, rows.entries.totals)?;
             let step_list = [&rows.gradient_list[..], &all, &ending].concat();
             return Ok(Self { group_gradients, rates, groups_list, step_list, turn: None });
         }
         let nodes = context.buffer("the nodes of all devices", (16 * share.n_nodes * rows.nodes.quads) as u64)?;
         let mut first_half = rows.gradient_list.clone();
-        for (at, leaves) in share.nodes.iter().enumerate() {
-            first_half.extend(summed("total", of_groups, [&nodes; 4], leaves.len(), &|sums| Entry::Node(at, sums))?);
+        for (leaves, entries) in share.nodes.iter().zip(&rows.entries.nodes) {
+            first_half.extend(summed(Kernel::Total, of_groups, [&nodes; 4], leaves.len(), *entries)?);
         }
-        let joined = summed("join", [&nodes; 4], totals, share.n_nodes, &Entry::Join)?;
+        let joined = summed(Kernel::Join, [&nodes; 4], totals, share.n_nodes, rows.entries.joins)?;
         let second_half = [joined, ending].concat();
         let both = [&second_half[..], &first_half].concat();
         let turn = Some(Turn { nodes, first_half, second_half, both });

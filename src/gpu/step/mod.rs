@@ -2,6 +2,7 @@
 
 pub mod blend;
 pub mod draws;
+pub mod entries;
 pub mod finish;
 mod fused_stages;
 pub mod model;

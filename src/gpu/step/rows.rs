@@ -1,16 +1,18 @@
 //! The rows of one expectation: buffers, and the list of dispatches that takes every chunk from draws to sums over groups.
 
 use super::draws::sobol_quads;
+use super::entries::{Entries, Nodes};
 use super::fused_stages::FusedStages;
 use super::model::{Model, index};
-use super::plan::{Chunk, Limits, Most, TILE, Widths, fused_budget, plan, row_budget};
+use super::plan::{Chunk, Most, TILE, Widths, fused_budget, plan, row_budget};
 use super::stages::Stages;
 use crate::backend::share::{Part, Share};
 use crate::error::Result;
+use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::fused::Fused;
-use crate::gpu::device::kernels::{Dispatch, Kernels};
-use crate::gpu::device::params::{self, Params, STRIDE};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::limits::Limits;
 use crate::objective::divergence::{Sampler, Side};
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
@@ -63,7 +65,7 @@ pub struct Spec<'a> {
 
 impl Spec<'_> {
     /// Samples whose sums are taken in one go.
-    fn block_size(&self) -> usize {
+    pub fn block_size(&self) -> usize {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
@@ -161,74 +163,13 @@ pub struct Rows {
     pub origins: [wgpu::Buffer; 2],
     /// (pairs, component quads) of either side: logits at the centres
     pub offsets: [wgpu::Buffer; 2],
-    /// The uniform entries; those of [`Rows::offset_of`] follow the chunks'.
+    /// What the kernels are told, and where each of them finds it.
     pub params: wgpu::Buffer,
-    n_chunks: usize,
+    pub entries: Entries,
     /// Origins, then every chunk; sums of statistics only in the second list.
     pub gradient_list: Vec<Dispatch>,
     pub statistics_list: Vec<Dispatch>,
 }
-
-/// Sums of which totals over groups are taken.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sums {
-    Student,
-    Teacher,
-    Scattered,
-    Score,
-}
-
-const SUMS: [Sums; 4] = [Sums::Student, Sums::Teacher, Sums::Scattered, Sums::Score];
-
-/// A uniform entry that belongs to no chunk.
-#[derive(Debug, Clone, Copy)]
-pub enum Entry {
-    /// For what is made of each group.
-    Groups,
-    /// For the total over all groups, and for what is made of it.
-    Total(Sums),
-    /// For the same total from the nodes of all devices.
-    Join(Sums),
-    /// For the total over this node of this device.
-    Node(usize, Sums),
-}
-
-impl Entry {
-    /// Its place after the chunks' entries.
-    fn place(self) -> usize {
-        match self {
-            Entry::Groups => 0,
-            Entry::Total(sums) => 1 + sums as usize,
-            Entry::Join(sums) => 5 + sums as usize,
-            Entry::Node(node, sums) => 9 + 4 * node + sums as usize,
-        }
-    }
-}
-
-/// What a node of the tree over groups holds: totals of all sums, one after another.
-#[derive(Debug, Clone, Copy)]
-pub struct Nodes {
-    /// Quads of a node.
-    pub quads: usize,
-    /// Where each of the sums begins.
-    at: [usize; 4],
-}
-
-impl Nodes {
-    fn new(model: &Model, n_pairs: usize, form: Option<Form>) -> Self {
-        let Widths { features, student, teacher } = model.widths;
-        let held = |yes: bool, quads: usize| if yes { quads } else { 0 };
-        let student = held(form.is_some(), n_pairs * student);
-        let teacher = held(form.is_some_and(|f| f.own_rows), n_pairs * teacher);
-        let scattered = held(form.is_some_and(|f| f.scatter), model.n_replicates * model.n_components[0] * features);
-        let score = held(form.is_some_and(|f| f.mixes()), n_pairs * features);
-        let at = [0, student, student + teacher, student + teacher + scattered];
-        Self { quads: at[3] + score, at }
-    }
-}
-
-/// Uniform entries of a chunk: student, teacher, statistics, the score function's form.
-pub const ENTRIES: usize = 4;
 
 impl Rows {
     /// Allocates and records.
@@ -258,6 +199,7 @@ impl Rows {
         let n_strata = model.n_components[index(spec.strata)];
         let n_pairs = model.n_replicates * n_strata;
         let nodes = Nodes::new(model, n_pairs, spec.form);
+        let entries = Entries::new(model, spec, &share, nodes, chunks, n_pairs);
         let pair = |label, sizes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, sizes[0])?, context.buffer(label, sizes[1])?]);
         let mut rows = Self {
             groups: spec.groups,
@@ -269,38 +211,34 @@ impl Rows {
             score_sums: context.buffer("sums of the score function's form", sizes.score_sums)?,
             origins: pair("origins", [sizes.origins; 2])?,
             offsets: pair("offsets", sizes.offsets)?,
-            params: context.uniform(&params::bytes(&entries(model, spec, &share, nodes, chunks, n_pairs))),
+            params: context.uniform(&entries.bytes),
+            entries,
             share,
             nodes,
-            n_chunks: chunks.len(),
             gradient_list: Vec::new(),
             statistics_list: Vec::new(),
         };
         if let Some(fused) = spec.fused {
             let stages = FusedStages::new(context, kernels, model, spec, fused, sizes, &rows)?;
-            for (c, chunk) in chunks.iter().enumerate() {
-                rows.gradient_list.extend(stages.chunk(model, &spec.groups, fused, chunk, c)?);
+            for (chunk, of) in chunks.iter().zip(&rows.entries.chunks) {
+                rows.gradient_list.extend(stages.chunk(model, &spec.groups, fused, chunk, of)?);
             }
             return Ok(rows);
         }
         let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
         for (c, chunk) in chunks.iter().enumerate() {
-            let densities = stages.densities(model, chunk, c)?;
+            let of = &rows.entries.chunks[c];
+            let densities = stages.densities(model, chunk, of, c == 0)?;
             rows.gradient_list.extend_from_slice(&densities);
             rows.statistics_list.extend(densities);
-            rows.statistics_list.extend(stages.statistic_sums(&spec.groups, chunk, c)?);
+            rows.statistics_list.extend(stages.statistic_sums(&spec.groups, chunk, of)?);
             if let Some(form) = spec.form {
-                let sums = stages.coefficients(model, &spec.groups, form, chunk, c)?;
+                let sums = stages.coefficients(model, &spec.groups, form, chunk, of)?;
                 rows.gradient_list.extend_from_slice(&sums);
                 rows.statistics_list.extend(sums);
             }
         }
         Ok(rows)
-    }
-
-    /// The offset of an entry in [`Rows::params`].
-    pub fn offset_of(&self, entry: Entry) -> u32 {
-        ((ENTRIES * self.n_chunks + entry.place()) * STRIDE) as u32
     }
 
     /// Sums of statistics, shape (pairs, this device's groups, 4).
@@ -321,69 +259,4 @@ impl Rows {
         let own = self.share.groups.start * width..self.share.groups.end * width;
         Ok(if own.len() == row { all } else { all.chunks_exact(row).flat_map(|row| &row[own.clone()]).copied().collect() })
     }
-}
-
-fn entries(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk], n_pairs: usize) -> Vec<Params> {
-    let form = spec.form.unwrap_or(Form { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
-    let base = Params {
-        n_strata: (n_pairs / model.n_replicates) as u32,
-        feature_quads: model.widths.features as u32,
-        rank: model.rank as u32,
-        strata: index(spec.strata) as u32,
-        all_pairs: n_pairs as u32,
-        sampler: match spec.sampler {
-            Sampler::Grid => 2,
-            Sampler::Antithetic => 1,
-            _ => 0,
-        },
-        n_samples: spec.groups.n_samples as u32,
-        net_size: spec.net_size as u32,
-        block_size: spec.block_size() as u32,
-        group_size: spec.groups.group_size as u32,
-        n_groups: spec.groups.n_groups as u32,
-        out_groups: spec.groups.n_groups as u32,
-        n_replicates: model.n_replicates as u32,
-        stein: form.stein as u32,
-        own_rows: form.own_rows as u32,
-        extra: form.extra,
-        most_walls: form.most_walls as u32,
-        teacher_components: model.n_components[1] as u32,
-        teacher_quads: model.widths.teacher as u32,
-        ..Params::default()
-    };
-    let sided = |side: usize, params: Params| Params {
-        side: side as u32,
-        n_components: model.n_components[side] as u32,
-        component_quads: model.quads(side) as u32,
-        ..params
-    };
-    // Of sums that have other columns than components.
-    let columns = |n: usize, params: Params| Params { component_quads: n as u32, ..sided(0, params) };
-    let of = |sums: Sums, params: Params| match sums {
-        Sums::Score => columns(model.widths.features, params),
-        _ => sided((sums == Sums::Teacher) as usize, params),
-    };
-    let mut out = Vec::with_capacity(ENTRIES * chunks.len() + 9 + 4 * share.nodes.len());
-    for chunk in chunks {
-        let of_chunk = Params {
-            first_pair: chunk.first_pair as u32,
-            n_pairs: chunk.n_pairs as u32,
-            first_sample: chunk.first_sample as u32,
-            chunk_samples: chunk.n_samples as u32,
-            rows_per_pair: chunk.rows_per_pair as u32,
-            ..base
-        };
-        out.extend([sided(0, of_chunk), sided(1, of_chunk), columns(1, of_chunk), columns(model.widths.features, of_chunk)]);
-    }
-    out.push(sided(0, base));
-    let all = Params { out_groups: 1, end_leaf: base.n_groups, ..base };
-    out.extend(SUMS.map(|sums| of(sums, all)));
-    let joined = Params { node_starts: share.starts, node_quads: nodes.quads as u32, ..all };
-    out.extend(SUMS.map(|sums| of(sums, Params { node_at: nodes.at[sums as usize] as u32, ..joined })));
-    for (node, leaves) in (share.first_node..).zip(&share.nodes) {
-        let of_node = Params { first_leaf: leaves.start as u32, end_leaf: leaves.end as u32, ..all };
-        let totals_at = |sums: Sums| (node * nodes.quads + nodes.at[sums as usize]) as u32;
-        out.extend(SUMS.map(|sums| of(sums, Params { totals_at: totals_at(sums), ..of_node })));
-    }
-    out
 }
