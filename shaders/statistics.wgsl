@@ -1,7 +1,7 @@
-// What each row knows beside its coefficients: ½|a|², ln p − ln q, the excess, and the energy of the stratum's own component,
-// ½|V_q|² − ½|V_p|² = ½⟨a, V_p + V_q⟩ with V = centre − M or centre − N. And a part of f, which is the energy less what that is where the
-// origins alone count: with M from the origin it is ⟨M_p, V_p⟩ + ½|M_p|² − ⟨M_q, V_q⟩ − ½|M_q|²; the squares are taken here, the products
-// by centre.wgsl, which has them without the rounding of a far centre. Without Stein, a takes the place of V_p. LANES invocations: one row.
+// Statistics of each row: ½|a|², ln p − ln q, the excess, the energy ½|V_q|² − ½|V_p|² = ½⟨a, V_p + V_q⟩ of the stratum's own component,
+// V = centre − M or centre − N; and part of f, the energy minus the value that it has when both posteriors are at their origins. With M measured from the origin, f = ⟨M_p, V_p⟩ + ½|M_p|² − ⟨M_q, V_q⟩ − ½|M_q|²: the squares are
+// added here, the inner products by centre.wgsl, which computes them without the rounding error of a distant centre. Outside the Stein
+// form, a overwrites V_p. LANES invocations: one row. Twin of src/reference/measure.rs.
 //
 // a = M − N = V_q − V_p. At x = centre + z, |x − o_p|² − |x − o_q|² = ⟨e_p − e_q, e_p + e_q + 2z⟩.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                        // (rows, quads)

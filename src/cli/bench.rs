@@ -72,7 +72,7 @@ struct Row {
 /// All dispatches of one kernel in a step, run alone.
 #[derive(Serialize)]
 struct KernelRow {
-    kernel: &'static str,
+    kernel: String,
     dispatches: usize,
     milliseconds: f64,
     /// By the device's own timestamps, where it has them.

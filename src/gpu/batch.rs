@@ -1,17 +1,17 @@
 //! A batch of replicates on a device: its gradient, its descent, its measurements.
 
+use super::device::command::Dispatch;
+use super::device::fused::Fused;
 use super::handle::Handle;
 use super::measure::{Measures, averages};
 use super::placed::Placed;
 use super::step::buffers::Spec;
 use super::step::finish::Finish;
-use super::step::fused::Fused;
 use super::step::model::unpadded;
 use super::step::recording::Recording;
 use crate::backend::share::{Part, Split, joined};
 use crate::backend::{GradientSums, UnitProblem};
 use crate::error::Result;
-use crate::gpu::device::kernels::Dispatch;
 use crate::objective::divergence::{Sampler, Side, Storage};
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::device::context::Context;
+use super::device::fused::Sharing;
 use super::device::kernels::Kernels;
-use super::step::fused::Sharing;
 
 /// Clones are the same device.
 #[derive(Clone)]

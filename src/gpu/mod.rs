@@ -1,7 +1,7 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
 //! Reading path, in `step`: `plan` (pure: rows, chunks) → `buffers` and `rows` (what there is room for, what kernels are told) → `draws` and
-//! `stages` (a chunk from draws to sums, one line per kernel), or `fused` and `fused_stages` (the same in one kernel) → `recording` (all
+//! `stages` (a chunk from draws to sums, one line per kernel), or `fused_stages` (the same in one kernel) → `recording` (all
 //! chunks) → `finish` and `blend` (sums to gradients and steps). Here: `placed` (a batch of replicates on a device) → `measure` and `batch` →
 //! `session` (what the rest of the crate sees; how devices share work is said in `backend::share`); `device` holds what wgpu gives, `tune`
 //! chooses variants.
@@ -31,11 +31,11 @@ use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
 pub use device::adapter::{Adapter, adapters};
 use device::context::Context;
+use device::fused::Sharing;
 use device::kernels::{Kernels, Variant};
 use handle::Handle;
 use polynomials::GpuPolynomials;
 use session::GpuSession;
-use step::fused::Sharing;
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +231,7 @@ impl Gpu {
     /// The device's.
     pub fn overwritten(&self) -> Result<Vec<&'static str>> {
         let handles = [&self.handle].into_iter().chain(&self.others);
-        let found = handles.map(|handle| handle.context.canaries().overwritten(&handle.context)).collect::<Result<Vec<_>>>()?;
+        let found = handles.map(|handle| handle.context.overwritten()).collect::<Result<Vec<_>>>()?;
         Ok(found.concat())
     }
 

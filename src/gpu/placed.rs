@@ -1,12 +1,13 @@
 //! A batch of replicates as it lies on a device: both mixtures, and what of the work is this device's.
 
+use super::device::command::Dispatch;
 use super::device::context::Context;
-use super::device::kernels::Dispatch;
+use super::device::fused::{self, Fused};
 use super::handle::Handle;
 use super::step::blend::most_walls;
 use super::step::buffers::{Spec, Terms};
-use super::step::fused::{self, Fused};
 use super::step::model::{Model, index, padded, unpadded};
+use super::step::plan::groups_and_cell;
 use super::step::recording::Recording;
 use crate::backend::share::Part;
 use crate::backend::{Interrupt, UnitProblem};
@@ -98,7 +99,7 @@ impl Placed {
         let suits = terms.stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
         let random = self.problem.sampler != Sampler::Grid;
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
-        let (groups, cell) = fused::groups_and_cell(self.problem.groups());
+        let (groups, cell) = groups_and_cell(self.problem.groups());
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: terms.mixes() }))
     }
 

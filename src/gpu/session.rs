@@ -11,7 +11,7 @@ use crate::backend::exchange::Exchange;
 use crate::backend::share::{Part, Split};
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::{Error, Result};
-use crate::gpu::step::fused::groups_and_cell;
+use crate::gpu::step::plan::groups_and_cell;
 use crate::objective::divergence::{Sampler, Side};
 
 /// All replicates.

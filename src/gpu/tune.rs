@@ -17,9 +17,9 @@ use crate::backend::share::Part;
 use crate::error::Result;
 use crate::gpu::device::adapter::Adapter;
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::{SHARINGS, Sharing};
 use crate::gpu::device::kernels::{Kernels, Variant};
-use crate::gpu::step::fused::{SHARINGS, Sharing};
-use crate::gpu::step::plan::SCRATCH_BYTES;
+use crate::gpu::device::limits::SCRATCH_BYTES;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::neighbours::Neighbours;
 

@@ -4,7 +4,7 @@ use libtest_mimic::Failed;
 use mixscore::backend::Backend;
 use mixscore::backend::UnitProblem;
 use mixscore::error::Error;
-use mixscore::gpu::step::fused::{SHARINGS, Sharing};
+use mixscore::gpu::device::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::random::normal::normal_f64;

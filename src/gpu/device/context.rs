@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
-use super::kernels::Dispatch;
+use super::command::Dispatch;
+use super::limits::{Limits, SCRATCH_BYTES};
 use crate::backend::Interrupt;
 use crate::error::{Error, Result};
-use crate::gpu::step::plan::{Limits, SCRATCH_BYTES};
 
 /// No submission is longer than a fraction of a second, so a device that needs this long has hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,7 +95,7 @@ impl Context {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
         if let Some(canaries) = canaries {
-            canaries.watch(self, label, &buffer, bytes);
+            self.write(&buffer, &canaries.watch(label, &buffer, bytes));
         }
         Ok(buffer)
     }
@@ -119,6 +119,20 @@ impl Context {
     /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
     pub fn canaries(&self) -> &Canaries {
         self.canaries.get_or_init(Canaries::default)
+    }
+
+    /// Of a device with [`Context::canaries`], the names of buffers in which something was written past the end.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+        let mut found = Vec::new();
+        for watched in self.canaries().watched() {
+            if watched.is_overwritten(&self.download(&watched.buffer, watched.words())?) {
+                found.push(watched.label);
+            }
+        }
+        Ok(found)
     }
 
     /// A buffer that holds `data`.
@@ -198,7 +212,8 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
-        let clock = Clock::new(self, f64::from(self.queue.get_timestamp_period()) * 1e-9)?;
+        let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
+        let clock = self.adapter.timestamps.then(|| Clock::new(&self.device, period));
         let seconds = self.paced(&[list], steps, clock.as_ref(), || Ok(()))?;
         Ok(clock.map(|_| seconds))
     }
@@ -259,7 +274,9 @@ impl Context {
         // Towards what was measured, but never more than fourfold at once: one odd submission must not make the next one long.
         *rate = measured.clamp(*rate / 4.0, *rate * 4.0).max(1e6);
         drop(rate);
-        clock.map_or(Ok(0.0), |clock| clock.seconds(self))
+        let Some(clock) = clock else { return Ok(0.0) };
+        let ticks: Vec<u64> = self.download(&clock.resolved, 2)?;
+        Ok(clock.seconds([ticks[0], ticks[1]]))
     }
 
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {

@@ -1,10 +1,11 @@
 //! What an expectation is over, and the bytes of its buffers, counted before any is taken.
 
-use super::fused::Fused;
 use super::model::Model;
-use super::plan::{Chunk, Limits, Most, TILE, Widths, fused_budget, row_budget, sobol_quads};
+use super::plan::{Chunk, Most, TILE, Widths, fused_budget, row_budget, sobol_quads};
 use crate::backend::share::Part;
 use crate::error::Result;
+use crate::gpu::device::fused::Fused;
+use crate::gpu::device::limits::Limits;
 use crate::objective::divergence::{Sampler, Side};
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;

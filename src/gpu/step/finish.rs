@@ -4,12 +4,16 @@ use std::ops::Range;
 
 use super::blend::Blending;
 use super::buffers::Terms;
+use super::entries::{OfSums, Sums};
 use super::model::{Model, index};
 use super::recording::Recording;
-use super::rows::{Entry, Rows, Sums};
+use super::rows::Rows;
 use crate::error::Result;
+use crate::gpu::device::command::{Bound, Dispatch};
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::params::Entry;
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::divergence::Side;
 
 /// What follows the sums over groups.
@@ -43,10 +47,10 @@ impl Finish {
         let ends = Ends { context, kernels, model, rows, terms, strata, blending };
         let width = 16 * ends.quads();
         let group_gradients = context.buffer("the gradients of all groups", (width * rows.groups.n_groups) as u64)?;
-        let groups_list = ends.gradient(&ends.of_groups(), &group_gradients, Entry::Groups)?;
+        let groups_list = ends.gradient(&ends.of_groups(), &group_gradients, rows.entries.groups)?;
         let gradient = context.buffer("the gradient", width as u64)?;
         let totals = ends.buffers_of_totals()?;
-        let mut ending = ends.gradient(&totals, &gradient, Entry::Total(Sums::Student))?;
+        let mut ending = ends.gradient(&totals, &gradient, rows.entries.total)?;
         ending.push(ends.update(&gradient)?);
         let step = ends.step(&recording.gradient, &totals, ending)?;
         Ok(Self { group_gradients, groups_list, step })
@@ -70,8 +74,8 @@ impl Ends<'_> {
         self.model.n_replicates * self.model.n_components[0] * self.model.widths.features
     }
 
-    fn bind(&self, name: &str, buffers: &[&wgpu::Buffer]) -> Result<Bound> {
-        self.kernels.bind(self.context, name, &self.rows.params, buffers)
+    fn bind(&self, kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+        self.kernels.bind(self.context, kernel, &self.rows.params, buffers)
     }
 
     /// The sums that there are, and the quads of each for one group. The teacher's coefficients matter only to the part that rows own.
@@ -105,23 +109,38 @@ impl Ends<'_> {
     }
 
     /// A gradient from coefficients and scattered sums, of all groups or of their total.
-    fn gradient(&self, sums: &[wgpu::Buffer; 4], out: &wgpu::Buffer, entry: Entry) -> Result<Vec<Dispatch>> {
+    fn gradient(&self, sums: &[wgpu::Buffer; 4], out: &wgpu::Buffer, at: Entry) -> Result<Vec<Dispatch>> {
         let (model, rows, terms) = (self.model, self.rows, self.terms);
-        let is_total = matches!(entry, Entry::Total(_));
+        let is_total = at == rows.entries.total;
         let n_groups = rows.groups.n_groups;
         let quads = self.quads() * if is_total { 1 } else { n_groups };
-        let (at, [student, teacher, scattered, score]) = (rows.offset_of(entry), sums);
+        let [student, teacher, scattered, score] = sums;
         let operations = (16 * (model.n_components[0] + model.n_components[1]) * quads) as f64;
         let mut list = Vec::new();
         if terms.own_rows {
             let ([near, far], [student_means, teacher_means]) = (&rows.origins, &model.means);
-            let buffers = [student, teacher, student_means, teacher_means, near, far, &model.weights[0], out];
-            list.push(self.bind("gradient", &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
+            let buffers = [
+                ("student_sums", student),
+                ("teacher_sums", teacher),
+                ("student_means", student_means),
+                ("teacher_means", teacher_means),
+                ("student_origins", near),
+                ("teacher_origins", far),
+                ("weights", &model.weights[0]),
+                ("gradient", out),
+            ];
+            list.push(self.bind(Kernel::OwnRows, &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
         }
         if terms.scatter {
-            let weights = &model.weights[index(self.strata)];
-            let buffers = [scattered, student, &model.means[0], &rows.origins[0], weights, out];
-            list.push(self.bind("finish", &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
+            let buffers = [
+                ("sums", scattered),
+                ("coefficient_sums", student),
+                ("means", &model.means[0]),
+                ("origins", &rows.origins[0]),
+                ("strata_weights", &model.weights[index(self.strata)]),
+                ("gradient", out),
+            ];
+            list.push(self.bind(Kernel::Finish, &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
         }
         if let Some(blending) = &self.blending {
             list.extend(blending.list(self.context, self.kernels, model, n_groups, [score, out], is_total)?);
@@ -132,23 +151,23 @@ impl Ends<'_> {
     fn update(&self, gradient: &wgpu::Buffer) -> Result<Dispatch> {
         let Model { rates, means, state, .. } = self.model;
         let quads = self.quads();
-        let bound = self.bind("update", &[gradient, rates, &means[0], state])?;
-        bound.dispatch(self.rows.offset_of(Entry::Total(Sums::Student)), quads.div_ceil(64), (8 * quads) as f64)
+        let bound = self.bind(Kernel::Update, &[("gradient", gradient), ("rates", rates), ("means", &means[0]), ("state", state)])?;
+        bound.dispatch(self.rows.entries.total, quads.div_ceil(64), (8 * quads) as f64)
     }
 
-    /// All sums over `leaves` groups or nodes, by the kernels of that verb.
+    /// All sums over `leaves` groups or nodes.
     fn summed(
         &self,
-        verb: &str,
+        kernel: Kernel,
         from: [&wgpu::Buffer; 4],
         to: [&wgpu::Buffer; 4],
         leaves: usize,
-        entry: impl Fn(Sums) -> Entry,
+        entries: &OfSums,
     ) -> Result<Vec<Dispatch>> {
         let of = |(sums, quads): (Sums, usize)| {
-            let rows = if sums == Sums::Scattered { "scattered" } else { "pairs" };
-            let bound = self.bind(&format!("{verb}_{rows}"), &[from[sums as usize], to[sums as usize]])?;
-            bound.dispatch(self.rows.offset_of(entry(sums)), quads.div_ceil(64), (4 * quads * leaves) as f64)
+            let at = sums as usize;
+            let bound = self.bind(kernel, &[("sums", from[at]), ("totals", to[at])])?;
+            bound.dispatch(entries[at], quads.div_ceil(64), (4 * quads * leaves) as f64)
         };
         self.sums().map(of).collect()
     }
@@ -159,7 +178,7 @@ impl Ends<'_> {
         let (share, n_groups) = (&rows.share, rows.groups.n_groups);
         let mut begin = rows_list.to_vec();
         if share.groups.len() == n_groups {
-            begin.extend(self.summed("total", of_groups.each_ref(), totals.each_ref(), n_groups, Entry::Total)?);
+            begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), totals.each_ref(), n_groups, &rows.entries.totals)?);
             begin.extend(ending);
             let row = 4 * self.model.widths.features;
             let own = rows.part.strata(self.model.n_replicates * self.model.n_components[0]);
@@ -167,10 +186,10 @@ impl Ends<'_> {
         }
         let node = 4 * rows.nodes.quads;
         let nodes = self.context.buffer("the nodes of all devices", (4 * share.n_nodes * node) as u64)?;
-        for (at, leaves) in share.nodes.iter().enumerate() {
-            begin.extend(self.summed("total", of_groups.each_ref(), [&nodes; 4], leaves.len(), |sums| Entry::Node(at, sums))?);
+        for (leaves, entries) in share.nodes.iter().zip(&rows.entries.nodes) {
+            begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), [&nodes; 4], leaves.len(), entries)?);
         }
-        let mut end = self.summed("join", [&nodes; 4], totals.each_ref(), share.n_nodes, Entry::Join)?;
+        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), share.n_nodes, &rows.entries.joins)?;
         end.extend(ending);
         let own = share.first_node * node..(share.first_node + share.nodes.len()) * node;
         Ok(Step { begin, end, shared: nodes, own })

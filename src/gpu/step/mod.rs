@@ -3,8 +3,8 @@
 pub mod blend;
 pub mod buffers;
 pub mod draws;
+pub mod entries;
 pub mod finish;
-pub mod fused;
 mod fused_stages;
 pub mod model;
 pub mod plan;

@@ -1,49 +1,18 @@
-//! Pure planning: how rows are cut into chunks, how many fit, how workgroups are folded. No GPU is named here.
+//! Pure planning: how rows are cut into chunks, and how many fit.
 
 use std::ops::Range;
 
-use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
+use crate::gpu::device::fused::{CELL, Fused, Sharing, padded_quads};
+use crate::gpu::device::limits::Limits;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::sobol;
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
 pub const TILE: usize = 64;
 
-/// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
-pub const SCRATCH_BYTES: u64 = 64 << 20;
-
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
-
-/// Workgroups along one axis of a dispatch.
-const MOST_WORKGROUPS: u64 = 65_535;
-
-/// What an adapter allows.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// For messages.
-    pub adapter: String,
-    /// Bytes in one storage binding.
-    pub binding: u64,
-    /// Bytes in one buffer.
-    pub buffer: u64,
-    /// Rows of a texture.
-    pub texture: usize,
-    /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
-    pub scratch: u64,
-}
-
-impl Limits {
-    /// Refuses a buffer that no binding can hold.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] with the figures.
-    pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
-        let limit = self.binding.min(self.buffer);
-        if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
-    }
-}
 
 /// The widths of a row, in quads of four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +58,13 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let quick = PRODUCT_OPERATIONS / (32 * (widths.features * widths.student.max(widths.teacher)) as u64);
     let rows = fits.min(aim).min(quick).min(1 << 18) as usize;
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
+}
+
+/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
+pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+    let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
+    let group_size = groups.group_size.next_multiple_of(cell);
+    (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
 }
 
 /// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.
@@ -200,27 +176,10 @@ pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: Most) -> Vec<Chunk
     pairs.flat_map(cut).collect()
 }
 
-/// Workgroup counts along x and y for `n` workgroups: kernels skip the surplus.
-///
-/// # Errors
-/// [`Error::TooLarge`] beyond 65 535².
-pub fn fold(n: u64) -> Result<[u32; 2]> {
-    let x = n.clamp(1, MOST_WORKGROUPS);
-    let y = n.max(1).div_ceil(x);
-    if y > MOST_WORKGROUPS {
-        return Err(Error::TooLarge {
-            buffer: "the grid of a dispatch",
-            need: n,
-            adapter: "WebGPU".into(),
-            limit: MOST_WORKGROUPS * MOST_WORKGROUPS,
-        });
-    }
-    Ok([x as u32, y as u32])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::device::limits::SCRATCH_BYTES;
 
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
@@ -260,16 +219,6 @@ mod tests {
                 assert!(seen.iter().all(|s| *s == 1), "{pairs:?} × {samples:?}, budget {budget}");
             }
         }
-    }
-
-    #[test]
-    fn folding_covers_every_workgroup_within_the_limits() {
-        for n in [0, 1, 65_535, 65_536, 1 << 20, 65_535 * 65_535] {
-            let [x, y] = fold(n).unwrap();
-            assert!(u64::from(x) * u64::from(y) >= n && x >= 1 && y >= 1);
-            assert!(u64::from(x) <= MOST_WORKGROUPS && u64::from(y) <= MOST_WORKGROUPS);
-        }
-        assert!(fold(65_535 * 65_535 + 1).is_err());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use super::rows::Rows;
 use super::stages::Stages;
 use crate::backend::share::Share;
 use crate::error::Result;
+use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Dispatch, Kernels};
+use crate::gpu::device::kernels::Kernels;
 
 /// Buffers, and the dispatches that fill them.
 pub struct Recording {
@@ -52,19 +53,19 @@ fn record(
     let (mut gradient, mut statistics) = (Vec::new(), Vec::new());
     if let Some(fused) = spec.fused {
         let stages = FusedStages::new(context, kernels, model, spec, fused, sizes, &rows)?;
-        for (c, chunk) in chunks.iter().enumerate() {
-            gradient.extend(stages.chunk(model, &spec.groups, fused, chunk, c)?);
+        for (chunk, of) in chunks.iter().zip(&rows.entries.chunks) {
+            gradient.extend(stages.chunk(model, &spec.groups, fused, chunk, of)?);
         }
         return Ok(Recording { rows, gradient, statistics });
     }
     let stages = Stages::new(context, kernels, model, spec, sizes, &rows)?;
-    for (c, chunk) in chunks.iter().enumerate() {
-        let densities = stages.densities(model, chunk, c)?;
+    for (c, (chunk, of)) in chunks.iter().zip(&rows.entries.chunks).enumerate() {
+        let densities = stages.densities(model, chunk, of, c == 0)?;
         gradient.extend_from_slice(&densities);
         statistics.extend(densities);
-        statistics.extend(stages.statistic_sums(&spec.groups, chunk, c)?);
+        statistics.extend(stages.statistic_sums(&spec.groups, chunk, of)?);
         if let Some(terms) = spec.terms {
-            let sums = stages.coefficients(model, &spec.groups, terms, chunk, c)?;
+            let sums = stages.coefficients(model, &spec.groups, terms, chunk, of)?;
             gradient.extend_from_slice(&sums);
             statistics.extend(sums);
         }

@@ -1,4 +1,4 @@
-// The part of gradient row i that its own stratum i owns: w_i ( Σ_l A_l ε_l − Σ_j B_j ε_j ), plus w_i (o_p − o_q) in the Stein form, whose
+// The part of gradient row i that comes from samples of its own stratum i: w_i ( Σ_l A_l ε_l − Σ_j B_j ε_j ), plus w_i (o_p − o_q) in the Stein form, whose
 // coefficients sum to one. One invocation: one quad of one row. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> student_sums: array<f32>;        // (pairs, out groups, 4·component quads)
 @group(0) @binding(2) var<storage, read> teacher_sums: array<f32>;        // (pairs, out groups, 4·teacher quads)
