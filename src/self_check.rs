@@ -3,6 +3,7 @@
 //! `mixscore check` is the long form.
 
 use crate::backend::Backend;
+use crate::backend::Rule;
 use crate::backend::polynomials::{Cells, Polynomials, Step};
 use crate::diffusion::regression_reference::Plain;
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
     let teacher = GaussianMixture::new(vec![0.3, 0.7], vec![1.0, -0.5, 2.0, -1.5, 0.5, 0.0], 3, 1.0)?;
     let starts = [0.2, 1.1, -0.4, -1.3, 0.6, 0.9, 2.1, -0.8, 0.3, 0.1, -1.7, -0.6];
     let student = GaussianMixture::new(vec![0.1, 0.2, 0.3, 0.4], starts.to_vec(), 3, 1.0)?;
-    let (got, want) = (backend.evaluate(&student, &starts, true)?, Reference.evaluate(&student, &starts, true)?);
+    let (got, want) = (backend.evaluate(&student, starts[..].into(), true)?, Reference.evaluate(&student, starts[..].into(), true)?);
     compare(backend, "log-density", &got.log_density, &want.log_density)?;
     compare(backend, "score", &got.score, &want.score)?;
     compare(backend, "responsibilities", &got.responsibilities, &want.responsibilities)?;
@@ -82,7 +83,7 @@ pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
 /// The gradient, the means after two steps, and the metrics there.
 fn answers(fit: &mut Fit) -> Result<Vec<(&'static str, Vec<f64>)>> {
     let gradient = fit.gradient(0)?.remove(0);
-    fit.descend(0, 2, &[0.5; 4])?;
+    fit.descend(0, 2, &Rule::new(0.5, false))?;
     let m = fit.measure(300, 2)?.remove(0);
     let metrics = [m.reverse_fisher, m.forward_fisher, m.kl_student_teacher, m.kl_teacher_student, m.total_variation];
     Ok(vec![
@@ -99,7 +100,7 @@ fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Resu
     let bad = (0..want.len()).find(|i| !((got[*i] - want[*i]).abs() <= TOLERANCE * scale));
     bad.map_or(Ok(()), |i| {
         let what = format!("{what}: entry {i} is {:e} and by the reference {:e}, where the largest is {scale:.1e}", got[i], want[i]);
-        Err(Error::SelfCheck { device: backend.describe(), what })
+        Err(Error::SelfCheck { device: backend.describe().to_string(), what })
     })
 }
 
@@ -107,9 +108,10 @@ fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Resu
 mod tests {
     use super::*;
     use crate::backend::polynomials::Gram;
-    use crate::backend::{Evaluation, Session, UnitProblem};
+    use crate::backend::{Description, Evaluation, Points, Session, UnitProblem};
     use crate::cpu::Cpu;
     use crate::diffusion::regression::Fast;
+    use crate::objective::form::Form;
 
     /// The learner's own with a fault in its sums, or in its step.
     struct FaultyPolynomials(fn(&mut Vec<Gram>), f32);
@@ -142,17 +144,17 @@ mod tests {
     struct Faulty(fn(&mut Evaluation), bool);
 
     impl Backend for Faulty {
-        fn describe(&self) -> String {
-            "faulty".into()
+        fn describe(&self) -> Description {
+            Cpu::new().describe()
         }
-        fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             let mut out = Cpu::new().evaluate(mixture, points, responsibilities)?;
             self.0(&mut out);
             Ok(out)
         }
         fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
             let mut wrong = problem.clone();
-            wrong.seed += u64::from(self.1 && problem.divergence == Divergence::Forward);
+            wrong.seed += u64::from(self.1 && problem.form == Form::Forward);
             Cpu::new().open(&wrong)
         }
     }

@@ -6,6 +6,7 @@ mod common;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use mixscore::backend::Rule;
 use mixscore::mixture::files::{Values, write_mixture, write_npz};
 use mixscore::reference::Reference;
 use mixscore::report::write_run;
@@ -40,7 +41,7 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
     let problem = Problem { n_samples: Some(64), ..Problem::new(weights.clone(), teacher.clone()) };
     let mut backend = Reference;
     let mut fit = problem.open(&mut backend, starts).unwrap();
-    let rates: Vec<f64> = weights.iter().map(|w| 0.5 / w).collect();
+    let rule = Rule::new(0.5, true);
     let replicate_column = if n_replicates > 1 { "replicate," } else { "" };
     let mut csv = format!(
         "step,seconds,reverse_fisher,reverse_fisher_se,{replicate_column}forward_fisher,forward_fisher_se,kl_student_teacher,\
@@ -65,7 +66,7 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
         if step == steps {
             break;
         }
-        fit.descend(step, next - step, &rates).unwrap();
+        fit.descend(step, next - step, &rule).unwrap();
         (step, next) = (next, (next + 1 + next / 8).min(steps));
     }
     let shape = if n_replicates > 1 { vec![n_replicates, k, d] } else { vec![k, d] };

@@ -2,7 +2,6 @@
 
 use super::share::Split;
 use crate::backend::UnitProblem;
-use crate::objective::divergence::Sampler;
 
 /// Operations per second of a device, bytes per second between it and the host, and seconds of a turn through the host: guesses of the
 /// right order for a card in a slot. They decide what is shared and change no bit.
@@ -33,9 +32,9 @@ pub fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
 
 /// What can be shared of one replicate: strata where rows own them; else groups of samples, of which a grid has one.
 fn within_replicates(problem: &UnitProblem) -> Split {
-    if problem.rows_own_strata() {
+    if problem.form.rows_own_strata() {
         Split::Strata
-    } else if problem.sampler == Sampler::Grid {
+    } else if problem.draws.is_grid() {
         Split::Replicates
     } else {
         Split::Samples
@@ -56,7 +55,7 @@ fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
         return Split::Replicates;
     }
     // Logits, posterior vectors, coefficients: six operations for each number of each mean.
-    let operations = (6 * n_strata * sum * problem.rank) as f64 * problem.n_samples.unwrap_or(0) as f64;
+    let operations = (6 * n_strata * sum * problem.rank) as f64 * problem.draws.n_samples().unwrap_or(0) as f64;
     let replicate = operations / OPERATIONS;
     let largest = n_shares.div_ceil(n_devices.min(n_shares)) as f64 / n_shares as f64;
     let bytes = (4 * n_devices * numbers) as f64 * replicates;
@@ -68,10 +67,12 @@ fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::divergence::{Divergence, Estimator, Storage};
+    use crate::backend::Interrupt;
+    use crate::objective::divergence::Storage;
+    use crate::objective::form::{Draws, Form};
     use crate::objective::neighbours::Neighbours;
 
-    fn problem(n_replicates: usize, k: usize, n_samples: usize, sampler: Sampler) -> UnitProblem {
+    fn problem(n_replicates: usize, k: usize, draws: Draws) -> UnitProblem {
         UnitProblem {
             n_replicates,
             first_replicate: 0,
@@ -79,27 +80,27 @@ mod tests {
             student_weights: vec![1.0 / k as f64; k],
             teacher_weights: vec![1.0],
             teacher_means: vec![0.0; 64 * n_replicates],
-            divergence: Divergence::Reverse,
-            estimator: Estimator::Stein,
-            sampler,
-            n_samples: Some(n_samples),
+            form: Form::Stein,
+            draws,
             storage: Storage::F32,
             neighbours: Neighbours::Exact,
             seed: 0,
+            interrupt: Interrupt::none(),
         }
     }
 
     #[test]
     fn a_replicate_is_shared_where_there_is_much_work_and_one_of_them() {
-        let large = problem(1, 1024, 1 << 16, Sampler::Philox);
+        let many = Draws::Independent(1 << 16);
+        let large = problem(1, 1024, many);
         assert_eq!(faster(&large, 2), Split::Strata);
-        assert_eq!(faster(&UnitProblem { estimator: Estimator::Pathwise, ..large.clone() }, 2), Split::Samples);
-        assert_eq!(faster(&problem(2, 1024, 1 << 16, Sampler::Philox), 2), Split::Replicates); // one each
-        assert_eq!(faster(&problem(1, 4, 64, Sampler::Philox), 2), Split::Replicates); // less work than a turn through the host
+        assert_eq!(faster(&UnitProblem { form: Form::Pathwise, ..large.clone() }, 2), Split::Samples);
+        assert_eq!(faster(&problem(2, 1024, many), 2), Split::Replicates); // one each
+        assert_eq!(faster(&problem(1, 4, Draws::Independent(64)), 2), Split::Replicates); // less work than a turn through the host
         assert_eq!(faster(&large, 1), Split::Replicates);
-        let grid = problem(1, 1024, 1 << 16, Sampler::Grid);
+        let grid = problem(1, 1024, Draws::Grid(Some(1 << 16)));
         assert_eq!(faster(&grid, 2), Split::Strata);
         assert_eq!(split(Policy::Replicates, &grid, 2), Split::Replicates);
-        assert_eq!(faster(&UnitProblem { divergence: Divergence::Forward, ..grid }, 2), Split::Replicates); // its nodes are one group
+        assert_eq!(faster(&UnitProblem { form: Form::Forward, ..grid }, 2), Split::Replicates); // its nodes are one group
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Common;
 use super::check::{Chosen, normwise, problem};
-use crate::backend::{Backend, Session};
+use crate::backend::{Backend, Rule, Session};
 use crate::error::{Error, Result};
 use crate::gpu::probe::Roof;
 use crate::gpu::profile::KernelTime;
@@ -88,7 +88,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return Err(Error::Usage { what: "nothing to measure".into(), remedy: "Give positive --samples and --seconds".into() });
     }
     let mut chosen = Chosen::open(common.device)?;
-    let device = chosen.backend().describe();
+    let device = chosen.backend().describe().to_string();
     common.say(&format!("device: {device}"));
     let mut roof = measured_roof(&mut chosen)?;
     common.say(&format!("roof: {:.1} GFLOP/s, copy {:.1} GB/s, both measured here", roof.gflops, roof.gigabytes_per_second));
@@ -153,8 +153,8 @@ fn measure(chosen: &mut Chosen, device: &str, roof: &Roof, sizes: [usize; 4], se
     let per_stratum = samples.div_ceil(k);
     let (problem, means) = problem(d, k, n_teachers, per_stratum);
     let mut session = chosen.backend().open(&problem)?;
-    session.set_means(&means)?;
-    let seconds = median_step(&mut *session, k, seconds)?;
+    session.set(&means)?;
+    let seconds = median_step(&mut *session, seconds)?;
     drop(session);
     let samples = per_stratum * k;
     let both = (k + n_teachers) as f64;
@@ -198,13 +198,13 @@ fn kernel_row(time: KernelTime, sample_components: f64) -> KernelRow {
 fn parity(chosen: &mut Chosen, device: &str, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
     let (problem, means) = problem(d, k, n_teachers, 16);
     let (mut a, mut b) = (chosen.backend().open(&problem)?, Reference.open(&problem)?);
-    a.set_means(&means)?;
-    b.set_means(&means)?;
+    a.set(&means)?;
+    b.set(&means)?;
     let gradient = normwise(&a.gradient(0)?.group_gradients, &b.gradient(0)?.group_gradients);
     // A step of descent may take other kernels.
-    a.descend(0, 1, &vec![0.1; k])?;
-    b.descend(0, 1, &vec![0.1; k])?;
-    let error = gradient.hypot(normwise(&a.means()?, &b.means()?)); // NaN of either stays
+    a.descend(0, 1, &Rule::new(0.1, false))?;
+    b.descend(0, 1, &Rule::new(0.1, false))?;
+    let error = gradient.hypot(normwise(&a.parameters()?, &b.parameters()?)); // NaN of either stays
     if error <= 1e-4 {
         return Ok(error);
     }
@@ -213,12 +213,12 @@ fn parity(chosen: &mut Chosen, device: &str, d: usize, k: usize, n_teachers: usi
 
 /// Seconds of one step, the median of several measurements after a warm-up, or one measurement where a step alone takes all the time.
 /// The means stay where they are.
-fn median_step(session: &mut dyn Session, k: usize, seconds: f64) -> Result<f64> {
-    let rates = vec![0.0; k];
+fn median_step(session: &mut dyn Session, seconds: f64) -> Result<f64> {
+    let still = Rule::new(0.0, false);
     let timed = |session: &mut dyn Session, steps: u64| -> Result<f64> {
         let start = Instant::now();
-        session.descend(0, steps, &rates)?;
-        session.means()?; // the device has finished
+        session.descend(0, steps, &still)?;
+        session.parameters()?; // the device has finished
         Ok(start.elapsed().as_secs_f64() / steps as f64)
     };
     timed(session, 1)?;

@@ -4,13 +4,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Common;
-use crate::backend::{Backend, UnitProblem};
+use crate::backend::{Backend, Interrupt, UnitProblem};
 use crate::cpu::Cpu;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Choice, Gpu};
 use crate::mixture::GaussianMixture;
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::divergence::{Side, Storage};
+use crate::objective::form::{Draws, Form};
 use crate::random::normal::normal_f64;
 use crate::random::philox::{Philox, philox};
 use crate::random::streams::{Purpose, stream};
@@ -76,7 +77,7 @@ impl Chosen {
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut chosen = Chosen::open(common.device)?;
-    let device = chosen.backend().describe();
+    let device = chosen.backend().describe().to_string();
     common.say(&format!("device: {device}"));
     let mut checks = match &mut chosen {
         Chosen::Gpu(gpu) => known_answers(gpu)?,
@@ -193,13 +194,12 @@ pub(super) fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize
         student_weights: vec![1.0 / k as f64; k],
         teacher_weights: vec![1.0 / n_teachers as f64; n_teachers],
         teacher_means,
-        divergence: Divergence::Reverse,
-        estimator: Estimator::Stein,
-        sampler: Sampler::Philox,
-        n_samples: Some(n_samples),
+        form: Form::Stein,
+        draws: Draws::Independent(n_samples),
         storage: Storage::F32,
         neighbours: crate::objective::neighbours::Neighbours::Exact,
         seed: 0,
+        interrupt: Interrupt::none(),
     };
     (problem, student)
 }
@@ -222,26 +222,21 @@ fn parity(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], storag
     let (problem, means) = problem(rank, k, n_teachers, n);
     let mixture = GaussianMixture::new(problem.student_weights.clone(), means.clone(), rank, 1.0)?;
     let points: Vec<f64> = means.iter().chain(&problem.teacher_means).map(|m| 1.25 * m).collect();
-    let (got, want) = (device.evaluate(&mixture, &points, false)?, Reference.evaluate(&mixture, &points, false)?);
+    let (got, want) = (device.evaluate(&mixture, (&points).into(), false)?, Reference.evaluate(&mixture, (&points).into(), false)?);
     checks.push(Check::new(format!("{size} log-density"), normwise(&got.log_density, &want.log_density), DENSITY));
     checks.push(Check::new(format!("{size} score"), normwise(&got.score, &want.score), DENSITY));
-    let forms = [
-        ("Stein", Divergence::Reverse, Estimator::Stein),
-        ("auto", Divergence::Reverse, Estimator::Auto),
-        ("pathwise", Divergence::Reverse, Estimator::Pathwise),
-        ("forward", Divergence::Forward, Estimator::Stein),
-    ];
-    for (name, divergence, estimator) in forms {
-        let problem = UnitProblem { divergence, estimator, ..problem.clone() };
+    let forms = [("Stein", Form::Stein), ("auto", Form::Mixed), ("pathwise", Form::Pathwise), ("forward", Form::Forward)];
+    for (name, form) in forms {
+        let problem = UnitProblem { form, ..problem.clone() };
         let stored = UnitProblem { storage, ..problem.clone() };
         let (mut a, mut b) = (device.open(&stored)?, Reference.open(&problem)?);
-        a.set_means(&means)?;
-        b.set_means(&means)?;
+        a.set(&means)?;
+        b.set(&means)?;
         let (got, want) = (a.gradient(1)?, b.gradient(1)?);
         let error = normwise(&got.group_gradients, &want.group_gradients);
         checks.push(Check::new(format!("{size} gradient, {name}"), error, gradient_bound));
         if name == "Stein" {
-            let (got, want) = (a.measure(Side::Student, n, 1)?, b.measure(Side::Student, n, 1)?);
+            let (got, want) = (a.measure(Side::Student, None, n, 1)?, b.measure(Side::Student, None, n, 1)?);
             checks.push(Check::new(format!("{size} ½|a|²"), normwise(&got.half_square, &want.half_square), GRADIENT));
             checks.push(Check::new(format!("{size} ln p − ln q"), normwise(&got.log_ratio, &want.log_ratio), GRADIENT));
         }

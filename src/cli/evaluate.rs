@@ -116,7 +116,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         });
     }
     if common.json {
-        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe()));
+        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe().to_string()));
     }
     let tables: Vec<String> =
         all.iter().enumerate().map(|(r, one)| if all.len() > 1 { format!("replicate {r}\n{}", table(one)) } else { table(one) }).collect();

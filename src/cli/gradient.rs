@@ -94,7 +94,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "certified_bias": certified_bias,
             "subspace_dimensions": fit.rank(),
             "seed": problem.seed,
-            "device": opened.backend.describe(),
+            "device": opened.backend.describe().to_string(),
             "output": arguments.output.to_string_lossy(),
         }));
     }

@@ -15,7 +15,7 @@ use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
 use crate::diffusion::watch::Watch;
 use crate::diffusion::{regression, regression_reference};
 use crate::error::Result;
-use crate::experiment::run_folder::{Output, Unborn, write_json};
+use crate::experiment::run_folder::{Output, StagedFolder, write_json};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_mixture, write_npy};
 use crate::number::minus;
@@ -210,8 +210,8 @@ fn add_truth(summary: &mut Value, learned: &Learned, truth: &GaussianMixture, se
 }
 
 fn write(output: &Output, summary: &Value, learned: &Learned, source: &Source) -> Result<PathBuf> {
-    let unborn = Unborn::new(output)?;
-    let (at, d) = (unborn.path(), source.d);
+    let staged = StagedFolder::new(output)?;
+    let (at, d) = (staged.path(), source.d);
     write_mixture(&at.join("model.npz"), &learned.mixture)?;
     let samples = super::pair::to_f32("samples", &learned.samples)?;
     write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
@@ -219,7 +219,7 @@ fn write(output: &Output, summary: &Value, learned: &Learned, source: &Source) -
     let content =
         Content { summary, mixture: &learned.mixture, samples: &learned.samples, points: &source.points, truth: source.truth.as_ref() };
     write_learned(&at.join("report.html"), &content)?;
-    unborn.publish(output)
+    staged.publish(output)
 }
 
 fn told(summary: &Value, folder: &Path) -> String {

@@ -8,8 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, complain};
 use crate::error::{Error, Result};
+use crate::experiment::events::Event;
 use crate::experiment::row::Row;
-use crate::experiment::run::{Event, Outcome};
+use crate::experiment::run::Outcome;
 use crate::number::short;
 
 /// Where there is no terminal, a line at the most this often.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::Common;
 use super::progress::{self, Progress};
 use crate::error::{Error, Result};
-use crate::experiment::run::{Asked, Event};
+use crate::experiment::events::Event;
+use crate::experiment::run::Request;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -19,13 +20,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
     }
     let mut progress = Progress::new(common);
-    let asked = Asked {
+    let request = Request {
         device: common.device,
         command_line: progress::command_line(),
         interrupted: progress::interruption(),
-        tell: &mut |event: &Event| progress.show(event),
-        report: true,
+        on_event: &mut |event: &Event| progress.show(event),
+        draw: Some(&crate::report::write_run),
     };
-    let outcome = crate::experiment::run::resume(&arguments.folder, asked)?;
+    let outcome = crate::experiment::run::resume(&arguments.folder, request)?;
     progress::conclude(common, &outcome)
 }

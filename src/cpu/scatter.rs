@@ -15,7 +15,7 @@ use super::session::{Pair, Samples};
 use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::backend::UnitProblem;
-use crate::objective::divergence::{Divergence, Estimator};
+use crate::objective::form::Form;
 use crate::vector::lanes;
 
 /// Blocks whose results wait in memory for their turn in the sum.
@@ -42,7 +42,7 @@ pub fn scatter(problem: &UnitProblem, pair: &Pair, samples: &Samples) -> (Vec<f6
 fn block(problem: &UnitProblem, pair: &Pair, samples: &Samples, first: usize) -> (Vec<f64>, Vec<f64>) {
     let (from, rank, k) = (problem.strata(), problem.rank, problem.n_components());
     let m = samples.groups.block_size().min(samples.groups.n_samples - first);
-    let with_square = problem.divergence == Divergence::Reverse && problem.estimator == Estimator::ScoreFunction;
+    let with_square = problem.form == Form::ScoreFunction;
     let mut gradient = vec![0.0; k * rank];
     let mut squares = Vec::new();
     let mut tile = pair.tile();

@@ -14,10 +14,11 @@ use super::shifted::Shifted;
 use super::stein::{Pass, StratumSums, rows_of};
 use super::table::Form;
 use super::tile::Tile;
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::reflections;
-use crate::objective::divergence::{Estimator, Sampler, Side};
+use crate::objective::divergence::Side;
+use crate::objective::form::{self, Form as GradientForm};
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::streams::{Purpose, key};
@@ -47,7 +48,7 @@ pub struct CpuSession {
 pub(super) struct Samples {
     pub groups: Groups,
     pub key: [u32; 2],
-    pub sampler: Sampler,
+    pub kind: form::Draws,
     pub step: u32,
     /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
     pub axes: Vec<f32>,
@@ -61,7 +62,7 @@ impl Samples {
         let each = self.axes.len() / self.n_strata;
         Draws {
             key: self.key,
-            sampler: self.sampler,
+            kind: self.kind,
             step: self.step,
             stratum: stratum as u32,
             group_size: self.groups.group_size,
@@ -116,7 +117,7 @@ impl CpuSession {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
         let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());
-        let few = problem.rows_own_strata() && problem.n_teacher_components() <= MOST_TEACHERS;
+        let few = problem.form.rows_own_strata() && problem.n_teacher_components() <= MOST_TEACHERS;
         let teacher = problem.n_teacher_components() * problem.rank;
         let squares = if few {
             problem.teacher_means.par_chunks(teacher).flat_map_iter(|means| exact_squares(means, problem.rank)).collect()
@@ -142,16 +143,16 @@ impl CpuSession {
         let (problem, pair) = (&self.problem, self.pair(r));
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
         let (mut groups, mut table) = (problem.groups(), None);
-        if problem.sampler == Sampler::Grid {
-            let grid = grid(problem.rank, problem.n_samples, pair.side(problem.strata()).1, [pair.p, pair.q])?;
+        if let form::Draws::Grid(cap) = problem.draws {
+            let grid = grid(problem.rank, cap, pair.side(problem.strata()).1, [pair.p, pair.q])?;
             let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
             groups = Groups::single(grid.weights.len());
             table = Some((narrow(&grid.nodes), narrow(&grid.weights)));
         }
         let centres = pair.side(problem.strata()).1;
-        let axes = if problem.sampler == Sampler::Sobol { pair.axes(centres) } else { Vec::new() };
+        let axes = if problem.draws.is_nets() { pair.axes(centres) } else { Vec::new() };
         let n_strata = centres.len() / pair.rank;
-        Ok(Samples { groups, key, sampler: problem.sampler, step: step as u32, axes, table, n_strata })
+        Ok(Samples { groups, key, kind: problem.draws, step: step as u32, axes, table, n_strata })
     }
 
     /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
@@ -181,7 +182,7 @@ impl CpuSession {
             _ => Form::Products,
         };
         let plans = plan(&pair, rows, &lists, wide);
-        let blended = self.problem.is_blended().then_some(n);
+        let blended = (self.problem.form == GradientForm::Mixed).then_some(n);
         let rows: Vec<StratumSums> =
             plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form, blended))).collect();
         let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> { sums.rows.iter().map(|v| weight * v).collect() };
@@ -192,7 +193,7 @@ impl CpuSession {
     /// The neighbour lists of one replicate at the current means.
     fn lists(&self, r: usize, n_samples: usize) -> Lists {
         match self.problem.neighbours.budget(n_samples) {
-            Some(budget) if self.problem.rows_own_strata() && self.problem.sampler != Sampler::Grid => {
+            Some(budget) if self.problem.form.rows_own_strata() && !self.problem.draws.is_grid() => {
                 let mut candidates = self.candidates[r].lock().unwrap_or_else(PoisonError::into_inner);
                 candidates.lists(&self.pair(r), budget)
             }
@@ -234,7 +235,7 @@ impl CpuSession {
     fn replicate(&self, r: usize, step: u64, merged: bool) -> Result<(Samples, Vec<f64>, Vec<f64>)> {
         let samples = self.samples(r, step)?;
         let (k, rank) = (self.problem.n_components(), self.problem.rank);
-        if self.problem.rows_own_strata() {
+        if self.problem.form.rows_own_strata() {
             let (rows, half_square) = self.own_rows(r, &samples, merged);
             let n_groups = rows.len() / (k * rank);
             let by_group = (0..n_groups).flat_map(|g| (0..k).flat_map(move |i| (0..rank).map(move |c| (i * n_groups + g) * rank + c)));
@@ -242,7 +243,7 @@ impl CpuSession {
             return Ok((samples, gradients, half_square));
         }
         let (mut gradients, half_square) = scatter::scatter(&self.problem, &self.pair(r), &samples);
-        if self.problem.estimator == Estimator::Pathwise && self.problem.strata() == Side::Student {
+        if self.problem.form == GradientForm::Pathwise {
             self.add_covariance_rows(r, &samples, &mut gradients);
         }
         if merged {
@@ -292,7 +293,7 @@ fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
 
 impl Session for CpuSession {
     fn certified_bias(&mut self) -> Result<f64> {
-        let Some(n) = self.problem.n_samples else { return Ok(0.0) };
+        let Some(n) = self.problem.draws.n_samples() else { return Ok(0.0) };
         let weights = &self.problem.student_weights;
         let rows = (0..self.problem.n_replicates).flat_map(|r| {
             let certified = self.lists(r, n).certified;
@@ -301,12 +302,12 @@ impl Session for CpuSession {
         Ok(rows.fold(0.0, f64::max))
     }
 
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
-        self.means.copy_from_slice(means);
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
+        self.means.copy_from_slice(parameters);
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         Ok(self.means.clone())
     }
 
@@ -317,11 +318,12 @@ impl Session for CpuSession {
             groups: replicates.iter().map(|r| r.0.groups).collect(),
             group_gradients: replicates.iter().flat_map(|r| r.1.iter().copied()).collect(),
             half_square: replicates.iter().flat_map(|r| r.2.iter().copied()).collect(),
+            energy: Vec::new(),
         })
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        let rank = self.problem.rank;
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let (rank, rates) = (self.problem.rank, rule.rates(&self.problem.student_weights));
         for step in first_step..first_step + n_steps {
             let gradients: Vec<Vec<f64>> =
                 (0..self.problem.n_replicates).into_par_iter().map(|r| Ok(self.replicate(r, step, true)?.1)).collect::<Result<_>>()?;
@@ -334,17 +336,11 @@ impl Session for CpuSession {
         Ok(())
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
         let all: Vec<u32> = (0..self.problem.weights(from).len() as u32).collect();
-        Ok(self.measured(from, &all, n_samples, step))
-    }
-
-    fn can_measure_some(&self) -> bool {
-        true
-    }
-
-    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<MeasureSums> {
-        Ok(self.measured(from, strata, n_samples, step))
+        let sums = self.measured(from, strata.unwrap_or(&all), n_samples, step);
+        self.problem.interrupt.check("a measurement")?;
+        Ok(sums)
     }
 }
 
@@ -358,7 +354,15 @@ impl CpuSession {
             .map(|at| {
                 let (r, i) = (at / strata.len(), strata[at % strata.len()] as usize);
                 let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
-                let samples = Samples { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), table: None, n_strata };
+                let samples = Samples {
+                    groups,
+                    key,
+                    kind: form::Draws::Independent(n_samples),
+                    step: step as u32,
+                    axes: Vec::new(),
+                    table: None,
+                    n_strata,
+                };
                 measure_stratum(&self.pair(r), from, i, at % strata.len(), &samples)
             })
             .collect();

@@ -19,7 +19,6 @@ use super::product;
 use super::session::Samples;
 use super::strips::{self, Columns, STRIP, Strip};
 use super::table::{Form, Table};
-use crate::objective::divergence::Sampler;
 use crate::vector::Buffer;
 
 /// Tiles that one task works through before it hands its sums back, and tasks whose sums wait for their turn.
@@ -96,7 +95,7 @@ pub fn rows_of(n: usize, mirrored: bool) -> usize {
 
 impl Pass<'_> {
     pub fn mirrored(&self) -> bool {
-        self.samples.sampler == Sampler::Antithetic
+        self.samples.kind.is_antithetic()
     }
 
     /// Samples that go through together: few enough for a tile's numbers to stay in cache, unless products outweigh the loops.

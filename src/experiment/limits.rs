@@ -107,9 +107,6 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
 }
 
 /// Refuses a grid in more dimensions than it works in, before anything is written.
-///
-/// # Errors
-/// [`Error::BadConfig`].
 pub fn check_grid(config: &Config, n_components: usize, n_teachers: usize, n_features: usize) -> Result<()> {
     let rank = if config.objective.reduce { n_features.min(n_components + n_teachers - 1) } else { n_features };
     if config.objective.sampler != Sampler::Grid || rank <= MOST_DIMENSIONS {

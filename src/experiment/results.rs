@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::descent::gradient_descent::State;
+use crate::descent::state::State;
 use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::metrics;
@@ -16,8 +16,8 @@ use super::environment;
 use super::nearest::AtNearest;
 use super::row::{COLUMNS, ESTIMATES, Row, first_and_last};
 use super::run_folder;
+use super::run_folder::{METRICS, TRAJECTORY};
 use super::setting::Setting;
-use super::watch::{METRICS, TRAJECTORY};
 
 const SUMMARY: &str = "summary.json";
 const REPORT: &str = "report.html";
@@ -48,10 +48,10 @@ pub fn write(
     Ok((summary, finding))
 }
 
-/// Whether the results of a finished run are all there.
-pub fn are_complete(run: &Path) -> bool {
+/// Whether the results of a finished run are all there, the page included where one `is_drawn`.
+pub fn are_complete(run: &Path, is_drawn: bool) -> bool {
     let finished = read(run).is_ok_and(|(summary, _)| summary.pointer("/stop/kind").is_some_and(|kind| kind != "interrupted"));
-    finished && ["student.npz", REPORT].iter().all(|name| run.join(name).is_file())
+    finished && run.join("student.npz").is_file() && (!is_drawn || run.join(REPORT).is_file())
 }
 
 /// The summary of a run and its finding.

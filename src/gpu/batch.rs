@@ -12,7 +12,7 @@ use super::step::recording::Recording;
 use crate::backend::share::{Part, Split, joined};
 use crate::backend::{GradientSums, UnitProblem};
 use crate::error::Result;
-use crate::objective::divergence::{Sampler, Side, Storage};
+use crate::objective::divergence::{Side, Storage};
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
 use crate::random::streams::Purpose;
@@ -38,7 +38,7 @@ impl Work {
         let random = || fused.map_or_else(|| problem.groups(), |(groups, _)| groups);
         let groups = grid.as_ref().map_or_else(random, |g| Groups::single(g.weights.len()));
         let spec = Spec {
-            sampler: problem.sampler,
+            draws: problem.draws,
             net_size: problem.groups().group_size, // also where a step's groups are longer
             grid: grid.as_ref(),
             terms: Some(terms),
@@ -93,7 +93,7 @@ impl Batch {
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
     pub fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let placed = Placed::new(handle, problem, part)?;
-        let is_random = placed.problem.sampler != Sampler::Grid;
+        let is_random = !placed.problem.draws.is_grid();
         let gradient = is_random.then(|| Work::new(&placed, None, None)).transpose()?;
         Ok(Self { placed, gradient, descent: None, measures: Measures::default() })
     }
@@ -150,8 +150,9 @@ impl Batch {
         let group_gradients = by_group.flat_map(|at| unpadded(&rows[at * width..][..width], model.rank)).collect();
         let n_strata = problem.n_replicates * problem.weights(problem.strata()).len();
         let statistics = joined(split, &statistics, n_strata, n_groups, 4);
-        let [half_square, _, _, _] = averages(&statistics, &groups, problem.sampler == Sampler::Grid);
-        GradientSums { groups: vec![groups; model.n_replicates], group_gradients, half_square }
+        let [half_square, _, _, energy] = averages(&statistics, &groups, problem.draws.is_grid());
+        let energy = if problem.strata() == Side::Student { energy } else { Vec::new() };
+        GradientSums { groups: vec![groups; model.n_replicates], group_gradients, half_square, energy }
     }
 
     /// Ready for steps from `first_step` on.
@@ -167,7 +168,7 @@ impl Batch {
     /// Those of a session.
     pub fn steps(&mut self, n: u64) -> Result<()> {
         let Self { placed, gradient, descent, .. } = self;
-        let together = if placed.problem.sampler == Sampler::Grid { 1 } else { n };
+        let together = if placed.problem.draws.is_grid() { 1 } else { n };
         for _ in 0..n.checked_div(together).unwrap_or(0) {
             let work = Work::of_descent(placed, gradient, descent)?;
             placed.run("a descent", &[&work.finish.step.begin], together)?;

@@ -5,7 +5,7 @@
 //! means far from the origin nor points in many dimensions cost any.
 
 use super::handle::Handle;
-use crate::backend::Evaluation;
+use crate::backend::{Evaluation, Points};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::factor::Factor;
@@ -33,14 +33,14 @@ struct Evaluator<'a> {
 ///
 /// # Errors
 /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
     let unit = |rows: &[f64]| -> Vec<f64> {
         rows.chunks_exact(d).flat_map(|row| row.iter().zip(&centroid).map(|(x, c)| (x - c) / sigma)).collect()
     };
     let unit_means = unit(mixture.means());
-    let points = unit(points);
+    let points: Vec<f64> = points.chunks(d).flat_map(|row| unit(&row.to_f64())).collect();
     let context = &handle.context;
     let widths = Widths::new(d, k, 1);
     let evaluator = Evaluator {

@@ -25,7 +25,7 @@ use crate::backend::exchange::{Exchange, Local};
 use crate::backend::polynomials::Polynomials;
 use crate::backend::share::Split;
 use crate::backend::split::{Policy, split};
-use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::backend::{AdapterInfo, Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
@@ -242,24 +242,17 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
-    fn describe(&self) -> String {
-        let adapter = self.adapter();
-        let count = |n: usize, what: &str| if n == 0 { String::new() } else { format!("{n} {what}") };
-        let others = [count(self.others.len(), "more"), count(self.n_refused, "that did not open")].into_iter().filter(|s| !s.is_empty());
-        let others: String = others.map(|s| format!(" and {s}")).collect();
-        format!("{}: {}, {}{others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
-    }
-
-    fn details(&self) -> Vec<(&'static str, String)> {
-        let Adapter { name, kind, api, driver, .. } = self.adapter().clone();
-        vec![("name", name), ("type", kind), ("api", api), ("driver", driver)]
+    fn describe(&self) -> Description {
+        let Adapter { name, kind, api, driver, software, .. } = self.adapter().clone();
+        let adapter = AdapterInfo { name, kind, api, driver, n_others: self.others.len(), n_refused: self.n_refused };
+        Description { kind: if software { Kind::Software } else { Kind::Gpu }, n_threads: 1, adapter: Some(adapter) }
     }
 
     fn polynomials(&self) -> Option<Box<dyn Polynomials>> {
         Some(Box::new(GpuPolynomials { handle: self.handle.clone() }))
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         evaluate::evaluate(&self.handle, mixture, points, responsibilities)
     }
 

@@ -9,10 +9,11 @@ use super::step::buffers::{Spec, Terms};
 use super::step::model::{Model, index, padded, unpadded};
 use super::step::plan::groups_and_cell;
 use super::step::recording::Recording;
+use crate::backend::UnitProblem;
 use crate::backend::share::Part;
-use crate::backend::{Interrupt, UnitProblem};
 use crate::error::Result;
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use crate::objective::divergence::{Side, Storage};
+use crate::objective::form::{Draws, Form};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -78,11 +79,11 @@ impl Placed {
     /// What a row of this form of the gradient is made of.
     pub fn terms(&self) -> Terms {
         let scattered = Terms { stein: false, own_rows: false, scatter: true, extra: 0.0, most_walls: 0 };
-        match (self.problem.divergence, self.problem.estimator) {
-            (Divergence::Forward, _) => scattered,
-            (_, Estimator::Pathwise) => Terms { own_rows: true, ..scattered },
-            (_, Estimator::ScoreFunction) => Terms { extra: 1.0, ..scattered },
-            (_, Estimator::Stein | Estimator::Auto) => Terms {
+        match self.problem.form {
+            Form::Forward => scattered,
+            Form::Pathwise => Terms { own_rows: true, ..scattered },
+            Form::ScoreFunction => Terms { extra: 1.0, ..scattered },
+            Form::Stein | Form::Mixed => Terms {
                 stein: true,
                 own_rows: true,
                 scatter: false,
@@ -97,25 +98,23 @@ impl Placed {
         let quads = self.model.widths.features;
         let terms = self.terms();
         let suits = terms.stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
-        let random = self.problem.sampler != Sampler::Grid;
+        let random = !self.problem.draws.is_grid();
         let sharing = self.handle.sharing.filter(|_| suits && random)?;
         let (groups, cell) = groups_and_cell(self.problem.groups());
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: terms.mixes() }))
     }
 
-    /// A grid as fine as the current means need; `None` for other samplers.
+    /// A grid as fine as the current means need; `None` for other draws.
     ///
     /// # Errors
     /// The device's; those of [`grid`].
     pub fn grid(&self) -> Result<Option<Grid>> {
         let problem = &self.problem;
-        if problem.sampler != Sampler::Grid {
-            return Ok(None);
-        }
+        let Draws::Grid(cap) = problem.draws else { return Ok(None) };
         let means = self.means()?;
         let centres = if problem.strata() == Side::Student { &means } else { &problem.teacher_means };
         let mixtures = [(&problem.student_weights[..], &means[..]), (&problem.teacher_weights[..], &problem.teacher_means[..])];
-        grid(problem.rank, problem.n_samples, centres, mixtures).map(Some)
+        grid(problem.rank, cap, centres, mixtures).map(Some)
     }
 
     /// An expectation over all components of a side, from independent draws in these groups.
@@ -126,7 +125,7 @@ impl Placed {
             n_strata: self.model.n_components[index(strata)],
             groups,
             part: self.part,
-            sampler: Sampler::Philox,
+            draws: Draws::Independent(groups.n_samples),
             net_size: 1,
             grid: None,
             keys: self.keys(purpose),
@@ -148,6 +147,6 @@ impl Placed {
     /// # Errors
     /// The device's; [`crate::Error::Stopped`].
     pub fn run(&self, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
-        self.context().run_unless(&Interrupt::none(), stage, lists, steps)
+        self.context().run_unless(&self.problem.interrupt, stage, lists, steps)
     }
 }

@@ -9,10 +9,10 @@ use super::handle::Handle;
 use super::measure;
 use crate::backend::exchange::Exchange;
 use crate::backend::share::{Part, Split};
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::gpu::step::plan::groups_and_cell;
-use crate::objective::divergence::{Sampler, Side};
+use crate::objective::divergence::Side;
 
 /// All replicates.
 pub struct GpuSession {
@@ -117,7 +117,7 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
         own.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
         Batch::new(handle.clone(), own, part)
     };
-    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len().min(most).max(1) };
+    let mut together = if problem.draws.is_grid() { 1 } else { range.len().min(most).max(1) };
     loop {
         let firsts = range.clone().step_by(together);
         match firsts.map(|first| open(first, together.min(range.end - first))).collect() {
@@ -128,12 +128,12 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
 }
 
 impl Session for GpuSession {
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
-        let (row, own_replicates) = (self.problem.n_components() * self.problem.rank, self.split == Split::Replicates);
-        let mut rest = means;
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
+        let (row, own_replicates) = (self.problem.layout().len(), self.split == Split::Replicates);
+        let mut rest = parameters;
         for batches in &mut self.devices {
             if !own_replicates {
-                rest = means;
+                rest = parameters;
             }
             for batch in batches {
                 let (own, after) = rest.split_at(batch.n_replicates() * row);
@@ -144,7 +144,7 @@ impl Session for GpuSession {
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         match self.split {
             Split::Replicates => Ok(self.each(|batch| batch.means())?.concat()),
             // All devices have the same.
@@ -154,39 +154,27 @@ impl Session for GpuSession {
 
     fn gradient(&mut self, step: u64) -> Result<GradientSums> {
         let found = self.found(|batch| batch.gradient(step))?;
-        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new() };
+        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new(), energy: Vec::new() };
         for (batch, parts) in self.batches().zip(&found) {
             let part = batch.gradient_of(self.split, parts);
             all.groups.extend(part.groups);
             all.group_gradients.extend(part.group_gradients);
             all.half_square.extend(part.half_square);
+            all.energy.extend(part.energy);
         }
         Ok(all)
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        self.devices.iter_mut().flatten().for_each(|batch| batch.begin_descent(first_step, rates));
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let rates = rule.rates(&self.problem.student_weights);
+        self.devices.iter_mut().flatten().for_each(|batch| batch.begin_descent(first_step, &rates));
         match self.split {
             Split::Replicates => self.each(|batch| batch.steps(n_steps)).map(|_| ()),
             Split::Strata | Split::Samples => self.descend_in_turns(n_steps),
         }
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-        self.measured(from, None, n_samples, step)
-    }
-
-    fn can_measure_some(&self) -> bool {
-        true
-    }
-
-    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<MeasureSums> {
-        self.measured(from, Some(strata), n_samples, step)
-    }
-}
-
-impl GpuSession {
-    fn measured(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
         let found = self.found(|batch| batch.measure(from, strata, n_samples, step))?;
         let n_strata = strata.map_or(self.problem.weights(from).len(), <[u32]>::len);
         let of = |(batch, parts): (&Batch, &Vec<Vec<f32>>)| measure::sums(self.split, parts, batch.n_replicates() * n_strata, n_samples);

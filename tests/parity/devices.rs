@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::Failed;
-use mixscore::backend::Backend;
 use mixscore::backend::exchange::Exchange;
 use mixscore::backend::share::Split;
 use mixscore::backend::split::Policy;
+use mixscore::backend::{Backend, Rule};
 use mixscore::error::{Error, Result as Exchanged};
 use mixscore::gpu::{Gpu, adapters, open_together};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
@@ -31,15 +31,15 @@ fn found(
         problem.storage = Storage::F16;
     }
     let mut session = gpu.open(&problem)?;
-    session.set_means(&case.means(replicates))?;
+    session.set(&case.means(replicates))?;
     let gradient = session.gradient(2)?;
     // Fewer groups than devices, and more; fewer strata than devices, and one of them twice.
-    let few = session.measure(Side::Student, 1, 1)?;
-    let many = session.measure(Side::Teacher, 700, 1)?;
+    let few = session.measure(Side::Student, None, 1, 1)?;
+    let many = session.measure(Side::Teacher, None, 700, 1)?;
     let last = case.k as u32 - 1;
-    let chosen = session.measure_some(Side::Student, &[last, 0, last], 320, 1)?;
-    session.descend(0, steps, &vec![1.0; case.k])?; // large, so that a changed sum shows in the means
-    let means = session.means()?;
+    let chosen = session.measure(Side::Student, Some(&[last, 0, last]), 320, 1)?;
+    session.descend(0, steps, &Rule::new(1.0, false))?; // large, so that a changed sum shows in the means
+    let means = session.parameters()?;
     if means == case.means(replicates) || means.iter().any(|m| !m.is_finite()) {
         return Err("the descent went nowhere".into());
     }

@@ -17,17 +17,19 @@ use super::cases::{Case, all};
 use super::device::{FORMS, Which, long_case, same_bits};
 use super::{normwise, within};
 
+/// One side of replicate r, given the means of all.
+fn of_replicate<'a>(problem: &'a UnitProblem, side: Side, means: &'a [f64], r: usize) -> Components<'a> {
+    let row = means.len() / problem.n_replicates;
+    Components { weights: problem.weights(side), means: &means[r * row..(r + 1) * row], rank: problem.rank }
+}
+
 /// ½|μᵢ−N|² − ½|μᵢ−M|² averaged over each group of each stratum, (R, k, G), in plain loops.
 fn energies(problem: &UnitProblem, means: &[f64], step: u32) -> Vec<f64> {
     let (k, rank, groups) = (problem.n_components(), problem.rank, problem.groups());
     let square = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
     let mut out = Vec::new();
     for r in 0..problem.n_replicates {
-        let side = |weights, means: &[f64]| {
-            let row = means.len() / problem.n_replicates;
-            Components { weights, means: &means[r * row..(r + 1) * row], rank }
-        };
-        let (p, q) = (side(&problem.student_weights[..], means), side(&problem.teacher_weights[..], &problem.teacher_means));
+        let (p, q) = (of_replicate(problem, Side::Student, means, r), of_replicate(problem, Side::Teacher, &problem.teacher_means, r));
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
         for (i, g) in (0..k).flat_map(|i| (0..groups.n_groups).map(move |g| (i, g))) {
             let mut z = vec![0.0; rank];
@@ -45,6 +47,7 @@ fn energies(problem: &UnitProblem, means: &[f64], step: u32) -> Vec<f64> {
 
 /// Energies of every form whose strata are the student's, of few dimensions and many; forward strata have none.
 pub fn energies_are_those_of_plain_loops(which: &Which) -> Result<(), Failed> {
+    let Which::Adapter { .. } = which else { return Ok(()) };
     let mut device = which.open();
     for case in [all()[3].clone(), all()[7].clone(), Case { n_samples: 600, ..long_case() }] {
         let means = case.means(2);
@@ -109,6 +112,7 @@ pub fn chosen_strata_are_measured(which: &Which) -> Result<(), Failed> {
 
 /// A gradient, a descent and a measurement stop when they are told to, at once or midway, and the session goes on as if they had not run.
 pub fn work_stops_when_told(which: &Which) -> Result<(), Failed> {
+    let Which::Adapter { .. } = which else { return Ok(()) };
     let case = Case { n_samples: 4096, k: 20, ..all()[4].clone() };
     let flag = Arc::new(AtomicBool::new(false));
     let quiet = case.problem(1, Divergence::Reverse, Estimator::Auto, Sampler::Philox);
@@ -139,10 +143,13 @@ pub fn work_stops_when_told(which: &Which) -> Result<(), Failed> {
                 std::thread::sleep(Duration::from_millis(300));
                 flag.store(true, Ordering::Relaxed);
             });
-            stopped(what, match what {
-                "a descent" => session.descend(0, 1 << 40, &rule),
-                _ => session.measure(Side::Student, None, 1 << 26, 1).map(drop),
-            })
+            stopped(
+                what,
+                match what {
+                    "a descent" => session.descend(0, 1 << 40, &rule),
+                    _ => session.measure(Side::Student, None, 1 << 26, 1).map(drop),
+                },
+            )
         })?;
         within(&format!("seconds until {what} stops"), start.elapsed().as_secs_f64(), 30.0)?;
     }

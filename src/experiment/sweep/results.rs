@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::design::Design;
 use super::folder::turn;
-use super::plan::Plan;
 use super::table::{CellState, STATE, state};
 use crate::error::Result;
 use crate::experiment::row::ESTIMATES;
@@ -18,7 +18,7 @@ const PLAIN: [&str; 3] = ["coverage", "matched_distance", "lyapunov"];
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
+pub fn write(folder: &Path, plan: &Design) -> Result<()> {
     let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
@@ -35,7 +35,7 @@ pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
     })
 }
 
-fn header(plan: &Plan) -> Vec<String> {
+fn header(plan: &Design) -> Vec<String> {
     let mut header = vec!["hash".to_string()];
     header.extend_from_slice(&plan.axes);
     header.extend([STATE, "stop", "steps", "replicates", "seconds"].map(String::from));

@@ -16,6 +16,7 @@ use crate::gpu::device::limits::Limits;
 use crate::gpu::device::params::{BothSides, Entries, Entry};
 use crate::gpu::device::shaders::Kernel;
 use crate::objective::estimator;
+use crate::objective::form::Form;
 
 /// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
 pub const MOST_ROWS: usize = 256;
@@ -24,10 +25,10 @@ pub const MOST_ROWS: usize = 256;
 /// where so many columns of one stratum fit no binding.
 pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     let n_components = problem.n_components() + problem.n_teacher_components();
-    if !problem.is_blended() {
+    if problem.form != Form::Mixed {
         return 0;
     }
-    let most = estimator::most_walls(problem.rank, problem.n_samples.unwrap_or(0), n_components).min(n_components);
+    let most = estimator::most_walls(problem.rank, problem.draws.n_samples().unwrap_or(0), n_components).min(n_components);
     let column = 16 * Widths::new(problem.rank, 1, 1).features as u64;
     let held = (limits.binding.min(limits.buffer) / column) as usize;
     most.min(held).min(if problem.rank > MOST_ROWS { MOST_ROWS } else { usize::MAX })

@@ -6,7 +6,8 @@ use crate::backend::share::Part;
 use crate::error::Result;
 use crate::gpu::device::fused::Fused;
 use crate::gpu::device::limits::Limits;
-use crate::objective::divergence::{Sampler, Side};
+use crate::objective::divergence::Side;
+use crate::objective::form::Draws;
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
 
@@ -42,7 +43,7 @@ pub struct Spec<'a> {
     pub groups: Groups,
     /// What of it is this device's.
     pub part: Part,
-    pub sampler: Sampler,
+    pub draws: Draws,
     /// Points of a net, for Sobol points.
     pub net_size: usize,
     /// The table of a grid.
@@ -70,7 +71,9 @@ impl Spec<'_> {
             Some(fused) => fused_budget(widths, fused, limits)?,
             None => Most { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
         };
-        Ok(Most { rows: self.row_budget.unwrap_or(most.rows), ..most })
+        let most = Most { rows: self.row_budget.unwrap_or(most.rows), ..most };
+        let scatter = self.terms.is_some_and(|terms| terms.scatter);
+        Ok(if scatter { most.scattered(self.groups.group_size) } else { most })
     }
 }
 

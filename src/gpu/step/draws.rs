@@ -11,7 +11,6 @@ use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::Kernels;
 use crate::gpu::device::shaders::Kernel;
 use crate::objective::axes::AXES;
-use crate::objective::divergence::Sampler;
 use crate::random::sobol;
 
 /// The kernels that draw, and what they fill.
@@ -44,7 +43,7 @@ impl Draws {
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let keys = context.upload("keys", &spec.keys)?;
         let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
-        if spec.sampler == Sampler::Sobol {
+        if spec.draws.is_nets() {
             let (means, origins, offsets, quads) = (&model.means, &rows.origins, &rows.offsets, model.widths.features);
             let axes = context.buffer("the axes of all strata", (16 * rows.n_pairs * ((AXES + 1) * quads + 2)) as u64)?;
             let n_candidates = model.n_components[0] + model.n_components[1];

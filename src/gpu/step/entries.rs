@@ -5,7 +5,7 @@ use super::model::{Model, index};
 use super::plan::{Chunk, Widths};
 use crate::backend::share::Share;
 use crate::gpu::device::params::{self, BothSides, Draws, Entry, Gradient, Totals};
-use crate::objective::divergence::Sampler;
+use crate::objective::form;
 
 /// Sums of which totals over groups are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,10 +144,10 @@ impl Expectation<'_> {
             rows_per_pair: chunk.rows_per_pair as u32,
             first_sample: chunk.first_sample as u32,
             chunk_samples: chunk.n_samples as u32,
-            sampler: match self.spec.sampler {
-                Sampler::Grid => 2,
-                Sampler::Antithetic => 1,
-                _ => 0,
+            sampler: match self.spec.draws {
+                form::Draws::Grid(_) => 2,
+                form::Draws::Antithetic(_) => 1,
+                form::Draws::Independent(_) | form::Draws::Nets(_) => 0,
             },
             net_size: self.spec.net_size as u32,
         }
@@ -221,7 +221,7 @@ impl Expectation<'_> {
             out_groups: out_groups as u32,
             n_samples: self.spec.groups.n_samples as u32,
             group_size: self.spec.groups.group_size as u32,
-            are_nodes: (self.spec.sampler == Sampler::Grid) as u32,
+            are_nodes: self.spec.draws.is_grid() as u32,
             stein: self.terms.stein as u32,
             own_rows: self.terms.own_rows as u32,
             first_pair: pairs.start as u32,

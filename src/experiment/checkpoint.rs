@@ -18,28 +18,15 @@ use crate::mixture::files::write_atomically;
 use crate::objective::estimator::AUTO_VERSION;
 use crate::random::streams::RNG_VERSION;
 
-use super::gradient_descent::State;
-use super::journal::hash_prefix;
-use super::stop::Stop;
-
-/// The sub-folder of a run folder.
-pub const FOLDER: &str = "checkpoints";
+use super::fingerprint::Fingerprint;
+use super::run_folder::CHECKPOINTS;
+use super::state_file::{decode, encode};
+use crate::descent::state::State;
 
 const SCHEMA: &str = "mixscore.checkpoint/2";
 
 /// Manifests are small; a larger file is none.
 const MOST_MANIFEST: u64 = 1 << 16;
-
-/// A file and how much of it a checkpoint relies on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    /// Relative to the run folder.
-    pub name: String,
-    pub length: u64,
-    /// Of the first `length` bytes.
-    pub blake3: String,
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +35,7 @@ struct Manifest {
     number: u64,
     step: u64,
     versions: Versions,
-    files: Vec<Record>,
+    files: Vec<Fingerprint>,
 }
 
 /// What decides the numbers of a run besides its files.
@@ -88,71 +75,32 @@ impl Versions {
 const ANOTHER_PROGRAM: &str =
     "Resume it with the program that began it (`version` in its environment.json), or start the run again, into another folder";
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    step: u64,
-    seconds: f64,
-    descent_seconds: f64,
-    logged_step: Option<u64>,
-    stop: Option<Stop>,
-    numbers: usize,
-    /// Of the coordinates: [`State::unit`].
-    unit: f64,
-}
-
 /// A checkpoint that verified.
 pub struct Found {
     pub number: u64,
     pub state: State,
     pub versions: Versions,
-    /// The records that came with it, the state's own first.
-    pub files: Vec<Record>,
+    /// What it relies on, the state's own first.
+    pub files: Vec<Fingerprint>,
     /// One sentence for each newer checkpoint that did not verify.
     pub skipped: Vec<String>,
-}
-
-impl Record {
-    /// A record of a whole plain file.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn of(run: &Path, name: &str) -> Result<Record> {
-        let path = run.join(name);
-        let length = std::fs::symlink_metadata(&path).map_err(|e| Error::io(&path, e))?.len();
-        let hash = hash_prefix(&path, length).map_err(|e| Error::io(&path, e))?.finalize();
-        Ok(Record::new(name, length, hash))
-    }
-
-    /// From numbers already known.
-    pub fn new(name: &str, length: u64, hash: blake3::Hash) -> Record {
-        Record { name: name.into(), length, blake3: hash.to_hex().to_string() }
-    }
-
-    fn verify(&self, run: &Path) -> std::result::Result<(), String> {
-        match hash_prefix(&run.join(&self.name), self.length) {
-            Err(error) => Err(format!("{}: {error}", self.name)),
-            Ok(hasher) if hasher.finalize().to_hex().as_str() == self.blake3 => Ok(()),
-            Ok(_) => Err(format!("{} is not as it was written", self.name)),
-        }
-    }
 }
 
 /// Writes checkpoint `number`, which relies on `files`, and then removes all but this and the one before.
 ///
 /// # Errors
 /// [`Error::Io`]; the checkpoints before are untouched then.
-pub fn write(run: &Path, number: u64, state: &State, files: &[Record]) -> Result<()> {
+pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
     let bytes = encode(state);
-    let name = format!("{FOLDER}/{number:06}.state");
+    let name = format!("{CHECKPOINTS}/{number:06}.state");
     put(&run.join(&name), &bytes)?;
-    let mut all = vec![Record::new(&name, bytes.len() as u64, blake3::hash(&bytes))];
+    let mut all = vec![Fingerprint::new(&name, bytes.len() as u64, blake3::hash(&bytes))];
     all.extend_from_slice(files);
     let manifest = Manifest { schema: SCHEMA.into(), number, step: state.step, versions: Versions::OWN, files: all };
     let mut text = serde_json::to_string_pretty(&manifest).map_err(|e| Error::io(run, e.into()))? + "\n";
     text += &format!("{}\n", blake3::hash(text.as_bytes()).to_hex());
     put(&manifest_path(run, number), text.as_bytes())?;
-    put(&run.join(FOLDER).join("LATEST"), format!("{number:06}\n").as_bytes())?;
+    put(&run.join(CHECKPOINTS).join("LATEST"), format!("{number:06}\n").as_bytes())?;
     for old in numbers(run)?.into_iter().filter(|n| *n + 1 < number) {
         remove(run, old);
     }
@@ -201,7 +149,7 @@ fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(Stat
     }
     let manifest: Manifest = serde_json::from_str(body)
         .map_err(|e| format!("its manifest is of another kind, as other versions of this program write ({e})"))?;
-    let state_name = format!("{FOLDER}/{number:06}.state");
+    let state_name = format!("{CHECKPOINTS}/{number:06}.state");
     let names: Vec<&str> = manifest.files.iter().map(|f| f.name.as_str()).collect();
     if manifest.schema != SCHEMA || manifest.number != number || names.first() != Some(&state_name.as_str()) || names[1..] != *expected {
         return Err("its manifest is of another run or version".into());
@@ -214,48 +162,9 @@ fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(Stat
     Ok((state, manifest))
 }
 
-fn encode(state: &State) -> Vec<u8> {
-    let header = Header {
-        step: state.step,
-        seconds: state.seconds,
-        descent_seconds: state.descent_seconds,
-        logged_step: state.logged.as_ref().map(|(step, _)| *step),
-        stop: state.stop.clone(),
-        numbers: state.coordinates.len(),
-        unit: state.unit,
-    };
-    let mut bytes = serde_json::to_vec(&header).expect("a header of plain numbers is JSON");
-    bytes.push(b'\n');
-    let logged = state.logged.as_ref().map_or(&[][..], |(_, coordinates)| coordinates);
-    bytes.extend(state.coordinates.iter().chain(logged).flat_map(|v| v.to_le_bytes()));
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Option<State> {
-    let end = bytes.iter().position(|b| *b == b'\n')?;
-    let header: Header = serde_json::from_slice(&bytes[..end]).ok()?;
-    let (chunks, rest) = bytes[end + 1..].as_chunks::<8>();
-    let mut values: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
-    let whole = header.numbers.checked_mul(1 + usize::from(header.logged_step.is_some()))?;
-    if !rest.is_empty() || values.len() != whole || values.iter().any(|v| !v.is_finite()) || !(header.unit > 0.0 && header.unit.is_finite())
-    {
-        return None;
-    }
-    let logged = values.split_off(header.numbers);
-    Some(State {
-        step: header.step,
-        coordinates: values,
-        unit: header.unit,
-        logged: header.logged_step.map(|step| (step, logged)),
-        seconds: header.seconds,
-        descent_seconds: header.descent_seconds,
-        stop: header.stop,
-    })
-}
-
 /// The numbers of all manifests, ascending.
 fn numbers(run: &Path) -> Result<Vec<u64>> {
-    let folder = run.join(FOLDER);
+    let folder = run.join(CHECKPOINTS);
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -268,13 +177,13 @@ fn numbers(run: &Path) -> Result<Vec<u64>> {
 }
 
 fn manifest_path(run: &Path, number: u64) -> PathBuf {
-    run.join(FOLDER).join(format!("{number:06}.manifest.json"))
+    run.join(CHECKPOINTS).join(format!("{number:06}.manifest.json"))
 }
 
 /// The manifest goes first: without it the state is nothing. What cannot be removed does no harm.
 fn remove(run: &Path, number: u64) {
     let _ = std::fs::remove_file(manifest_path(run, number));
-    let _ = std::fs::remove_file(run.join(FOLDER).join(format!("{number:06}.state")));
+    let _ = std::fs::remove_file(run.join(CHECKPOINTS).join(format!("{number:06}.state")));
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -292,11 +201,11 @@ mod tests {
     }
 
     /// A run folder with one problem file and two checkpoints.
-    fn run() -> (tempfile::TempDir, Vec<Record>) {
+    fn run() -> (tempfile::TempDir, Vec<Fingerprint>) {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        std::fs::create_dir(folder.path().join(CHECKPOINTS)).unwrap();
         std::fs::write(folder.path().join("config.toml"), "seed = 0\n").unwrap();
-        let files = vec![Record::of(folder.path(), "config.toml").unwrap()];
+        let files = vec![Fingerprint::of(folder.path(), "config.toml").unwrap()];
         for (number, step) in [(1, 0), (2, 10), (3, 20)] {
             write(folder.path(), number, &state(step), &files).unwrap();
         }
@@ -318,7 +227,7 @@ mod tests {
     fn every_truncation_and_every_flipped_bit_is_found() {
         let (folder, _) = run();
         for name in ["000003.state", "000003.manifest.json"] {
-            let path = folder.path().join(FOLDER).join(name);
+            let path = folder.path().join(CHECKPOINTS).join(name);
             let good = std::fs::read(&path).unwrap();
             let damaged = (0..good.len()).map(|n| good[..n].to_vec()).chain((0..8 * good.len()).map(|bit| {
                 let mut bytes = good.clone();
@@ -342,7 +251,7 @@ mod tests {
         let error = newest(folder.path(), &["config.toml"]).err().unwrap();
         assert_eq!(error.exit_code(), 7);
         assert!(error.to_string().contains("config.toml is not as it was written"), "{error}");
-        std::fs::remove_dir_all(folder.path().join(FOLDER)).unwrap();
+        std::fs::remove_dir_all(folder.path().join(CHECKPOINTS)).unwrap();
         let error = newest(folder.path(), &["config.toml"]).err().unwrap();
         assert!(error.to_string().contains("before its first checkpoint"), "{error}");
     }

@@ -21,47 +21,47 @@ label = "shell"
 "descent.steps" = 7
 "#;
 
-fn of(text: &str, overrides: &[&str]) -> Result<Plan> {
+fn of(text: &str, overrides: &[&str]) -> Result<Design> {
     let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-    plan(text, &overrides, None, "small", Path::new("."))
+    design(text, &overrides, None, "small", Path::new("."))
 }
 
-fn swept(overrides: &[&str]) -> Plan {
+fn small(overrides: &[&str]) -> Design {
     of(&format!("{BASE}{SWEEP}"), overrides).unwrap()
 }
 
 #[test]
 fn grids_bundles_and_cells_make_cells() {
-    let plan = swept(&[]);
-    assert_eq!(plan.axes, ["teacher.separation", "student.components", "start", "descent.steps"]);
-    assert_eq!(plan.cells.len(), 2 * 3 * 2 + 1);
-    assert_eq!(plan.cells[1].values, ["2", "5", "shell", "1000"]);
-    assert_eq!(plan.cells[12].values, ["20", "4", "", "7"]);
-    let shell = &plan.cells[1].config;
+    let design = small(&[]);
+    assert_eq!(design.axes, ["teacher.separation", "student.components", "start", "descent.steps"]);
+    assert_eq!(design.cells.len(), 2 * 3 * 2 + 1);
+    assert_eq!(design.cells[1].values, ["2", "5", "shell", "1000"]);
+    assert_eq!(design.cells[12].values, ["20", "4", "", "7"]);
+    let shell = &design.cells[1].config;
     assert_eq!((shell.descent.step_size, shell.student.components, shell.log.trajectory), (0.25, Some(5), false));
-    let hashes: HashSet<&String> = plan.cells.iter().map(|cell| &cell.hash).collect();
+    let hashes: HashSet<&String> = design.cells.iter().map(|cell| &cell.hash).collect();
     assert_eq!(hashes.len(), 13);
-    assert!(plan.cells[11].cost > plan.cells[0].cost);
+    assert!(design.cells[11].cost > design.cells[0].cost);
 }
 
 #[test]
 fn the_written_sweep_is_the_same_sweep() {
-    let plan = swept(&["objective.samples=64"]);
-    let again = of(&plan.text, &[]).unwrap();
-    assert_eq!(again.text, plan.text);
-    assert_eq!(again.cells.iter().map(|c| &c.hash).collect::<Vec<_>>(), plan.cells.iter().map(|c| &c.hash).collect::<Vec<_>>());
+    let design = small(&["objective.samples=64"]);
+    let again = of(&design.text, &[]).unwrap();
+    assert_eq!(again.text, design.text);
+    assert_eq!(again.cells.iter().map(|c| &c.hash).collect::<Vec<_>>(), design.cells.iter().map(|c| &c.hash).collect::<Vec<_>>());
     assert_eq!(again.name, "small");
 }
 
 #[test]
 fn overrides_pin_and_replace_axes() {
-    assert_eq!(swept(&["teacher.separation=3"]).cells.len(), 7);
-    assert_eq!(swept(&["teacher.separation=[3, 4, 5, 6]", "start=shell"]).cells.len(), 13);
-    assert_eq!(swept(&["start=[\"shell\"]"]).cells[0].values[2], "shell");
+    assert_eq!(small(&["teacher.separation=3"]).cells.len(), 7);
+    assert_eq!(small(&["teacher.separation=[3, 4, 5, 6]", "start=shell"]).cells.len(), 13);
+    assert_eq!(small(&["start=[\"shell\"]"]).cells[0].values[2], "shell");
     assert!(of(&format!("{BASE}{SWEEP}"), &["start=shall"]).unwrap_err().to_string().contains("Choose among wide, shell"));
     // A pinned cell is the cell that it was among others.
-    assert_eq!(swept(&["teacher.separation=2"]).cells[0].hash, swept(&[]).cells[0].hash);
-    assert_ne!(swept(&["seed=1"]).cells[0].hash, swept(&[]).cells[0].hash);
+    assert_eq!(small(&["teacher.separation=2"]).cells[0].hash, small(&[]).cells[0].hash);
+    assert_ne!(small(&["seed=1"]).cells[0].hash, small(&[]).cells[0].hash);
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn a_changed_file_is_another_cell() {
     let text = "[teacher]\nfile = \"t.json\"\n[student]\ncomponents = 2\n[sweep.grid]\nseed = [1]\n";
     let hash = |means: &str| {
         std::fs::write(folder.path().join("t.json"), means).unwrap();
-        plan(text, &[], None, "x", folder.path()).unwrap().cells[0].hash.clone()
+        design(text, &[], None, "x", folder.path()).unwrap().cells[0].hash.clone()
     };
     assert_ne!(hash("{\"means\": [[0.0]]}"), hash("{\"means\": [[1.0]]}"));
-    let written = plan(text, &[], None, "x", folder.path()).unwrap();
+    let written = design(text, &[], None, "x", folder.path()).unwrap();
     std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
-    let again = plan(&written.text, &[], None, "x", &folder.path().join("elsewhere")).unwrap();
+    let again = design(&written.text, &[], None, "x", &folder.path().join("elsewhere")).unwrap();
     assert_eq!(again.cells[0].hash, written.cells[0].hash);
 }
 
@@ -106,18 +106,18 @@ fn a_copied_sweep_finds_its_files() {
     let text = "[teacher]\nkind = \"gaussian\"\nfeatures = 1\n[student]\nfile = \"a.json\"\n[sweep.grid]\n\"student.file\" = [\"a.json\", \"b.json\"]\n\
                 [[sweep.cells]]\n\"student.file\" = \"c.json\"\n";
     let hashes = |text: &str, base: &Path| {
-        let cells = plan(text, &[], None, "x", base).unwrap().cells;
+        let cells = design(text, &[], None, "x", base).unwrap().cells;
         cells.into_iter().map(|cell| cell.hash).collect::<Vec<_>>()
     };
-    let written = plan(text, &[], None, "x", here.path()).unwrap();
+    let written = design(text, &[], None, "x", here.path()).unwrap();
     assert_eq!(hashes(&written.text, there.path()), hashes(text, here.path()));
     assert_ne!(hashes(text, there.path()), hashes(text, here.path()), "without the files the names stand for them");
 }
 
 #[test]
 fn early_rows_are_no_other_experiment() {
-    assert_eq!(swept(&["log.early=true"]).cells[0].hash, swept(&[]).cells[0].hash);
-    assert_ne!(swept(&["log.every=7"]).cells[0].hash, swept(&[]).cells[0].hash);
+    assert_eq!(small(&["log.early=true"]).cells[0].hash, small(&[]).cells[0].hash);
+    assert_ne!(small(&["log.every=7"]).cells[0].hash, small(&[]).cells[0].hash);
 }
 
 #[test]

@@ -22,7 +22,7 @@ const SMALL: u64 = 1 << 30;
 
 /// What a run will take.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct Workload {
     /// k, K and d.
     pub sizes: [usize; 3],
     /// ϱ.
@@ -36,9 +36,9 @@ pub struct Plan {
     pub steps: u64,
 }
 
-impl Plan {
-    /// The plan for students (R, k, d) and `n_teachers` components in each of the teachers.
-    pub fn of(config: &Config, k: usize, n_teachers: usize, d: usize, replicates_have_teachers: bool) -> Plan {
+impl Workload {
+    /// For students (R, k, d) and `n_teachers` components in each of the teachers.
+    pub fn of(config: &Config, k: usize, n_teachers: usize, d: usize, replicates_have_teachers: bool) -> Workload {
         let (replicates, both) = (config.replicates as u64, (k + n_teachers) as u64);
         let teachers = if replicates_have_teachers { replicates } else { 1 };
         let reduced = config.objective.reduce && both - 1 < d as u64;
@@ -49,7 +49,7 @@ impl Plan {
         // Two tables of means and the blocks of a tile, for each thread.
         let tiles = rayon::current_num_threads() as u64 * both * 4 * (2 * rank as u64 + 1024);
         let sample_components = (replicates * k as u64) as f64 * config.objective.samples.unwrap_or(0) as f64 * both as f64;
-        Plan {
+        Workload {
             sizes: [k, n_teachers, d],
             rank,
             memory: 8 * (numbers * COPIES[usize::from(reduced)] + trajectory) + tiles,
@@ -78,7 +78,7 @@ impl Plan {
         ))
     }
 
-    /// The plan as a sentence, for runs that are large; with the time of its steps where the device is the host.
+    /// In one sentence, for runs that are large; with the time of its steps where the device is the host.
     pub fn sentence(&self, on_host: bool) -> Option<String> {
         let work = self.operations * self.steps as f64;
         if work < WORTH_SAYING.0 && self.memory < WORTH_SAYING.1 {
@@ -147,35 +147,35 @@ mod tests {
     use super::*;
     use crate::experiment::{presets, reading};
 
-    fn plan_of(overrides: &[&str]) -> Plan {
+    fn workload_of(overrides: &[&str]) -> Workload {
         let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
         let config = reading::config_from(presets::find("large").unwrap().text, &overrides, None).unwrap();
-        Plan::of(&config, 4096, 1024, 4096, false)
+        Workload::of(&config, 4096, 1024, 4096, false)
     }
 
     #[test]
-    fn the_plan_of_the_large_preset_has_its_sizes() {
-        let plan = plan_of(&["objective.samples=2"]);
-        assert_eq!((plan.rank, plan.sample_components), (4096, 4096.0 * 2.0 * 5120.0));
-        assert_eq!(plan.operations, plan.sample_components * 6.0 * 4096.0);
+    fn the_large_preset_has_its_sizes() {
+        let workload = workload_of(&["objective.samples=2"]);
+        assert_eq!((workload.rank, workload.sample_components), (4096, 4096.0 * 2.0 * 5120.0));
+        assert_eq!(workload.operations, workload.sample_components * 6.0 * 4096.0);
         // Means are (4096 + 1024)·4096·8 bytes, 0.16 GiB; five copies, and tables for every thread.
-        let gib = plan.memory as f64 / (1u64 << 30) as f64;
+        let gib = workload.memory as f64 / (1u64 << 30) as f64;
         assert!((0.6..8.0).contains(&gib), "{gib}");
-        let text = plan.sentence(true).unwrap();
+        let text = workload.sentence(true).unwrap();
         assert!(text.contains("4096 coordinates") && text.contains("GFLOP/s"), "{text}");
     }
 
     #[test]
     fn a_run_that_does_not_fit_is_refused_with_figures_and_a_way_out() {
-        let plan = Plan { memory: 82 << 30, ..plan_of(&[]) };
-        let said = plan.check_memory(16 << 30).unwrap_err().to_string();
+        let workload = Workload { memory: 82 << 30, ..workload_of(&[]) };
+        let said = workload.check_memory(16 << 30).unwrap_err().to_string();
         assert!(said.contains("82.0 GiB") && said.contains("16.0 GiB") && said.contains("fewer components"), "{said}");
-        plan.check_memory(90 << 30).unwrap();
+        workload.check_memory(90 << 30).unwrap();
     }
 
     #[test]
     fn small_runs_are_not_talked_about() {
         let config = reading::config_from(presets::find("quickstart").unwrap().text, &[], None).unwrap();
-        assert_eq!(Plan::of(&config, 20, 5, 2, false).sentence(true), None);
+        assert_eq!(Workload::of(&config, 20, 5, 2, false).sentence(true), None);
     }
 }
