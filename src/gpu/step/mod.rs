@@ -1,5 +1,6 @@
 //! A step as a list of dispatches: the pure plan, its buffers, and the stages from draws to means.
 
+mod binder;
 pub mod blend;
 pub mod buffers;
 pub mod draws;
