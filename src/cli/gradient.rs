@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{Pair, check_finite, check_output};
+use super::pair::{Pair, check_output};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, write_npz};
+use crate::mixture::files::{Values, check_finite, write_npz};
 use crate::number::plus_minus;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;

@@ -1,4 +1,4 @@
-//! `mixscore resume`: goes on with a stopped or killed run.
+//! `mixscore resume`: goes on with a stopped or killed run or sweep, or gives a run more steps.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,26 @@ use crate::experiment::run::Request;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The run folder.
+    /// The folder of a run or of a sweep.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+    /// Another last step for a run, also for one that is finished.
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
         return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
+    }
+    if super::sweep::is_sweep(&arguments.folder) {
+        return match arguments.steps {
+            None => super::sweep::resume(common, &arguments.folder),
+            Some(steps) => Err(Error::Usage {
+                what: "--steps is for a run, and this is the folder of a sweep".into(),
+                remedy: format!("Sweep again with --set descent.steps={steps} and another --output"),
+            }),
+        };
     }
     let mut progress = Progress::new(common);
     let request = Request {
@@ -27,6 +39,6 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         on_event: &mut |event: &Event| progress.show(event),
         draw: Some(&crate::report::write_run),
     };
-    let outcome = crate::experiment::run::resume(&arguments.folder, request)?;
+    let outcome = crate::experiment::run::resume(&arguments.folder, arguments.steps, request)?;
     progress::conclude(common, &outcome)
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{check_finite, check_output, to_f32};
+use super::pair::check_output;
 use crate::backend::Evaluation;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, Values, read_mixture, read_points, write_npz};
+use crate::mixture::files::{Array, Values, check_finite, read_mixture, read_points, to_f32, write_npz};
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -1,7 +1,7 @@
 //! `mixscore sweep`: a grid of experiments; finished cells are kept and skipped.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,7 +9,10 @@ use serde_json::json;
 
 use super::run::{Experiment, source};
 use super::{Common, complain, progress};
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::experiment::environment::first_choice;
+use crate::experiment::reading::text_of;
 use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
 use crate::experiment::sweep::run::{Event, Request, SweepOutcome, Tally, sweep};
@@ -46,21 +49,45 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if arguments.dry_run {
         return list(common, &design);
     }
-    let shard = arguments.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?;
     let folder = arguments.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&source.name));
+    sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
+}
+
+/// Whether a folder is a sweep's.
+pub fn is_sweep(folder: &Path) -> bool {
+    folder.join("sweep.toml").is_file()
+}
+
+/// The sweep in `folder` once more: the cells that are not done, on the device that it began with unless another is asked for.
+pub fn resume(common: &Common, folder: &Path) -> Result<()> {
+    let text = text_of(&folder.join("sweep.toml"))?;
+    let design = design(&text, &[], None, "sweep", folder)?;
+    let device = if common.device == Device::Auto { first_choice(folder).unwrap_or_default() } else { common.device };
+    sweep_into(common, &design, folder, folder, Wishes { device, shard: None, reports: false })
+}
+
+/// What the user asks for beside the design.
+struct Wishes {
+    device: Device,
+    shard: Option<Shard>,
+    /// A report for every cell, too.
+    reports: bool,
+}
+
+fn sweep_into(common: &Common, design: &Design, base: &Path, folder: &Path, wishes: Wishes) -> Result<()> {
     let mut show = Show::new(common);
     let request = Request {
-        device: common.device,
-        shard,
+        device: wishes.device,
+        shard: wishes.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?,
         command_line: progress::command_line(),
         interrupted: progress::interruption(),
         on_event: &mut |event: &Event| show.event(event),
-        draw: if arguments.reports { Some(&crate::report::write_run) } else { None },
+        draw: if wishes.reports { Some(&crate::report::write_run) } else { None },
     };
-    let outcome = sweep(&design, &source.base, &folder, request)?;
+    let outcome = sweep(design, base, folder, request)?;
     let finding = {
-        let _turn = turn(&folder);
-        crate::report::write_sweep(&folder)?
+        let _turn = turn(folder);
+        crate::report::write_sweep(folder)?
     };
     conclude(common, &outcome, &finding)
 }

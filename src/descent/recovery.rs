@@ -12,7 +12,7 @@ use crate::problem::fit::Fit;
 /// Losses that a descent survives.
 pub const MOST_LOSSES: u32 = 3;
 
-/// As [`descend`], but where the device is lost, `reopen` opens the problem anew, given the number of losses so far and the last one's error, and
+/// As [`descend`], but where the device is lost, `reopen` opens the problem anew (given the number of losses so far, and the error), and
 /// the descent goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
 ///
 /// # Errors

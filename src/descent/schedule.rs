@@ -33,6 +33,11 @@ impl Schedule {
         (self.log_early && early < self.log_every).then_some(early)
     }
 
+    /// All logged steps, from 0 on.
+    pub fn logged_steps(&self) -> impl Iterator<Item = u64> {
+        std::iter::successors(Some(0), |step| (*step < self.steps).then(|| self.next_logged(*step)))
+    }
+
     /// The logged step after `step`, or where the loop pauses, whichever comes first.
     pub(super) fn next_logged(&self, step: u64) -> u64 {
         let early = self.early(step + 1).unwrap_or(u64::MAX);
@@ -61,11 +66,7 @@ mod tests {
         let short = schedule(50, 20, true);
         let logged: Vec<u64> = (0..=50).filter(|s| short.is_logged(*s)).collect();
         assert_eq!(logged, [0, 1, 2, 3, 5, 8, 13, 20, 40, 50]);
-        let mut reached = vec![0];
-        while reached.last() != Some(&50) {
-            reached.push(short.next_logged(reached[reached.len() - 1]));
-        }
-        assert_eq!(reached, logged, "what comes next is what is logged");
+        assert_eq!(short.logged_steps().collect::<Vec<_>>(), logged, "what comes next is what is logged");
         assert_eq!(schedule(u64::MAX, u64::MAX, true).next_logged(u64::MAX - 1), u64::MAX);
         assert_eq!((0..=4).filter(|s| schedule(4, 1, true).is_logged(*s)).count(), 5);
     }

@@ -1,4 +1,6 @@
-//! Checkpoints: a state file with every bit, and a manifest, written last, that vouches for all that a resume relies on.
+//! Checkpoints: a state file with every bit, and a manifest, written last, with the fingerprints of all that a resume uses.
+//!
+//! A resume relies on the state and on the problem's files. The journals are noted too, but a checkpoint is good without them.
 //!
 //! ```text
 //! checkpoints/000042.state           one line of JSON, then little-endian float64: coordinates, coordinates at the last logged step
@@ -19,7 +21,7 @@ use crate::objective::estimator::AUTO_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 use super::fingerprint::Fingerprint;
-use super::run_folder::CHECKPOINTS;
+use super::run_folder::{CHECKPOINTS, JOURNALS, PROBLEM_FILES};
 use super::state_file::{decode, encode};
 use crate::descent::state::State;
 
@@ -80,13 +82,14 @@ pub struct Found {
     pub number: u64,
     pub state: State,
     pub versions: Versions,
-    /// What it relies on, the state's own first.
-    pub files: Vec<Fingerprint>,
+    /// [`JOURNALS`] as they were then; not verified.
+    pub journals: Vec<Fingerprint>,
     /// One sentence for each newer checkpoint that did not verify.
     pub skipped: Vec<String>,
 }
 
-/// Writes checkpoint `number`, which relies on `files`, and then removes all but this and the one before.
+/// Writes checkpoint `number` with the fingerprints `files` of [`PROBLEM_FILES`] and [`JOURNALS`], and then removes all but this and the
+/// one before.
 ///
 /// # Errors
 /// [`Error::Io`]; the checkpoints before are untouched then.
@@ -107,17 +110,15 @@ pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> R
     Ok(())
 }
 
-/// The newest checkpoint that verifies and relies on exactly the files of `expected` (names relative to the run folder).
+/// The newest checkpoint whose state and problem are as they were written.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] (exit 7) with what is wrong with each, where none can be used.
-pub fn newest(run: &Path, expected: &[&str]) -> Result<Found> {
+pub fn newest(run: &Path) -> Result<Found> {
     let mut skipped = Vec::new();
     for number in numbers(run)?.into_iter().rev() {
-        match read(run, number, expected) {
-            Ok((state, manifest)) => {
-                return Ok(Found { number, state, versions: manifest.versions, files: manifest.files, skipped });
-            }
+        match read(run, number) {
+            Ok((state, versions, journals)) => return Ok(Found { number, state, versions, journals, skipped }),
             Err(why) => skipped.push(format!("checkpoint {number:06} is skipped: {why}")),
         }
     }
@@ -134,7 +135,7 @@ pub fn forget_after(run: &Path, number: u64) -> Result<()> {
     Ok(())
 }
 
-fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(State, Manifest), String> {
+fn read(run: &Path, number: u64) -> std::result::Result<(State, Versions, Vec<Fingerprint>), String> {
     let path = manifest_path(run, number);
     let length = std::fs::symlink_metadata(&path).map_err(|e| e.to_string())?;
     if !length.is_file() || length.len() > MOST_MANIFEST {
@@ -147,19 +148,21 @@ fn read(run: &Path, number: u64, expected: &[&str]) -> std::result::Result<(Stat
     if seal != format!("{}\n", blake3::hash(body.as_bytes()).to_hex()) {
         return Err(damaged());
     }
-    let manifest: Manifest = serde_json::from_str(body)
+    let mut manifest: Manifest = serde_json::from_str(body)
         .map_err(|e| format!("its manifest is of another kind, as other versions of this program write ({e})"))?;
     let state_name = format!("{CHECKPOINTS}/{number:06}.state");
-    let names: Vec<&str> = manifest.files.iter().map(|f| f.name.as_str()).collect();
-    if manifest.schema != SCHEMA || manifest.number != number || names.first() != Some(&state_name.as_str()) || names[1..] != *expected {
+    let expected = [&[state_name.as_str()][..], &PROBLEM_FILES, &JOURNALS].concat();
+    let is_same = expected.iter().eq(manifest.files.iter().map(|file| &file.name));
+    if manifest.schema != SCHEMA || manifest.number != number || !is_same {
         return Err("its manifest is of another run or version".into());
     }
+    let journals = manifest.files.split_off(1 + PROBLEM_FILES.len());
     for file in &manifest.files {
         file.verify(run)?;
     }
     let bytes = std::fs::read(run.join(&state_name)).map_err(|e| e.to_string())?;
     let state = decode(&bytes).filter(|s| s.step == manifest.step).ok_or("its state cannot be understood")?;
-    Ok((state, manifest))
+    Ok((state, manifest.versions, journals))
 }
 
 /// The numbers of all manifests, ascending.
@@ -200,32 +203,35 @@ mod tests {
         State { step, coordinates, unit: 1.0, logged, seconds: 0.1, descent_seconds: 1e-9, stop: None }
     }
 
-    /// A run folder with one problem file and two checkpoints.
-    fn run() -> (tempfile::TempDir, Vec<Fingerprint>) {
+    /// A run folder with its problem and two checkpoints.
+    fn run() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(CHECKPOINTS)).unwrap();
-        std::fs::write(folder.path().join("config.toml"), "seed = 0\n").unwrap();
-        let files = vec![Fingerprint::of(folder.path(), "config.toml").unwrap()];
+        PROBLEM_FILES.iter().for_each(|name| std::fs::write(folder.path().join(name), name).unwrap());
+        let problem = PROBLEM_FILES.iter().map(|name| Fingerprint::of(folder.path(), name).unwrap());
+        let journals = JOURNALS.iter().map(|name| Fingerprint::new(name, 3, blake3::hash(b"abc")));
+        let files: Vec<Fingerprint> = problem.chain(journals).collect();
         for (number, step) in [(1, 0), (2, 10), (3, 20)] {
             write(folder.path(), number, &state(step), &files).unwrap();
         }
-        (folder, files)
+        folder
     }
 
     #[test]
     fn two_are_kept_and_the_newest_comes_back_bit_for_bit() {
-        let (folder, _) = run();
+        let folder = run();
         assert_eq!(numbers(folder.path()).unwrap(), [2, 3]);
-        let found = newest(folder.path(), &["config.toml"]).unwrap();
+        let found = newest(folder.path()).unwrap();
         assert_eq!((found.number, found.skipped.len()), (3, 0));
         let bits = |s: &State| s.coordinates.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&found.state), bits(&state(20)));
         assert_eq!(found.state, state(20));
+        assert_eq!(found.journals.iter().map(|j| j.length).collect::<Vec<_>>(), [3, 3], "known, though there are none in the folder");
     }
 
     #[test]
     fn every_truncation_and_every_flipped_bit_is_found() {
-        let (folder, _) = run();
+        let folder = run();
         for name in ["000003.state", "000003.manifest.json"] {
             let path = folder.path().join(CHECKPOINTS).join(name);
             let good = std::fs::read(&path).unwrap();
@@ -236,23 +242,23 @@ mod tests {
             }));
             for (case, bytes) in damaged.enumerate() {
                 std::fs::write(&path, bytes).unwrap();
-                let found = newest(folder.path(), &["config.toml"]).unwrap();
+                let found = newest(folder.path()).unwrap();
                 assert_eq!((found.number, found.state.step, found.skipped.len()), (2, 10, 1), "{name}, case {case}");
             }
             std::fs::write(&path, good).unwrap();
-            assert_eq!(newest(folder.path(), &["config.toml"]).unwrap().number, 3);
+            assert_eq!(newest(folder.path()).unwrap().number, 3);
         }
     }
 
     #[test]
     fn another_config_or_no_checkpoint_is_exit_7() {
-        let (folder, _) = run();
+        let folder = run();
         std::fs::write(folder.path().join("config.toml"), "seed = 1\n").unwrap();
-        let error = newest(folder.path(), &["config.toml"]).err().unwrap();
+        let error = newest(folder.path()).err().unwrap();
         assert_eq!(error.exit_code(), 7);
         assert!(error.to_string().contains("config.toml is not as it was written"), "{error}");
         std::fs::remove_dir_all(folder.path().join(CHECKPOINTS)).unwrap();
-        let error = newest(folder.path(), &["config.toml"]).err().unwrap();
+        let error = newest(folder.path()).err().unwrap();
         assert!(error.to_string().contains("before its first checkpoint"), "{error}");
     }
 }

@@ -90,6 +90,15 @@ pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
     run_folder::write_json(&run.join("environment.json"), &document)
 }
 
+/// Adds notes to the newest launch.
+pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
+    let Some(mut document) = read(run) else { return Ok(()) };
+    if let Some(launch) = document.get_mut("sittings").and_then(Value::as_array_mut).and_then(|all| all.last_mut()) {
+        launch["notes"] = json!(notes);
+    }
+    run_folder::write_json(&run.join("environment.json"), &document)
+}
+
 /// The choice of device that the run was started with.
 pub fn first_choice(run: &Path) -> Option<Device> {
     read(run)?.pointer("/sittings/0/device_choice")?.as_str()?.parse().ok()

@@ -11,6 +11,8 @@ pub enum Event<'a> {
     Opened { why: &'a str },
     /// A sentence that people should see: a checkpoint that could not be used, another device than before.
     Note { text: &'a str },
+    /// What is lost of the files that people read; said even to those who want no talk.
+    Loss { text: &'a str },
     /// The folder stands, and the descent goes on from `step` of `steps`.
     Begun { folder: &'a Path, step: u64, steps: u64 },
     /// A logged step, one row per replicate.

@@ -63,7 +63,12 @@ impl Levels<'_> {
         self.config.objective.noise.level(step)
     }
 
-    /// Under a schedule the step size counts in units of the noisy densities.
+    /// The schedule of all levels together, at the rates of the first one.
+    pub fn whole_schedule(&self) -> Schedule {
+        Schedule { until: u64::MAX, ..self.schedule(self.level(0)) }
+    }
+
+    /// Under a noise schedule the step size counts in units of the noisy densities.
     fn schedule(&self, level: Level) -> Schedule {
         let (descent, variance) = (&self.config.descent, self.setting.teacher(0).variance());
         let units = match self.config.objective.noise {

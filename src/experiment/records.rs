@@ -11,9 +11,6 @@ use super::run_folder::{CHECKPOINTS, METRICS, PROBLEM_FILES, TRAJECTORY};
 use crate::descent::state::State;
 use crate::error::{Error, Result};
 
-/// What a checkpoint relies on after its state, in the order of its manifest.
-pub const RELIED_ON: [&str; 5] = [PROBLEM_FILES[0], PROBLEM_FILES[1], PROBLEM_FILES[2], METRICS, TRAJECTORY];
-
 /// The open files of a run.
 pub struct Records {
     run: PathBuf,
@@ -36,10 +33,10 @@ impl Records {
         Records::of(run, metrics, Journal::create(run, TRAJECTORY)?, 0)
     }
 
-    /// Those that a checkpoint relies on, cut back to what they were then.
-    pub fn reopen(run: &Path, number: u64, files: &[Fingerprint]) -> Result<Records> {
+    /// Existing ones, the journals cut back to what checkpoint `number`, the newest, knows of them.
+    pub fn reopen(run: &Path, number: u64, journals: &[Fingerprint]) -> Result<Records> {
         let cut = |name: &'static str| {
-            let length = files.iter().find(|file| file.name == name).map_or(0, |file| file.length);
+            let length = journals.iter().find(|journal| journal.name == name).map_or(0, |journal| journal.length);
             Journal::cut(run, name, length)
         };
         Records::of(run, cut(METRICS)?, cut(TRAJECTORY)?, number)
@@ -52,16 +49,12 @@ impl Records {
 
     /// Adds the rows of a logged step.
     pub fn add_rows(&mut self, rows: &[Row]) -> Result<()> {
-        let with_replicate = rows.len() > 1;
-        let lines: String = rows.iter().map(|row| row.line(with_replicate)).collect();
-        self.metrics.append(lines.as_bytes())
+        self.metrics.append(row_lines(rows).as_bytes())
     }
 
     /// Adds the means (R, k, d) of a logged step.
     pub fn add_means(&mut self, step: u64, means: &[f64]) -> Result<()> {
-        let mut record = step.to_le_bytes().to_vec();
-        record.extend(means.iter().flat_map(|v| v.to_le_bytes()));
-        self.trajectory.append(&record)
+        self.trajectory.append(&means_record(step, means))
     }
 
     /// Seconds since the newest checkpoint.
@@ -78,4 +71,17 @@ impl Records {
         self.saved = Instant::now();
         Ok(())
     }
+}
+
+/// The lines of a logged step in `metrics.csv`.
+pub fn row_lines(rows: &[Row]) -> String {
+    let with_replicate = rows.len() > 1;
+    rows.iter().map(|row| row.line(with_replicate)).collect()
+}
+
+/// The record of a logged step in the trajectory.
+pub fn means_record(step: u64, means: &[f64]) -> Vec<u8> {
+    let mut record = step.to_le_bytes().to_vec();
+    record.extend(means.iter().flat_map(|v| v.to_le_bytes()));
+    record
 }

@@ -4,27 +4,32 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use serde_json::Value;
-
-use super::checkpoint;
+use super::checkpoint::{self, Found};
 use super::config::Config;
 use super::environment::{self, Launch};
 use super::events::Event;
+use super::extend::extend;
 use super::levels::Levels;
 use super::logger::Logger;
+use super::meter::Meter;
 use super::reading;
-use super::records::{RELIED_ON, Records};
+use super::records::Records;
+use super::repair;
 use super::results;
-use super::run_folder::{self, Output, StagedFolder};
+use super::run_folder::{self, METRICS, Output, StagedFolder};
 use super::setting::Setting;
+use super::summary::Summary;
 use crate::backend::Kind;
+use crate::check::self_check;
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 use crate::objective::divergence::Estimator;
 use crate::problem::fit::Fit;
-use crate::self_check::self_check;
+
+/// Draws `report.html` in a run folder whose other files are written.
+pub type Draw<'a> = &'a dyn Fn(&Path) -> Result<()>;
 
 /// How a run is to be made: everything but the experiment itself.
 pub struct Request<'a> {
@@ -33,8 +38,8 @@ pub struct Request<'a> {
     /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub on_event: &'a mut dyn FnMut(&Event),
-    /// Draws `report.html` in a run folder whose other files are written; `None`: there is no page.
-    pub draw: Option<&'a dyn Fn(&Path) -> Result<()>>,
+    /// `None`: there is no page.
+    pub draw: Option<Draw<'a>>,
 }
 
 /// A run that has stopped, for good or for now.
@@ -43,9 +48,7 @@ pub struct Outcome {
     pub folder: PathBuf,
     pub stop: Stop,
     /// `summary.json`.
-    pub summary: Value,
-    /// One sentence with the numbers.
-    pub finding: String,
+    pub summary: Summary,
     /// There was nothing left to do, and nothing was changed.
     pub was_finished: bool,
 }
@@ -78,16 +81,22 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     descend_and_finish(&folder, levels, fit, request).map_err(|error| with_resume_hint(error, &folder))
 }
 
-/// Goes on with the run in `folder`, from its newest good checkpoint and on the device that it began with, unless another is asked for.
+/// Goes on with the run in `folder` from its newest good checkpoint. `Device::Auto` is the device that it began with. With `steps` the run
+/// gets another last step, also where it was finished.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] where no checkpoint can be used; those of [`run`].
-pub fn resume(folder: &Path, mut request: Request) -> Result<Outcome> {
+pub fn resume(folder: &Path, steps: Option<u64>, mut request: Request) -> Result<Outcome> {
     run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
-    let found = checkpoint::newest(folder, &RELIED_ON)?;
-    if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder, request.draw.is_some())) {
-        let (summary, finding) = results::read(folder)?;
-        return Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: true });
+    if let Some(steps) = steps {
+        let _lock = run_folder::lock(folder)?;
+        let (config, setting) = problem_of(folder)?;
+        extend(folder, &config, steps, setting.n_components(), setting.n_features())?;
+    }
+    let found = checkpoint::newest(folder)?;
+    if let Some(stop) = found.state.stop.filter(|_| results::are_complete(folder, request.draw.is_some()) && folder.join(METRICS).is_file())
+    {
+        return Ok(Outcome { folder: folder.into(), stop, summary: Summary::read(folder)?, was_finished: true });
     }
     if request.device == Device::Auto {
         request.device = environment::first_choice(folder).unwrap_or_default();
@@ -125,7 +134,7 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
 
 /// `_lock` is the folder's, held until the end.
 fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, request: Request, _lock: File) -> Result<Outcome> {
-    let checkpoint::Found { state, versions, .. } = checkpoint::newest(folder, &RELIED_ON)?;
+    let Found { state, versions, .. } = checkpoint::newest(folder)?;
     // The folder's config names the sampler that `auto` stood for, but not the estimator.
     versions.check(folder, config.objective.estimator == Estimator::Auto)?;
     let launch = launch(&request, opened);
@@ -151,12 +160,15 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
 /// From the newest good checkpoint to the end. The caller holds the folder's lock.
 fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: Request) -> Result<Outcome> {
     let (config, setting) = (levels.config, levels.setting);
-    let (mut state, records) = pick_up(folder, &fit, setting, request.on_event)?;
-    state.load_into(&mut fit)?;
+    let mut found = pick_up(folder, &fit, setting, request.on_event)?;
+    found.state.load_into(&mut fit)?;
     let notes = [fit.coarse_grid()?, fit.drawn_strata()];
     notes.iter().flatten().for_each(|text| (request.on_event)(&Event::Note { text }));
+    let mut meter = Meter { config, setting, measured: levels.measured()? };
+    let records = reopen_records(folder, &mut levels, &mut meter, &mut fit, &mut found, request.on_event)?;
+    let mut state = found.state;
     (request.on_event)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
-    let mut logger = Logger { config, setting, records, on_event: request.on_event, measured: levels.measured()? };
+    let mut logger = Logger { meter, records, on_event: request.on_event };
     let stop = match state.stop.clone() {
         Some(stop) => stop,
         None => levels.descend(&mut fit, &mut state, &mut logger, request.interrupted)?,
@@ -166,27 +178,48 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     (logger.on_event)(&Event::Finishing);
     fit.set_coordinates(&state.coordinates)?;
     let certified_bias = fit.certified_bias()?;
-    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    let summary = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
     if let Some(draw) = request.draw {
         draw(folder)?;
     }
-    Ok(Outcome { folder: folder.into(), stop, summary, finding, was_finished: false })
+    Ok(Outcome { folder: folder.into(), stop, summary, was_finished: false })
 }
 
-/// The state of the newest good checkpoint, and the records as they were then. Checkpoints after it are removed.
-fn pick_up(folder: &Path, fit: &Fit, setting: &Setting, on_event: &mut dyn FnMut(&Event)) -> Result<(State, Records)> {
-    let found = checkpoint::newest(folder, &RELIED_ON)?;
+/// The newest good checkpoint, which must be of the problem of `fit`. Those after it are removed.
+fn pick_up(folder: &Path, fit: &Fit, setting: &Setting, on_event: &mut dyn FnMut(&Event)) -> Result<Found> {
+    let found = checkpoint::newest(folder)?;
     found.skipped.iter().for_each(|text| on_event(&Event::Note { text }));
-    let state = found.state;
-    if state.coordinates.len() != fit.n_replicates() * setting.n_components() * fit.rank() {
+    if found.state.coordinates.len() != fit.n_replicates() * setting.n_components() * fit.rank() {
         return Err(Error::Checkpoint {
             path: folder.into(),
-            what: format!("the checkpoint's {} coordinates are not those of the problem", state.coordinates.len()),
+            what: format!("the checkpoint's {} coordinates are not those of the problem", found.state.coordinates.len()),
             remedy: "Start the run again, into another folder".into(),
         });
     }
     checkpoint::forget_after(folder, found.number)?;
-    Ok((state, Records::reopen(folder, found.number, &found.files)?))
+    Ok(found)
+}
+
+/// The journals as they were at the checkpoint, where `fit` stands. Those that are no longer so are mended, and what they lost is said.
+fn reopen_records(
+    folder: &Path,
+    levels: &mut Levels,
+    meter: &mut Meter,
+    fit: &mut Fit,
+    found: &mut Found,
+    on_event: &mut dyn FnMut(&Event),
+) -> Result<Records> {
+    let faults: Vec<Option<String>> = found.journals.iter().map(|journal| journal.verify(folder).err()).collect();
+    if faults.iter().all(Option::is_none) {
+        return Records::reopen(folder, found.number, &found.journals);
+    }
+    let logged = repair::measured_again(levels, meter, fit, &found.state)?;
+    let losses = repair::repair(folder, &mut found.journals, &faults, &logged, &levels.whole_schedule(), levels.config)?;
+    environment::add_notes(folder, &losses)?;
+    losses.iter().for_each(|text| on_event(&Event::Loss { text }));
+    let mut records = Records::reopen(folder, found.number, &found.journals)?;
+    records.save(&found.state)?; // from now on the checkpoint knows the mended ones
+    Ok(records)
 }
 
 /// Where the device was lost for good, says that the last checkpoint is there to go on from.

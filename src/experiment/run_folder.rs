@@ -17,6 +17,8 @@ pub const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz
 pub const METRICS: &str = "metrics.csv";
 /// Per logged step the step (u64) and the means (R, k, d) in float64, all little-endian.
 pub const TRAJECTORY: &str = "checkpoints/trajectory.f64";
+/// What grows during the descent, for people to read: checkpoints note how far, but the descent does not need it.
+pub const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
 
 /// Small text files of a run folder are at most this long.
 const MOST_SMALL: u64 = 1 << 26;
@@ -73,7 +75,6 @@ pub struct StagedFolder {
 
 impl StagedFolder {
     /// A hidden folder in the parent of `output`.
-    ///
     pub fn new(output: &Output) -> Result<StagedFolder> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;

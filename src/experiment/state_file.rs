@@ -1,5 +1,5 @@
-//! A descent's state as the bytes of a `.state` file: one line of JSON, then little-endian float64 with every bit of the coordinates, and of
-//! those at the last logged step.
+//! A descent's state as the bytes of a `.state` file: one line of JSON, then little-endian float64 with every bit of the coordinates, and
+//! of those at the last logged step.
 
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@ use super::config::Config;
 use crate::error::{Error, Result};
 use crate::number::short;
 
-/// Copies of all means at the height of a run, without and with a reduction: students and teachers as made and as written and read, what
+/// Copies of all means at the peak of a run, without and with a reduction: students and teachers as made and as written and read, what
 /// is lifted, and of a reduction the differences, their factors and the basis. Measured were 4.5 at d = 4096 without one, and 8.6 and 7.9
 /// at d = 2·10⁵ and 10⁶ with one, tables apart.
 const COPIES: [u64; 2] = [5, 9];
@@ -17,7 +17,7 @@ const COPIES: [u64; 2] = [5, 9];
 /// Runs of less work (operations) and memory (bytes) are not worth a sentence.
 const WORTH_SAYING: (f64, u64) = (1e13, 1 << 30);
 
-/// Memory that is never refused, whatever the system says is free: it counts what it could drop in different ways.
+/// Memory that is never refused: systems differ in what they count as free.
 const SMALL: u64 = 1 << 30;
 
 /// What a run will take.

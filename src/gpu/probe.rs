@@ -1,6 +1,4 @@
-//! Known answers and roofs of a device: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
-
-use std::time::Instant;
+//! Small pieces of work whose answer or speed is known: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
 
 use super::Gpu;
 use crate::error::Result;
@@ -9,20 +7,11 @@ use crate::gpu::device::params::{self, Count, Rows, Sums};
 use crate::gpu::device::shaders::Kernel;
 use crate::gpu::step::draws::points;
 
-/// What a device can do at best, measured.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct Roof {
-    /// Fused multiply-adds counted as two operations, in 10⁹ per second.
-    pub gflops: f64,
-    /// Bytes read and written by a large copy, in 10⁹ per second.
-    pub gigabytes_per_second: f64,
-}
-
-impl Roof {
-    /// The higher of two measurements, each figure for itself.
-    pub fn or_higher(self, other: Self) -> Self {
-        Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
-    }
+/// Work whose rate is a device's roof, to be timed.
+pub struct Work {
+    /// Operations, or bytes read and written.
+    pub amount: f64,
+    list: [Dispatch; 1],
 }
 
 /// Four random words each, and the normals made of them.
@@ -133,35 +122,35 @@ impl Gpu {
         context.download(&destination, n)
     }
 
-    /// The device's own roof, each the best of five after a warm-up.
+    /// A large copy, by bytes, for [`Gpu::perform`].
     ///
     /// # Errors
     /// The device's.
-    pub fn roof(&mut self) -> Result<Roof> {
+    pub fn copy_work(&self) -> Result<Work> {
         let context = &self.handle.context;
-        let chains = self.multiply_adds()?;
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;
         let (source, destination) = (context.buffer("source", 16 * n as u64)?, context.buffer("destination", 16 * n as u64)?);
         let (params, entry) = params::one(Count { n: n as u32 });
         let params = context.uniform(&params);
-        let copy = self
-            .handle
-            .kernels
-            .bind(context, Kernel::Copy, &params, &[("source", &source), ("destination", &destination)])?
-            .dispatch(entry, n.div_ceil(64), n as f64)?;
+        let bound = self.handle.kernels.bind(context, Kernel::Copy, &params, &[("source", &source), ("destination", &destination)])?;
+        Ok(Work { amount: 32.0 * n as f64, list: [bound.dispatch(entry, n.div_ceil(64), n as f64)?] })
+    }
 
-        let best = |dispatch: &Dispatch| -> Result<f64> {
-            let list = [dispatch.clone()];
-            context.run(&list, 1)?;
-            let mut least = f64::INFINITY;
-            for _ in 0..5 {
-                let start = Instant::now();
-                context.run(&list, 1)?;
-                least = least.min(start.elapsed().as_secs_f64());
-            }
-            Ok(least)
-        };
-        Ok(Roof { gflops: chains.operations / best(&chains)? / 1e9, gigabytes_per_second: 32.0 * n as f64 / best(&copy)? / 1e9 })
+    /// Multiply-adds and nothing else, by operations (two each), for [`Gpu::perform`].
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn arithmetic_work(&self) -> Result<Work> {
+        let chains = self.multiply_adds()?;
+        Ok(Work { amount: chains.operations, list: [chains] })
+    }
+
+    /// Does the work, and waits for its end.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn perform(&self, work: &Work) -> Result<()> {
+        self.handle.context.run(&work.list, 1)
     }
 
     /// Chains of multiply-adds and nothing else.

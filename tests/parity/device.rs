@@ -124,7 +124,7 @@ pub const TESTS: [(&str, Test, Shapes); 33] = [
     (HALF, half_precision, Shapes::Both),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing, Shapes::Usual),
     ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept, Shapes::Usual),
-    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?), Shapes::Both),
+    ("the check before every run passes", |which| Ok(mixscore::check::self_check(which.open().as_mut())?), Shapes::Both),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices, Shapes::Both),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion, Shapes::Usual),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk, Shapes::Both),

@@ -129,7 +129,8 @@ pub fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
     Ok(all)
 }
 
-/// Whether `key` is an axis of the `[sweep]` table; then it gets `value`, or an array of them. Of a bundle, `value` names the labels to keep.
+/// Whether `key` is an axis of the `[sweep]` table; then it gets `value`, or an array of them. Of a bundle, `value` is the label to keep,
+/// or an array of labels.
 pub fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool> {
     if let Some(values) = sweep.get_mut("grid").and_then(|grid| grid.get_mut(key)) {
         let of_arrays = values.get(0).is_some_and(Value::is_array);

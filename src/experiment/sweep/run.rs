@@ -1,4 +1,5 @@
-//! The life of a sweep: one cell after another, on a device opened and checked once; what is done is skipped, what failed is written down and said.
+//! The life of a sweep: one cell after another, on a device opened and checked once. Cells that are done are skipped; of one that fails the
+//! error is kept.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::descent::stop::Stop;
 use crate::device::{Device, Opened};
 use crate::error::{Error, Result};
 use crate::experiment::events::Event as RunEvent;
-use crate::experiment::run::{self, Outcome};
+use crate::experiment::run::{self, Draw, Outcome};
 use crate::experiment::run_folder::{self, Output};
 use crate::experiment::setting::Setting;
 
@@ -56,8 +57,8 @@ pub struct Request<'a> {
     /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub on_event: &'a mut dyn FnMut(&Event),
-    /// Draws `report.html` in the folder of each cell that is done; `None`: cells have no pages.
-    pub draw: Option<&'a dyn Fn(&Path) -> Result<()>>,
+    /// Called for each cell that is done; `None`: cells have no pages.
+    pub draw: Option<Draw<'a>>,
 }
 
 /// A sweep that has stopped, for good or for now.
@@ -84,6 +85,7 @@ pub fn sweep(design: &Design, base: &Path, folder: &Path, request: Request) -> R
         request,
         tally: Tally::default(),
         failures: Vec::new(),
+        busy: Vec::new(),
         begun: Instant::now(),
         spent: 0.0,
         work: 0.0,
@@ -96,6 +98,7 @@ pub fn sweep(design: &Design, base: &Path, folder: &Path, request: Request) -> R
     (sweep.request.on_event)(&Event::Begun { folder, tally: &sweep.tally });
     if !todo.is_empty() {
         sweep.run_cells(&todo)?;
+        sweep.look_again_at_busy_cells()?;
     }
     (sweep.request.on_event)(&Event::Finishing);
     results::write(folder, design)?;
@@ -116,6 +119,8 @@ struct Sweep<'a, 'b> {
     request: Request<'b>,
     tally: Tally,
     failures: Vec<(String, String, u8)>,
+    /// The hashes of cells that another process was working on.
+    busy: Vec<String>,
     begun: Instant,
     /// The cost of the cells that this process has been through, and of all that it has to.
     spent: f64,
@@ -172,10 +177,23 @@ impl Sweep<'_, '_> {
         Ok(())
     }
 
+    /// What another process was working on may be done by now.
+    fn look_again_at_busy_cells(&mut self) -> Result<()> {
+        for hash in std::mem::take(&mut self.busy) {
+            if state(self.folder, &hash, &mut 0)?.0 == CellState::Done {
+                self.tally.busy -= 1;
+                self.tally.done += 1;
+                self.draw(&hash)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One cell, if nobody else is at it. What goes wrong in it is written down, and only what keeps that from being written is an error.
     fn run_cell(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<()> {
         let Some(_lock) = claim(self.folder, &cell.hash)? else {
             self.tally.busy += 1;
+            self.busy.push(cell.hash.clone());
             return Ok(());
         };
         if state(self.folder, &cell.hash, &mut 0)?.0 == CellState::Done {
@@ -250,7 +268,7 @@ impl Sweep<'_, '_> {
 fn note(event: &RunEvent, on_event: &mut dyn FnMut(&Event)) {
     match event {
         RunEvent::Opened { why } => on_event(&Event::Note { text: &format!("device: {why}") }),
-        RunEvent::Note { text } => on_event(&Event::Note { text }),
+        RunEvent::Note { text } | RunEvent::Loss { text } => on_event(&Event::Note { text }),
         _ => {}
     }
 }

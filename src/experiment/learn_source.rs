@@ -1,4 +1,4 @@
-//! What `mixscore learn` learns from: the points of a file or of a preset, with their truth where it is known.
+//! What is learned from: the points of a file or of a preset, with their truth where it is known.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
     let path = Path::new(data);
     if let Some(preset) = preset(data) {
         if truth.is_some() {
-            return Err(Error::Usage { what: format!("{} has its own truth", preset.name), remedy: "Leave --truth out".into() });
+            return Err(Error::bad_input(format!("{} has its own truth", preset.name), "Leave the other truth out"));
         }
         let truth = preset.truth()?;
         return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth) });
