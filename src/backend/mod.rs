@@ -4,6 +4,7 @@
 //! [`crate::problem::reduction`] translates between it and what users see.
 
 mod description;
+pub mod exchange;
 mod interrupt;
 mod parameters;
 mod points;

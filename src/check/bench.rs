@@ -57,7 +57,7 @@ pub struct Throughput {
 /// All dispatches of one kernel in a step, run alone.
 #[derive(Debug, Clone, Serialize)]
 pub struct KernelThroughput {
-    pub kernel: &'static str,
+    pub kernel: String,
     pub dispatches: usize,
     pub milliseconds: f64,
     /// By the device's own timestamps, where it has them.

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::session::Handle;
+use super::handle::Handle;
+use crate::backend::share::Part;
 use crate::backend::{Interrupt, UnitProblem};
 use crate::error::Result;
 use crate::gpu::device::adapter::Adapter;
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::{SHARINGS, Sharing};
 use crate::gpu::device::kernels::{Kernels, Variant};
-use crate::gpu::step::fused::{SHARINGS, Sharing};
-use crate::gpu::step::plan::SCRATCH_BYTES;
+use crate::gpu::device::limits::SCRATCH_BYTES;
 use crate::objective::divergence::Storage;
 use crate::objective::form::{Draws, Form};
 use crate::objective::neighbours::Neighbours;
@@ -162,7 +163,7 @@ fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
     };
     let kernels = Arc::new(Kernels::new(tuning.variant()));
     let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(tuning.sharing) };
-    let mut batch = Batch::new(handle, problem)?;
+    let mut batch = Batch::new(handle, problem, Part::WHOLE)?;
     batch.set_means(&(0..k * rank).map(mean).collect::<Vec<_>>());
     let list = batch.step_list()?;
     context.run(&list, 1)?;

@@ -4,7 +4,7 @@ use libtest_mimic::Failed;
 use mixscore::backend::Backend;
 use mixscore::backend::{Rule, UnitProblem};
 use mixscore::error::Error;
-use mixscore::gpu::step::fused::{SHARINGS, Sharing};
+use mixscore::gpu::device::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
 use mixscore::objective::form::Draws;
@@ -94,7 +94,7 @@ pub enum Shapes {
 }
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test, Shapes); 29] = [
+pub const TESTS: [(&str, Test, Shapes); 33] = [
     ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual),
     ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual),
     ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual),
@@ -102,9 +102,13 @@ pub const TESTS: [(&str, Test, Shapes); 29] = [
     ("one set of bits for any tiles, and in the checked mode", checked_and_tiles, Shapes::Both),
     ("one set of bits for replicates together or alone", replicates_alone, Shapes::Both),
     ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates, Shapes::Usual),
+    ("one set of bits on one device or on several that share strata", super::devices::shared_strata, Shapes::Usual),
     ("one set of bits on one device or on several that share samples", super::devices::shared_samples, Shapes::Usual),
-    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes, Shapes::Both),
+    ("one set of bits on devices that share a replicate, in every mode", super::devices::shared_in_all_modes, Shapes::Both),
     ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares, Shapes::Usual),
+    ("energies of strata are those of plain loops", super::strata::energies_are_those_of_plain_loops, Shapes::Both),
+    ("chosen strata are measured as on the CPU", super::strata::chosen_strata_are_measured, Shapes::Usual),
+    ("work stops when it is told to", super::strata::work_stops_when_told, Shapes::Usual),
     ("auto mixes both forms of a row as the reference does", super::mix::agrees, Shapes::Both),
     ("auto of a student far from all teachers is not led by rounding", super::mix::far_from_teachers, Shapes::Both),
     ("auto has one set of bits for any ranges, on one device or several", super::mix::one_set_of_bits, Shapes::Usual),

@@ -1,7 +1,7 @@
 //! `auto`, which mixes two forms of a row: the mix that the means ask for, on every device.
 
 use libtest_mimic::Failed;
-use mixscore::backend::split::Split;
+use mixscore::backend::split::Policy;
 use mixscore::backend::{Backend, Rule, UnitProblem};
 use mixscore::gpu::Gpu;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
@@ -81,7 +81,7 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Any ranges of strata, devices that share samples, and the checked mode; with fewer walls than dimensions, and with more.
+/// Any ranges of strata, devices that share them, and the checked mode; with fewer walls than dimensions, and with more.
 pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend has none of these
     for case in [3, 7].map(|at| cases().nth(at).unwrap()) {
@@ -95,7 +95,7 @@ pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
             Ok(out)
         };
         let want = run(&mut which.gpu())?;
-        let together = |n: usize| which.together(n).splitting(Split::Samples);
+        let together = |n: usize| which.together(n).splitting(Policy::WithinReplicates);
         let others = [which.gpu().with_smaller_chunks(20), which.gpu().checked(), which.gpu().poisoned(), together(2), together(3)];
         for (at, mut gpu) in others.into_iter().enumerate() {
             same_bits(&format!("{}, variant {at}", case.name), &run(&mut gpu)?, &want)?;

@@ -1,4 +1,4 @@
-// The part of gradient row i that its own stratum i owns: w_i ( Σ_l A_l ε_l − Σ_j B_j ε_j ), plus w_i (o_p − o_q) in the Stein form, whose
+// The part of gradient row i that comes from samples of its own stratum i: w_i ( Σ_l A_l ε_l − Σ_j B_j ε_j ), plus w_i (o_p − o_q) in the Stein form, whose
 // coefficients sum to one. One invocation: one quad of one row. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> student_sums: array<f32>;        // (pairs, out groups, 4·component quads)
 @group(0) @binding(2) var<storage, read> teacher_sums: array<f32>;        // (pairs, out groups, 4·teacher quads)
@@ -17,10 +17,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let i = index / quads % params.n_components;
     let out_group = index / quads / params.n_components % params.out_groups;
     let replicate = index / quads / params.n_components / params.out_groups;
-    if (replicate >= params.n_replicates) {
+    let pair = replicate * params.n_components + i;
+    // Other pairs are other devices'.
+    if (replicate >= params.n_replicates || pair < params.first_pair || pair >= params.first_pair + params.n_pairs) {
         return;
     }
-    let pair = replicate * params.n_components + i;
     let sums = pair * params.out_groups + out_group;
     let student_origin = student_means[student_origins[pair] * quads + quad];
     let teacher_origin = teacher_means[teacher_origins[pair] * quads + quad];

@@ -1,4 +1,4 @@
-// Sums over blocks of samples of a + f z, the score function's form of a row under its own stratum: a = V_q − V_p, and f from
+// Sums of a + f z over blocks of samples, the score-function form of a row under its own stratum: a = V_q − V_p, and f from
 // statistics.wgsl and centre.wgsl. One invocation: one quad of coordinates of one block. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                  // (rows, quads)
 @group(0) @binding(2) var<storage, read> student_v: array<vec4f>;          // (rows, quads)

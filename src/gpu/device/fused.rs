@@ -1,8 +1,7 @@
-//! The fused kernel: which problems it suits, its variants and their text.
+//! The fused kernel: its variants and their text.
 
-use crate::gpu::device::adapter::Adapter;
-use crate::gpu::device::unroll::{Names, unroll};
-use crate::objective::groups::Groups;
+use super::adapter::Adapter;
+use super::unroll::{Names, unroll};
 
 /// Feature quads that the fused kernel is written out for: rows are padded to one of them.
 pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
@@ -11,7 +10,7 @@ pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 pub const CELL: usize = 32;
 
 /// How the invocations of a cell share its work. None of it changes the order of a sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sharing {
     /// So many rows to an invocation at most (1, 2 or 4; fewer where registers do not hold them); sums through workgroup memory.
     Memory(usize),
@@ -23,7 +22,7 @@ pub enum Sharing {
 pub const SHARINGS: [Sharing; 4] = [Sharing::Memory(4), Sharing::Memory(2), Sharing::Memory(1), Sharing::Spread];
 
 /// A written-out kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fused {
     pub quads: usize,
     /// Samples in a cell: 8, 16 or 32.
@@ -36,13 +35,6 @@ pub struct Fused {
 /// The smallest number of feature quads that holds `quads` and that the fused kernel is written out for.
 pub fn padded_quads(quads: usize) -> usize {
     QUADS.into_iter().find(|q| *q >= quads).unwrap_or(quads)
-}
-
-/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
-pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
-    let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
-    let group_size = groups.group_size.next_multiple_of(cell);
-    (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
 }
 
 impl Sharing {
@@ -138,7 +130,7 @@ impl Fused {
         if self.sharing == Sharing::Spread { self.cell } else { self.cell * self.cells_per_workgroup() }
     }
 
-    /// The kernel itself, after `common/f32` and `common/params`.
+    /// The kernel itself, without the alias of draws and the params.
     pub fn text(self) -> String {
         let (features, rows) = (4 * self.quads, self.rows());
         let lanes = self.lanes();
@@ -156,14 +148,14 @@ impl Fused {
             ("MIXED", usize::from(self.mixed)),
         ];
         let fetch =
-            if spread { include_str!("../../../shaders/fused/spread.wgsl") } else { include_str!("../../../shaders/fused/plain.wgsl") };
+            if spread { include_str!("../../../shaders/fused/spread.part") } else { include_str!("../../../shaders/fused/plain.part") };
         let fetch = fetch.replace("OFFSET_BLOCK", &(features / 8).to_string());
         let tree = match self.sharing {
-            Sharing::Memory(_) => include_str!("../../../shaders/fused/tree_memory.wgsl"),
-            Sharing::Spread => include_str!("../../../shaders/fused/tree_shuffle.wgsl"),
+            Sharing::Memory(_) => include_str!("../../../shaders/fused/tree_memory.part"),
+            Sharing::Spread => include_str!("../../../shaders/fused/tree_shuffle.part"),
         };
         let mut parts = sections(&fetch);
-        parts.extend([("tree", tree), ("mean", include_str!("../../../shaders/fused/mean.wgsl"))]);
+        parts.extend([("tree", tree), ("mean", include_str!("../../../shaders/fused/mean.part"))]);
         let mut out = String::new();
         for (name, value) in [counts[0], counts[1], counts[2], ("CELL", self.cell), ("WORKGROUP", self.workgroup())] {
             out.push_str(&format!("const {name} = {value}u;\n"));
