@@ -15,6 +15,10 @@ pub const SCRATCH_BYTES: u64 = 64 << 20;
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
 
+/// Rows that one workgroup of `scatter.wgsl` takes of a chunk at the most. Mesa's software Vulkan ends every loop of an invocation, in
+/// silence, once all its loops together have made 65 535 passes; a block of 256 rows takes 194 of them (130 with subgroups of eight).
+const SCATTERED_ROWS: usize = 1 << 16;
+
 /// Workgroups along one axis of a dispatch.
 const MOST_WORKGROUPS: u64 = 65_535;
 
@@ -159,6 +163,14 @@ pub struct Most {
     pub unit: usize,
 }
 
+impl Most {
+    /// Where one workgroup takes all rows that a chunk has of a group, from as many pairs as there are of a replicate.
+    pub fn scattered(self, group_size: usize) -> Self {
+        let rows = if group_size > SCATTERED_ROWS { self.rows.min(SCATTERED_ROWS) } else { self.rows };
+        Self { rows, pairs: self.pairs.min((SCATTERED_ROWS / group_size).max(1)), ..self }
+    }
+}
+
 /// Cuts `n_pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
 pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
@@ -241,6 +253,19 @@ mod tests {
                     }
                 }
                 assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {samples:?}, budget {budget}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_workgroup_scatters_more_rows_than_it_may() {
+        for n_samples in [1, 300, 1 << 13, 57_000, 1 << 16, 70_000, 1 << 18, 1 << 22] {
+            for groups in [Groups::single(n_samples), Groups::new(n_samples, false, 1)] {
+                let most = Most { rows: 1 << 18, pairs: usize::MAX, unit: TILE }.scattered(groups.group_size);
+                for chunk in plan(5, 0..n_samples, most) {
+                    let rows = chunk.n_pairs * groups.group_size.min(chunk.n_samples);
+                    assert!(rows <= SCATTERED_ROWS, "{n_samples} in {} groups: {chunk:?}", groups.n_groups);
+                }
             }
         }
     }

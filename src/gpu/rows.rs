@@ -72,7 +72,9 @@ impl Spec<'_> {
             Some(fused) => fused_budget(widths, fused, limits)?,
             None => Most { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
         };
-        Ok(Most { rows: self.row_budget.unwrap_or(most.rows), ..most })
+        let most = Most { rows: self.row_budget.unwrap_or(most.rows), ..most };
+        let scatter = self.form.is_some_and(|form| form.scatter);
+        Ok(if scatter { most.scattered(self.groups.group_size) } else { most })
     }
 }
 

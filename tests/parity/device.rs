@@ -93,7 +93,7 @@ pub enum Shapes {
 }
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test, Shapes); 28] = [
+pub const TESTS: [(&str, Test, Shapes); 29] = [
     ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual),
     ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual),
     ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual),
@@ -110,6 +110,7 @@ pub const TESTS: [(&str, Test, Shapes); 28] = [
     ("planted: another mix of the forms is seen", super::mix::planted, Shapes::Usual),
     ("auto is unbiased, with less noise than Stein's form and the errors it claims", super::mix::less_noise, Shapes::Usual),
     ("one set of bits for steps in one call or many", steps_in_many_calls, Shapes::Usual),
+    ("a group of more samples than a chunk has is added up whole", long_group, Shapes::Both),
     ("means go out and in unchanged", means_round_trip, Shapes::Usual),
     ("p = q gives exactly zero", zero_at_the_optimum, Shapes::Both),
     ("what fits no binding is refused", too_large, Shapes::Usual),
@@ -311,6 +312,27 @@ fn steps_in_many_calls(which: &Which) -> Result<(), Failed> {
             ends.push(session.means()?);
         }
         same_bits(&format!("{form:?} {sampler:?}"), &ends[0], &ends[1])?;
+    }
+    Ok(())
+}
+
+/// The nodes of a grid are one group, and there are more of them than fit a chunk.
+fn long_group(which: &Which) -> Result<(), Failed> {
+    let means = [0.0, 0.5, 9.0, 0.0, 0.0, 9.0];
+    let case = Case { k: 3, n_teachers: 3, rank: 2, ..all()[2].clone() };
+    for form in FORMS {
+        let problem = UnitProblem { n_samples: None, teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
+        let start: Vec<f64> = means.iter().zip(case.means(1)).map(|(m, off)| m + 0.3 * off).collect();
+        let gradient = |mut backend: Box<dyn Backend>| -> Result<_, Failed> {
+            let mut session = backend.open(&problem)?;
+            session.set_means(&start)?;
+            Ok(session.gradient(0)?)
+        };
+        let (got, want) = (gradient(which.open())?, gradient(Box::new(Reference))?);
+        if want.groups[0].n_samples < 1 << 16 {
+            return Err(format!("{} nodes: that is one chunk", want.groups[0].n_samples).into());
+        }
+        super::within(&format!("{form:?}"), super::normwise(&got.group_gradients, &want.group_gradients), 1e-4)?;
     }
     Ok(())
 }
