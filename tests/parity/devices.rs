@@ -54,7 +54,6 @@ fn same(what: &str, got: &Found, want: &Found) -> Result<(), Failed> {
 
 /// Two devices of one adapter: the second gets the last of three replicates.
 pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend is one device
     let case = all()[2].clone();
     for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
         let want = found(&mut which.gpu(), &case, 3, form, sampler, 2)?;
@@ -66,7 +65,6 @@ pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
 
 /// Two, three and five devices of one adapter, each with some groups of the samples of one replicate, or of three.
 pub fn shared_samples(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) };
     let mut one = which.gpu();
     let mut several = [2, 3, 5].map(|n| (n, which.together(n).splitting(Split::Samples).with_row_budget(512)));
     // Few samples, groups of several blocks; and many components, in more dimensions than the fused kernel is for.
@@ -90,11 +88,9 @@ pub fn shared_samples(which: &Which) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The same with the kernels one after another, with half precision, with poisoned buffers, and on a grid, which is never cut.
+/// The same with the kernels one after another, with poisoned buffers, and on a grid, which is never cut.
 pub fn shared_samples_in_all_modes(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) };
     let case = all()[2].clone();
-    let half = Case { name: "half".into(), ..case.clone() };
     let together = || which.together(2).splitting(Split::Samples);
     let stein = FORMS[0];
     let compare = |what: &str, mut one: Gpu, mut two: Gpu, case: &Case, sampler: Sampler| -> Result<(), Failed> {
@@ -103,11 +99,13 @@ pub fn shared_samples_in_all_modes(which: &Which) -> Result<(), Failed> {
     compare("apart", which.gpu().with_sharing(None), together().with_sharing(None), &case, Sampler::Philox)?;
     compare("poisoned", which.gpu(), together().poisoned(), &case, Sampler::Philox)?;
     compare("Sobol", which.gpu(), together(), &Case { n_samples: 64, ..case.clone() }, Sampler::Sobol)?;
-    compare("grid", which.gpu(), together(), &case, Sampler::Grid)?;
-    if which.half_precision() {
-        compare("half", which.gpu(), together(), &half, Sampler::Philox)?;
-    }
-    Ok(())
+    compare("grid", which.gpu(), together(), &case, Sampler::Grid)
+}
+
+pub fn shared_samples_in_half_precision(which: &Which) -> Result<(), Failed> {
+    let half = Case { name: "half".into(), ..all()[2].clone() };
+    let found = |mut gpu: Gpu| found(&mut gpu, &half, 1, FORMS[0], Sampler::Philox, 3);
+    same("half", &found(which.together(2).splitting(Split::Samples))?, &found(which.gpu())?)
 }
 
 type Fault = fn(&mut Vec<Vec<f32>>);
@@ -120,7 +118,7 @@ const FAULTS: [(&str, Fault); 3] = [
 ];
 
 pub fn planted_shares(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { index, .. } = which else { return Ok(()) };
+    let Which::Adapter { index, .. } = which else { unreachable!("asked of adapters only") };
     let case = Case { n_samples: 512, ..all()[2].clone() };
     let run = |fault: Option<Fault>| -> Result<(Found, usize), Failed> {
         let count = Arc::new(AtomicUsize::new(0));
