@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
+use crate::objective::divergence::Sampler;
 use crate::objective::groups::{BLOCK, Groups};
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
@@ -15,8 +16,11 @@ pub const SCRATCH_BYTES: u64 = 64 << 20;
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
 
-/// Rows that one workgroup of `scatter.wgsl` takes of a chunk at the most. Mesa's software Vulkan ends every loop of an invocation, in
-/// silence, once all its loops together have made 65 535 passes; a block of 256 rows takes 194 of them (130 with subgroups of eight).
+/// Passes after which Mesa's software Vulkan ends every loop of an invocation, in silence: those of all its loops together.
+pub const SOFTWARE_PASSES: usize = 65_535;
+
+/// Rows that one workgroup of `scatter.wgsl` takes of a chunk at the most, so that its passes suffice: a block of 256 rows takes 194 of them
+/// (130 with subgroups of eight).
 const SCATTERED_ROWS: usize = 1 << 16;
 
 /// Workgroups along one axis of a dispatch.
@@ -35,6 +39,8 @@ pub struct Limits {
     pub texture: usize,
     /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
     pub scratch: u64,
+    /// Passes of all loops of an invocation together: [`SOFTWARE_PASSES`], or any number.
+    pub passes: usize,
 }
 
 impl Limits {
@@ -45,6 +51,20 @@ impl Limits {
     pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
         let limit = self.binding.min(self.buffer);
         if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
+    }
+
+    /// Refuses loops that a device would cut short.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] with the figures.
+    pub fn check_passes(&self, need: usize) -> Result<()> {
+        if need <= self.passes {
+            return Ok(());
+        }
+        Err(Error::NoDevice {
+            what: format!("{} is software that ends loops after {} passes, and these sizes take {need}.", self.adapter, self.passes),
+            remedy: "Use --device cpu, or fewer components or dimensions.".into(),
+        })
     }
 }
 
@@ -63,6 +83,18 @@ impl Widths {
     /// Quads that hold the given numbers.
     pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
         Self { features: padded_quads(rank.div_ceil(4)), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
+    }
+
+    /// Passes of all loops of an invocation, where they grow with both widths of a row: the most that a kernel makes.
+    pub fn passes(&self, sampler: Sampler) -> usize {
+        let components = 4 * (self.student + self.teacher);
+        // gradient.wgsl and nearest.wgsl go through all components, one by one.
+        let singly = components + self.features;
+        // origin.wgsl goes twice over the coordinates of each 64th component of a side.
+        let origin = 2 * (4 * self.student.max(self.teacher)).div_ceil(64) * (self.features + 3) + 2 * self.features;
+        // axes.wgsl goes four times over those of each 32nd of both sides, and a few times over an axis.
+        let axes = 4 * (components.div_ceil(32) * (self.features + 4) + 2 * self.features + 64);
+        singly.max(origin).max(if sampler == Sampler::Sobol { axes } else { 0 })
     }
 
     fn widest(&self) -> usize {
@@ -258,6 +290,24 @@ mod tests {
     }
 
     #[test]
+    fn loops_that_software_would_cut_short_are_refused() {
+        let software = Limits { adapter: "test".into(), binding: 1, buffer: 1, texture: 1, scratch: 1, passes: SOFTWARE_PASSES };
+        let gpu = Limits { passes: usize::MAX, ..software.clone() };
+        for (rank, k, teachers, sampler, fits) in [
+            (1024, 1024, 64, Sampler::Sobol, true),
+            (2000, 1024, 64, Sampler::Philox, true),
+            (2000, 1024, 64, Sampler::Sobol, false),
+            (784, 20_000, 10, Sampler::Philox, false),
+            (2, 60_000, 10, Sampler::Philox, true),
+            (2, 10, 65_600, Sampler::Philox, false),
+        ] {
+            let passes = Widths::new(rank, k, teachers).passes(sampler);
+            assert_eq!(software.check_passes(passes).is_ok(), fits, "{rank} {k} {teachers} {sampler:?}: {passes}");
+            assert!(gpu.check_passes(passes).is_ok());
+        }
+    }
+
+    #[test]
     fn no_workgroup_scatters_more_rows_than_it_may() {
         for n_samples in [1, 300, 1 << 13, 57_000, 1 << 16, 70_000, 1 << 18, 1 << 22] {
             for groups in [Groups::single(n_samples), Groups::new(n_samples, false, 1)] {
@@ -282,7 +332,14 @@ mod tests {
 
     #[test]
     fn tables_of_a_chunk_fit_a_texture() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
+        let limits = Limits {
+            adapter: "test".into(),
+            binding: 128 << 20,
+            buffer: 256 << 20,
+            texture: 8192,
+            scratch: SCRATCH_BYTES,
+            passes: SOFTWARE_PASSES,
+        };
         let fused = |sharing| Fused { quads: 1, cell: 32, sharing, mixed: false };
         for k in [1, 30, 1024, 32_768] {
             let widths = Widths::new(2, k, 3);
@@ -296,7 +353,14 @@ mod tests {
 
     #[test]
     fn budgets_respect_the_binding_limit_and_refuse_before_taking_memory() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
+        let limits = Limits {
+            adapter: "test".into(),
+            binding: 128 << 20,
+            buffer: 256 << 20,
+            texture: 8192,
+            scratch: SCRATCH_BYTES,
+            passes: SOFTWARE_PASSES,
+        };
         for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
             let widths = Widths::new(rank, k, teachers);
             let rows = row_budget(widths, &limits).unwrap();

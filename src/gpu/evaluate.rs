@@ -13,6 +13,7 @@ use super::session::Handle;
 use crate::backend::Evaluation;
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
+use crate::objective::divergence::Sampler;
 
 /// A mixture in units of σ around its centroid, and its buffers.
 struct Evaluator<'a> {
@@ -42,6 +43,7 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: &[f64], resp
     let points = unit(points);
     let context = &handle.context;
     let widths = Widths::new(d, k, 1);
+    context.limits.check_passes(widths.passes(Sampler::Philox))?;
     let evaluator = Evaluator {
         handle,
         sigma,

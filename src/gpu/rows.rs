@@ -245,6 +245,7 @@ impl Rows {
         let chunks = plan(n_pairs, samples, spec.most(model.widths, &context.limits)?);
         let sizes = Sizes::new(model, spec, &chunks, n_pairs);
         sizes.check(&context.limits, spec.fused.is_some())?;
+        context.limits.check_passes(model.widths.passes(spec.sampler))?;
         context.guarded(|| Self::build(context, kernels, model, spec, share, &chunks, &sizes))
     }
 
