@@ -23,7 +23,7 @@ use draw::Case;
 use findings::{Findings, find};
 
 /// Seeds of a nightly run.
-const MANY: u64 = 3000;
+const MANY: u64 = 2000;
 
 fn main() {
     let arguments = Arguments::from_args();
