@@ -38,6 +38,30 @@ fn block(own: u32, count: u32, i: u32, j: u32) -> mat4x4f {
     return sums;
 }
 
+// Entry (k, j) of the product less what the rows of U before the k-th take of it, in order. Eight of them in a pass: one by one, 200 rows
+// would take all the passes that Mesa's software Vulkan grants the loops of an invocation (SCATTERED_ROWS in src/gpu/dispatch.rs).
+fn reduced(own: u32, k: u32, j: u32) -> f32 {
+    let stride = factor_rows();
+    var value = factor[own + k * stride + j];
+    let eights = k / 8u * 8u;
+    for (var m = 0u; m < eights; m += 8u) {
+        let left = own + m * stride + k;
+        let right = own + m * stride + j;
+        value -= factor[left] * factor[right];
+        value -= factor[left + stride] * factor[right + stride];
+        value -= factor[left + 2u * stride] * factor[right + 2u * stride];
+        value -= factor[left + 3u * stride] * factor[right + 3u * stride];
+        value -= factor[left + 4u * stride] * factor[right + 4u * stride];
+        value -= factor[left + 5u * stride] * factor[right + 5u * stride];
+        value -= factor[left + 6u * stride] * factor[right + 6u * stride];
+        value -= factor[left + 7u * stride] * factor[right + 7u * stride];
+    }
+    for (var m = eights; m < k; m += 1u) {
+        value -= factor[own + m * stride + k] * factor[own + m * stride + j];
+    }
+    return value;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let local = workgroup_index(group, groups);
@@ -72,20 +96,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // Row by row, each less what the rows before it take; every lane finds the pivot.
     for (var k = 0u; k < size; k += 1u) {
         let row = own + k * stride;
-        var pivot = factor[row + k];
-        for (var m = 0u; m < k; m += 1u) {
-            let u = factor[own + m * stride + k];
-            pivot -= u * u;
-        }
         // No pivot is below 1: less is rounding.
-        let inverse = 1.0 / sqrt(max(pivot, 1.0));
+        let inverse = 1.0 / sqrt(max(reduced(own, k, k), 1.0));
         for (var j = k + 1u + lane; j < size; j += 64u) {
-            var value = factor[row + j];
-            for (var m = 0u; m < k; m += 1u) {
-                let above = own + m * stride;
-                value -= factor[above + k] * factor[above + j];
-            }
-            factor[row + j] = inverse * value;
+            factor[row + j] = inverse * reduced(own, k, j);
         }
         storageBarrier();
         if (lane == 0u) {

@@ -1,6 +1,7 @@
 //! Every device against the reference with the same draws: one set of tests for each adapter and for the CPU backend.
 //!
-//! Devices are found at run time. Without an adapter the GPU's tests are *ignored*; with REQUIRE_GPU=1 they *fail* instead.
+//! Devices are found at run time. What a device does not have, such as half precision or a budget of rows, is *ignored* there. Without an
+//! adapter the GPU's tests are ignored; with REQUIRE_GPU=1 they *fail* instead.
 //! MIXSCORE_NIGHTLY=1 adds larger sizes.
 
 #[path = "parity/cases.rs"]
@@ -35,9 +36,9 @@ fn main() {
             let which = which.clone();
             trials.push(Trial::test(format!("{name}::{}", case.name), move || case.run(&which)));
         }
-        for (test, body, _) in device::TESTS.into_iter().filter(|(_, _, shapes)| *shapes == Shapes::Both || !which.plain()) {
+        for (test, body, _, on) in device::TESTS.into_iter().filter(|(_, _, shapes, _)| *shapes == Shapes::Both || !which.plain()) {
             let which = which.clone();
-            let lacking = test == device::HALF && !which.half_precision();
+            let lacking = !on.has(&which);
             if lacking && nightly {
                 continue; // which runs what is ignored
             }

@@ -165,7 +165,8 @@ mod tests {
             bytes.iter().for_each(|bytes| std::fs::write(folder.path().join(name), bytes).unwrap());
         }
         let config = reading::config_from(presets::find("quickstart").unwrap().text, &["replicates=1".into()], None).unwrap();
-        let schedule = Schedule { steps: 40, until: u64::MAX, log_every: 10, log_early: false, rule: Rule::new(1.0, false), step_size: 1.0 };
+        let schedule =
+            Schedule { steps: 40, until: u64::MAX, log_every: 10, log_early: false, rule: Rule::new(1.0, false), step_size: 1.0 };
         let mut journals = [METRICS, TRAJECTORY].map(|name| Fingerprint::new(name, 1000, blake3::hash(b"")));
         let faults = journals.clone().map(|journal| Some(format!("{} is broken", journal.name)));
         let sentences = repair(folder.path(), &mut journals, &faults, &[logged(0), logged(last)], &schedule, &config).unwrap();

@@ -14,6 +14,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::gpu::step::model::{padded, unpadded, with_logarithms};
 use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
+use crate::objective::form::Draws;
 
 /// A mixture in units of σ around its centroid, and its buffers.
 struct Evaluator<'a> {
@@ -43,6 +44,7 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, resp
     let points: Vec<f64> = points.chunks(d).flat_map(|row| unit(&row.to_f64())).collect();
     let context = &handle.context;
     let widths = Widths::new(d, k, 1);
+    context.limits.check_passes(widths.passes(Draws::Independent(0)))?;
     let evaluator = Evaluator {
         handle,
         sigma,

@@ -79,6 +79,7 @@ impl GpuPolynomials {
     /// Uploads `cells`, for rows of F with `extra` columns behind the features.
     fn level(&self, cells: &Cells, extra: usize, [pull, spread]: [f32; 2]) -> Result<Level> {
         let (context, rank, features) = (&self.handle.context, cells.rank(), cells.basis.len());
+        context.limits.check_passes(cells.len() * (2 + rank.div_ceil(4)))?; // cells.wgsl goes over all coordinates of all centres
         let products: Vec<[u32; 4]> = cells.basis.steps().iter().map(|(f, c, n)| [*f as u32, *c as u32, *n as u32, 0]).collect();
         Ok(Level {
             centres: context.upload("centres", &in_quads(cells.centres, rank))?,

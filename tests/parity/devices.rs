@@ -71,7 +71,6 @@ pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
 
 /// Two, three and five devices of one adapter, each with some strata of one replicate, or of three: of every form whose rows own them.
 pub fn shared_strata(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) };
     let few = all()[2].clone(); // two strata: fewer than devices
     let seven = Case { k: 7, ..few.clone() };
     let wide = Case { n_samples: 40, ..all()[7].clone() };
@@ -93,7 +92,6 @@ pub fn shared_strata(which: &Which) -> Result<(), Failed> {
 
 /// The same of samples, for the forms whose rows are sums over all strata.
 pub fn shared_samples(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) };
     let wide = Case { n_samples: 40, ..all()[7].clone() };
     let nets = Case { n_samples: 64, ..all()[2].clone() };
     let [pathwise, score_function, forward] = [FORMS[1], FORMS[2], FORMS[3]];
@@ -129,11 +127,9 @@ fn shared(which: &Which, split: Split, runs: &[Run]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The same with the kernels one after another, with half precision, with poisoned buffers, and on a grid, which only strata share.
+/// The same with the kernels one after another, with poisoned buffers, and on a grid, which only strata share.
 pub fn shared_in_all_modes(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { .. } = which else { return Ok(()) };
     let case = Case { k: 7, ..all()[2].clone() };
-    let half = Case { name: "half".into(), ..case.clone() };
     let together = || which.together(3).splitting(Policy::WithinReplicates);
     let [stein, _, _, forward, mixed] = FORMS;
     let compare = |what: &str, [mut one, mut three]: [Gpu; 2], case: &Case, form, sampler: Sampler| -> Result<(), Failed> {
@@ -145,10 +141,13 @@ pub fn shared_in_all_modes(which: &Which) -> Result<(), Failed> {
         compare(&format!("poisoned, {form:?}"), [which.gpu(), together().poisoned()], &case, form, Sampler::Philox)?;
     }
     compare("grid", [which.gpu(), together()], &case, forward, Sampler::Grid)?;
-    if which.half_precision() {
-        compare("half", [which.gpu(), together()], &half, stein, Sampler::Philox)?;
-    }
     Ok(())
+}
+
+pub fn shared_in_half_precision(which: &Which) -> Result<(), Failed> {
+    let half = Case { name: "half".into(), k: 7, ..all()[2].clone() };
+    let found = |mut gpu: Gpu| found(&mut gpu, &half, 1, FORMS[0], Sampler::Philox, 3);
+    same("half", &found(which.together(3).splitting(Policy::WithinReplicates))?, &found(which.gpu())?)
 }
 
 type Fault = fn(&mut Vec<Vec<f32>>);
@@ -188,7 +187,7 @@ impl Exchange<f32> for Refuses {
 }
 
 pub fn planted_shares(which: &Which) -> Result<(), Failed> {
-    let Which::Adapter { index, .. } = which else { return Ok(()) };
+    let Which::Adapter { index, .. } = which else { unreachable!("asked of adapters only") };
     let case = Case { n_samples: 512, k: 6, n_teachers: 6, ..all()[2].clone() }; // all in two equal halves
     for form in [FORMS[0], FORMS[3]] {
         let run = |fault: Option<Fault>| -> Result<(Found, usize), Failed> {

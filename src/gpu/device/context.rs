@@ -7,7 +7,7 @@ use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
 use super::command::Dispatch;
-use super::limits::{Limits, SCRATCH_BYTES};
+use super::limits::{Limits, SCRATCH_BYTES, SOFTWARE_PASSES};
 use crate::backend::Interrupt;
 use crate::error::{Error, Result};
 
@@ -75,6 +75,7 @@ impl Context {
             buffer: limits.max_buffer_size,
             texture: limits.max_texture_dimension_2d as usize,
             scratch: SCRATCH_BYTES,
+            passes: if adapter.software { SOFTWARE_PASSES } else { usize::MAX },
         };
         Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9), canaries: OnceLock::new() })
     }

@@ -5,6 +5,9 @@ use crate::error::{Error, Result};
 /// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
 pub const SCRATCH_BYTES: u64 = 64 << 20;
 
+/// Passes after which Mesa's software Vulkan ends every loop of an invocation, in silence: those of all its loops together.
+pub const SOFTWARE_PASSES: usize = 65_535;
+
 /// Workgroups along one axis of a dispatch.
 const MOST_WORKGROUPS: u64 = 65_535;
 
@@ -21,6 +24,8 @@ pub struct Limits {
     pub texture: usize,
     /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
     pub scratch: u64,
+    /// Passes of all loops of an invocation together: [`SOFTWARE_PASSES`], or any number.
+    pub passes: usize,
 }
 
 impl Limits {
@@ -31,6 +36,20 @@ impl Limits {
     pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
         let limit = self.binding.min(self.buffer);
         if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
+    }
+
+    /// Refuses loops that a device would cut short.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] with the figures.
+    pub fn check_passes(&self, need: usize) -> Result<()> {
+        if need <= self.passes {
+            return Ok(());
+        }
+        Err(Error::NoDevice {
+            what: format!("{} is software that ends loops after {} passes, and these sizes take {need}.", self.adapter, self.passes),
+            remedy: "Use the CPU, or fewer components or dimensions.".into(),
+        })
     }
 }
 

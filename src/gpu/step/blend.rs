@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn ranges_fit_the_scratch_and_a_binding() {
-        let limits = Limits { adapter: "test".into(), binding: 1 << 20, buffer: 1 << 30, texture: 8192, scratch: 1 << 22 };
+        let limits =
+            Limits { adapter: "test".into(), binding: 1 << 20, buffer: 1 << 30, texture: 8192, scratch: 1 << 22, passes: usize::MAX };
         for (bytes, most) in [([80, 1000, 20], 1048), ([80, 20, 100_000], 10), ([8, 1 << 20, 1 << 20], 1), ([8; 3], 131_072)] {
             assert_eq!(together(&limits, bytes).unwrap(), most, "{bytes:?}");
         }

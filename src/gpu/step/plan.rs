@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::gpu::device::fused::{CELL, Fused, Sharing, padded_quads};
 use crate::gpu::device::limits::Limits;
+use crate::objective::form::Draws;
 use crate::objective::groups::{BLOCK, Groups};
 use crate::random::sobol;
 
@@ -33,6 +34,18 @@ impl Widths {
     /// Quads that hold the given numbers.
     pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
         Self { features: padded_quads(rank.div_ceil(4)), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
+    }
+
+    /// Passes of all loops of an invocation, where they grow with both widths of a row: the most that a kernel makes.
+    pub fn passes(&self, draws: Draws) -> usize {
+        let components = 4 * (self.student + self.teacher);
+        // own_rows.wgsl and nearest.wgsl go through all components, one by one.
+        let singly = components + self.features;
+        // origin.wgsl goes twice over the coordinates of each 64th component of a side.
+        let origin = 2 * (4 * self.student.max(self.teacher)).div_ceil(64) * (self.features + 3) + 2 * self.features;
+        // axes.wgsl goes four times over those of each 32nd of both sides, and a few times over an axis.
+        let axes = 4 * (components.div_ceil(32) * (self.features + 4) + 2 * self.features + 64);
+        singly.max(origin).max(if draws.is_nets() { axes } else { 0 })
     }
 
     fn widest(&self) -> usize {
@@ -192,6 +205,25 @@ pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: Most) -> Vec<Chunk
 mod tests {
     use super::*;
     use crate::gpu::device::limits::SCRATCH_BYTES;
+    use crate::gpu::device::limits::SOFTWARE_PASSES;
+
+    #[test]
+    fn loops_that_software_would_cut_short_are_refused() {
+        let software = Limits { adapter: "test".into(), binding: 1, buffer: 1, texture: 1, scratch: 1, passes: SOFTWARE_PASSES };
+        let gpu = Limits { passes: usize::MAX, ..software.clone() };
+        for (rank, k, teachers, draws, fits) in [
+            (1024, 1024, 64, Draws::Nets(64), true),
+            (2000, 1024, 64, Draws::Independent(64), true),
+            (2000, 1024, 64, Draws::Nets(64), false),
+            (784, 20_000, 10, Draws::Independent(64), false),
+            (2, 60_000, 10, Draws::Independent(64), true),
+            (2, 10, 65_600, Draws::Independent(64), false),
+        ] {
+            let passes = Widths::new(rank, k, teachers).passes(draws);
+            assert_eq!(software.check_passes(passes).is_ok(), fits, "{rank} {k} {teachers} {draws:?}: {passes}");
+            assert!(gpu.check_passes(passes).is_ok());
+        }
+    }
 
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
@@ -248,7 +280,14 @@ mod tests {
 
     #[test]
     fn tables_of_a_chunk_fit_a_texture() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
+        let limits = Limits {
+            adapter: "test".into(),
+            binding: 128 << 20,
+            buffer: 256 << 20,
+            texture: 8192,
+            scratch: SCRATCH_BYTES,
+            passes: usize::MAX,
+        };
         let fused = |sharing| Fused { quads: 1, cell: 32, sharing, mixed: false };
         for k in [1, 30, 1024, 32_768] {
             let widths = Widths::new(2, k, 3);
@@ -262,7 +301,14 @@ mod tests {
 
     #[test]
     fn budgets_respect_the_binding_limit_and_refuse_before_taking_memory() {
-        let limits = Limits { adapter: "test".into(), binding: 128 << 20, buffer: 256 << 20, texture: 8192, scratch: SCRATCH_BYTES };
+        let limits = Limits {
+            adapter: "test".into(),
+            binding: 128 << 20,
+            buffer: 256 << 20,
+            texture: 8192,
+            scratch: SCRATCH_BYTES,
+            passes: usize::MAX,
+        };
         for (rank, k, teachers) in [(1, 1, 1), (2, 5, 5), (256, 64, 16), (2000, 1024, 64), (100_000, 3, 3)] {
             let widths = Widths::new(rank, k, teachers);
             let rows = row_budget(widths, &limits).unwrap();

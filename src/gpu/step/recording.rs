@@ -34,6 +34,7 @@ impl Recording {
         let chunks = plan(pairs, samples, spec.most(model.widths, &context.limits)?);
         let sizes = Sizes::new(model, spec, &chunks);
         sizes.check(&context.limits, spec.fused.is_some())?;
+        context.limits.check_passes(model.widths.passes(spec.draws))?;
         context.guarded(|| {
             let rows = Rows::new(context, model, spec, share, &chunks, &sizes)?;
             record(context, kernels, model, spec, &sizes, &chunks, rows)
