@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn another_config_or_no_checkpoint_is_exit_7() {
         let folder = run();
-        std::fs::write(folder.path().join("config.toml"), "seed = 1\n").unwrap();
+        std::fs::write(folder.path().join("config.toml"), "another one").unwrap(); // as long as the right one
         let error = newest(folder.path()).err().unwrap();
         assert_eq!(error.exit_code(), 7);
         assert!(error.to_string().contains("config.toml is not as it was written"), "{error}");

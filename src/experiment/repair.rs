@@ -134,12 +134,14 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)]
 }
 
-/// Renames the file, whatever it is, to the first free NAME.damaged, NAME.damaged-2, …; returns a clause that says so.
+/// Gives the file, whatever it is, the first free name of NAME.damaged, NAME.damaged-2, …; returns a clause that says so. A plain file keeps its
+/// own name, too, until it is replaced: nothing is lost by a kill in between.
 fn set_aside(path: &Path) -> Result<String> {
     let name = |n: u32| if n == 1 { format!("{}.damaged", path.display()) } else { format!("{}.damaged-{n}", path.display()) };
     let free = (1..).map(|n| PathBuf::from(name(n))).find(|other| other.symlink_metadata().is_err());
     let other = free.expect("there are more names than files");
-    std::fs::rename(path, &other).map_err(|e| Error::io(path, e))?;
+    let moved = if is_plain_or_missing(path) { std::fs::copy(path, &other).map(drop) } else { std::fs::rename(path, &other) };
+    moved.map_err(|e| Error::io(path, e))?;
     Ok(format!(" (as it was it is kept as {})", other.file_name().unwrap_or_default().to_string_lossy()))
 }
 

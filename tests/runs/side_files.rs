@@ -45,14 +45,16 @@ fn missing_rows(whole: &Path, run: &Path) -> usize {
     let (whole, rows) = (cells(&whole.join(METRICS)), cells(&run.join(METRICS)));
     assert_eq!(whole[0], rows[0]);
     let movement = rows[0].iter().position(|column| column == "movement").unwrap();
-    let mut blank = 0;
+    let mut again = std::collections::BTreeSet::new();
     for row in &rows[1..] {
         let other = whole.iter().find(|other| (&other[0], other.last()) == (&row[0], row.last())).unwrap();
         let differs = (0..row.len()).filter(|at| row[*at] != other[*at]).collect::<Vec<_>>();
         assert!(differs.is_empty() || differs == [movement] && row[movement].is_empty(), "step {}: {row:?}, {other:?}", row[0]);
-        blank += usize::from(!differs.is_empty());
+        if !differs.is_empty() {
+            again.insert(&row[0]);
+        }
     }
-    assert!(blank <= 2, "{blank} rows were measured again");
+    assert!(again.len() <= 4, "{again:?} were measured again: one step for each repair, of which a test makes four at the most");
     assert_eq!((&rows[1][0], &rows[rows.len() - 1][0]), (&whole[1][0], &whole[whole.len() - 1][0]), "first and last row");
     whole.len() - rows.len()
 }
@@ -104,7 +106,7 @@ fn a_repair_that_is_killed_is_made_again() {
     let run = broken_off_with(&place, &["descent.steps=20000", "log.every=100"]);
     for _ in 0..3 {
         cut(&run.join(METRICS), |n| n / 2);
-        std::fs::remove_file(run.join(TRAJECTORY)).unwrap();
+        let _ = std::fs::remove_file(run.join(TRAJECTORY)); // gone already where the kill came before the repair
         let mut child = place.command(&["resume", "r", "--quiet"]).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(60));
         child.kill().unwrap();
