@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::nets;
+use super::nets::{self, Nets};
 use crate::objective::divergence::Sampler;
 use crate::random::philox::philox;
 use crate::random::sobol::COORDINATES;
@@ -59,7 +59,8 @@ impl Draws<'_> {
                 if rank > COORDINATES {
                     self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
                 }
-                nets::fill(self, first, rows, z, ld);
+                let nets = Nets { key: self.key, step: self.step, stratum: self.stratum, size: self.group_size };
+                nets::fill(&nets, first, rows, z, ld);
                 nets::turn(self.axes, rows, z, ld);
             }
             None => self.draw(first, rows, 0..rank, z, ld),

@@ -18,9 +18,9 @@ use std::ops::Range;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::patch::{List, distances_to};
+use super::distances::distances_to;
+use super::pair::Pair;
 use super::product;
-use super::session::Pair;
 use crate::objective::divergence::Side;
 use crate::objective::neighbours::{Kept, Near, keep, reach};
 use crate::vector::vector_fn;
@@ -37,6 +37,9 @@ const ROWS: usize = 32;
 
 /// Components that are passed over together where none of them is near.
 const CHUNK: usize = 64;
+
+/// Which components a stratum sees: `None` for all.
+pub type List = Option<Vec<u32>>;
 
 /// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
 #[derive(Debug, Clone, Default)]

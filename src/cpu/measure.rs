@@ -1,6 +1,6 @@
 //! What the metrics need of one stratum: ½|a|², ln p − ln q and the excess, averaged over groups.
 
-use super::session::{Pair, Samples};
+use super::pair::{Pair, Samples};
 use crate::objective::divergence::Side;
 use crate::objective::groups::BLOCK;
 use crate::vector::lanes;

@@ -4,11 +4,13 @@
 //! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
 //! components there are.
 
+mod distances;
 mod draws;
 mod evaluate;
 mod lists;
 mod measure;
 mod nets;
+mod pair;
 mod patch;
 mod rows;
 mod scatter;

@@ -1,6 +1,6 @@
 //! A gradient row from the coefficients that its stratum's samples accumulate, block after block.
 
-use super::session::Samples;
+use super::pair::Samples;
 use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::objective::groups::BLOCK;

@@ -10,8 +10,8 @@
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
+use super::pair::{Pair, Samples};
 use super::product;
-use super::session::{Pair, Samples};
 use super::shifted::Shifted;
 use super::tile::Tile;
 use crate::backend::UnitProblem;

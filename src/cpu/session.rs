@@ -4,19 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::draws::Draws;
-use super::lists::{Candidates, Lists};
+use super::distances::{exact_squares, gathered, of_list, squared_distances};
+use super::lists::{Candidates, List, Lists};
 use super::measure::measure_stratum;
-use super::patch::{List, Patch, exact_squares, plan, squared_distances};
+use super::pair::{Pair, Samples};
+use super::patch::{Patch, plan};
 use super::rows::{Block, RowSums, sum_blocks};
 use super::scatter;
 use super::shifted::Shifted;
 use super::stein::{Pass, StratumSums, rows_of};
 use super::table::Form;
-use super::tile::Tile;
 use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
 use crate::error::Result;
-use crate::objective::axes::reflections;
 use crate::objective::divergence::{Estimator, Sampler, Side};
 use crate::objective::grid::grid;
 use crate::objective::groups::{BLOCK, Groups};
@@ -41,74 +40,6 @@ pub struct CpuSession {
     log_weights: [Vec<f64>; 2],
     /// Squared distances between the teacher's means, shape (R, K, K); empty where there are too many.
     squares: Vec<f64>,
-}
-
-/// The samples of one replicate's step.
-pub(super) struct Samples {
-    pub groups: Groups,
-    pub key: [u32; 2],
-    pub sampler: Sampler,
-    pub step: u32,
-    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
-    pub axes: Vec<f32>,
-    pub table: Option<(Vec<f32>, Vec<f32>)>,
-    n_strata: usize,
-}
-
-impl Samples {
-    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
-        let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        let each = self.axes.len() / self.n_strata;
-        Draws {
-            key: self.key,
-            sampler: self.sampler,
-            step: self.step,
-            stratum: stratum as u32,
-            group_size: self.groups.group_size,
-            axes: &self.axes[stratum * each..(stratum + 1) * each],
-            table,
-        }
-    }
-
-    /// What sums over group g are divided by.
-    pub(super) fn mass(&self, g: usize) -> f64 {
-        if self.table.is_some() { 1.0 } else { self.groups.range(g).len() as f64 }
-    }
-}
-
-/// One replicate's student and teacher.
-#[derive(Clone, Copy)]
-pub(super) struct Pair<'a> {
-    pub rank: usize,
-    pub p: (&'a [f64], &'a [f64]), // weights (k), means (k, rank)
-    pub q: (&'a [f64], &'a [f64]),
-    /// ln w and ln v.
-    pub log_weights: [&'a [f64]; 2],
-    /// Squared distances between the teacher's means (K, K), where they are kept.
-    pub squares: Option<&'a [f64]>,
-}
-
-impl<'a> Pair<'a> {
-    pub(super) fn side(&self, side: Side) -> (&'a [f64], &'a [f64]) {
-        if side == Side::Student { self.p } else { self.q }
-    }
-
-    /// Both mixtures as stratum i of `from` sees them.
-    pub(super) fn shifted(&self, from: Side, i: usize) -> [Shifted; 2] {
-        let centre = &self.side(from).1[i * self.rank..(i + 1) * self.rank];
-        [Shifted::new(self.p.0, self.p.1, centre), Shifted::new(self.q.0, self.q.1, centre)]
-    }
-
-    /// What turns the draws of the strata at `centres` (C, rank), shape (C, m, rank).
-    fn axes(&self, centres: &[f64]) -> Vec<f32> {
-        let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, [self.p, self.q]).iter().map(|h| *h as f32).collect() };
-        let axes: Vec<Vec<f32>> = centres.par_chunks_exact(self.rank).map(of).collect();
-        axes.concat()
-    }
-
-    pub(super) fn tile(&self) -> Tile {
-        Tile::new(self.p.0.len(), self.q.0.len(), self.rank)
-    }
 }
 
 impl CpuSession {
@@ -277,17 +208,6 @@ impl CpuSession {
 fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
     (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
-}
-
-/// The entries of a square table at the rows and columns of `list`.
-fn of_list(table: &[f64], list: &[u32]) -> Vec<f32> {
-    let n = table.len().isqrt();
-    list.iter().flat_map(|l| list.iter().map(move |j| table[*l as usize * n + *j as usize] as f32)).collect()
-}
-
-/// The rows of `list`.
-fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
-    list.iter().flat_map(|l| &means[*l as usize * rank..][..rank]).copied().collect()
 }
 
 impl Session for CpuSession {

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
+use super::pair::Samples;
 use super::patch::Patch;
 use super::product;
-use super::session::Samples;
 use super::strips::{self, Columns, STRIP, Strip};
 use super::table::{Form, Table};
 use crate::objective::divergence::Sampler;

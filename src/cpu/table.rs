@@ -5,7 +5,7 @@ use std::sync::Arc;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::patch::List;
+use super::lists::List;
 use super::strips::faint;
 use crate::mixture::squared_distance;
 use crate::objective::estimator::FURTHEST;
