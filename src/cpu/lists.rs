@@ -112,13 +112,13 @@ impl Candidates {
     /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
     pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
         let rank = pair.rank;
-        let views = [Side::Student, Side::Teacher].map(|side| {
-            let log_weight = pair.log_weights[side as usize];
+        let views = pair.sides.each_ref().map(|side| {
+            let log_weight = side.log_weights;
             let heaviest = log_weight.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let lightest = log_weight.iter().copied().fold(f64::INFINITY, f64::min);
-            View { means: pair.side(side).1, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
+            View { means: side.means, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
         });
-        let means = pair.p.1;
+        let means = pair.side(Side::Student).means;
         let k = means.len() / rank;
         let centre = |i: usize| &means[i * rank..(i + 1) * rank];
         if !means.iter().all(|v| v.is_finite()) || !worthwhile(&views, k, centre) {

@@ -4,18 +4,18 @@
 //! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
 //! components there are.
 
+mod coefficients;
 mod distances;
 mod draws;
 mod evaluate;
+mod gram;
 mod lists;
 mod measure;
 mod nets;
 mod pair;
 mod patch;
-mod rows;
 mod scatter;
 mod session;
-mod shifted;
 mod stein;
 mod strips;
 mod table;
