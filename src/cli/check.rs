@@ -85,10 +85,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     for (rank, k, n_teachers, n_samples) in [(1, 2, 1, 512), (2, 7, 5, 300), (31, 7, 5, 257), (64, 64, 16, 64)] {
         parity(chosen.backend(), [rank, k, n_teachers, n_samples], arguments.storage, &mut checks)?;
     }
-    if let Some(mut own) = chosen.backend().polynomials() {
-        for (what, got, want) in polynomial_answers(&mut *own)? {
-            checks.push(Check::new(format!("learn: {what}"), normwise(&got, &want), GRADIENT));
-        }
+    for (what, got, want) in polynomial_answers(&mut *chosen.backend().polynomials())? {
+        checks.push(Check::new(format!("learn: {what}"), normwise(&got, &want), GRADIENT));
     }
     let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
     if common.json {

@@ -9,11 +9,11 @@ use super::learn_source::{Source, preset, source};
 use super::learn_sweep::{self, Cell};
 use super::{Common, progress};
 use crate::backend::polynomials::Polynomials;
+use crate::cpu::CpuPolynomials;
 use crate::device::Device;
 use crate::diffusion::compare;
 use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
 use crate::diffusion::watch::Watch;
-use crate::diffusion::{regression, regression_reference};
 use crate::error::Result;
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
@@ -143,20 +143,16 @@ pub(super) fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn 
     let opened = crate::device::open(common.device)?; // a device that is asked for by name must be there, whatever the method
     if options.method != Method::PiecewisePolynomial {
         common.say("this method computes on the CPU, whatever the device");
-        return Ok(Box::new(regression::Fast));
+        return Ok(Box::new(CpuPolynomials));
     }
     if common.device == Device::Reference {
         common.say("Gram matrices and sampling in double precision and plain loops, all else as on the CPU");
-        return Ok(Box::new(regression_reference::Plain));
+        return Ok(opened.backend.polynomials());
     }
-    Ok(match opened.backend.polynomials() {
-        Some(mut own) => {
-            check_polynomials(&*opened.backend, &mut *own)?;
-            common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
-            own
-        }
-        None => Box::new(regression::Fast),
-    })
+    let mut own = opened.backend.polynomials();
+    check_polynomials(&*opened.backend, &mut *own)?;
+    common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
+    Ok(own)
 }
 
 fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: f64) -> Value {

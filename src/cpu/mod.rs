@@ -14,6 +14,7 @@ mod measure;
 mod nets;
 mod pair;
 mod patch;
+pub(crate) mod polynomials;
 mod scatter;
 mod session;
 mod stein;
@@ -23,6 +24,9 @@ mod tile;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
+pub use polynomials::CpuPolynomials;
+
+use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Evaluation, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
@@ -45,6 +49,10 @@ impl Backend for Cpu {
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
         Ok(evaluate::evaluate(mixture, points, responsibilities))
+    }
+
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        Box::new(CpuPolynomials)
     }
 
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {

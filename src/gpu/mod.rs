@@ -253,8 +253,8 @@ impl Backend for Gpu {
         vec![("name", name), ("type", kind), ("api", api), ("driver", driver)]
     }
 
-    fn polynomials(&self) -> Option<Box<dyn Polynomials>> {
-        Some(Box::new(GpuPolynomials { handle: self.handle.clone() }))
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        Box::new(GpuPolynomials { handle: self.handle.clone() })
     }
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
