@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::objective::divergence::{Estimator, Sampler};
 use mixscore::objective::neighbours::Neighbours;
@@ -23,9 +24,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Milliseconds of `steps` steps from `first` on, for one.
-fn time(fit: &mut Fit, first: u64, steps: u64, rates: &[f64]) -> f64 {
+fn time(fit: &mut Fit, first: u64, steps: u64, rule: &Rule) -> f64 {
     let begin = Instant::now();
-    fit.descend(first, steps, rates).unwrap();
+    fit.descend(first, steps, rule).unwrap();
     1e3 * begin.elapsed().as_secs_f64() / steps as f64
 }
 
@@ -55,9 +56,9 @@ fn linear() {
         for (at, k) in sizes.iter().copied().enumerate().filter(|(_, k)| turn < 2 || *k <= 4096) {
             let (problem, start) = separated(k, 16, 64);
             let mut fit = problem.open(&mut Cpu::new(), &start).unwrap();
-            let rates = vec![0.5 * k as f64; k];
-            first[at].push(time(&mut fit, 0, 1, &rates));
-            rest[at].push(time(&mut fit, 1, 24, &rates));
+            let rule = Rule::new(0.5, true);
+            first[at].push(time(&mut fit, 0, 1, &rule));
+            rest[at].push(time(&mut fit, 1, 24, &rule));
         }
     }
     let (first, rest): (Vec<f64>, Vec<f64>) = first.into_iter().map(median).zip(rest.into_iter().map(median)).unzip();
@@ -89,7 +90,7 @@ fn dimensions() {
     let mut times = [Vec::new(), Vec::new()];
     for turn in 0..21 {
         for (fit, times) in fits.iter_mut().zip(&mut times) {
-            times.push(time(fit, turn, 1, &[0.0; 64]));
+            times.push(time(fit, turn, 1, &Rule::new(0.0, false)));
         }
     }
     let [low, high] = times.map(median);
@@ -115,7 +116,7 @@ fn sgemm() {
     let mut out = Mat::<f32>::zeros(n, n);
     let (mut steps, mut products) = (Vec::new(), Vec::new());
     for turn in 0..15 {
-        steps.push(operations as f64 / time(&mut fit, turn, 1, &vec![0.0; k]) / 1e6);
+        steps.push(operations as f64 / time(&mut fit, turn, 1, &Rule::new(0.0, false)) / 1e6);
         let begin = Instant::now();
         matmul(out.as_mut(), Accum::Replace, &x, &y, 1.0, Par::rayon(0));
         products.push(2.0 * (n as f64).powi(3) / begin.elapsed().as_secs_f64() / 1e9);

@@ -3,6 +3,7 @@
 //! Parity with the reference is asserted on the first case before anything is timed.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
@@ -30,7 +31,7 @@ fn steps(c: &mut Criterion) {
         let mut fit = problem.open(&mut Cpu::new(), &starts).unwrap();
         group.throughput(Throughput::Elements((b * (k + n_teachers)) as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("B={b} d={d} k={k} K={n_teachers}")), |bencher| {
-            bencher.iter(|| fit.descend(0, 1, &vec![0.0; k]).unwrap());
+            bencher.iter(|| fit.descend(0, 1, &Rule::new(0.0, false)).unwrap());
         });
     }
     group.finish();

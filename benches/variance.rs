@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::objective::divergence::{Estimator, Sampler};
 use mixscore::random::philox::Philox;
@@ -53,7 +54,7 @@ fn measure(problem: &Problem, means: &[f64], seeds: u64) -> (f64, f64, f64) {
         let mut fit = Problem { seed, ..problem.clone() }.open(&mut Cpu::new(), means).unwrap();
         let out = fit.gradient(0).unwrap().remove(0);
         let begin = Instant::now();
-        fit.descend(0, 1, &vec![0.0; problem.student_weights.len()]).unwrap();
+        fit.descend(0, 1, &Rule::new(0.0, false)).unwrap();
         times.push(begin.elapsed().as_secs_f64());
         square += out.gradient.iter().map(|g| g * g).sum::<f64>();
         claimed += out.standard_error.iter().map(|s| s * s).sum::<f64>();

@@ -7,7 +7,7 @@
 @group(0) @binding(5) var<storage, read> weights: array<vec2f>;            // (k): w, ln w
 @group(0) @binding(6) var<storage, read_write> gradient: array<vec4f>;     // (R, out groups, k, quads)
 
-const MOST = 256u; // rows of a factor: MOST_ROWS of src/gpu/blend.rs
+const MOST = 256u; // rows of a factor: MOST_ROWS of src/gpu/step/blend.rs
 var<workgroup> rest: array<f32, MOST>;
 var<workgroup> solved: array<f32, MOST>;
 

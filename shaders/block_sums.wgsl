@@ -1,4 +1,5 @@
-// Sums over blocks of samples of the rows' statistics. One invocation: one block.
+// Sums of the rows' statistics over blocks of samples. One invocation: one block.
+// Twin of src/reference/session.rs, where groups are summed.
 @group(0) @binding(1) var<storage, read> statistics: array<vec4f>;      // (rows, 2)
 @group(0) @binding(2) var<storage, read_write> partials: array<vec4f>;  // (chunk's pairs, blocks)
 

@@ -1,4 +1,4 @@
-// Sums over blocks of samples of r_l (1 + ⟨μ_l − M, V⟩) (Stein), or of r_l (⟨μ_l − M, a⟩ + extra·½|a|²).
+// Sums over blocks of samples: of r_l (1 + ⟨μ_l − M, V⟩) in the Stein form, else of r_l (⟨μ_l − M, a⟩ + extra·½|a|²).
 // One invocation: four components of one block. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;   // (rows, component quads)
 @group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨μ_l − M, V⟩ or ⟨μ_l − M, a⟩

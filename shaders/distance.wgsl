@@ -1,4 +1,5 @@
 // ½|x − μ_l|² − ln w_l of every point x and component l: differences are squared, not expanded. One workgroup: one tile.
+// Twin of src/reference/density.rs.
 @group(0) @binding(1) var<storage, read> points: array<vec4f>;        // (rows, feature quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;         // (k, feature quads)
 @group(0) @binding(3) var<storage, read> weights: array<vec2f>;       // (k): w, ln w

@@ -1,12 +1,13 @@
-// Adds the blocks of a chunk to their groups' sums, in order: the cut into chunks never changes a sum.
-// One invocation: one quad of one group.
+// Adds the block sums of a chunk to the sums of their groups, in order of the samples, so that no sum depends on how rows are cut into
+// chunks.
+// One invocation: one quad of one group. Twin of src/reference/session.rs, where groups are summed.
 @group(0) @binding(1) var<storage, read> partials: array<vec4f>;      // (chunk's pairs, blocks, quads)
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4f>;    // (pairs, groups, quads)
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let index = workgroup_index(group, groups) * 64u + lane;
-    let quads = params.component_quads;
+    let quads = params.sum_quads;
     let quad = index % quads;
     let sample_group = first_group() + index / quads % chunk_groups();
     let pair = index / quads / chunk_groups();

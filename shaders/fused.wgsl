@@ -5,7 +5,7 @@
 // A cell is CELL samples of one pair, by LANES invocations with ROWS consecutive samples each. Its sum is a pairwise tree over the bits of
 // the sample's index, lowest first, and every other sum runs in order: no bit depends on ROWS or LANES, or on how the table is kept and read.
 //
-// src/gpu/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row, h a quad of the eight.
+// src/gpu/device/unroll.rs repeats the lines between `//* for` and `//* end`: c is a coordinate, q its quad, r a row, h a quad of the eight.
 @group(0) @binding(1) var<storage, read> z: array<Draw4>;                  // (rows, QUADS)
 @group(0) @binding(2) var<storage, read> weight: array<f32>;               // (rows)
 //* include table

@@ -1,5 +1,6 @@
-// FᵀF of every job: `rows_per_pair` consecutive rows of one cell. One workgroup: one tile of one job, where it reaches below the diagonal.
-// The targets stand behind the features in F, so FᵀU is part of it. Sums run over a job's rows in order; the host adds the jobs.
+// FᵀF of every job: `rows_per_job` consecutive rows of one cell. One workgroup: one tile of one job, where it reaches below the diagonal.
+// Targets U follow the features in F, so FᵀU is part of it. Sums run over a job's rows in order; the host adds the jobs.
+// Twin of `grams` in src/reference/polynomials.rs.
 @group(0) @binding(1) var<storage, read> features: array<vec4f>;     // F (rows, columns / 4)
 @group(0) @binding(2) var<storage, read> counts: array<u32>;         // (jobs): rows that are there
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;    // (jobs, columns, columns / 4): lower half
@@ -8,11 +9,11 @@ var<private> tile_job: u32;
 
 // Columns of F for four samples: what is a row (or a column) of FᵀF lies in one quad.
 fn block(quad: u32, depth_quad: u32) -> mat4x4f {
-    let quads = params.component_quads;
+    let quads = params.column_quads;
     if (quad >= quads) {
         return mat4x4f();
     }
-    let at = (tile_job * params.rows_per_pair + 4u * depth_quad) * quads + quad;
+    let at = (tile_job * params.rows_per_job + 4u * depth_quad) * quads + quad;
     return mat4x4f(features[at], features[at + quads], features[at + 2u * quads], features[at + 3u * quads]);
 }
 
@@ -25,7 +26,7 @@ fn right_block(column_quad: u32, depth_quad: u32) -> mat4x4f {
 }
 
 fn emit(row: u32, column_quad: u32, values: mat4x4f) {
-    let quads = params.component_quads;
+    let quads = params.column_quads;
     if (row < 4u * quads && column_quad < quads) {
         let at = (tile_job * 4u * quads + row) * quads + column_quad;
         out[at] = values[0];
@@ -37,7 +38,7 @@ fn emit(row: u32, column_quad: u32, values: mat4x4f) {
 
 @compute @workgroup_size(TILE_LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let size = 4u * params.component_quads;
+    let size = 4u * params.column_quads;
     let rows = (size + TILE_ROWS - 1u) / TILE_ROWS;
     let columns = (size + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let index = workgroup_index(group, groups);
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let tile = index % (rows * columns);
     let row = tile / columns * TILE_ROWS;
     let column = tile % columns * TILE_COLUMNS;
-    if (job >= params.n_pairs || column >= row + TILE_ROWS) {
+    if (job >= params.n_jobs || column >= row + TILE_ROWS) {
         return;
     }
     tile_job = job;

@@ -1,4 +1,5 @@
 // The component with the least ½|x − μ_l|² − ln w_l for every point; ties go to the lowest index. One invocation: one point.
+// Twin of src/reference/density.rs.
 @group(0) @binding(1) var<storage, read> distances: array<f32>;         // (rows, 4·component quads)
 @group(0) @binding(2) var<storage, read_write> nearest: array<u32>;     // (rows)
 

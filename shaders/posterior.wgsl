@@ -1,5 +1,5 @@
-// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair. Rows of responsibilities are at
-// binding 1, means at 2.
+// V[row] = centre − M(x) = e − Σ_l r_l ε_l, with ε_l = μ_l − o. One workgroup: one tile, in one pair. Bindings 1 and 2,
+// responsibilities and means, are in common/rows_… and common/means_….
 // Twin of src/reference/posterior.rs.
 @group(0) @binding(3) var<storage, read> origins: array<u32>;            // (pairs)
 @group(0) @binding(4) var<storage, read> frames: array<vec4f>;           // (2, pairs, feature quads)

@@ -1,6 +1,6 @@
-// The device's own roof: twelve independent chains of fused multiply-adds in each invocation, sixteen links a turn. Twelve are enough to
-// hide the latency of any machine known, and few enough that a CPU with sixteen vector registers keeps them all. src/gpu/unroll.rs writes the repetitions out.
-// One invocation: 384·n_samples operations.
+// For measuring peak arithmetic: twelve independent chains of fused multiply-adds in each invocation, sixteen links to a loop turn. Twelve
+// are enough to hide the latency of every GPU we know, and few enough for the sixteen vector registers of a CPU. src/gpu/device/unroll.rs writes the repetitions out.
+// One invocation: 384·n operations.
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;    // (invocations)
 
 @compute @workgroup_size(64)
@@ -11,7 +11,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 //* for c in CHAINS
     var s$c = vec4f($c.0) + factor;
 //* end
-    for (var i = 0u; i < params.n_samples; i += 1u) {
+    for (var i = 0u; i < params.n; i += 1u) {
 //* for l in LINKS
 //* for c in CHAINS
         s$c = fma(s$c, factor, term);

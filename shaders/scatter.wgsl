@@ -1,6 +1,6 @@
 // What the samples of all strata add to every gradient row i: Σ_rows P_i a + Q_i (z + e), with P_i = weight·r_i,
 // Q_i = P_i (⟨μ_i − M, a⟩ + extra·½|a|²), each stratum times its weight. One workgroup owns one tile of (k, features) of one group of one
-// replicate and takes that group's rows in order, a block at a time: no atomics, the same sums for any chunk.
+// replicate and takes that group's rows in order, a block at a time: no atomics, and the same sums for any cut into chunks.
 // Twin of src/reference/forward_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;   // (rows, component quads)
 @group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨μ_i − M, a⟩
@@ -11,7 +11,7 @@
 @group(0) @binding(7) var<storage, read> strata_weights: array<vec2f>;     // (C)
 @group(0) @binding(8) var<storage, read_write> sums: array<vec4f>;         // (R, groups, k, feature quads)
 
-// The block in hand: its pair, its first row and number of rows. The depth runs over its rows twice: for P and a, then for Q and z + e.
+// The current block: its pair, its first row and number of rows. The depth runs over its rows twice: for P and a, then for Q and z + e.
 var<private> block_pair: u32;
 var<private> block_row: u32;
 var<private> block_rows: u32;

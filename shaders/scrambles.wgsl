@@ -1,4 +1,4 @@
-// What scrambles the nets of a chunk. One invocation: two coordinates of one net of one pair. Twin of src/random/sobol.rs.
+// Seeds and shifts that scramble the nets of a chunk. One invocation: two coordinates of one net of one pair. Twin of src/random/sobol.rs.
 struct State {
     step: u32,
 }

@@ -1,4 +1,5 @@
-// Known answers: the words of Sobol points, net after net. One invocation: four coordinates of one point.
+// For known-answer tests: the words of Sobol points, net after net. One invocation: four coordinates of one point.
+// Twin of src/random/sobol.rs.
 @group(0) @binding(1) var<storage, read> key: array<vec2u>;           // (1)
 @group(0) @binding(2) var<storage, read> points: array<vec4u>;        // as for sobol.wgsl
 @group(0) @binding(3) var<storage, read_write> words: array<vec4u>;   // (samples, quads)
@@ -8,7 +9,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let index = workgroup_index(group, groups) * 64u + lane;
     let quad = index % params.feature_quads;
     let sample = index / params.feature_quads;
-    if (sample >= params.n_samples) {
+    if (sample >= params.chunk_samples) {
         return;
     }
     let net = sample / params.net_size;

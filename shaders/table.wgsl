@@ -1,6 +1,7 @@
-// The numbers that the fused kernel reads: for every pair of the chunk and every quad of components, ε_l = μ_l − o on each coordinate
-// for the four of them, then their offsets (in the first of four places, which keep rows aligned). The number of quads is made even by
-// components that have no mass. One invocation: a quad of coordinates of a quad of components. The kernel defines put(row, column, value).
+// The table that the fused kernel reads: for every pair of the chunk and every quad of components, ε_l = μ_l − o on each coordinate
+// for the four of them, then their offsets (in the first of four columns, which keep rows aligned). The number of quads is made even by
+// padding with components of no mass. One invocation: one quad of coordinates of one quad of components. common/table_buffer.wgsl or
+// common/table_texture.wgsl defines put(row, column, value).
 @group(0) @binding(1) var<storage, read> means: array<vec4f>;        // (R, k, feature quads)
 @group(0) @binding(2) var<storage, read> origins: array<u32>;        // (pairs)
 @group(0) @binding(3) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)

@@ -1,6 +1,5 @@
-// Totals over groups: the root of a binary tree whose leaves are the groups, or the nodes that devices have added up, each in the place of
-// its first group. A leaf that is not there adds nothing. One invocation: one quad of one total.
-// SCATTERED: the rows are (replicate; component, feature quads) instead of (pair; component quads).
+// Totals over groups: the root of a fixed binary tree. Its leaves are the groups, or the nodes that several devices have added up, each at
+// the place of its first group; missing leaves count as zero. One invocation: one quad of one total.
 @group(0) @binding(1) var<storage, read> sums: array<vec4f>;           // of groups: (rows, groups, quads); of nodes: (nodes, node_quads)
 @group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;   // (rows, quads), from totals_at on
 
@@ -19,9 +18,8 @@ fn sixteen_leaves(index: u32, quads: u32, g: u32) -> vec4f {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let index = workgroup_index(group, groups) * 64u + lane;
-    let quads = select(params.component_quads, params.n_components * params.feature_quads, SCATTERED);
-    let rows = select(params.all_pairs, params.n_replicates, SCATTERED);
-    if (index >= rows * quads) {
+    let quads = params.quads;
+    if (index >= params.n_rows * quads) {
         return;
     }
     totals[params.totals_at + index] = sixteen_leaves(index, quads, 0u) + sixteen_leaves(index, quads, 16u);

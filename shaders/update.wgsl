@@ -1,4 +1,5 @@
-// μ_i ← μ_i − rate_i · gradient_i, and on to the next step. One invocation: one quad of one mean.
+// One step of descent: μ_i ← μ_i − rate_i · gradient_i; the step counter goes up by one. One invocation: one quad of one mean.
+// Twin of `descend` in src/reference/session.rs.
 struct State {
     step: u32,
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::{cpu, gpu, reference};
 
 /// `--device`.
@@ -70,26 +71,62 @@ pub struct Opened {
     pub why: String,
 }
 
-/// Opens the chosen device.
+/// An open device by its own type: a GPU can be asked for more than the seam offers.
+pub enum Chosen {
+    Gpu(Box<Gpu>),
+    Other(Box<dyn Backend>),
+}
+
+impl Chosen {
+    /// As the seam sees it.
+    pub fn backend(&mut self) -> &mut dyn Backend {
+        match self {
+            Chosen::Gpu(gpu) => &mut **gpu,
+            Chosen::Other(backend) => &mut **backend,
+        }
+    }
+
+    /// Whether it is a Vulkan adapter that is itself software.
+    pub fn is_software(&self) -> bool {
+        matches!(self, Chosen::Gpu(gpu) if gpu.adapter().software)
+    }
+
+    fn into_backend(self) -> Box<dyn Backend> {
+        match self {
+            Chosen::Gpu(gpu) => gpu,
+            Chosen::Other(backend) => backend,
+        }
+    }
+}
+
+/// Opens the chosen device, and says why it is this one: words that go on from the device's own.
 ///
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform.
-pub fn open(device: Device) -> Result<Opened> {
-    let because = |backend: Box<dyn Backend>, why: &str| Opened { why: format!("{}; {why}", backend.describe()), backend };
+pub fn choose(device: Device) -> Result<(Chosen, String)> {
+    let gpu = |gpu: Gpu, why: &str| (Chosen::Gpu(Box::new(gpu)), why.to_string());
+    let cpu = |why: String| (Chosen::Other(Box::new(cpu::Cpu::new())), why);
     Ok(match device {
-        Device::Reference => because(Box::new(reference::Reference), "asked for"),
-        Device::Cpu => because(Box::new(cpu::Cpu::new()), "asked for"),
-        Device::Gpu(index) => because(Box::new(gpu::open(gpu::Choice::Real(index))?), "asked for"),
-        Device::Gpus => because(Box::new(gpu::open_all()?), "asked for"),
-        Device::Software => because(Box::new(gpu::open(gpu::Choice::Software)?), "asked for"),
+        Device::Reference => (Chosen::Other(Box::new(reference::Reference)), "; asked for".into()),
+        Device::Cpu => cpu("; asked for".into()),
+        Device::Gpu(index) => gpu(gpu::open(gpu::Choice::Real(index))?, "; asked for"),
+        Device::Gpus => gpu(gpu::open_all()?, "; asked for"),
+        Device::Software => gpu(gpu::open(gpu::Choice::Software)?, "; asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
-            Ok(gpu) => because(Box::new(gpu), "the best GPU of this machine"),
-            Err(error) => {
-                let backend = Box::new(cpu::Cpu::new());
-                Opened { why: format!("{}. {}: see `mixscore devices`", backend.describe(), first_line(&error)), backend }
-            }
+            Ok(best) => gpu(best, "; the best GPU of this machine"),
+            Err(error) => cpu(format!(". {}: see `mixscore devices`", first_line(&error))),
         },
     })
+}
+
+/// Opens the chosen device.
+///
+/// # Errors
+/// As [`choose`].
+pub fn open(device: Device) -> Result<Opened> {
+    let (chosen, why) = choose(device)?;
+    let backend = chosen.into_backend();
+    Ok(Opened { why: format!("{}{why}", backend.describe()), backend })
 }
 
 /// What an error says first, without its full stop and its way out.

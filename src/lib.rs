@@ -22,10 +22,11 @@
 //!
 //! [`error`] → [`mixture`], [`random`] → [`objective`] (what is minimised) → [`backend`] (the seam) → [`reference`](mod@reference),
 //! [`cpu`], [`gpu`] (the three devices, which never name each other) → [`device`] (the choice among them); [`descent`] and [`metrics`]
-//! use only the seam; [`diffusion`] learns mixtures from points; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks. Loops
+//! use only the seam; [`check`] compares devices with the reference and measures them; [`diffusion`] learns mixtures from points; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks. Loops
 //! of the CPU backend and of [`diffusion`] are compiled for the machine's vector instructions in `vector`.
 
 pub mod backend;
+pub mod check;
 pub mod cli;
 pub mod cpu;
 pub mod descent;
@@ -43,7 +44,6 @@ pub mod problem;
 pub mod random;
 pub mod reference;
 pub mod report;
-pub mod self_check;
 mod vector;
 
 pub use backend::{Backend, Session};

@@ -1,5 +1,7 @@
 //! Numbers as people read them: 0.0123 ± 0.0004, 3.2·10⁻⁷.
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// e in superscript digits.
 pub fn superscript(e: i32) -> String {
     e.to_string()
@@ -52,6 +54,16 @@ pub fn swept(text: &str) -> String {
         Ok(v) if text.contains('.') => setting(&toml::Value::Float(v)),
         _ => text.into(),
     }
+}
+
+/// A choice of a config by its name there, as `stein`.
+pub fn word(choice: impl Serialize) -> String {
+    serde_json::json!(choice).as_str().unwrap_or_default().into()
+}
+
+/// A number of a JSON file, where null stands for one that is not finite.
+pub fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// So many decimals, with the sign that is as wide as a digit.

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{FORMS, Tolerance, assert_close, assert_normwise, exact, gradient, scattered, teacher, uneven};
+use mixscore::backend::Rule;
 use mixscore::objective::divergence::Divergence;
 use mixscore::reference::posterior::Point;
 use mixscore::reference::{Components, Reference, reverse_fisher};
@@ -100,7 +101,7 @@ fn the_tail_follows_its_rate() {
     // Two students and one teacher in one dimension, step c = ½ on ∂L/∂μ / w: L → ϱ/(32c²t²) with ϱ = 1.
     let problem = exact(vec![0.5; 2], GaussianMixture::uniform(vec![0.0], 1).unwrap());
     let mut fit = problem.open(&mut Reference, &[-1.0, 1.5]).unwrap();
-    fit.descend(0, 1000, &[0.5 / 0.5; 2]).unwrap();
+    fit.descend(0, 1000, &Rule::new(0.5, true)).unwrap();
     let loss = fit.gradient(1000).unwrap()[0].divergence.value;
     assert_close("L·32c²t²", loss * 32.0 * 0.25 * 1e6, 1.0, &Tolerance { bound: 4e-3, why: "the next term of the expansion at t = 1000" });
 }

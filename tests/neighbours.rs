@@ -3,6 +3,7 @@
 mod common;
 
 use common::{gradient, largest, scattered, uneven};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::objective::divergence::{Estimator, Sampler};
 use mixscore::objective::neighbours::Neighbours;
@@ -108,12 +109,12 @@ fn the_certified_bias_bounds_that_of_the_default_estimator() {
 fn steps_with_lists_have_the_same_bits_however_they_are_cut() {
     let (problem, start) = places(40, 24, 5, 12.0, 0.8);
     let problem = Problem { n_samples: Some(64), ..problem };
-    let rates: Vec<f64> = uneven(40).iter().map(|w| 0.7 / w).collect();
+    let rule = Rule::new(0.7, true);
     let run = |pieces: &[u64], reopen: bool| {
         let mut fit = problem.open(&mut Cpu::new(), &start).unwrap();
         let mut step = 0;
         for n in pieces {
-            fit.descend(step, *n, &rates).unwrap();
+            fit.descend(step, *n, &rule).unwrap();
             step += n;
             if reopen {
                 // What resuming does: coordinates in a fresh session.

@@ -15,6 +15,8 @@ mod mix;
 mod planted;
 #[path = "parity/polynomials.rs"]
 mod polynomials;
+#[path = "parity/strata.rs"]
+mod strata;
 #[path = "parity/tuner.rs"]
 mod tuner;
 

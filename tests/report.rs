@@ -4,34 +4,15 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::{assert_harmless, folder, unbalanced};
+use mixscore::backend::Rule;
 use mixscore::mixture::files::{Values, write_mixture, write_npz};
 use mixscore::reference::Reference;
 use mixscore::report::write_run;
 use mixscore::{Error, GaussianMixture, Problem, metrics};
-
-/// A folder that outlives its test where KEEP_REPORTS says so.
-struct Folder {
-    path: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
-}
-
-fn folder(name: &str) -> Folder {
-    match std::env::var_os("KEEP_REPORTS") {
-        Some(keep) => {
-            let path = Path::new(&keep).join(name);
-            std::fs::create_dir_all(&path).unwrap();
-            Folder { path, _temporary: None }
-        }
-        None => {
-            let temporary = tempfile::tempdir().unwrap();
-            let path = temporary.path().join(name);
-            std::fs::create_dir(&path).unwrap();
-            Folder { path, _temporary: Some(temporary) }
-        }
-    }
-}
+use serde_json::json;
 
 /// A small real descent, and the run folder that tells of it.
 fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n_replicates: usize, steps: u64) {
@@ -40,7 +21,7 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
     let problem = Problem { n_samples: Some(64), ..Problem::new(weights.clone(), teacher.clone()) };
     let mut backend = Reference;
     let mut fit = problem.open(&mut backend, starts).unwrap();
-    let rates: Vec<f64> = weights.iter().map(|w| 0.5 / w).collect();
+    let rule = Rule::new(0.5, true);
     let replicate_column = if n_replicates > 1 { "replicate," } else { "" };
     let mut csv = format!(
         "step,seconds,reverse_fisher,reverse_fisher_se,{replicate_column}forward_fisher,forward_fisher_se,kl_student_teacher,\
@@ -65,7 +46,7 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
         if step == steps {
             break;
         }
-        fit.descend(step, next - step, &rates).unwrap();
+        fit.descend(step, next - step, &rule).unwrap();
         (step, next) = (next, (next + 1 + next / 8).min(steps));
     }
     let shape = if n_replicates > 1 { vec![n_replicates, k, d] } else { vec![k, d] };
@@ -83,11 +64,10 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
          divide_by_weight = true\nsteps = {steps}\n"
     );
     std::fs::write(folder.join("config.toml"), config).unwrap();
-    let summary = format!(
-        "{{\"stop\": \"all {steps} steps were made\", \"steps\": {steps}, \"device\": \"reference\", \"seconds\": 1.5, \"samples_per_second\": 123456.0}}"
-    );
-    std::fs::write(folder.join("summary.json"), summary).unwrap();
-    std::fs::write(folder.join("environment.json"), "{\"mixscore\": \"0.1.0\", \"rng_version\": 1}").unwrap();
+    let stop = json!({"kind": "max-steps", "steps": steps, "sentence": format!("all {steps} steps were made")});
+    let summary = common::summary(json!({"stop": stop, "steps": steps, "device": "reference", "samples_per_second": 123456.0}));
+    std::fs::write(folder.join("summary.json"), summary.to_string()).unwrap();
+    std::fs::write(folder.join("environment.json"), "{\"version\": \"0.1.0\"}").unwrap();
 }
 
 /// Five teachers on a circle of neighbours 6 apart, and 20 students from afar.
@@ -101,37 +81,6 @@ fn circle(d: usize) -> GaussianMixture {
 fn page(folder: &Path) -> String {
     write_run(folder).unwrap();
     std::fs::read_to_string(folder.join("report.html")).unwrap()
-}
-
-/// Every tag is closed in order, and there is nothing that could act or ask the network.
-fn assert_harmless(html: &str) {
-    let lower = html.to_lowercase();
-    for word in ["<script", "javascript:", "<iframe", "<link", "<img", "<object", "src=", "href=", "@import", "url(", " onload", " onerror"]
-    {
-        assert!(!lower.contains(word), "the page contains {word}");
-    }
-    let addresses: Vec<&str> = lower.match_indices("http").map(|(i, _)| &lower[i..(i + 30).min(lower.len())]).collect();
-    let allowed = ["http-equiv", "http://www.w3.org/2000/svg"]; // the name of SVG's own tags, which nothing fetches
-    assert!(addresses.iter().all(|a| allowed.iter().any(|ok| a.starts_with(ok))), "{addresses:?}");
-    assert_eq!(unbalanced(html), None);
-    assert!(!html.contains("NaN") && !html.contains("inf,") && !html.contains(",inf"), "a number that is none was drawn");
-}
-
-/// The first tag that does not fit.
-fn unbalanced(html: &str) -> Option<String> {
-    let mut open = Vec::new();
-    for piece in html.split('<').skip(1) {
-        let Some((tag, _)) = piece.split_once('>') else { return Some(piece.into()) };
-        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap_or("").trim_end_matches('/');
-        if tag.starts_with('/') {
-            if open.pop() != Some(name) {
-                return Some(tag.into());
-            }
-        } else if !tag.ends_with('/') && !tag.starts_with('!') {
-            open.push(name);
-        }
-    }
-    open.pop().map(String::from)
 }
 
 #[test]
@@ -228,8 +177,8 @@ fn numbers_not_told_from_zero_are_bounds() {
     std::fs::write(folder.path.join("metrics.csv"), format!("step,seconds,kl_student_teacher,kl_student_teacher_se\n{rows}")).unwrap();
     let html = page(&folder.path);
     assert_harmless(&html);
-    assert!(html.contains("A bar with an arrow down: not told from zero at 2 standard errors"));
-    // Told from zero everywhere: no bars, and no words for them.
+    assert!(html.contains("A bar with an arrow down: within 2 standard errors of zero"));
+    // Above zero everywhere: no bars, and no words for them.
     std::fs::write(folder.path.join("metrics.csv"), "step,seconds,kl_student_teacher,kl_student_teacher_se\n0,0,5,0.1\n9,1,1,0.1\n")
         .unwrap();
     assert!(!page(&folder.path).contains("arrow down"));
@@ -259,16 +208,17 @@ fn text_of_the_folder_is_escaped() {
     let folder = folder("<b>&'quoted'");
     std::fs::write(folder.path.join("metrics.csv"), "step,seconds,reverse_fisher,reverse_fisher_se\n0,0,1,0.1\n5,1,0.5,0.05\n").unwrap();
     std::fs::write(folder.path.join("config.toml"), "name = \"<script>alert(1)</script>\"").unwrap();
-    std::fs::write(folder.path.join("summary.json"), "{\"device\": \"<script>\", \"stop\": \"\\u202egnorw<img src=x onerror=1>\"}")
-        .unwrap();
-    std::fs::write(folder.path.join("environment.json"), "{\"<svg onload=1>\": \"</dd>\"}").unwrap();
+    let stop = json!({"kind": "max-steps", "steps": 5, "sentence": "\u{202e}gnorw<img src=x onerror=1>"});
+    let summary = common::summary(json!({"stop": stop, "device": "<script>"}));
+    std::fs::write(folder.path.join("summary.json"), summary.to_string()).unwrap();
+    std::fs::write(folder.path.join("environment.json"), r#"{"version": "<svg onload=1>", "command_line": ["", "</dd>"]}"#).unwrap();
     write_run(&folder.path).unwrap();
     let html = std::fs::read_to_string(folder.path.join("report.html")).unwrap();
     assert_eq!(unbalanced(&html), None);
     for raw in ["<script", "<img", "<svg onload", "<b>", "\u{202e}"] {
         assert!(!html.contains(raw), "{raw}");
     }
-    assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("&lt;b&gt;&amp;&#39;quoted"));
+    assert!(html.contains("&lt;script&gt;alert(1)") && html.contains("&lt;b&gt;&amp;'quoted"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Tolerance, assert_normwise, scattered, uneven};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::objective::divergence::Sampler;
 use mixscore::{GaussianMixture, Problem};
@@ -18,8 +19,8 @@ fn a_hundred_thousand_dimensions_with_a_few_dozen_components() {
     assert_eq!(fit.rank(), k + n_teachers - 1);
     assert_normwise("means", &fit.means().unwrap(), &start, &Tolerance { bound: 1e-12, why: "rounding of a change of basis" });
     let before = fit.gradient(0).unwrap().remove(0).divergence.value;
-    let rates: Vec<f64> = uneven(k).iter().map(|w| 0.5 / w).collect();
-    fit.descend(0, 100, &rates).unwrap();
+    let rule = Rule::new(0.5, true);
+    fit.descend(0, 100, &rule).unwrap();
     let after = fit.gradient(100).unwrap().remove(0).divergence.value;
     assert!(after <= 0.5 * before, "L {before} → {after}");
 }

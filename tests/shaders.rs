@@ -1,7 +1,8 @@
-//! Every composed module parses, validates and goes through the writers for Vulkan, Metal and DX12; struct layouts are proved.
+//! Every composed module parses, validates and goes through the writers for Vulkan, Metal and DX12; struct layouts
+//! and bindings are proved.
 
-use mixscore::gpu::device::params;
-use mixscore::gpu::device::shaders::{self, Shader};
+use mixscore::gpu::device::bindings::{self, Access, Binding};
+use mixscore::gpu::device::shaders::Kernel;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -24,19 +25,19 @@ fn through_all_writers(source: &str) -> Result<(naga::Module, ModuleInfo), Strin
 
 #[test]
 fn every_module_goes_through_every_writer() {
-    for shader in shaders::all() {
-        if let Err(error) = through_all_writers(shader.source) {
-            panic!("{}: {error}", shader.name);
+    for kernel in Kernel::all() {
+        if let Err(error) = through_all_writers(&kernel.source()) {
+            panic!("{}: {error}", kernel.name());
         }
     }
 }
 
 #[test]
 fn a_broken_module_is_caught() {
-    let source = shaders::all()[0].source;
+    let source = Kernel::all()[0].source();
     let faults = [
         source.replacen("fn main(", "fn main((", 1),
-        source.replacen("vec4f()", "vec3f()", 1),
+        source.replacen("vec4u(", "vec3u(", 1),
         format!("{source}\nfn f() -> u32 {{ return 1.0f; }}"),
     ];
     for broken in faults {
@@ -46,48 +47,53 @@ fn a_broken_module_is_caught() {
 
 #[test]
 fn the_host_and_every_module_agree_about_params() {
-    for Shader { name, source, .. } in shaders::all() {
-        let (module, _) = through_all_writers(source).unwrap();
+    for kernel in Kernel::all() {
+        let name = kernel.name();
+        let (module, _) = through_all_writers(&kernel.source()).unwrap();
         let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).unwrap_or_else(|| panic!("{name}: no Params"));
         let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("{name}: Params is no struct") };
         let theirs: Vec<(&str, usize)> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
-        assert_eq!(theirs, params::offsets(), "{name}");
-        assert_eq!(*span as usize, size_of::<params::Params>(), "{name}");
+        let layout = kernel.params().layout();
+        assert_eq!(theirs, layout.fields, "{name}");
+        assert_eq!(*span as usize, layout.size, "{name}");
     }
 }
 
-#[test]
-fn bindings_are_as_the_table_says_and_within_portable_limits() {
-    for shader in shaders::all() {
-        let (module, _) = through_all_writers(shader.source).unwrap();
-        let mut bindings: Vec<(u32, char)> = Vec::new();
-        let mut workgroup_bytes = 0;
-        for (_, variable) in module.global_variables.iter() {
-            match variable.space {
-                naga::AddressSpace::Storage { access } => {
-                    let written = access.contains(naga::StorageAccess::STORE);
-                    bindings.push((variable.binding.unwrap().binding, if written { 'w' } else { 'r' }));
-                }
-                naga::AddressSpace::Handle => {
-                    let naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. } = module.types[variable.ty].inner
-                    else {
-                        panic!("{}: a resource of another kind", shader.name)
-                    };
-                    let stored = access.contains(naga::StorageAccess::STORE);
-                    bindings.push((variable.binding.unwrap().binding, if stored { 's' } else { 't' }));
-                }
-                naga::AddressSpace::Uniform => assert_eq!(variable.binding.unwrap().binding, 0, "{}", shader.name),
-                naga::AddressSpace::WorkGroup => workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
-                _ => {}
-            }
+/// What a module binds, by naga.
+fn bound(module: &naga::Module) -> Vec<Binding> {
+    let access = |variable: &naga::GlobalVariable| match (variable.space, &module.types[variable.ty].inner) {
+        (naga::AddressSpace::Uniform, _) => Access::Uniform,
+        (naga::AddressSpace::Storage { access }, _) if access.contains(naga::StorageAccess::STORE) => Access::Write,
+        (naga::AddressSpace::Storage { .. }, _) => Access::Read,
+        (naga::AddressSpace::Handle, naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. }) => {
+            if access.contains(naga::StorageAccess::STORE) { Access::TextureWrite } else { Access::TextureRead }
         }
-        bindings.sort_unstable();
-        let theirs: String = bindings.iter().map(|b| b.1).collect();
-        assert_eq!(theirs, shader.bindings, "{}", shader.name);
-        assert!(bindings.iter().enumerate().all(|(i, b)| b.0 as usize == i + 1), "{}: {bindings:?}", shader.name);
-        assert!(bindings.len() <= 8, "{}: WebGPU promises 8 storage buffers", shader.name);
-        assert!(workgroup_bytes <= 16384, "{}: {workgroup_bytes} bytes of workgroup memory", shader.name);
+        other => panic!("a resource of another kind: {other:?}"),
+    };
+    let variables = module.global_variables.iter().map(|(_, variable)| variable);
+    let of = |variable: &naga::GlobalVariable| {
+        let at = variable.binding?.binding;
+        Some(Binding { at, name: variable.name.clone().unwrap(), access: access(variable) })
+    };
+    let mut bindings: Vec<_> = variables.filter_map(of).collect();
+    bindings.sort();
+    bindings
+}
+
+#[test]
+fn bindings_are_as_declared_and_within_portable_limits() {
+    for kernel in Kernel::all() {
+        let (name, source) = (kernel.name(), kernel.source());
+        let (module, _) = through_all_writers(&source).unwrap();
+        let bindings = bound(&module);
+        assert_eq!(bindings, bindings::declared(&source), "{name}");
+        assert!(bindings.iter().enumerate().all(|(i, b)| b.at as usize == i), "{name}: {bindings:?}");
+        assert!(bindings[0].access == Access::Uniform && bindings[0].name == "params", "{name}");
+        assert!(bindings.len() <= 9, "{name}: WebGPU promises 8 storage buffers");
+        let workgroup = module.global_variables.iter().filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup);
+        let workgroup_bytes: u32 = workgroup.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum();
+        assert!(workgroup_bytes <= 16384, "{name}: {workgroup_bytes} bytes of workgroup memory");
         let size = module.entry_points[0].workgroup_size;
-        assert!(module.entry_points.len() == 1 && size[0] * size[1] * size[2] <= 256, "{}", shader.name);
+        assert!(module.entry_points.len() == 1 && size[0] * size[1] * size[2] <= 256, "{name}");
     }
 }

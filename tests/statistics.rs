@@ -3,6 +3,7 @@
 mod common;
 
 use common::{FORMS, Tolerance, assert_normwise, exact, gradient, largest, scattered, teacher, uneven};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::objective::divergence::{Estimator, Sampler};
 use mixscore::objective::groups::Estimate;
@@ -96,7 +97,7 @@ fn the_same_bits_however_the_work_is_cut() {
                 let mut fit = problem.open(&mut Cpu::new(), starts).unwrap();
                 let mut step = 0;
                 for n in pieces {
-                    fit.descend(step, *n, &[0.1; 4]).unwrap();
+                    fit.descend(step, *n, &Rule::new(0.1, false)).unwrap();
                     step += n;
                 }
                 fit.means().unwrap()

@@ -1,30 +1,16 @@
 //! The pages of sweeps and of comparisons: planted numbers stand in their places, hostile folders stay bounded and escaped, and
 //! differences are those of hand arithmetic. `KEEP_REPORTS=DIR` keeps the folders, to look at the pages.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use common::{assert_harmless, folder};
+use mixscore::metrics::Metric;
 use mixscore::report::compare::compare;
 use mixscore::report::write_sweep;
 use serde_json::{Value, json};
-
-/// A folder that outlives its test where KEEP_REPORTS says so.
-struct Folder {
-    path: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
-}
-
-fn folder(name: &str) -> Folder {
-    if let Some(keep) = std::env::var_os("KEEP_REPORTS") {
-        let path = Path::new(&keep).join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        return Folder { path, _temporary: None };
-    }
-    let temporary = tempfile::tempdir().unwrap();
-    let path = temporary.path().join(name);
-    std::fs::create_dir(&path).unwrap();
-    Folder { path, _temporary: Some(temporary) }
-}
 
 fn write(path: PathBuf, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -53,13 +39,15 @@ fn sweep(folder: &Path, config: &str, axes: &[&str], cells: &[Planted]) {
 
 /// A cell of 4 replicates of 5 teachers, which ended with this share at the nearest teacher and this divergence.
 fn summary(share: f64, divergence: f64) -> Value {
-    json!({
-        "stop": {"kind": "max-steps"}, "replicates": 4, "seconds": 1.0, "device": "cpu",
-        "nearest_at_start": {"share": share, "low": share - 0.01, "high": share + 0.01},
+    let estimates = |values: [f64; 4]| values.map(|value| json!({"value": value, "standard_error": 0.01}));
+    common::summary(json!({
+        "replicates": 4,
+        "nearest_at_start": {
+            "share": share, "low": share - 0.01, "high": share + 0.01, "successes": 19, "trials": 20, "near_wall": null, "elsewhere": null,
+        },
         "coverage": [1.0, 0.8, 1.0, 0.8], "student_weight_at_teachers": vec![[0.2; 5]; 4],
-        "total_variation": [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}, {"value": 0.4}],
-        "reverse_fisher": [{"value": divergence}, {"value": divergence}, {"value": divergence}, {"value": divergence}],
-    })
+        "total_variation": estimates([0.1, 0.2, 0.3, 0.4]), "reverse_fisher": estimates([divergence; 4]),
+    }))
 }
 
 fn page(folder: &Path) -> (String, String) {
@@ -82,26 +70,6 @@ fn place(cells: &[Planted], d: &str, k: &str, separation: &str) -> usize {
 
 fn text(v: &str) -> String {
     v.into()
-}
-
-/// No script, no request, every tag closed in order.
-fn assert_harmless(html: &str) {
-    let lower = html.to_lowercase();
-    for word in ["<script", "javascript:", "<iframe", "<link", "<img", "src=", "href=", "@import", "url(", " onload", "\u{202e}"] {
-        assert!(!lower.contains(word), "the page contains {word}");
-    }
-    let mut open = Vec::new();
-    for piece in html.split('<').skip(1) {
-        let (tag, _) = piece.split_once('>').unwrap();
-        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap().trim_end_matches('/');
-        if tag.starts_with('/') {
-            assert_eq!(open.pop(), Some(name), "{tag}");
-        } else if !tag.ends_with('/') && !tag.starts_with('!') {
-            open.push(name);
-        }
-    }
-    assert!(open.is_empty(), "{open:?}");
-    assert!(!html.contains("NaN"));
 }
 
 const CONFIG: &str = "seed = 1\n[teacher]\nkind = \"separated\"\n[objective]\ndivergence = \"reverse\"\n[sweep]\nname = \"planted\"\n";
@@ -173,15 +141,14 @@ fn one_numeric_axis_is_drawn_as_lines_and_none_as_a_map_of_words() {
     assert_eq!(tile(&html, 0, 2, 0), "<b>0.900</b><small>0.890–0.910</small>");
     assert_eq!(tile(&html, 0, 1, 1), "<b>failed</b><small>see 1 below</small>");
     assert!(finding.contains("lowest with 0.300") && finding.contains("highest with 0.900"), "{finding}");
+    assert!(finding.ends_with("Most of that goes with law: 0.900 on average at law 8, 0.300 at law 2."), "{finding}");
 }
 
 /// A cell of 2 replicates of one teacher, where this many had all their students at its mean, measured under some noise.
 fn one_teacher(arrived: usize, noise: f64) -> Value {
     let weights: Vec<[f64; 1]> = (0..2).map(|r| [if r < arrived { 1.0 } else { 0.2 }]).collect();
-    json!({
-        "stop": {"kind": "max-steps"}, "noise": noise, "coverage": [1.0, 1.0], "student_weight_at_teachers": weights,
-        "reverse_fisher": [{"value": 1e-3}, {"value": 1e-3}],
-    })
+    let l = json!({"value": 1e-3, "standard_error": 1e-5});
+    common::summary(json!({"noise": noise, "coverage": [1.0, 1.0], "student_weight_at_teachers": weights, "reverse_fisher": [l, l]}))
 }
 
 #[test]
@@ -242,10 +209,15 @@ fn hostile_and_huge_folders_stay_bounded_and_escaped() {
     let hostile = folder("hostile");
     let evil = "<script>alert(1)</script>\u{202e}".repeat(200);
     let mut bad = summary(0.5, 1e300);
-    bad["nearest_at_start"] = json!({"share": 1e300, "low": "x", "high": null});
-    bad["reverse_fisher"] = json!([{"value": -1e300}, {"value": 0.0}]);
+    let huge = u64::MAX;
+    let wall = json!({"share": -1e300, "low": 2.0, "high": 1e300, "successes": huge, "trials": 1});
+    bad["nearest_at_start"] =
+        json!({"share": 1e300, "low": -1e300, "high": 1e300, "successes": huge, "trials": 0, "near_wall": wall, "elsewhere": wall});
+    bad["reverse_fisher"] = json!([{"value": -1e300, "standard_error": null}, {"value": 0.0, "standard_error": -1e300}]);
     bad["device"] = json!(evil);
-    bad["coverage"] = json!([[], 1]);
+    bad["coverage"] = json!([-7.0, 1e300]);
+    bad["student_weight_at_teachers"] = json!([[], [1e300]]);
+    bad["seconds"] = json!(1e308);
     let cells = vec![
         (vec![evil.clone(), text("1e308")], Ok(bad)),
         (vec![text(""), text("-1e308")], Ok(summary(1.0, 0.0))),
@@ -302,12 +274,12 @@ fn differences_are_those_of_hand_arithmetic() {
     let comparison = compare(&[&a, &b, &c]).unwrap();
     assert_eq!(comparison.config, [(text("descent.step_size"), ["0.5", "0.25", "0.5"].map(String::from).to_vec())]);
     let line = &comparison.metrics[0];
-    assert_eq!((line.column, line.values[1]), ("reverse_fisher", Some((3.0, 0.4))));
+    assert_eq!((line.metric, line.values[1]), (Metric::ReverseFisher, Some((3.0, 0.4))));
     // (3 − 1)/√(0.3² + 0.4²) = 4, and (2 − 1)/√(0.3² + 1/3) = 1.536 946 6.
     assert!((line.in_errors(1).unwrap() - 4.0).abs() <= 1e-12, "{line:?}"); // rounding
     assert!((line.in_errors(2).unwrap() - 1.536_946_6).abs() <= 1e-6, "{line:?}"); // digits written here
     assert_eq!(line.in_errors(0), None);
-    let coverage = comparison.metrics.iter().find(|line| line.column == "coverage").unwrap();
+    let coverage = comparison.metrics.iter().find(|line| line.metric == Metric::Coverage).unwrap();
     assert_eq!((coverage.values[0].unwrap().0, coverage.in_errors(1)), (0.5, None));
     let output = place.path.join("compare.html");
     comparison.write(&output).unwrap();

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
+use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::mixture::files::read_mixture;
 use mixscore::objective::divergence::{Estimator, Sampler};
@@ -21,7 +22,6 @@ use mixscore::{Fit, Problem};
 struct Open {
     fit: Fit,
     start: Vec<f64>,
-    weights: Vec<f64>,
     step: u64,
 }
 
@@ -37,15 +37,14 @@ fn open(words: &[&str]) -> Open {
     };
     let mut fit = problem.open(&mut Cpu::new(), student.means()).unwrap();
     let start = fit.coordinates().unwrap();
-    Open { fit, start, weights: student.weights().to_vec(), step: 0 }
+    Open { fit, start, step: 0 }
 }
 
 fn step(open: &mut Open, rate: f64) -> f64 {
-    let rates: Vec<f64> = open.weights.iter().map(|w| rate / w).collect();
     open.fit.set_coordinates(&open.start).unwrap();
     open.step += 1;
     let start = Instant::now();
-    open.fit.descend(open.step, 1, &rates).unwrap();
+    open.fit.descend(open.step, 1, &Rule::new(rate, true)).unwrap();
     start.elapsed().as_secs_f64()
 }
 

@@ -1,4 +1,4 @@
-// The sum of group g, where it is among those that are added up.
+// The sum of group g, or zero where it is not among those to add up.
 fn leaf(index: u32, quads: u32, g: u32) -> vec4f {
     if (g < params.first_leaf || g >= params.end_leaf) {
         return vec4f();

@@ -1,9 +1,9 @@
-// The walls of a stratum, between the component that dominates at its centre and others of either mixture, and what becomes of them.
+// The walls of a stratum, between the component that dominates at its centre and others of either mixture, and the matrices made of them.
 // Twin of src/objective/estimator.rs, where the formulas are. Each pair of a range has its own part of three buffers:
-// walls: 1 + k + K entries. The first is (their number, 0); the others are walls.wgsl's own.
-// columns: F, (feature quads, most walls), a quad of coordinates of one column after the other.
-// factor: U with UᵀU = 1 + FᵀF, or 1 + FFᵀ where there are more walls than coordinates, `factor_rows` rows of as many numbers, of which those
-// below the diagonal do not count and each on it is the inverse of U's. Rows are whole fours: those past the last are the identity's.
+// walls: 1 + k + K entries. The first is (number of walls, 0); the others are scratch of walls.wgsl.
+// columns: F, (feature quads, most walls), column after column for each quad of coordinates.
+// factor: U with UᵀU = 1 + FᵀF, or 1 + FFᵀ where there are more walls than coordinates, a square of `factor_rows`. Entries below the
+// diagonal are not used, and those on it hold 1/U. Rows are padded to a multiple of four by those of the identity.
 fn walls_of(local: u32) -> u32 {
     return local * (1u + params.n_components + params.teacher_components);
 }

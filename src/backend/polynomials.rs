@@ -70,7 +70,7 @@ impl Step<'_> {
 }
 
 /// A device that works with piecewise polynomials.
-pub trait Polynomials {
+pub trait Polynomials: Send {
     /// The Gram matrices of each cell's rows of `y` (n, rank), whose targets are `target` (n, rank).
     ///
     /// # Errors

@@ -1,45 +1,102 @@
-//! Devices that share samples: who works on which groups of samples, and which sums they hand to each other. No GPU is named here.
+//! How several devices, threads or hosts share one problem: what is shared out, whose part is which, and the tree by which parts of a sum
+//! add up. Nothing here knows what a device is.
 //!
-//! The groups of samples are the leaves of one binary tree, and a total is its root: ((g₀ + g₁) + (g₂ + g₃)) + …, where a leaf that is
-//! not there adds nothing. A device adds up every subtree whose leaves are all its own; these nodes are exchanged, and each device adds
-//! what lies above them. So the sum is the same, bit for bit, wherever the cuts between devices are.
+//! Groups of samples are the leaves of one binary tree, and a total is its root: ((g₀ + g₁) + (g₂ + g₃)) + …, where a leaf that is not
+//! there adds nothing. Whoever shares samples adds up every subtree whose leaves are all its own; these nodes are exchanged, and each adds
+//! what lies above them. So the sum is the same, bit for bit, wherever the cuts are.
 
-use std::ops::Range;
-use std::sync::Arc;
+use std::ops::{Add, Range};
 
-use crate::error::Result;
 use crate::objective::groups::MAX_GROUPS;
 
-/// Makes known to all what each device found: the sums of every device, in order. In one process they are known already; where devices
-/// are in several, this is the one place where they talk.
-pub type Gather = Arc<dyn Fn(Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>> + Send + Sync>;
+/// What is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// Each has its own replicates.
+    Replicates,
+    /// Each has its own strata of every replicate, and the gradient rows that they own: no sum crosses a border.
+    Strata,
+    /// Each has its own groups of samples of every stratum of every replicate.
+    Samples,
+}
 
-/// The `index`-th of `of` devices that share samples.
+/// The `index`-th of `of` parts of equal size, or nearly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
+    pub split: Split,
     pub index: usize,
     pub of: usize,
 }
 
 impl Part {
-    /// A device that has all samples.
-    pub const WHOLE: Self = Self { index: 0, of: 1 };
+    /// Everything.
+    pub const WHOLE: Self = Self { split: Split::Replicates, index: 0, of: 1 };
 
-    /// Its groups.
-    pub fn groups(self, n_groups: usize) -> Range<usize> {
-        self.index * n_groups / self.of..(self.index + 1) * n_groups / self.of
+    /// All parts of a split, in order.
+    pub fn all(split: Split, of: usize) -> impl Iterator<Item = Self> {
+        (0..of).map(move |index| Self { split, index, of })
+    }
+
+    /// Its replicates of n.
+    pub fn replicates(self, n: usize) -> Range<usize> {
+        self.of_shared(Split::Replicates, n)
+    }
+
+    /// Its strata of n, counted through the replicates that it has.
+    pub fn strata(self, n: usize) -> Range<usize> {
+        self.of_shared(Split::Strata, n)
+    }
+
+    /// Its groups of samples of n.
+    pub fn groups(self, n: usize) -> Range<usize> {
+        self.of_shared(Split::Samples, n)
+    }
+
+    /// Its range of n things, which are shared out if the split is of their kind, and are all its own if not.
+    fn of_shared(self, kind: Split, n: usize) -> Range<usize> {
+        if self.split == kind { self.index * n / self.of..(self.index + 1) * n / self.of } else { 0..n }
     }
 }
 
-/// The part of the tree that a device adds up.
+/// A table (strata, groups, width) from `parts`, each of which has the rows and columns that are its own: (own strata, own groups, width).
+pub fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, n_groups: usize, width: usize) -> Vec<T> {
+    let mut table = vec![T::default(); n_strata * n_groups * width];
+    for (part, values) in Part::all(split, parts.len()).zip(parts) {
+        let groups = part.groups(n_groups);
+        let row = groups.len() * width;
+        for (stratum, values) in part.strata(n_strata).zip(values.chunks_exact(row.max(1))) {
+            table[(stratum * n_groups + groups.start) * width..][..row].copy_from_slice(values);
+        }
+    }
+    table
+}
+
+/// The root of the tree over `leaves`, number by number: sums of groups, or sums of nodes, each in the place of its first group.
+pub fn total<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>]) -> Vec<T> {
+    subtree(leaves, leaves.len().next_power_of_two()).unwrap_or_default()
+}
+
+/// The sum over a subtree with room for `size` leaves, if it has any.
+fn subtree<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>], size: usize) -> Option<Vec<T>> {
+    if size == 1 || leaves.is_empty() {
+        return leaves.first().copied().flatten().map(<[T]>::to_vec);
+    }
+    let (left, right) = leaves.split_at(leaves.len().min(size / 2));
+    match (subtree(left, size / 2), subtree(right, size / 2)) {
+        (Some(left), Some(right)) => Some(left.iter().zip(&right).map(|(l, r)| *l + *r).collect()),
+        (left, right) => left.or(right),
+    }
+}
+
+/// What one part of the samples adds up of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     pub groups: Range<usize>,
     /// The leaves of each of its nodes.
     pub nodes: Vec<Range<usize>>,
-    /// Nodes of the devices before it.
+    /// Nodes of the parts before it.
     pub first_node: usize,
-    /// Nodes of all devices.
+    /// Nodes of all parts.
     pub n_nodes: usize,
     /// Bit g: a node begins at group g.
     pub starts: u32,
@@ -47,11 +104,13 @@ pub struct Share {
 
 impl Share {
     pub fn new(part: Part, n_groups: usize) -> Self {
-        let of_device = |index: usize| nodes(Part { index, ..part }.groups(n_groups), n_groups);
-        let count = |devices: Range<usize>| devices.map(|d| of_device(d).len()).sum();
-        let starts = (0..part.of).flat_map(of_device).fold(0, |bits, node| bits | 1 << node.start);
-        let nodes = of_device(part.index);
-        Self { groups: part.groups(n_groups), nodes, first_node: count(0..part.index), n_nodes: count(0..part.of), starts }
+        let part = if part.split == Split::Samples { part } else { Part::WHOLE };
+        let of_part = |part: Part| nodes(part.groups(n_groups), n_groups);
+        let parts = || Part::all(part.split, part.of);
+        let count = |parts: &mut dyn Iterator<Item = Part>| parts.map(|p| of_part(p).len()).sum();
+        let starts = parts().flat_map(of_part).fold(0, |bits, node| bits | 1 << node.start);
+        let (first_node, n_nodes) = (count(&mut parts().take(part.index)), count(&mut parts()));
+        Self { groups: part.groups(n_groups), nodes: of_part(part), first_node, n_nodes, starts }
     }
 }
 
@@ -76,48 +135,74 @@ fn nodes(range: Range<usize>, n_groups: usize) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// The root of the tree over `leaves`, as the kernel adds it.
-    fn root(leaves: &[f32; MAX_GROUPS]) -> f32 {
-        let mut sums = leaves.to_vec();
-        while sums.len() > 1 {
-            sums = sums.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
-        }
-        sums[0]
+    /// Leaves of very different sizes, so that another order of sums has other bits; some are −0.
+    fn leaves(n: usize) -> Vec<[f32; 2]> {
+        (0..n).map(|g| [(g as f32 * 1.7).sin() * 10f32.powi(g as i32 % 5), if g % 3 == 0 { -0.0 } else { 1e-3 / g as f32 }]).collect()
     }
 
-    fn only(leaves: &[f32; MAX_GROUPS], range: &Range<usize>) -> [f32; MAX_GROUPS] {
-        std::array::from_fn(|g| if range.contains(&g) { leaves[g] } else { 0.0 })
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|v| v.to_bits()).collect()
     }
 
     #[test]
-    fn every_group_is_in_one_node_of_one_device_and_the_root_is_the_same() {
+    fn every_group_is_in_one_node_of_one_part_and_the_root_is_the_same() {
         for (n_groups, of) in (1..=MAX_GROUPS).flat_map(|n| (1..=n.min(9)).map(move |of| (n, of))) {
-            let leaves: [f32; MAX_GROUPS] =
-                std::array::from_fn(|g| if g < n_groups { (g as f32 * 1.7).sin() * 10f32.powi(g as i32 % 5) } else { 0.0 });
+            let leaves = leaves(n_groups);
             let mut next = 0;
-            let mut node_at = [0.0; MAX_GROUPS];
+            let mut sums: Vec<Option<Vec<f32>>> = vec![None; n_groups];
             let mut n_nodes = 0;
-            for index in 0..of {
-                let share = Share::new(Part { index, of }, n_groups);
+            for part in Part::all(Split::Samples, of) {
+                let share = Share::new(part, n_groups);
                 assert_eq!(share.first_node, n_nodes);
                 for node in &share.nodes {
                     assert_eq!(node.start, next);
                     assert_eq!((share.starts & ((1u32 << node.start) - 1)).count_ones() as usize, n_nodes);
                     assert!(node.end <= share.groups.end);
-                    node_at[node.start] = root(&only(&leaves, node));
+                    let own: Vec<_> = (0..n_groups).map(|g| node.contains(&g).then_some(&leaves[g][..])).collect();
+                    sums[node.start] = Some(total(&own));
                     (next, n_nodes) = (node.end, n_nodes + 1);
                 }
-                assert_eq!(next, share.groups.end);
+                assert_eq!((next, share.n_nodes >= n_nodes), (share.groups.end, true));
             }
             assert_eq!(next, n_groups);
-            assert_eq!(root(&node_at).to_bits(), root(&leaves).to_bits(), "{n_groups} groups on {of} devices");
+            let of_nodes = total(&sums.iter().map(Option::as_deref).collect::<Vec<_>>());
+            let of_leaves = total(&leaves.iter().map(|leaf| Some(&leaf[..])).collect::<Vec<_>>());
+            assert_eq!(bits(&of_nodes), bits(&of_leaves), "{n_groups} groups in {of} parts");
         }
+    }
+
+    #[test]
+    fn a_total_is_the_root_of_a_binary_tree() {
+        let v = [1e8, 1.0, -1e8, 3.0, 0.1, 0.2, 0.3];
+        let rows: Vec<Option<&[f64]>> = v.chunks_exact(1).map(Some).collect();
+        assert_eq!(total(&rows), [((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + v[6])]);
+        assert_eq!(total(&[None, rows[1], None, None, rows[4], None]), [v[1] + v[4]]);
+        assert_eq!(total::<f64>(&[None, None]), [0.0; 0]);
+        assert_eq!(total::<f32>(&[]), [0.0; 0]);
     }
 
     #[test]
     fn equal_powers_of_two_hand_over_one_node_each() {
         for (n_groups, of) in [(32, 2), (32, 4), (32, 8), (16, 4), (20, 1), (2, 2)] {
-            assert_eq!(Share::new(Part { index: 0, of }, n_groups).n_nodes, of, "{n_groups} groups on {of} devices");
+            let part = Part { split: Split::Samples, index: 0, of };
+            assert_eq!(Share::new(part, n_groups).n_nodes, of, "{n_groups} groups in {of} parts");
         }
+    }
+
+    #[test]
+    fn tables_come_together_from_parts_of_every_split() {
+        let (n_strata, n_groups, width) = (5, 7, 3);
+        let table: Vec<usize> = (0..n_strata * n_groups * width).collect();
+        for (split, of) in [Split::Strata, Split::Samples].into_iter().flat_map(|split| (1..9).map(move |of| (split, of))) {
+            let of_part = |part: Part| -> Vec<usize> {
+                let rows = part.strata(n_strata).flat_map(|s| part.groups(n_groups).map(move |g| (s * n_groups + g) * width));
+                rows.flat_map(|at| &table[at..at + width]).copied().collect()
+            };
+            let parts: Vec<Vec<usize>> = Part::all(split, of).map(of_part).collect();
+            let parts: Vec<&[usize]> = parts.iter().map(Vec::as_slice).collect();
+            assert_eq!(joined(split, &parts, n_strata, n_groups, width), table, "{split:?} in {of}");
+        }
+        assert_eq!(joined(Split::Replicates, &[&table], n_strata, n_groups, width), table);
+        assert_eq!([Part::WHOLE.replicates(5), Part::WHOLE.strata(5), Part::WHOLE.groups(5)], [0..5, 0..5, 0..5]);
     }
 }

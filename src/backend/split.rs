@@ -1,16 +1,7 @@
-//! What several devices share out, replicates or samples: a guess of what is faster. No GPU is named here.
+//! What several devices of one kind share out: a guess of what is faster. No GPU is named here.
 
+use super::share::Split;
 use crate::backend::UnitProblem;
-use crate::objective::divergence::Sampler;
-
-/// What devices divide among themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// Each has its own replicates.
-    Replicates,
-    /// Each has its own groups of samples of every replicate.
-    Samples,
-}
 
 /// Operations per second of a device, bytes per second between it and the host, and seconds of a turn through the host: guesses of the
 /// right order for a card in a slot. They decide what is shared and change no bit.
@@ -18,33 +9,70 @@ const OPERATIONS: f64 = 5e12;
 const BYTES: f64 = 1e10;
 const TURN: f64 = 3e-4;
 
-/// What is faster to share out among `n_devices` devices of one kind.
-pub fn split(problem: &UnitProblem, n_devices: usize) -> Split {
-    let (k, sum) = (problem.n_components(), problem.n_components() + problem.n_teacher_components());
-    let (n_groups, replicates) = (problem.groups().n_groups, problem.n_replicates as f64);
-    if problem.sampler == Sampler::Grid || n_devices.min(n_groups) < 2 {
-        return Split::Replicates; // the nodes of a grid are one group
+/// How to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// What is faster.
+    #[default]
+    Faster,
+    /// Each device has its own replicates.
+    Replicates,
+    /// Each device has a part of every replicate, where it can be shared.
+    WithinReplicates,
+}
+
+/// What `n_devices` devices of one kind share out.
+pub fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
+    match policy {
+        Policy::Faster => faster(problem, n_devices),
+        Policy::Replicates => Split::Replicates,
+        Policy::WithinReplicates => within_replicates(problem),
     }
-    let strata = problem.weights(problem.strata()).len();
+}
+
+/// What can be shared of one replicate: strata where rows own them; else groups of samples, of which a grid has one.
+fn within_replicates(problem: &UnitProblem) -> Split {
+    if problem.form.rows_own_strata() {
+        Split::Strata
+    } else if problem.draws.is_grid() {
+        Split::Replicates
+    } else {
+        Split::Samples
+    }
+}
+
+fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
+    let (k, sum) = (problem.n_components(), problem.n_components() + problem.n_teacher_components());
+    let (n_strata, replicates) = (problem.weights(problem.strata()).len(), problem.n_replicates as f64);
+    let within = within_replicates(problem);
+    // What is cut, and the numbers that each device sends or is sent for each replicate of a step.
+    let (n_shares, numbers) = match within {
+        Split::Replicates => return within,
+        Split::Strata => (n_strata * problem.n_replicates, k * problem.rank),
+        Split::Samples => (problem.groups().n_groups, n_strata * sum + k * problem.rank),
+    };
+    if n_devices.min(n_shares) < 2 {
+        return Split::Replicates;
+    }
     // Logits, posterior vectors, coefficients: six operations for each number of each mean.
-    let operations = (6 * strata * sum * problem.rank) as f64 * problem.n_samples.unwrap_or(0) as f64;
+    let operations = (6 * n_strata * sum * problem.rank) as f64 * problem.draws.n_samples().unwrap_or(0) as f64;
     let replicate = operations / OPERATIONS;
-    let largest = n_groups.div_ceil(n_devices.min(n_groups)) as f64 / n_groups as f64;
-    let scattered = if problem.rows_own_strata() { 0 } else { k * problem.rank };
-    let score = if problem.is_blended() { strata * problem.rank } else { 0 };
-    let bytes = (4 * n_devices * (strata * sum + scattered + score)) as f64 * replicates;
-    let by_samples = replicates * replicate * largest + TURN + bytes / BYTES;
+    let largest = n_shares.div_ceil(n_devices.min(n_shares)) as f64 / n_shares as f64;
+    let bytes = (4 * n_devices * numbers) as f64 * replicates;
+    let shared = replicates * replicate * largest + TURN + bytes / BYTES;
     let by_replicates = problem.n_replicates.div_ceil(n_devices) as f64 * replicate;
-    if by_samples < by_replicates { Split::Samples } else { Split::Replicates }
+    if shared < by_replicates { within } else { Split::Replicates }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::divergence::{Divergence, Estimator, Storage};
+    use crate::backend::Interrupt;
+    use crate::objective::divergence::Storage;
+    use crate::objective::form::{Draws, Form};
     use crate::objective::neighbours::Neighbours;
 
-    fn problem(n_replicates: usize, k: usize, n_samples: usize, sampler: Sampler) -> UnitProblem {
+    fn problem(n_replicates: usize, k: usize, draws: Draws) -> UnitProblem {
         UnitProblem {
             n_replicates,
             first_replicate: 0,
@@ -52,22 +80,27 @@ mod tests {
             student_weights: vec![1.0 / k as f64; k],
             teacher_weights: vec![1.0],
             teacher_means: vec![0.0; 64 * n_replicates],
-            divergence: Divergence::Reverse,
-            estimator: Estimator::Stein,
-            sampler,
-            n_samples: Some(n_samples),
+            form: Form::Stein,
+            draws,
             storage: Storage::F32,
             neighbours: Neighbours::Exact,
             seed: 0,
+            interrupt: Interrupt::none(),
         }
     }
 
     #[test]
-    fn samples_are_shared_where_there_is_much_work_and_one_replicate() {
-        assert_eq!(split(&problem(1, 1024, 1 << 16, Sampler::Philox), 2), Split::Samples);
-        assert_eq!(split(&problem(2, 1024, 1 << 16, Sampler::Philox), 2), Split::Replicates); // one each
-        assert_eq!(split(&problem(1, 4, 64, Sampler::Philox), 2), Split::Replicates); // less work than a turn through the host
-        assert_eq!(split(&problem(1, 1024, 1 << 16, Sampler::Philox), 1), Split::Replicates);
-        assert_eq!(split(&problem(1, 1024, 1 << 16, Sampler::Grid), 2), Split::Replicates);
+    fn a_replicate_is_shared_where_there_is_much_work_and_one_of_them() {
+        let many = Draws::Independent(1 << 16);
+        let large = problem(1, 1024, many);
+        assert_eq!(faster(&large, 2), Split::Strata);
+        assert_eq!(faster(&UnitProblem { form: Form::Pathwise, ..large.clone() }, 2), Split::Samples);
+        assert_eq!(faster(&problem(2, 1024, many), 2), Split::Replicates); // one each
+        assert_eq!(faster(&problem(1, 4, Draws::Independent(64)), 2), Split::Replicates); // less work than a turn through the host
+        assert_eq!(faster(&large, 1), Split::Replicates);
+        let grid = problem(1, 1024, Draws::Grid(Some(1 << 16)));
+        assert_eq!(faster(&grid, 2), Split::Strata);
+        assert_eq!(split(Policy::Replicates, &grid, 2), Split::Replicates);
+        assert_eq!(faster(&UnitProblem { form: Form::Forward, ..grid }, 2), Split::Replicates); // its nodes are one group
     }
 }

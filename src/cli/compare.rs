@@ -48,8 +48,8 @@ fn object(comparison: &Comparison, arguments: &Arguments) -> Value {
         let estimate = |v: &Option<(f64, f64)>| v.map(|(value, error)| json!({"value": value, "standard_error": error}));
         let away: Vec<Option<f64>> = (0..line.values.len()).map(|at| line.in_errors(at)).collect();
         json!({
-            "name": line.column,
-            "unit": line.unit,
+            "name": line.metric,
+            "unit": line.metric.unit(),
             "values": line.values.iter().map(estimate).collect::<Vec<_>>(),
             "difference_in_standard_errors": away,
         })

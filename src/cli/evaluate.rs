@@ -5,13 +5,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Common;
-use super::pair::{Pair, check_finite, compatible};
+use super::pair::{Pair, compatible};
 use crate::error::{Error, Result};
 use crate::metrics::annealed::{Annealed, annealed_kl};
-use crate::metrics::quadrature::{self, Unasked, divergences_within};
-use crate::metrics::{self, COVERAGE_RADIUS, Coverage, smoothed};
+use crate::metrics::quadrature::{self, Gridded, divergences_within};
+use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, read_means, read_mixture, read_variance, read_weights};
+use crate::mixture::files::{Array, check_finite, read_means, read_mixture, read_variance, read_weights};
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;
@@ -84,8 +84,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let problem = problem(r);
         let (on_grid, no_grid) = match arguments.sampler {
             Points::Auto => match divergences_within(&problem, student.means(), arguments.samples)? {
-                Unasked::Taken(divergences) => (Some(divergences), None),
-                Unasked::Refused(why) => (None, Some(why)),
+                Gridded::Taken(divergences) => (Some(divergences), None),
+                Gridded::Refused(why) => (None, Some(why)),
             },
             Points::Philox => (None, None),
             Points::Grid => (Some(quadrature::divergences(&problem, student.means(), arguments.samples)?), None),
@@ -116,7 +116,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         });
     }
     if common.json {
-        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe()));
+        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe().to_string()));
     }
     let tables: Vec<String> =
         all.iter().enumerate().map(|(r, one)| if all.len() > 1 { format!("replicate {r}\n{}", table(one)) } else { table(one) }).collect();
@@ -188,14 +188,8 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
     object
 }
 
-fn rows(d: &Divergences) -> [(&'static str, Estimate); 5] {
-    [
-        ("reverse_fisher", d.reverse_fisher),
-        ("forward_fisher", d.forward_fisher),
-        ("kl_student_teacher", d.kl_student_teacher),
-        ("kl_teacher_student", d.kl_teacher_student),
-        ("total_variation", d.total_variation),
-    ]
+fn rows(d: &Divergences) -> Vec<(&'static str, Estimate)> {
+    Metric::ALL.into_iter().filter_map(|metric| Some((metric.name(), metric.estimate(d)?))).collect()
 }
 
 fn table(one: &Evaluated) -> String {

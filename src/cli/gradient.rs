@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{Pair, check_finite, check_output};
+use super::pair::{Pair, check_output};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, write_npz};
+use crate::mixture::files::{Values, check_finite, write_npz};
 use crate::number::plus_minus;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::groups::Estimate;
@@ -94,7 +94,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "certified_bias": certified_bias,
             "subspace_dimensions": fit.rank(),
             "seed": problem.seed,
-            "device": opened.backend.describe(),
+            "device": opened.backend.describe().to_string(),
             "output": arguments.output.to_string_lossy(),
         }));
     }

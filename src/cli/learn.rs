@@ -1,37 +1,32 @@
 //! `mixscore learn`: a mixture and a sampler from points, or, for several numbers of points or degrees, a sweep over them.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::learn_source::{Source, preset, source};
-use super::learn_sweep::{self, Cell};
-use super::{Common, progress};
-use crate::backend::polynomials::Polynomials;
-use crate::cpu::CpuPolynomials;
-use crate::device::Device;
-use crate::diffusion::compare;
-use crate::diffusion::learn::{Learned, Method, Options, Variance, learn};
-use crate::diffusion::watch::Watch;
-use crate::error::Result;
-use crate::experiment::run_folder::{Output, Unborn, write_json};
-use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, write_mixture, write_npy};
+use super::Common;
+use super::progress::{self, Stages};
+use crate::diffusion::compare::Sampled;
+use crate::diffusion::learn::{Method, Options, Variance};
+use crate::error::{Error, Result};
+use crate::experiment::learn::{self, Asked, Event, Outcome, Task};
+use crate::experiment::learn_source::preset;
+use crate::experiment::learn_summary::LearnSummary;
+use crate::experiment::learn_sweep::{self, cells};
+use crate::experiment::run_folder::Output;
 use crate::number::minus;
 use crate::objective::groups::Estimate;
-use crate::random::streams::RNG_VERSION;
 use crate::report::learn::{Content, write_learned};
-use crate::self_check::check_polynomials;
+use crate::report::learn_sweep::{finding, write_learn_sweep};
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Points (n, d) in a .npy or .csv file; or learn-demo, learn-50d or learn-circle.
     #[arg(value_name = "DATA|PRESET")]
-    pub(super) data: String,
+    data: String,
     /// The folder for model.npz, samples.npy, summary.json and report.html; empty, or not there yet.
     #[arg(long, value_name = "DIR")]
-    pub(super) output: PathBuf,
+    output: PathBuf,
     /// Number of components; left out, it is found.
     #[arg(long, value_name = "K")]
     components: Option<usize>,
@@ -43,10 +38,10 @@ pub struct Arguments {
     variance: Option<Variance>,
     /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.
     #[arg(long, value_delimiter = ',', default_value = "3", value_name = "D")]
-    pub(super) degree: Vec<usize>,
+    degree: Vec<usize>,
     /// How many of the points to learn from, evenly spaced; a preset draws as many. Several, as 1000,10000: a sweep, with a page of the errors.
     #[arg(long, value_delimiter = ',', value_name = "N")]
-    pub(super) points: Vec<usize>,
+    points: Vec<usize>,
     /// Points to draw into samples.npy.
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     samples: usize,
@@ -61,7 +56,7 @@ pub struct Arguments {
     held_out: f64,
     /// The mixture that the points were drawn from: what was learned is compared with it.
     #[arg(long, value_name = "MIXTURE")]
-    pub(super) truth: Option<PathBuf>,
+    truth: Option<PathBuf>,
 }
 
 fn variance(text: &str) -> std::result::Result<Variance, String> {
@@ -72,180 +67,99 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    let cells = learn_sweep::cells(&arguments.points, &arguments.degree);
-    if cells.len() > 1 {
-        return learn_sweep::run(common, arguments, &cells);
+    let (is_preset, has_truth) = (preset(&arguments.data).is_some(), arguments.truth.is_some());
+    if is_preset && has_truth {
+        return Err(Error::Usage { what: format!("{} has its own truth", arguments.data), remedy: "Leave --truth out".into() });
     }
-    let output = Output::At(arguments.output.clone());
-    output.check()?;
-    let cell = cells[0];
-    let options = options(common, arguments, cell);
-    let mut polynomials = polynomials(common, &options)?;
-    let source = source(&arguments.data, arguments.truth.as_deref(), cell.points, options.seed)?;
-    let mut line = progress::Stages::new(common);
-    let mut watch = Watch { interrupted: progress::interruption(), tell: &mut |stage, done| line.show(stage, done) };
-    let (folder, summary) = learned(arguments, &source, &options, &output, &mut *polynomials, &mut watch)?;
-    line.finish();
+    let cells = cells(&arguments.points, &arguments.degree);
+    if cells.len() > 1 && !is_preset && !has_truth {
+        return Err(Error::Usage {
+            what: "a sweep shows how far from the truth one is".into(),
+            remedy: "Give the truth by --truth, or one number of points and one degree".into(),
+        });
+    }
+    let task = task(common, arguments);
+    let mut show = Show { common, stages: None };
+    let mut asked =
+        Asked { device: common.device, interrupted: progress::interruption(), tell: &mut |event| show.event(event), page: &write_page };
+    if let [cell] = cells[..] {
+        let (folder, summary) = learn::run(&cell.task(&task), &Output::At(arguments.output.clone()), &mut asked)?;
+        if common.json {
+            return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
+        }
+        return common.print(&in_words(&summary, &folder));
+    }
+    let folder = &arguments.output;
+    let summaries = learn_sweep::run(&task, &cells, folder, &mut asked)?;
+    let summary = learn_sweep::write_summary(folder, &arguments.data, &finding(&summaries), summaries)?;
+    write_learn_sweep(&folder.join("report.html"), &summary)?;
     if common.json {
-        return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
+        return common.print_json(&json!({"schema": "mixscore.learn-sweep/1", "folder": folder, "summary": summary}));
     }
-    common.print(&told(&summary, &folder))
+    common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }
 
-pub(super) fn options(common: &Common, arguments: &Arguments, cell: Cell) -> Options {
+/// All but what the cells of a sweep differ in.
+fn task(common: &Common, arguments: &Arguments) -> Task {
     let known = preset(&arguments.data).map_or(Variance::Estimate, |_| Variance::Known(1.0));
-    Options {
+    let options = Options {
         method: arguments.method,
         components: arguments.components,
-        degree: cell.degree,
         variance: arguments.variance.unwrap_or(known),
         pairs: arguments.pairs,
         restarts: arguments.restarts,
         held_out: arguments.held_out,
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),
-    }
-}
-
-/// All that the result depends on but the points themselves.
-pub(super) fn asked(arguments: &Arguments, options: &Options, points: usize) -> Value {
-    let variance = match options.variance {
-        Variance::Known(variance) => json!(variance),
-        Variance::Estimate => json!("estimate"),
+        ..Options::default()
     };
-    json!({"data": arguments.data, "truth": arguments.truth, "points": points, "method": options.method, "components": options.components,
-        "variance": variance, "degree": options.degree, "pairs": options.pairs, "restarts": options.restarts,
-        "held_out": options.held_out, "samples": options.samples, "seed": options.seed})
+    Task { data: arguments.data.clone(), truth: arguments.truth.clone(), points: None, options }
 }
 
-/// Learns, and writes the folder: the folder and its summary.
-pub(super) fn learned(
-    arguments: &Arguments,
-    source: &Source,
-    options: &Options,
-    output: &Output,
-    polynomials: &mut dyn Polynomials,
-    watch: &mut Watch,
-) -> Result<(PathBuf, Value)> {
-    let began = Instant::now();
-    let learned = learn(&source.points, source.d, options, polynomials, watch)?;
-    let n = source.points.len() / source.d;
-    let mut summary = summary(&arguments.data, n, &learned, options, began.elapsed().as_secs_f64());
-    summary["asked"] = asked(arguments, options, n);
-    if let Some(truth) = &source.truth {
-        add_truth(&mut summary, &learned, truth, options.seed)?;
+fn write_page(folder: &Path, outcome: &Outcome) -> Result<()> {
+    let Outcome { source, learned, summary } = outcome;
+    let (samples, points, truth) = (&learned.samples, &source.points, source.truth.as_ref());
+    write_learned(&folder.join("report.html"), &Content { summary, mixture: &learned.mixture, samples, points, truth })
+}
+
+/// Shows events.
+struct Show<'a> {
+    common: &'a Common,
+    /// Of the folder at hand.
+    stages: Option<Stages>,
+}
+
+impl Show<'_> {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Cell { at, of, name } => self.common.say(&format!("cell {at} of {of}: {name}")),
+            Event::Note { text } => self.common.say(text),
+            Event::Stage { name, done } => self.stages.get_or_insert_with(|| Stages::new(self.common)).show(name, *done),
+            Event::Finished => self.stages.take().iter().for_each(Stages::finish),
+        }
     }
-    Ok((write(output, &summary, &learned, source)?, summary))
 }
 
-/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
-pub(super) fn polynomials(common: &Common, options: &Options) -> Result<Box<dyn Polynomials>> {
-    let opened = crate::device::open(common.device)?; // a device that is asked for by name must be there, whatever the method
-    if options.method != Method::PiecewisePolynomial {
-        common.say("this method computes on the CPU, whatever the device");
-        return Ok(Box::new(CpuPolynomials));
-    }
-    if common.device == Device::Reference {
-        common.say("Gram matrices and sampling in double precision and plain loops, all else as on the CPU");
-        return Ok(opened.backend.polynomials());
-    }
-    let mut own = opened.backend.polynomials();
-    check_polynomials(&*opened.backend, &mut *own)?;
-    common.say(&format!("Gram matrices and sampling on {}; all else on the CPU", opened.why));
-    Ok(own)
-}
-
-fn summary(data: &str, n: usize, learned: &Learned, options: &Options, seconds: f64) -> Value {
-    let stages: serde_json::Map<String, Value> = learned.seconds.iter().map(|(stage, s)| ((*stage).into(), json!(s))).collect();
-    json!({
-        "schema": "mixscore.learn/1",
-        "data": data,
-        "points": n,
-        "features": learned.mixture.n_features(),
-        "method": options.method,
-        "degree": options.degree,
-        "pairs": options.pairs,
-        "seed": options.seed,
-        "rng_version": RNG_VERSION,
-        "components": learned.mixture.n_components(),
-        "components_why": learned.why,
-        "weights_why": "weights are mean responsibilities of the points: score matching hardly sees them where modes are separated",
-        "variance": learned.mixture.variance(),
-        "variance_was_given": matches!(options.variance, Variance::Known(_)),
-        "trained_on": learned.n_train,
-        "held_out": learned.held_out_points.len() / learned.mixture.n_features(),
-        "held_out_log_likelihood": estimate(learned.held_out),
-        "train_log_likelihood": learned.train_log_likelihood,
-        "principal_directions": learned.rank,
-        "samples": learned.samples.len() / learned.mixture.n_features(),
-        "samples_from": learned.samples_from,
-        "em_iterations": learned.em.map(|em| em.0),
-        "em_seconds_per_iteration": learned.em.map(|em| em.1 / em.0 as f64),
-        "levels": learned.levels,
-        "seconds": seconds,
-        "stages": stages,
-        "notes": learned.notes,
-    })
-}
-
-/// Null where nothing was held out.
-fn estimate(e: Estimate) -> Value {
-    if e.value.is_finite() { json!({"value": e.value, "standard_error": e.standard_error}) } else { Value::Null }
-}
-
-fn add_truth(summary: &mut Value, learned: &Learned, truth: &GaussianMixture, seed: u64) -> Result<()> {
-    summary["divergence"] = json!(compare::divergence(truth, &learned.mixture, seed)?);
-    summary["total_variation"] = json!(compare::total_variation(&learned.mixture, truth, seed)?);
-    if !learned.samples.is_empty() {
-        summary["sampler"] = json!(compare::sampled(&learned.samples, truth, seed)?);
-    }
-    let d = truth.n_features();
-    let own: Vec<f64> = learned.held_out_points.chunks_exact(d).map(|x| compare::log_density(truth, x)).collect();
-    summary["truth_held_out_log_likelihood"] = estimate(crate::diffusion::learn::mean_of(&own, 0.0));
-    Ok(())
-}
-
-fn write(output: &Output, summary: &Value, learned: &Learned, source: &Source) -> Result<PathBuf> {
-    let unborn = Unborn::new(output)?;
-    let (at, d) = (unborn.path(), source.d);
-    write_mixture(&at.join("model.npz"), &learned.mixture)?;
-    let samples = super::pair::to_f32("samples", &learned.samples)?;
-    write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
-    write_json(&at.join("summary.json"), summary)?;
-    let content =
-        Content { summary, mixture: &learned.mixture, samples: &learned.samples, points: &source.points, truth: source.truth.as_ref() };
-    write_learned(&at.join("report.html"), &content)?;
-    unborn.publish(output)
-}
-
-fn told(summary: &Value, folder: &Path) -> String {
-    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-    let mut text = format!(
-        "{} components with variance {:.4}: {}.\n",
-        summary["components"],
-        number(&summary["variance"]),
-        summary["components_why"].as_str().unwrap_or_default()
-    );
-    let held_out = &summary["held_out_log_likelihood"];
-    if held_out.is_object() {
-        let (value, error) = (number(&held_out["value"]), number(&held_out["standard_error"]));
-        let error = if error.is_finite() { format!(" ± {error:.4}") } else { String::new() };
+/// What was learned, in a few sentences.
+fn in_words(summary: &LearnSummary, folder: &Path) -> String {
+    let LearnSummary { components, variance, components_why, against_truth: truth, .. } = summary;
+    let mut text = format!("{components} components with variance {variance:.4}: {components_why}.\n");
+    if let Some(Estimate { value, standard_error }) = summary.held_out_log_likelihood {
+        let error = if standard_error.is_finite() { format!(" ± {standard_error:.4}") } else { String::new() };
         text += &format!("Held-out log-likelihood {}{error} nats per point", minus(value, 4));
-        if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
-            text += &format!("; the truth's {}", minus(truth, 4));
+        if let Some(own) = truth.as_ref().and_then(|truth| truth.truth_held_out_log_likelihood) {
+            text += &format!("; the truth's {}", minus(own.value, 4));
         }
         text += ".\n";
     }
-    if let Some(value) = summary["total_variation"]["value"].as_f64() {
-        text += &format!("Total variation to the truth: mixture {value:.4}");
-        if let (Some(drawn), Some(chance)) =
-            (summary["sampler"]["total_variation"]["value"].as_f64(), summary["sampler"]["by_chance"].as_f64())
-        {
-            text += &format!(", histogram of the drawn points {drawn:.4} (of which {chance:.4} is chance)");
+    if let Some(truth) = truth {
+        text += &format!("Total variation to the truth: mixture {:.4}", truth.total_variation.value);
+        if let Some(Sampled { total_variation, by_chance, .. }) = &truth.sampler {
+            text += &format!(", histogram of the drawn points {:.4} (of which {by_chance:.4} is chance)", total_variation.value);
         }
         text += ".\n";
     }
-    for note in summary["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for note in &summary.notes {
         text += &format!("Note: {note}.\n");
     }
     text + &format!("Results: {}\nReport:  {}", folder.display(), folder.join("report.html").display())

@@ -16,8 +16,6 @@ pub mod evaluate;
 pub mod gradient;
 pub mod init;
 pub mod learn;
-mod learn_source;
-mod learn_sweep;
 mod pair;
 pub mod presets;
 pub mod progress;

@@ -8,8 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, complain};
 use crate::error::{Error, Result};
+use crate::experiment::events::Event;
 use crate::experiment::row::Row;
-use crate::experiment::run::{Event, Outcome};
+use crate::experiment::run::Outcome;
 use crate::number::short;
 
 /// Where there is no terminal, a line at the most this often.
@@ -59,11 +60,14 @@ impl Progress {
     /// Shows one event.
     pub fn show(&mut self, event: &Event) {
         if self.quiet {
+            if let Event::Loss { text } = event {
+                complain(text);
+            }
             return;
         }
         match event {
             Event::Opened { why } => self.line(&format!("device: {why}")),
-            Event::Note { text } => self.line(text),
+            Event::Note { text } | Event::Loss { text } => self.line(text),
             Event::Begun { folder, step, steps } => {
                 let verb = if *step == 0 { "run" } else { "resumed" };
                 self.line(&format!("{verb}: {}, step {step} of {steps}", folder.display()));
@@ -107,7 +111,8 @@ impl Progress {
 fn loss(rows: &[Row]) -> String {
     let Some(row) = rows.first() else { return String::new() };
     let whose = if rows.len() > 1 { ", replicate 0" } else { "" };
-    row.get("reverse_fisher").map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
+    row.get(crate::metrics::Metric::ReverseFisher)
+        .map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
@@ -122,7 +127,7 @@ pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
         }))
     } else {
         let already = if outcome.was_finished { "This run was finished before; nothing was changed.\n" } else { "" };
-        let mut finding = outcome.finding.clone();
+        let mut finding = outcome.summary.finding.clone();
         if let Some(first) = finding.get_mut(..1) {
             first.make_ascii_uppercase();
         }

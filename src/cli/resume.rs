@@ -1,31 +1,44 @@
-//! `mixscore resume`: goes on with a stopped or killed run.
+//! `mixscore resume`: goes on with a stopped or killed run or sweep, or gives a run more steps.
 
 use std::path::PathBuf;
 
 use super::Common;
 use super::progress::{self, Progress};
 use crate::error::{Error, Result};
-use crate::experiment::run::{Asked, Event};
+use crate::experiment::events::Event;
+use crate::experiment::run::Request;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The run folder.
+    /// The folder of a run or of a sweep.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+    /// Another last step for a run, also for one that is finished.
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
         return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
     }
+    if super::sweep::is_sweep(&arguments.folder) {
+        return match arguments.steps {
+            None => super::sweep::resume(common, &arguments.folder),
+            Some(steps) => Err(Error::Usage {
+                what: "--steps is for a run, and this is the folder of a sweep".into(),
+                remedy: format!("Sweep again with --set descent.steps={steps} and another --output"),
+            }),
+        };
+    }
     let mut progress = Progress::new(common);
-    let asked = Asked {
+    let request = Request {
         device: common.device,
         command_line: progress::command_line(),
         interrupted: progress::interruption(),
-        tell: &mut |event: &Event| progress.show(event),
-        report: true,
+        on_event: &mut |event: &Event| progress.show(event),
+        draw: Some(&crate::report::write_run),
     };
-    let outcome = crate::experiment::run::resume(&arguments.folder, asked)?;
+    let outcome = crate::experiment::run::resume(&arguments.folder, arguments.steps, request)?;
     progress::conclude(common, &outcome)
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::Common;
 use super::progress::{self, Progress};
 use crate::error::{Error, Result};
-use crate::experiment::run::{Asked, Event};
+use crate::experiment::events::Event;
+use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
 use crate::experiment::{presets, reading};
 
@@ -38,14 +39,14 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
-    let asked = Asked {
+    let request = Request {
         device: common.device,
         command_line: progress::command_line(),
         interrupted: progress::interruption(),
-        tell: &mut |event: &Event| progress.show(event),
-        report: true,
+        on_event: &mut |event: &Event| progress.show(event),
+        draw: Some(&crate::report::write_run),
     };
-    let outcome = crate::experiment::run::run(&config, &source.base, &output, asked)?;
+    let outcome = crate::experiment::run::run(&config, &source.base, &output, request)?;
     progress::conclude(common, &outcome)
 }
 

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{check_finite, check_output, to_f32};
+use super::pair::check_output;
 use crate::backend::Evaluation;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, Values, read_mixture, read_points, write_npz};
+use crate::mixture::files::{Array, Values, check_finite, read_mixture, read_points, to_f32, write_npz};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,7 +34,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let points = read_points(&arguments.points)?;
     let n = check_points(arguments, &mixture, &points)?;
     let mut opened = common.open_device()?;
-    let evaluation = opened.backend.evaluate(&mixture, &points.values, arguments.responsibilities)?;
+    let evaluation = opened.backend.evaluate(&mixture, (&points.values).into(), arguments.responsibilities)?;
     let double = common.device == Device::Reference;
     write(arguments, &mixture, n, &evaluation, double)?;
     if common.json {
@@ -45,7 +45,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "components": mixture.n_components(),
             "dtype": if double { "float64" } else { "float32" },
             "responsibilities": arguments.responsibilities,
-            "device": opened.backend.describe(),
+            "device": opened.backend.describe().to_string(),
             "output": arguments.output.to_string_lossy(),
         }));
     }

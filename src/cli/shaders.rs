@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Common;
 use crate::error::{Error, Result};
-use crate::gpu::device::shaders;
+use crate::gpu::device::shaders::Kernel;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -19,9 +19,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = Vec::new();
-    for shader in shaders::all() {
-        let path = folder.join(format!("{}.wgsl", shader.name));
-        std::fs::write(&path, shader.standard_source()).map_err(|e| Error::io(&path, e))?;
+    for kernel in Kernel::all() {
+        let path = folder.join(format!("{}.wgsl", kernel.name()));
+        std::fs::write(&path, kernel.standard_source()).map_err(|e| Error::io(&path, e))?;
         files.push(path.display().to_string());
     }
     if common.json {

@@ -1,7 +1,7 @@
 //! `mixscore sweep`: a grid of experiments; finished cells are kept and skipped.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,10 +9,13 @@ use serde_json::json;
 
 use super::run::{Experiment, source};
 use super::{Common, complain, progress};
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::experiment::environment::first_choice;
+use crate::experiment::reading::text_of;
+use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
-use crate::experiment::sweep::plan::plan;
-use crate::experiment::sweep::run::{Asked, Event, Swept, Tally, sweep};
+use crate::experiment::sweep::run::{Event, Request, SweepOutcome, Tally, sweep};
 use crate::experiment::sweep::shard::Shard;
 
 /// Where there is no terminal, a line at the most this often.
@@ -42,44 +45,68 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
-    let plan = plan(&source.text, overrides, common.seed, &source.name, &source.base)?;
+    let design = design(&source.text, overrides, common.seed, &source.name, &source.base)?;
     if arguments.dry_run {
-        return list(common, &plan);
+        return list(common, &design);
     }
-    let shard = arguments.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?;
     let folder = arguments.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&source.name));
-    let mut show = Show::new(common);
-    let asked = Asked {
-        device: common.device,
-        shard,
-        command_line: progress::command_line(),
-        interrupted: progress::interruption(),
-        tell: &mut |event: &Event| show.event(event),
-        reports: arguments.reports,
-    };
-    let swept = sweep(&plan, &source.base, &folder, asked)?;
-    let finding = {
-        let _turn = turn(&folder);
-        crate::report::write_sweep(&folder)?
-    };
-    conclude(common, &swept, &finding)
+    sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
 }
 
-fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<()> {
+/// Whether a folder is a sweep's.
+pub fn is_sweep(folder: &Path) -> bool {
+    folder.join("sweep.toml").is_file()
+}
+
+/// The sweep in `folder` once more: the cells that are not done, on the device that it began with unless another is asked for.
+pub fn resume(common: &Common, folder: &Path) -> Result<()> {
+    let text = text_of(&folder.join("sweep.toml"))?;
+    let design = design(&text, &[], None, "sweep", folder)?;
+    let device = if common.device == Device::Auto { first_choice(folder).unwrap_or_default() } else { common.device };
+    sweep_into(common, &design, folder, folder, Wishes { device, shard: None, reports: false })
+}
+
+/// What the user asks for beside the design.
+struct Wishes {
+    device: Device,
+    shard: Option<Shard>,
+    /// A report for every cell, too.
+    reports: bool,
+}
+
+fn sweep_into(common: &Common, design: &Design, base: &Path, folder: &Path, wishes: Wishes) -> Result<()> {
+    let mut show = Show::new(common);
+    let request = Request {
+        device: wishes.device,
+        shard: wishes.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?,
+        command_line: progress::command_line(),
+        interrupted: progress::interruption(),
+        on_event: &mut |event: &Event| show.event(event),
+        draw: if wishes.reports { Some(&crate::report::write_run) } else { None },
+    };
+    let outcome = sweep(design, base, folder, request)?;
+    let finding = {
+        let _turn = turn(folder);
+        crate::report::write_sweep(folder)?
+    };
+    conclude(common, &outcome, &finding)
+}
+
+fn list(common: &Common, design: &Design) -> Result<()> {
     if common.json {
-        let cells: Vec<_> = plan.cells.iter().map(|cell| json!({"hash": cell.hash, "values": cell.values})).collect();
-        return common.print_json(&json!({"schema": "mixscore.sweep-plan/1", "name": plan.name, "axes": plan.axes, "cells": cells}));
+        let cells: Vec<_> = design.cells.iter().map(|cell| json!({"hash": cell.hash, "values": cell.values})).collect();
+        return common.print_json(&json!({"schema": "mixscore.sweep-plan/1", "name": design.name, "axes": design.axes, "cells": cells}));
     }
-    let lines = plan.cells.iter().map(|cell| {
-        let named: Vec<String> = plan.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
+    let lines = design.cells.iter().map(|cell| {
+        let named: Vec<String> = design.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
         format!("{}  {}", cell.hash, named.join(", "))
     });
     common.print(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
-fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
-    let Swept { folder, tally, failures, .. } = swept;
+fn conclude(common: &Common, outcome: &SweepOutcome, finding: &str) -> Result<()> {
+    let SweepOutcome { folder, tally, failures, .. } = outcome;
     let said = if common.json {
         let failures: Vec<_> = failures.iter().map(|(hash, error, _)| json!({"hash": hash, "error": error})).collect();
         common.print_json(&json!({
@@ -90,8 +117,8 @@ fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
             "skipped": tally.skipped,
             "failed": failures,
             "busy": tally.busy,
-            "interrupted": swept.interrupted,
-            "seconds": swept.seconds,
+            "interrupted": outcome.interrupted,
+            "seconds": outcome.seconds,
             "finding": finding,
             "report": folder.join("report.html"),
         }))
@@ -99,12 +126,12 @@ fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
         common.print(&format!(
             "{finding}\n{} in {}.\nResults: {}\nReport:  {}",
             counts(tally),
-            spell(swept.seconds),
+            spell(outcome.seconds),
             folder.join("results.csv").display(),
             folder.join("report.html").display(),
         ))
     };
-    if swept.interrupted {
+    if outcome.interrupted {
         return Err(Error::SweepInterrupted { done: tally.done, cells: tally.cells });
     }
     match failures.first() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::nets::{self, Nets};
-use crate::objective::divergence::Sampler;
+use crate::objective::form;
 use crate::random::philox::philox;
 use crate::random::sobol::COORDINATES;
 use crate::vector::lanes::LANES;
@@ -17,7 +17,7 @@ const CHUNK: usize = 64;
 #[derive(Clone, Copy)]
 pub struct Draws<'a> {
     pub key: [u32; 2],
-    pub sampler: Sampler,
+    pub kind: form::Draws,
     pub step: u32,
     pub stratum: u32,
     /// Samples in a group: for Sobol points, in a net.
@@ -34,7 +34,7 @@ impl Draws<'_> {
     pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         match self.nodes {
-            None if self.sampler == Sampler::Sobol => {
+            None if self.kind.is_nets() => {
                 if rank > COORDINATES {
                     self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
                 }

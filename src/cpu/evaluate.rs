@@ -6,7 +6,7 @@ use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::product;
-use crate::backend::Evaluation;
+use crate::backend::{Evaluation, Points};
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::BLOCK;
 use crate::vector::lanes::{self, LANES};
@@ -25,13 +25,17 @@ struct Centred {
 }
 
 /// What `Backend::evaluate` promises, in single precision.
-pub fn evaluate(mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Evaluation {
+pub fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
     let centre = mixture.centroid();
     let (k, d, sigma) = (mixture.n_components(), mixture.n_features(), mixture.variance().sqrt());
     let means = mixture.means().chunks_exact(d).flat_map(|mean| mean.iter().zip(&centre).map(|(m, c)| ((m - c) / sigma) as f32)).collect();
     let constant = mixture.weights().iter().map(|w| w.ln() as f32).collect();
     let centred = Centred { k, d, centre, sigma, means, constant };
-    let tiles: Vec<Evaluation> = points.par_chunks(BLOCK * d).map(|tile| centred.tile(tile, responsibilities)).collect();
+    let tiles: Vec<Evaluation> = (0..points.len())
+        .into_par_iter()
+        .step_by(BLOCK * d)
+        .map(|first| centred.tile(&points.range(first..points.len().min(first + BLOCK * d)).to_f64(), responsibilities))
+        .collect();
     let mut out = Evaluation { log_density: Vec::new(), score: Vec::new(), responsibilities: Vec::new() };
     for tile in tiles {
         out.log_density.extend(tile.log_density);

@@ -27,7 +27,7 @@ use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 pub use polynomials::CpuPolynomials;
 
 use crate::backend::polynomials::Polynomials;
-use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 
@@ -43,11 +43,11 @@ impl Cpu {
 }
 
 impl Backend for Cpu {
-    fn describe(&self) -> String {
-        format!("cpu: {} threads, f32", rayon::current_num_threads())
+    fn describe(&self) -> Description {
+        Description { kind: Kind::Cpu, n_threads: rayon::current_num_threads(), adapter: None }
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         Ok(evaluate::evaluate(mixture, points, responsibilities))
     }
 

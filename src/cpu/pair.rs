@@ -6,7 +6,8 @@ use super::draws::Draws;
 use crate::backend::UnitProblem;
 use crate::error::Result;
 use crate::objective::axes::reflections;
-use crate::objective::divergence::{Sampler, Side};
+use crate::objective::divergence::Side;
+use crate::objective::form;
 use crate::objective::grid::grid;
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -63,7 +64,7 @@ impl<'a> Pair<'a> {
 pub struct Samples {
     pub groups: Groups,
     key: [u32; 2],
-    sampler: Sampler,
+    kind: form::Draws,
     step: u32,
     /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
     axes: Vec<f32>,
@@ -77,16 +78,16 @@ impl Samples {
     pub fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
         let strata = pair.side(problem.strata());
         let (mut groups, mut table) = (problem.groups(), None);
-        if problem.sampler == Sampler::Grid {
+        if let form::Draws::Grid(cap) = problem.draws {
             let mixtures = pair.sides.map(|side| (side.weights, side.means));
-            let grid = grid(problem.rank, problem.n_samples, strata.means, mixtures)?;
+            let grid = grid(problem.rank, cap, strata.means, mixtures)?;
             let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
             groups = Groups::single(grid.weights.len());
             table = Some((narrow(&grid.nodes), narrow(&grid.weights)));
         }
-        let axes = if problem.sampler == Sampler::Sobol { pair.axes(problem.strata()) } else { Vec::new() };
+        let axes = if problem.draws.is_nets() { pair.axes(problem.strata()) } else { Vec::new() };
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
-        Ok(Self { groups, key, sampler: problem.sampler, step: step as u32, axes, n_strata: strata.len(), table })
+        Ok(Self { groups, key, kind: problem.draws, step: step as u32, axes, n_strata: strata.len(), table })
     }
 
     /// Those of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
@@ -94,7 +95,7 @@ impl Samples {
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let groups = Groups::new(n_samples, false, 1);
-        Self { groups, key, sampler: Sampler::Philox, step: step as u32, axes: Vec::new(), n_strata: 1, table: None }
+        Self { groups, key, kind: form::Draws::Independent(n_samples), step: step as u32, axes: Vec::new(), n_strata: 1, table: None }
     }
 
     /// Where the samples of one stratum come from.
@@ -102,7 +103,7 @@ impl Samples {
         let each = self.axes.len() / self.n_strata;
         Draws {
             key: self.key,
-            sampler: self.sampler,
+            kind: self.kind,
             step: self.step,
             stratum: stratum as u32,
             group_size: self.groups.group_size,
@@ -118,7 +119,7 @@ impl Samples {
 
     /// Whether samples 2j and 2j + 1 are a draw and its negative.
     pub fn mirrored(&self) -> bool {
-        self.sampler == Sampler::Antithetic
+        self.kind.is_antithetic()
     }
 
     /// What sums over group g are divided by.

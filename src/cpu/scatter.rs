@@ -20,6 +20,7 @@ use super::strips::{STRIP, Strip};
 use super::table::{Via, add_combination};
 use super::tile::{KEEP_ALL, Scratch, Tile, rows_of, rows_per_tile, with_scratch};
 use crate::objective::divergence::Side;
+use crate::objective::form::Form;
 use crate::vector::lanes::{lanes, lanes_mut};
 use crate::vector::vector_fn;
 
@@ -28,23 +29,6 @@ const BATCH: usize = 64;
 
 /// Numbers in the tables of the patches that are made together, about.
 const NUMBERS: usize = 1 << 23;
-
-/// What samples give to rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scattered {
-    /// Of the teacher's strata; no extra.
-    Forward,
-    /// Of the student's strata; no extra, and a part for each sample's own row.
-    Pathwise,
-    /// Of the student's strata; ½|a|² as extra.
-    ScoreFunction,
-}
-
-impl Scattered {
-    fn strata(self) -> Side {
-        if self == Self::Forward { Side::Teacher } else { Side::Student }
-    }
-}
 
 /// Averages over each group.
 pub struct ScatterSums {
@@ -64,11 +48,11 @@ struct Block {
 struct Pass<'a> {
     pair: &'a Pair<'a>,
     samples: &'a Samples,
-    form: Scattered,
+    form: Form,
 }
 
 /// One replicate's gradient.
-pub fn scatter(pair: &Pair, samples: &Samples, form: Scattered) -> ScatterSums {
+pub fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
     let (groups, from) = (samples.groups, form.strata());
     let (row, n) = (pair.side(Side::Student).means.len(), groups.n_samples);
     let mut sums = ScatterSums {
@@ -139,7 +123,7 @@ impl Pass<'_> {
         let (h, u) = (h.take(tile.ldz * m), &*p.x.take(ld * m));
         let (e, factor, c) = (p.e.take(ld * m), p.inverse.take(ld), p.c.take(ld));
         scale(tile.strips(), tile.rows, weight, &shares, factor);
-        if self.form == Scattered::ScoreFunction {
+        if self.form == Form::ScoreFunction {
             c.iter_mut().zip(&*half).for_each(|(c, half)| *c -= half);
         }
         let mut sums = vec![0.0; m * shares.len()];
@@ -153,7 +137,7 @@ impl Pass<'_> {
         let list = tile.patch.lists[0].as_deref();
         add_rows(heaviest, &rows, &sides[0].epsilon, &sums, &centres, list, rank, &mut out.gradient);
 
-        if self.form == Scattered::Pathwise {
+        if self.form == Form::Pathwise {
             tile.project(&sides[1], q, a);
             let columns = tile.columns(&sides[1], q);
             let mut of_teacher = vec![0.0; columns.kept.len()];

@@ -8,11 +8,13 @@ use super::distances::exact_squares;
 use super::lists::{Candidates, Lists};
 use super::measure::measure_stratum;
 use super::pair::{Mixture, Pair, Samples};
-use super::scatter::{Scattered, scatter};
+use super::scatter::scatter;
 use super::stein;
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use crate::backend::share::total;
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::Result;
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
+use crate::objective::divergence::Side;
+use crate::objective::form::Form;
 use crate::objective::groups::Groups;
 
 /// Teachers whose squared distances a session keeps, at the most. (Their number alone decides: bits hang on it, and must not hang on
@@ -35,7 +37,7 @@ impl CpuSession {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
         let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());
-        let few = problem.rows_own_strata() && problem.n_teacher_components() <= MOST_TEACHERS;
+        let few = problem.form.rows_own_strata() && problem.n_teacher_components() <= MOST_TEACHERS;
         let teacher = problem.n_teacher_components() * problem.rank;
         let squares = if few {
             problem.teacher_means.par_chunks(teacher).flat_map_iter(|means| exact_squares(means, problem.rank)).collect()
@@ -62,21 +64,11 @@ impl CpuSession {
     /// The neighbour lists of one replicate at the current means.
     fn lists(&self, r: usize, n_samples: usize) -> Lists {
         match self.problem.neighbours.budget(n_samples) {
-            Some(budget) if self.problem.rows_own_strata() && self.problem.sampler != Sampler::Grid => {
+            Some(budget) if self.problem.form.rows_own_strata() && !self.problem.draws.is_grid() => {
                 let mut candidates = self.candidates[r].lock().unwrap_or_else(PoisonError::into_inner);
                 candidates.lists(&self.pair(r), budget)
             }
             _ => Lists::default(),
-        }
-    }
-
-    /// How every sample adds to every row; `None` where rows are the work of their own strata.
-    fn scattered(&self) -> Option<Scattered> {
-        match (self.problem.divergence, self.problem.estimator) {
-            (Divergence::Forward, _) => Some(Scattered::Forward),
-            (_, Estimator::Pathwise) => Some(Scattered::Pathwise),
-            (_, Estimator::ScoreFunction) => Some(Scattered::ScoreFunction),
-            (_, Estimator::Stein | Estimator::Auto) => None,
         }
     }
 
@@ -85,13 +77,13 @@ impl CpuSession {
         let pair = self.pair(r);
         let samples = Samples::of_step(&self.problem, &pair, r, step)?;
         let groups = samples.groups;
-        if let Some(form) = self.scattered() {
-            let sums = scatter(&pair, &samples, form);
+        if !self.problem.form.rows_own_strata() {
+            let sums = scatter(&pair, &samples, self.problem.form);
             let gradients = if merged { merge(&groups, sums.gradients) } else { sums.gradients };
             return Ok(ReplicateSums { groups, gradients, statistics: sums.statistics });
         }
         let lists = self.lists(r, groups.n_samples).lists;
-        let strata = stein::rows(&pair, &samples, &lists, merged, self.problem.is_blended());
+        let strata = stein::rows(&pair, &samples, &lists, merged, self.problem.form == Form::Mixed);
         let (rank, n_groups) = (pair.rank, if merged { 1 } else { groups.n_groups });
         let mut gradients = Vec::with_capacity(n_groups * strata.len() * rank);
         for g in 0..n_groups {
@@ -108,6 +100,9 @@ impl CpuSession {
             .into_par_iter()
             .map(|at| {
                 let (r, place) = (at / strata.len(), at % strata.len());
+                if self.problem.interrupt.is_set() {
+                    return Vec::new(); // nobody will look
+                }
                 let samples = Samples::of_measure(&self.problem, from, r, n_samples, step);
                 measure_stratum(&self.pair(r), from, strata[place] as usize, place, &samples)
             })
@@ -126,25 +121,16 @@ struct ReplicateSums {
     statistics: [Vec<f64>; 2],
 }
 
-/// The mean over groups of (G, row), by the binary tree ((g₀ + g₁) + (g₂ + g₃)) + …, where a group that is not there adds nothing.
+/// The mean over groups of (G, row), by the tree of groups.
 fn merge(groups: &Groups, mut values: Vec<f64>) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
     values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.share(g)));
-    let mut apart = row;
-    while apart < values.len() {
-        for pair in values.chunks_mut(2 * apart).filter(|pair| pair.len() > apart) {
-            let (left, right) = pair.split_at_mut(apart);
-            left[..row].iter_mut().zip(&right[..row]).for_each(|(l, r)| *l += r);
-        }
-        apart *= 2;
-    }
-    values.truncate(row);
-    values
+    total(&values.chunks_exact(row).map(Some).collect::<Vec<_>>())
 }
 
 impl Session for CpuSession {
     fn certified_bias(&mut self) -> Result<f64> {
-        let Some(n) = self.problem.n_samples else { return Ok(0.0) };
+        let Some(n) = self.problem.draws.n_samples() else { return Ok(0.0) };
         let weights = &self.problem.student_weights;
         let rows = (0..self.problem.n_replicates).flat_map(|r| {
             let certified = self.lists(r, n).certified;
@@ -153,12 +139,12 @@ impl Session for CpuSession {
         Ok(rows.fold(0.0, f64::max))
     }
 
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
-        self.means.copy_from_slice(means);
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
+        self.means.copy_from_slice(parameters);
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         Ok(self.means.clone())
     }
 
@@ -169,11 +155,15 @@ impl Session for CpuSession {
             groups: replicates.iter().map(|r| r.groups).collect(),
             group_gradients: replicates.iter().flat_map(|r| r.gradients.iter().copied()).collect(),
             half_square: replicates.iter().flat_map(|r| r.statistics[0].iter().copied()).collect(),
+            energy: match self.problem.strata() {
+                Side::Student => replicates.iter().flat_map(|r| r.statistics[1].iter().copied()).collect(),
+                Side::Teacher => Vec::new(),
+            },
         })
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        let rank = self.problem.rank;
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let (rank, rates) = (self.problem.rank, rule.rates(&self.problem.student_weights));
         for step in first_step..first_step + n_steps {
             let gradients: Vec<Vec<f64>> = (0..self.problem.n_replicates)
                 .into_par_iter()
@@ -188,16 +178,10 @@ impl Session for CpuSession {
         Ok(())
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
         let all: Vec<u32> = (0..self.problem.weights(from).len() as u32).collect();
-        Ok(self.measured(from, &all, n_samples, step))
-    }
-
-    fn can_measure_some(&self) -> bool {
-        true
-    }
-
-    fn measure_some(&mut self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> Result<MeasureSums> {
-        Ok(self.measured(from, strata, n_samples, step))
+        let sums = self.measured(from, strata.unwrap_or(&all), n_samples, step);
+        self.problem.interrupt.check("a measurement")?;
+        Ok(sums)
     }
 }

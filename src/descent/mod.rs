@@ -1,8 +1,8 @@
-//! Gradient descent: starts, stop rules, the loop and its checkpoints.
+//! Gradient descent on the means: starts, schedule, the loop, stop rules, and what it does when a device is lost. No files.
 
-pub mod checkpoint;
 pub mod gradient_descent;
 pub mod initial;
-pub mod journal;
 pub mod recovery;
+pub mod schedule;
+pub mod state;
 pub mod stop;

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::gradient_descent::{Keeper, Plan, State, descend};
+use super::gradient_descent::{Observer, descend};
+use super::schedule::Schedule;
+use super::state::State;
 use super::stop::Stop;
 use crate::error::{Error, Result};
 use crate::problem::fit::Fit;
@@ -10,26 +12,26 @@ use crate::problem::fit::Fit;
 /// Losses that a descent survives.
 pub const MOST_LOSSES: u32 = 3;
 
-/// As [`descend`], but where the device is lost, `reopen` (told how many were lost so far, and why) opens the problem anew and the descent
-/// goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
+/// As [`descend`], but where the device is lost, `reopen` opens the problem anew (given the number of losses so far, and the error), and
+/// the descent goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
 ///
 /// # Errors
 /// The last [`Error::DeviceLost`] after [`MOST_LOSSES`] others; those of `reopen` and of [`descend`].
 pub fn descend_through_losses(
     fit: &mut Fit,
-    plan: &Plan,
+    schedule: &Schedule,
     state: &mut State,
-    keeper: &mut dyn Keeper,
+    observer: &mut dyn Observer,
     interrupted: &AtomicBool,
     reopen: &mut dyn FnMut(u32, &Error) -> Result<Fit>,
 ) -> Result<Stop> {
     let mut losses = 0;
     loop {
-        match descend(fit, plan, state, keeper, interrupted) {
+        match descend(fit, schedule, state, observer, interrupted) {
             Err(error @ Error::DeviceLost { .. }) if losses < MOST_LOSSES => {
                 losses += 1;
                 *fit = reopen(losses, &error)?;
-                state.enter(fit)?;
+                state.load_into(fit)?;
             }
             result => return result,
         }
@@ -39,7 +41,7 @@ pub fn descend_through_losses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{Backend, Evaluation, GradientSums, MeasureSums, Session, UnitProblem};
+    use crate::backend::{Backend, Description, Evaluation, GradientSums, MeasureSums, Points, Rule, Session, UnitProblem};
     use crate::cpu::Cpu;
     use crate::mixture::GaussianMixture;
     use crate::objective::divergence::Side;
@@ -56,10 +58,10 @@ mod tests {
     }
 
     impl Backend for Flaky {
-        fn describe(&self) -> String {
-            "flaky".into()
+        fn describe(&self) -> Description {
+            Cpu::new().describe()
         }
-        fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+        fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             Cpu::new().evaluate(mixture, points, responsibilities)
         }
         fn polynomials(&self) -> Box<dyn crate::backend::polynomials::Polynomials> {
@@ -71,35 +73,35 @@ mod tests {
     }
 
     impl Session for FlakySession {
-        fn set_means(&mut self, means: &[f64]) -> Result<()> {
-            self.inner.set_means(means)
+        fn set(&mut self, parameters: &[f64]) -> Result<()> {
+            self.inner.set(parameters)
         }
-        fn means(&mut self) -> Result<Vec<f64>> {
-            self.inner.means()
+        fn parameters(&mut self) -> Result<Vec<f64>> {
+            self.inner.parameters()
         }
         fn gradient(&mut self, step: u64) -> Result<GradientSums> {
             self.inner.gradient(step)
         }
-        fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+        fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
-                self.inner.descend(first_step, n_steps / 2, rates)?;
+                self.inner.descend(first_step, n_steps / 2, rule)?;
                 return Err(Error::DeviceLost { what: "the device went away".into() });
             }
-            self.inner.descend(first_step, n_steps, rates)
+            self.inner.descend(first_step, n_steps, rule)
         }
-        fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-            self.inner.measure(from, n_samples, step)
+        fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
+            self.inner.measure(from, strata, n_samples, step)
         }
     }
 
     struct Silent;
 
-    impl Keeper for Silent {
+    impl Observer for Silent {
         fn log(&mut self, _: &mut Fit, _: &State) -> Result<Option<Stop>> {
             Ok(None)
         }
-        fn passed(&mut self, _: &State, _: bool) -> Result<()> {
+        fn advanced(&mut self, _: &State, _: bool) -> Result<()> {
             Ok(())
         }
     }
@@ -110,9 +112,9 @@ mod tests {
         let open = |lifetime: u32| problem.open(&mut Flaky { lifetime }, &[-0.5, 1.0]);
         let mut fit = open(lifetimes[0]).unwrap();
         let mut state = State::start(&mut fit).unwrap();
-        let plan = Plan { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rates: vec![0.5; 2], step_size: 0.5 };
+        let schedule = Schedule { steps: 40, until: u64::MAX, log_every: 4, log_early: false, rule: Rule::new(0.5, false), step_size: 0.5 };
         let mut reopen = |losses: u32, _: &Error| open(lifetimes[losses as usize]);
-        let stop = descend_through_losses(&mut fit, &plan, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
+        let stop = descend_through_losses(&mut fit, &schedule, &mut state, &mut Silent, &AtomicBool::new(false), &mut reopen);
         (stop, state)
     }
 
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_loss_is_told_and_the_last_good_state_kept() {
+    fn the_fourth_loss_is_an_error_and_the_last_good_state_kept() {
         let (stop, state) = run([3, 2, 4, 2]);
         assert!(matches!(stop, Err(Error::DeviceLost { .. })));
         assert!(state.step > 0 && state.coordinates.iter().all(|v| v.is_finite()));

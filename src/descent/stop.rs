@@ -63,6 +63,48 @@ impl fmt::Display for Stop {
     }
 }
 
+/// Tolerances of the stop rules, which look at logged steps; zero turns a rule off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances {
+    /// On the measured divergence that is minimised.
+    pub divergence: f64,
+    /// On the Euclidean norm of ∂L/∂μ.
+    pub gradient: f64,
+    /// On the farthest that a mean moved per step, since the logged step before.
+    pub movement: f64,
+}
+
+/// What the stop rules look at, of one replicate; `None` is unknown, and above every tolerance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    pub divergence: Option<f64>,
+    pub gradient: Option<f64>,
+    pub movement: Option<f64>,
+}
+
+impl Tolerances {
+    /// The first rule that holds for every replicate, if any.
+    pub fn reached(&self, step: u64, replicates: &[Measured]) -> Option<Stop> {
+        if let Some(value) = all_at_most(replicates.iter().map(|r| r.divergence), self.divergence) {
+            return Some(Stop::DivergenceBelow { step, value, tolerance: self.divergence });
+        }
+        if let Some(value) = all_at_most(replicates.iter().map(|r| r.gradient), self.gradient) {
+            return Some(Stop::GradientBelow { step, value, tolerance: self.gradient });
+        }
+        let value = all_at_most(replicates.iter().map(|r| r.movement), self.movement)?;
+        Some(Stop::MovementBelow { step, value, tolerance: self.movement })
+    }
+}
+
+/// The largest value, if the tolerance is on and no value is above it.
+fn all_at_most(values: impl Iterator<Item = Option<f64>>, tolerance: f64) -> Option<f64> {
+    if tolerance <= 0.0 {
+        return None;
+    }
+    let values: Option<Vec<f64>> = values.map(|value| value.filter(|v| *v <= tolerance)).collect();
+    values.map(|values| values.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +124,18 @@ mod tests {
             assert_eq!(serde_json::from_value::<Stop>(value).unwrap(), stop);
             assert!(stop.to_string().contains('3'), "{stop}");
         }
+    }
+
+    #[test]
+    fn a_rule_holds_where_it_holds_for_every_replicate() {
+        let of = |divergence: Option<f64>, gradient: Option<f64>, movement: Option<f64>| Measured { divergence, gradient, movement };
+        let rules = Tolerances { divergence: 0.5, gradient: 0.0, movement: 0.1 };
+        let (near, far) = (of(Some(0.25), Some(0.0), Some(0.05)), of(Some(0.75), Some(0.0), Some(0.1)));
+        assert_eq!(rules.reached(7, &[near, near]), Some(Stop::DivergenceBelow { step: 7, value: 0.25, tolerance: 0.5 }));
+        assert_eq!(rules.reached(7, &[near, far]), Some(Stop::MovementBelow { step: 7, value: 0.1, tolerance: 0.1 }));
+        assert_eq!(rules.reached(7, &[near, of(None, Some(0.0), None)]), None, "what is unknown is above every tolerance");
+        assert_eq!(Tolerances { divergence: 0.0, movement: 0.0, ..rules }.reached(7, &[near]), None, "zero is off");
+        let by_gradient = Tolerances { gradient: 1.0, ..rules };
+        assert_eq!(by_gradient.reached(7, &[far]), Some(Stop::GradientBelow { step: 7, value: 0.0, tolerance: 1.0 }));
     }
 }

@@ -1,9 +1,9 @@
 //! What was learned against a known truth: total variation, masses of modes, stray points.
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::learn::{draw, mean_of};
+use super::learn::draw;
 use crate::error::{Error, Result};
 use crate::mixture::{GaussianMixture, squared_distance};
 use crate::objective::groups::Estimate;
@@ -18,12 +18,13 @@ const MOST_BINS: usize = 1 << 20;
 const STRAY: f64 = 3.0;
 
 /// Drawn points against the truth.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sampled {
     /// Total variation between a histogram of the points and the truth's exact one, in the plane of the truth's first two principal
     /// directions: below the total variation of the densities for the coarseness of bins, above it for chance (`by_chance`).
     pub total_variation: Estimate,
     /// The same of as many points from the truth itself, on average.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub by_chance: f64,
     /// The largest difference between the share of points nearest to a mean of the truth and that of the truth's own points; `None`
     /// for a truth of more than 100 components, which stands for a continuum.
@@ -42,7 +43,7 @@ pub fn total_variation(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> R
         let points = draw(from, DRAWS, seed);
         let ratio = |x: &[f64]| (1.0 - (log_density(to, x) - log_density(from, x)).exp()).max(0.0);
         let values: Vec<f64> = points.par_chunks_exact(from.n_features()).map(ratio).collect();
-        mean_of(&values, 0.0)
+        Estimate::of_mean(&values)
     };
     // Other draws than those that a preset's points are.
     let (a, b) = (excess(p, q, seed ^ 0x5EED_0001), excess(q, p, seed ^ 0x5EED_0002));
@@ -63,7 +64,7 @@ pub fn divergence(truth: &GaussianMixture, model: &GaussianMixture, seed: u64) -
         log_ratio.exp_m1() - log_ratio
     };
     let values: Vec<f64> = points.par_chunks_exact(truth.n_features()).map(term).collect();
-    Ok(mean_of(&values, 0.0))
+    Ok(Estimate::of_mean(&values))
 }
 
 fn same_dimension(p: &GaussianMixture, q: &GaussianMixture) -> Result<()> {

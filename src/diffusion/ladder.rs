@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::noised::{Address, Noised};
 use super::regression::Piecewise;
@@ -45,7 +45,7 @@ pub struct Level {
 }
 
 /// What people look at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// t in units of σ₀².
     pub noise: f64,
@@ -54,6 +54,7 @@ pub struct Row {
     pub features: usize,
     /// Mean squared error per direction of the regression on held-out points, in units of σ₀². It contains the targets' own noise, and
     /// the ridge was chosen by it.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub held_out_error: f64,
     /// Root-mean-square difference per direction from the posterior mean of the parametric answer, in units of σ₀: no noise in it.
     pub distance_to_model: Option<f64>,

@@ -32,15 +32,32 @@ pub enum Method {
     Em,
 }
 
-/// The common variance σ₀².
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The common variance σ₀²; in files a number, or "estimate".
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Variance {
     Known(f64),
+    #[serde(with = "word")]
     Estimate,
 }
 
+mod word {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    const ESTIMATE: &str = "estimate";
+
+    pub fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(ESTIMATE)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
+        let word = String::deserialize(from)?;
+        if word == ESTIMATE { Ok(()) } else { Err(D::Error::custom("a variance is a number or \"estimate\"")) }
+    }
+}
+
 /// Everything that a learner may be told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Options {
     pub method: Method,
     /// K; `None`: it is found.
@@ -287,7 +304,7 @@ fn compare_levels(ladder: &mut Ladder, mixture: &GaussianMixture, points: &[f32]
 fn of_mixture(data: &Data, inside: &GaussianMixture, why: String, options: &Options, clock: &mut Clock) -> Result<Learned> {
     let mixture = data.outside(inside)?;
     let d = data.centre.len();
-    let held_out = pass::log_densities(&data.held_out, inside);
+    let held_out = Estimate::of_mean(&pass::log_densities(&data.held_out, inside));
     let train = pass::sums(&data.train, inside).log_likelihood / data.train.n as f64;
     let held_out_points = data.held_out.rows().iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
     let samples = draw(&mixture, options.samples, options.seed);
@@ -297,7 +314,7 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, why: String, options: &Opti
         why,
         samples,
         samples_from: "the mixture",
-        held_out: mean_of(&held_out, data.log_unit()),
+        held_out: Estimate { value: held_out.value + data.log_unit(), ..held_out },
         train_log_likelihood: train + data.log_unit(),
         held_out_points,
         n_train: data.train.n,
@@ -307,14 +324,6 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, why: String, options: &Opti
         notes: Vec::new(),
         seconds: Vec::new(),
     })
-}
-
-/// Mean and standard error of values, with `shift` added; NaN for none.
-pub fn mean_of(values: &[f64], shift: f64) -> Estimate {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
-    Estimate { value: mean + shift, standard_error: (variance / n).sqrt() }
 }
 
 /// `count` points (count, d) of a mixture, each from its own address.

@@ -50,7 +50,11 @@ pub fn fit(tiles: &Tiles, candidates: &[f32], components: Option<usize>, seed: u
         None => return Err(too_few(components.unwrap_or(1), few.n)),
     }
     let (chosen, why) = count(&few, &means, components, watch)?;
-    let why = format!("a set cover of the denoised points proposed {found} components and k-means++ {}; {why}", means.len() / d - found);
+    let why = format!(
+        "{} candidates, {found} from a set cover of the denoised points and {} from k-means++; {why}",
+        means.len() / d,
+        means.len() / d - found
+    );
     Ok(Parametric { mixture: refine(tiles, chosen, &REFINEMENT, seed, watch)?, why })
 }
 
@@ -84,7 +88,11 @@ fn count(few: &Tiles, means: &[f64], components: Option<usize>, watch: &mut Watc
     let k = best.mixture.n_components();
     let why = match components {
         Some(_) => format!("{k} were asked for"),
-        None => format!("mergers until the Bayesian information criterion rose by {} (on {} points) left {k}", em::EVIDENCE, few.n),
+        None => format!(
+            "merging them two by two until the Bayesian information criterion rose by {} (on {} points) left {k}",
+            em::EVIDENCE,
+            few.n
+        ),
     };
     Ok((best.mixture, why))
 }

@@ -17,7 +17,7 @@ use super::teacher::Teacher;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Of all random numbers.
-    #[serde(default)]
+    #[serde(default, with = "super::seed")]
     pub seed: u64,
     /// R: independent starts, descended together.
     #[serde(default = "one")]

@@ -1,4 +1,4 @@
-//! What made a run: versions, machine and device, one entry per sitting, for `environment.json`.
+//! `environment.json`: what made a run. Versions, machine and device, and under `sittings` one entry for each launch of the program on it.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,9 +13,9 @@ use crate::random::streams::RNG_VERSION;
 
 use super::run_folder;
 
-/// What is written down about one sitting of a run.
+/// One launch of the program on a run, as it is written down.
 #[derive(Debug, Clone)]
-pub struct Sitting {
+pub struct Launch {
     /// What the user chose.
     pub choice: Device,
     /// [`crate::Backend::describe`].
@@ -27,7 +27,7 @@ pub struct Sitting {
     pub command_line: Vec<String>,
 }
 
-impl Sitting {
+impl Launch {
     fn details(&self) -> Value {
         Value::Object(self.details.iter().map(|(name, value)| ((*name).into(), json!(value))).collect())
     }
@@ -63,7 +63,7 @@ fn executable_hash() -> Option<String> {
 }
 
 /// The document of a new run.
-pub fn new(sitting: &Sitting) -> Value {
+pub fn new(launch: &Launch) -> Value {
     json!({
         "schema": "mixscore.environment/1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -73,22 +73,28 @@ pub fn new(sitting: &Sitting) -> Value {
         "os": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
         "cpu_count": std::thread::available_parallelism().map_or(0, usize::from),
-        "device": sitting.device,
-        "device_details": sitting.details(),
-        "device_why": sitting.why,
-        "command_line": sitting.command_line,
-        "sittings": [sitting.json(0)],
+        "device": launch.device,
+        "device_details": launch.details(),
+        "device_why": launch.why,
+        "command_line": launch.command_line,
+        "sittings": [launch.json(0)],
     })
 }
 
-/// Adds a sitting that goes on from `step` to the run's `environment.json`.
-///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn add_sitting(run: &Path, sitting: &Sitting, step: u64) -> Result<()> {
-    let mut document = read(run).unwrap_or_else(|| new(sitting));
+/// Adds a launch that goes on from `step` to the run's `environment.json`.
+pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
+    let mut document = read(run).unwrap_or_else(|| new(launch));
     if let Some(sittings) = document.get_mut("sittings").and_then(Value::as_array_mut) {
-        sittings.push(sitting.json(step));
+        sittings.push(launch.json(step));
+    }
+    run_folder::write_json(&run.join("environment.json"), &document)
+}
+
+/// Adds notes to the newest launch.
+pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
+    let Some(mut document) = read(run) else { return Ok(()) };
+    if let Some(launch) = document.get_mut("sittings").and_then(Value::as_array_mut).and_then(|all| all.last_mut()) {
+        launch["notes"] = json!(notes);
     }
     run_folder::write_json(&run.join("environment.json"), &document)
 }
@@ -98,12 +104,12 @@ pub fn first_choice(run: &Path) -> Option<Device> {
     read(run)?.pointer("/sittings/0/device_choice")?.as_str()?.parse().ok()
 }
 
-/// The newest sitting's device.
+/// The newest launch's device.
 pub fn last_device(run: &Path) -> Option<String> {
     Some(read(run)?.get("sittings")?.as_array()?.last()?.get("device")?.as_str()?.to_string())
 }
 
-/// As [`Sitting::computes_on`], of the newest sitting.
+/// As [`Launch::computes_on`], of the newest launch.
 pub fn last_computed_on(run: &Path) -> Option<String> {
     let document = read(run)?;
     let last = document.get("sittings")?.as_array()?.last()?;
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn another_adapter_or_driver_is_another_device() {
-        let sitting = |device: &str, driver: Option<&str>| Sitting {
+        let launch = |device: &str, driver: Option<&str>| Launch {
             choice: Device::Auto,
             device: device.into(),
             details: driver.map_or(Vec::new(), |driver| vec![("name", "A".into()), ("api", "Vulkan".into()), ("driver", driver.into())]),
@@ -135,12 +141,12 @@ mod tests {
             command_line: Vec::new(),
         };
         let run = tempfile::tempdir().unwrap();
-        let gpu = sitting("gpu: A (Vulkan), f32", Some("1.0"));
+        let gpu = launch("gpu: A (Vulkan), f32", Some("1.0"));
         run_folder::write_json(&run.path().join("environment.json"), &new(&gpu)).unwrap();
         assert_eq!(last_computed_on(run.path()), Some(gpu.computes_on()));
-        assert_ne!(gpu.computes_on(), sitting("gpu: A (Vulkan), f32", Some("1.1")).computes_on());
-        add_sitting(run.path(), &sitting("cpu: 2 threads, f32", None), 5).unwrap();
-        assert_eq!(last_computed_on(run.path()), Some(sitting("cpu: 8 threads, f32", None).computes_on()));
+        assert_ne!(gpu.computes_on(), launch("gpu: A (Vulkan), f32", Some("1.1")).computes_on());
+        add_launch(run.path(), &launch("cpu: 2 threads, f32", None), 5).unwrap();
+        assert_eq!(last_computed_on(run.path()), Some(launch("cpu: 8 threads, f32", None).computes_on()));
         assert_eq!(read(run.path()).unwrap()["sittings"][0]["device_details"]["driver"], "1.0");
     }
 }

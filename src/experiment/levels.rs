@@ -2,8 +2,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::descent::gradient_descent::{Plan, State};
+use crate::backend::Rule;
+use crate::descent::gradient_descent::Observer;
 use crate::descent::recovery::descend_through_losses;
+use crate::descent::schedule::Schedule;
+use crate::descent::state::State;
 use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
@@ -12,9 +15,8 @@ use crate::problem::fit::Fit;
 use super::config::Config;
 use super::noise::{Level, Noise};
 use super::setting::Setting;
-use super::watch::Watch;
 
-/// A problem that stands on a device at one level of noise after another.
+/// A problem, opened on a device at one level of noise after another.
 pub struct Levels<'a> {
     pub config: &'a Config,
     pub setting: &'a Setting,
@@ -25,17 +27,11 @@ pub struct Levels<'a> {
 
 impl Levels<'_> {
     /// The problem under the noise of the step that begins at `step`.
-    ///
-    /// # Errors
-    /// As [`crate::Problem::open`].
     pub fn open(&mut self, step: u64) -> Result<Fit> {
         self.setting.open(self.config, self.level(step).noise, self.opened.backend.as_mut())
     }
 
-    /// The problem as it is measured, where the schedule makes that another one than the descent's.
-    ///
-    /// # Errors
-    /// As [`crate::Problem::open`].
+    /// The problem that is measured, where a noise schedule makes it another one than the descent's: that of its end.
     pub fn measured(&mut self) -> Result<Option<Fit>> {
         match &self.config.objective.noise {
             Noise::Fixed(_) => Ok(None),
@@ -44,22 +40,19 @@ impl Levels<'_> {
     }
 
     /// From `state`, at whose level `fit` stands, until a rule or the user stops the descent.
-    ///
-    /// # Errors
-    /// Those of the device and of the files.
-    pub fn descend(&mut self, fit: &mut Fit, state: &mut State, watch: &mut Watch, interrupted: &AtomicBool) -> Result<Stop> {
+    pub fn descend(&mut self, fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, interrupted: &AtomicBool) -> Result<Stop> {
         loop {
             let level = self.level(state.step);
-            state.enter(fit)?;
-            let plan = self.plan(level);
+            state.load_into(fit)?;
+            let schedule = self.schedule(level);
             let (config, setting, device) = (self.config, self.setting, self.device);
             let opened = &mut *self.opened;
             let mut reopen = |losses: u32, _: &Error| {
                 *opened = device::reopen(device, losses)?;
                 setting.open(config, level.noise, opened.backend.as_mut())
             };
-            let stop = descend_through_losses(fit, &plan, state, watch, interrupted, &mut reopen)?;
-            if !matches!(stop, Stop::MaxSteps { .. }) || state.step >= plan.steps {
+            let stop = descend_through_losses(fit, &schedule, state, observer, interrupted, &mut reopen)?;
+            if !matches!(stop, Stop::MaxSteps { .. }) || state.step >= schedule.steps {
                 return Ok(stop);
             }
             *fit = self.open(state.step)?;
@@ -70,16 +63,20 @@ impl Levels<'_> {
         self.config.objective.noise.level(step)
     }
 
-    /// Under a schedule the step size counts in units of the noisy densities.
-    fn plan(&self, level: Level) -> Plan {
+    /// The schedule of all levels together, at the rates of the first one.
+    pub fn whole_schedule(&self) -> Schedule {
+        Schedule { until: u64::MAX, ..self.schedule(self.level(0)) }
+    }
+
+    /// Under a noise schedule the step size counts in units of the noisy densities.
+    fn schedule(&self, level: Level) -> Schedule {
         let (descent, variance) = (&self.config.descent, self.setting.teacher(0).variance());
         let units = match self.config.objective.noise {
             Noise::Fixed(_) => 1.0,
             Noise::Annealed(_) => ((variance + level.noise) / variance).powi(2),
         };
-        let step = descent.step_size * units;
-        let rates = self.setting.weights.iter().map(|w| if descent.divide_by_weight { step / w } else { step }).collect();
+        let rule = Rule::new(descent.step_size * units, descent.divide_by_weight);
         let log = &self.config.log;
-        Plan { steps: descent.steps, until: level.end, log_every: log.every, log_early: log.early, rates, step_size: descent.step_size }
+        Schedule { steps: descent.steps, until: level.end, log_every: log.every, log_early: log.early, rule, step_size: descent.step_size }
     }
 }

@@ -1,19 +1,36 @@
-//! Experiments: configs and presets, and the life of a run in its folder.
+//! Experiments: configs and presets, and the life of a run and of a sweep in their folders.
 
+pub mod checkpoint;
 pub mod config;
 pub mod environment;
+pub mod events;
+mod explain;
+mod extend;
+pub mod fingerprint;
+pub mod journal;
+pub mod learn;
+pub mod learn_source;
+pub mod learn_summary;
+pub mod learn_sweep;
 pub mod levels;
 pub mod limits;
+pub mod logger;
+pub mod meter;
 pub mod nearest;
 pub mod noise;
-pub mod plan;
 pub mod presets;
 pub mod reading;
+pub mod records;
+mod repair;
 pub mod results;
 pub mod row;
 pub mod run;
 pub mod run_folder;
+mod salvage;
+mod seed;
 pub mod setting;
+pub mod state_file;
+pub mod summary;
 pub mod sweep;
 pub mod teacher;
-pub mod watch;
+pub mod workload;

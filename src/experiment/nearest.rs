@@ -1,13 +1,13 @@
 //! Does a student end at the teacher that was nearest at its start, and does it matter whether that start was near the next one's cell?
 //! Shares, with their Wilson interval.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::metrics::{COVERAGE_RADIUS, nearest};
 use crate::mixture::{GaussianMixture, squared_distance};
 
 /// A share of trials with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     pub share: f64,
     /// The ends of the 95 % Wilson interval, which takes trials as independent; students of one replicate are only nearly so.
@@ -47,7 +47,7 @@ pub fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]
 pub const NEAR_WALL: f64 = 0.5;
 
 /// [`at_nearest_of_start`] over replicates, and the same of the starts near a wall and of the others; a share of no starts is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AtNearest {
     #[serde(flatten)]
     pub all: Share,

@@ -16,13 +16,13 @@ use toml::Value;
 pub enum Noise {
     /// A heat-flow time.
     Fixed(f64),
-    Annealed(Schedule),
+    Annealed(Annealing),
 }
 
 /// Noise that falls, or rises, with the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Schedule {
+pub struct Annealing {
     #[serde(default)]
     pub kind: Kind,
     /// The time at step 0.
@@ -77,7 +77,7 @@ impl Noise {
     pub fn level(&self, step: u64) -> Level {
         match self {
             Noise::Fixed(noise) => Level { noise: *noise, end: u64::MAX },
-            Noise::Annealed(schedule) => schedule.level(step),
+            Noise::Annealed(annealing) => annealing.level(step),
         }
     }
 
@@ -88,7 +88,7 @@ impl Noise {
 
     /// Steps until the noise stands still.
     pub fn steps(&self) -> u64 {
-        if let Noise::Annealed(schedule) = self { schedule.steps } else { 0 }
+        if let Noise::Annealed(annealing) = self { annealing.steps } else { 0 }
     }
 
     /// What is wrong with the numbers, if anything.
@@ -104,7 +104,7 @@ impl Noise {
     }
 }
 
-impl Schedule {
+impl Annealing {
     fn level(&self, step: u64) -> Level {
         if step >= self.steps {
             return Level { noise: heat(self.kind, self.to), end: u64::MAX };
@@ -148,7 +148,7 @@ impl From<Noise> for Value {
     fn from(noise: Noise) -> Value {
         match noise {
             Noise::Fixed(time) => Value::Float(time),
-            Noise::Annealed(schedule) => Value::try_from(schedule).unwrap_or(Value::Float(0.0)),
+            Noise::Annealed(annealing) => Value::try_from(annealing).unwrap_or(Value::Float(0.0)),
         }
     }
 }
@@ -158,13 +158,13 @@ mod tests {
     use super::*;
 
     fn schedule(kind: Kind, from: f64, shape: Shape) -> Noise {
-        Noise::Annealed(Schedule { kind, from, to: 0.0, steps: 70, shape, levels: 8 })
+        Noise::Annealed(Annealing { kind, from, to: 0.0, steps: 70, shape, levels: 8 })
     }
 
     #[test]
     fn levels_follow_each_other_without_gaps() {
         for steps in [1, 7, 70, u64::from(u32::MAX)] {
-            let noise = Noise::Annealed(Schedule { kind: Kind::Heat, from: 99.0, to: 0.0, steps, shape: Shape::Geometric, levels: 8 });
+            let noise = Noise::Annealed(Annealing { kind: Kind::Heat, from: 99.0, to: 0.0, steps, shape: Shape::Geometric, levels: 8 });
             let (mut step, mut levels, mut last) = (0, 0, f64::INFINITY);
             while step < steps {
                 let level = noise.level(step);

@@ -55,8 +55,8 @@ mod tests {
         for preset in &PRESETS {
             crate::experiment::reading::config_from(preset.text, &[], None).unwrap_or_else(|e| panic!("{}: {e}", preset.name));
             assert!(preset.text.starts_with("# ") && preset.about().len() > 20, "{}", preset.name);
-            let plan = crate::experiment::sweep::plan::plan(preset.text, &[], None, preset.name, std::path::Path::new("."));
-            assert_eq!(plan.map_or(0, |plan| plan.cells.len()) > 1, preset.is_sweep(), "{}", preset.name);
+            let design = crate::experiment::sweep::design::design(preset.text, &[], None, preset.name, std::path::Path::new("."));
+            assert_eq!(design.map_or(0, |design| design.cells.len()) > 1, preset.is_sweep(), "{}", preset.name);
         }
         assert_eq!(nearest("quikstart"), Some("quickstart"));
         assert!(find("quickstart").is_some() && find("nothing").is_none() && nearest("zzz").is_none());

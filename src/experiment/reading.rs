@@ -1,4 +1,4 @@
-//! From TOML text and `--set` overrides to a checked config: size and nesting capped, typing errors answered with suggestions.
+//! From TOML text and `--set` overrides to a checked config: size and nesting are limited.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::objective::divergence::Sampler;
 
 use super::config::Config;
+use super::explain::{explained, not_toml, placed};
 use super::limits;
 
 /// A config is a page of text; anything larger is something else.
@@ -16,22 +17,8 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Samples per component where a config says nothing.
 const DEFAULT_SAMPLES: usize = 4096;
 
-/// What serde calls things, and what a reader of a config calls them.
-const TYPES: [(&str, &str); 7] = [
-    ("expected u64", "expected a whole number from 0 on"),
-    ("expected usize", "expected a whole number from 0 on"),
-    ("expected f64", "expected a number"),
-    ("expected a boolean", "expected true or false"),
-    ("expected struct Objective", "expected a table"),
-    ("expected struct Descent", "expected a table"),
-    ("expected struct Log", "expected a table"),
-];
-
 /// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked. A `[sweep]`
 /// table in it is passed over: a sweep's config alone is an experiment too.
-///
-/// # Errors
-/// [`Error::BadConfig`].
 pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
     let mut table = table_from(text)?;
     for text in overrides {
@@ -54,9 +41,6 @@ pub fn table_from(text: &str) -> Result<Table> {
 }
 
 /// The config that a table says, with `seed` put over it, defaults filled in and numbers checked.
-///
-/// # Errors
-/// [`Error::BadConfig`].
 pub fn config_of(table: Table, seed: Option<u64>) -> Result<Config> {
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
@@ -128,85 +112,11 @@ pub fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     Ok(())
 }
 
-/// Says where the key that an error begins with was given: in a `--set`, or on a line of the text.
-fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
-    let Error::BadConfig { what, remedy } = error else { return error };
-    let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
-    let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
-    let of_override = overrides.iter().rev().find(|text| text.split_once('=').is_some_and(|(other, _)| same(other.trim())));
-    let place = match of_override {
-        Some(text) => format!("--set {}: ", clipped(text)),
-        None => line_of(text, &key).map_or(String::new(), |line| format!("line {line}: ")),
-    };
-    Error::BadConfig { what: place + &what, remedy }
-}
-
-/// The line on which a key, or the nearest table around it, is given.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let root = toml::de::DeTable::parse(text).ok()?;
-    let (mut table, mut found) = (root.get_ref(), None);
-    for part in key.split('.') {
-        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else { break };
-        found = Some(name.span().start);
-        let toml::de::DeValue::Table(inner) = value.get_ref() else { break };
-        table = inner;
-    }
-    found.map(|at| line_at(text, at))
-}
-
-fn line_at(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
-}
-
 fn too_large(bytes: u64) -> Error {
     Error::bad_config(
         format!("the text has {bytes} bytes, more than the {MOST_BYTES} that a config may have"),
         "Put long lists of numbers into a file of means and name it under `file`",
     )
-}
-
-/// Where and why a text is no TOML, in one line.
-fn not_toml(text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map_or(1, |span| line_at(text, span.start));
-    let what = error.message().trim_end_matches('.').replace('\n', ", ");
-    Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
-}
-
-/// A typing error with its key and the nearest name that would have been right.
-fn explained(error: &toml::de::Error) -> Error {
-    let message = error.message().trim_end_matches('.');
-    let shown = error.to_string();
-    let place = shown.lines().last().and_then(|line| line.strip_prefix("in `")).map_or("", |line| line.trim_end_matches('`'));
-    let plain = TYPES.iter().fold(message.to_string(), |text, (rust, words)| match text.strip_suffix(rust) {
-        Some(start) => format!("{start}{words}"),
-        None => text,
-    });
-    // An unknown key is part of the place, so that its line can be found.
-    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    let place: Vec<&str> = [place, unknown.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
-    let what = if place.is_empty() { plain } else { format!("{}: {plain}", place.join(".")) };
-    let question = suggestion(message).map_or(String::new(), |name| format!("Did you mean `{name}`? "));
-    Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
-}
-
-/// serde lists what it knows in back quotes after the unknown name: the one of them that is nearest to it.
-fn suggestion(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown ") {
-        return None;
-    }
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    quoted
-        .map(|name| (strsim::jaro_winkler(unknown, name), name))
-        .filter(|(likeness, _)| *likeness >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
-
-/// Text from a stranger's file for an error message: control characters escaped, 400 characters at the most.
-fn clipped(text: &str) -> String {
-    let safe: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
-    if safe.chars().count() <= 400 { safe } else { safe.chars().take(400).chain(['…']).collect() }
 }
 
 #[cfg(test)]

@@ -2,31 +2,53 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
+use crate::metrics::Metric;
+use crate::objective::groups::Estimate;
 use crate::problem::fit::Divergences;
 
-/// The measured columns, after `step,seconds`. A divergence stands beside its standard error; blank means that there is no finite value.
-pub const COLUMNS: [&str; 16] = [
-    "reverse_fisher",
-    "reverse_fisher_se",
-    "forward_fisher",
-    "forward_fisher_se",
-    "kl_student_teacher",
-    "kl_student_teacher_se",
-    "kl_teacher_student",
-    "kl_teacher_student_se",
-    "total_variation",
-    "total_variation_se",
-    "coverage",         // share of teacher components with a student within 0.75 σ
-    "matched_distance", // Σ wᵢ |μᵢ − nearest teacher mean|
-    "lyapunov",         // for one Gaussian teacher: Σ|μᵢ−m|², or Σ wᵢ|μᵢ−m|² with divide_by_weight
-    "movement",         // the farthest that a mean moved per step, since the row before
-    "gradient_norm",    // measured where descent.gradient_tolerance asks for it
-    "nearest_at_start", // share of students within 0.75 σ of the teacher mean that was nearest at their start
-];
+/// What is known of one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Measurement {
+    Estimate {
+        value: Option<f64>,
+        standard_error: Option<f64>,
+    },
+    /// A number without a standard error.
+    Exact(Option<f64>),
+}
 
-/// The columns that stand beside a standard error.
-pub const ESTIMATES: [&str; 5] = ["reverse_fisher", "forward_fisher", "kl_student_teacher", "kl_teacher_student", "total_variation"];
+impl Measurement {
+    /// Nothing yet.
+    fn blank(metric: Metric) -> Measurement {
+        if metric.has_standard_error() { Measurement::Estimate { value: None, standard_error: None } } else { Measurement::Exact(None) }
+    }
+
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Measurement::Estimate { value, .. } | Measurement::Exact(value) => *value,
+        }
+    }
+
+    pub fn standard_error(&self) -> Option<f64> {
+        match self {
+            Measurement::Estimate { standard_error, .. } => *standard_error,
+            Measurement::Exact(_) => None,
+        }
+    }
+
+    /// Its cells, in the order of [`Metric::columns`].
+    fn cells(&mut self) -> impl Iterator<Item = &mut Option<f64>> {
+        let (value, error) = match self {
+            Measurement::Estimate { value, standard_error } => (value, Some(standard_error)),
+            Measurement::Exact(value) => (value, None),
+        };
+        [value].into_iter().chain(error)
+    }
+}
 
 /// A row, as plain data.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,35 +57,36 @@ pub struct Row {
     /// Wall-clock seconds since the start.
     pub seconds: f64,
     pub replicate: usize,
-    /// By [`COLUMNS`]; `None` is a blank cell.
-    pub values: [Option<f64>; COLUMNS.len()],
+    /// By [`Metric::ALL`]; what has no finite value is blank.
+    measurements: [Measurement; Metric::ALL.len()],
 }
 
 impl Row {
     /// A row with blank cells.
     pub fn new(step: u64, seconds: f64, replicate: usize) -> Row {
-        Row { step, seconds, replicate, values: [None; COLUMNS.len()] }
+        Row { step, seconds, replicate, measurements: Metric::ALL.map(Measurement::blank) }
     }
 
-    /// The value of a column; `None` where the cell is blank or there is no such column.
-    pub fn get(&self, column: &str) -> Option<f64> {
-        COLUMNS.iter().position(|c| *c == column).and_then(|at| self.values[at])
+    pub fn measurement(&self, metric: Metric) -> Measurement {
+        self.measurements[metric as usize]
     }
 
-    /// Fills a cell; a value that is not finite leaves it blank.
-    pub fn set(&mut self, column: &str, value: f64) {
-        if let Some(at) = COLUMNS.iter().position(|c| *c == column) {
-            self.values[at] = value.is_finite().then_some(value);
-        }
+    /// The value of a metric; `None` where its cell is blank.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.measurement(metric).value()
     }
 
-    /// Fills the ten cells of the divergences.
-    pub fn set_divergences(&mut self, d: &Divergences) {
-        let estimates = [d.reverse_fisher, d.forward_fisher, d.kl_student_teacher, d.kl_teacher_student, d.total_variation];
-        for (name, estimate) in ESTIMATES.into_iter().zip(estimates) {
-            if estimate.value.is_finite() && estimate.standard_error.is_finite() {
-                self.set(name, estimate.value);
-                self.set(&format!("{name}_se"), estimate.standard_error);
+    /// Fills the cell of a metric without a standard error; a value that is not finite leaves it blank.
+    pub fn set(&mut self, metric: Metric, value: f64) {
+        self.measurements[metric as usize] = Measurement::Exact(Some(value).filter(|v| v.is_finite()));
+    }
+
+    /// Fills the cells of the metrics that are estimated.
+    pub fn set_divergences(&mut self, divergences: &Divergences) {
+        for metric in Metric::ALL {
+            let estimate = metric.estimate(divergences).filter(|e| e.value.is_finite() && e.standard_error.is_finite());
+            if let Some(Estimate { value, standard_error }) = estimate {
+                self.measurements[metric as usize] = Measurement::Estimate { value: Some(value), standard_error: Some(standard_error) };
             }
         }
     }
@@ -71,9 +94,11 @@ impl Row {
     /// The line of the file, with its line feed. `{:?}` prints the shortest digits that read back to the same bits.
     pub fn line(&self, with_replicate: bool) -> String {
         let mut line = format!("{},{:.3}", self.step, self.seconds);
-        for value in &self.values {
-            line.push(',');
-            line.extend(value.map(|v| format!("{v:?}")));
+        for mut measurement in self.measurements {
+            for cell in measurement.cells() {
+                line.push(',');
+                line.extend(cell.map(|v| format!("{v:?}")));
+            }
         }
         if with_replicate {
             line += &format!(",{}", self.replicate);
@@ -85,7 +110,8 @@ impl Row {
 
 /// The first line of the file.
 pub fn header(with_replicate: bool) -> String {
-    format!("step,seconds,{}{}\n", COLUMNS.join(","), if with_replicate { ",replicate" } else { "" })
+    let columns: Vec<String> = Metric::ALL.into_iter().flat_map(Metric::columns).collect();
+    format!("step,seconds,{}{}\n", columns.join(","), if with_replicate { ",replicate" } else { "" })
 }
 
 /// The rows of the first logged step and those of the last.
@@ -111,12 +137,13 @@ pub fn first_and_last(path: &Path) -> Result<(Vec<Row>, Vec<Row>)> {
 }
 
 fn parsed(record: &csv::StringRecord) -> Option<Row> {
-    let mut row = Row::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, 0);
-    for (at, value) in row.values.iter_mut().enumerate() {
-        let cell = record.get(2 + at)?;
-        *value = if cell.is_empty() { None } else { Some(cell.parse().ok()?) };
+    let mut cells = record.iter();
+    let mut row = Row::new(cells.next()?.parse().ok()?, cells.next()?.parse().ok()?, 0);
+    for place in row.measurements.iter_mut().flat_map(Measurement::cells) {
+        let cell = cells.next()?;
+        *place = if cell.is_empty() { None } else { Some(cell.parse().ok()?) };
     }
-    if let Some(cell) = record.get(2 + COLUMNS.len()) {
+    if let Some(cell) = cells.next() {
         row.replicate = cell.parse().ok()?;
     }
     Some(row)
@@ -135,10 +162,18 @@ mod tests {
         for step in [0, 10] {
             for replicate in 0..2 {
                 let mut row = Row::new(step, 0.5, replicate);
-                row.set("reverse_fisher", 1.0 / 3.0 + step as f64);
-                row.set("movement", 1e-300);
-                row.set("lyapunov", f64::NAN);
-                assert_eq!((row.get("lyapunov"), row.get("movement")), (None, Some(1e-300)));
+                let estimate = Estimate { value: 1.0 / 3.0 + step as f64, standard_error: 0.1 };
+                row.set_divergences(&Divergences {
+                    reverse_fisher: estimate,
+                    forward_fisher: Estimate { standard_error: f64::NAN, ..estimate },
+                    kl_student_teacher: estimate,
+                    kl_teacher_student: estimate,
+                    total_variation: estimate,
+                });
+                row.set(Metric::Movement, 1e-300);
+                row.set(Metric::Lyapunov, f64::NAN);
+                assert_eq!((row.get(Metric::Lyapunov), row.get(Metric::Movement)), (None, Some(1e-300)));
+                assert_eq!((row.get(Metric::ForwardFisher), row.get(Metric::ReverseFisher)), (None, Some(estimate.value)));
                 text += &row.line(true);
                 rows.push(row);
             }

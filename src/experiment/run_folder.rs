@@ -1,4 +1,4 @@
-//! Run folders: names, birth in one rename, and the files that are written whole or not at all.
+//! Run folders: the names of their files, folders that appear whole by one rename, and files that are written whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -8,6 +8,17 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::mixture::files::write_atomically;
+
+/// The sub-folder of checkpoints, the trajectory on its way among them.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// What a run was asked to do: written once, and every checkpoint relies on these files being as they were.
+pub const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz"];
+/// One row per logged step and replicate.
+pub const METRICS: &str = "metrics.csv";
+/// Per logged step the step (u64) and the means (R, k, d) in float64, all little-endian.
+pub const TRAJECTORY: &str = "checkpoints/trajectory.f64";
+/// What grows during the descent, for people to read: checkpoints note how far, but the descent does not need it.
+pub const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
 
 /// Small text files of a run folder are at most this long.
 const MOST_SMALL: u64 = 1 << 26;
@@ -23,9 +34,6 @@ pub enum Output {
 
 impl Output {
     /// Refuses a folder that holds something, before any work is done.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`].
     pub fn check(&self) -> Result<()> {
         let Output::At(path) = self else { return Ok(()) };
         match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
@@ -41,7 +49,7 @@ impl Output {
         }
     }
 
-    /// What the names of folders in the making begin with: those of one place can be told from others'.
+    /// The first part of the names of staged folders, by which leftovers for this place are recognised.
     pub fn hidden_prefix(&self) -> String {
         match self {
             Output::Numbered(_) => ".new-run-".into(),
@@ -60,21 +68,18 @@ impl Output {
     }
 }
 
-/// A folder in the making, beside the place where it will appear; dropped, it leaves nothing behind.
-pub struct Unborn {
+/// A folder that is being filled beside the place where it will appear; dropped, it leaves nothing behind.
+pub struct StagedFolder {
     folder: tempfile::TempDir,
 }
 
-impl Unborn {
+impl StagedFolder {
     /// A hidden folder in the parent of `output`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn new(output: &Output) -> Result<Unborn> {
+    pub fn new(output: &Output) -> Result<StagedFolder> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
         let folder = hidden_folder(&output.hidden_prefix()).tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
-        Ok(Unborn { folder })
+        Ok(StagedFolder { folder })
     }
 
     /// The hidden folder.
@@ -144,7 +149,7 @@ pub fn name_of(path: &Path) -> String {
 /// # Errors
 /// [`Error::BadFile`] where another process holds it.
 pub fn lock(run: &Path) -> Result<File> {
-    let path = run.join(crate::descent::checkpoint::FOLDER).join("lock");
+    let path = run.join(CHECKPOINTS).join("lock");
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(Error::bad_file(path, "this is not a plain file", "Remove it"));
     }
@@ -160,9 +165,6 @@ pub fn lock(run: &Path) -> Result<File> {
 }
 
 /// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn small_file(path: &Path) -> Result<Vec<u8>> {
     let remedy = "Give the folder of a run, as `mixscore run` wrote it";
     let found = std::fs::symlink_metadata(path).map_err(|e| Error::bad_file(path, e.to_string(), remedy))?;
@@ -173,17 +175,11 @@ pub fn small_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Writes a JSON document, whole or not at all.
-///
-/// # Errors
-/// [`Error::Io`].
 pub fn write_json(path: &Path, value: &Value) -> Result<()> {
     write_atomically(path, |w| writeln!(w, "{value:#}"))
 }
 
 /// Writes a text, whole or not at all.
-///
-/// # Errors
-/// [`Error::Io`].
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, |w| w.write_all(text.as_bytes()))
 }
@@ -210,16 +206,16 @@ mod tests {
     fn a_folder_appears_whole_or_leaves_nothing() {
         let parent = tempfile::tempdir().unwrap();
         let output = Output::At(parent.path().join("run"));
-        drop(Unborn::new(&output).unwrap());
+        drop(StagedFolder::new(&output).unwrap());
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
-        let unborn = Unborn::new(&output).unwrap();
-        std::fs::write(unborn.path().join("config.toml"), "").unwrap();
+        let staged = StagedFolder::new(&output).unwrap();
+        std::fs::write(staged.path().join("config.toml"), "").unwrap();
         output.check().unwrap();
         std::fs::create_dir(parent.path().join("run")).unwrap();
         output.check().unwrap();
-        unborn.publish(&output).unwrap();
+        staged.publish(&output).unwrap();
         assert!(output.check().unwrap_err().to_string().contains("mixscore resume"));
-        let late = Unborn::new(&output).unwrap();
+        let late = StagedFolder::new(&output).unwrap();
         assert_eq!(late.publish(&output).unwrap_err().exit_code(), 4);
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
     }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Interrupt};
 use crate::descent::initial;
 use crate::error::{Error, Result};
 use crate::mixture::files::{Array, Values, read_means, read_npz, read_variance, read_weights, write_mixture, write_npz};
@@ -14,8 +14,8 @@ use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::limits;
-use super::plan::{Plan, available_memory};
 use super::teacher::Teacher;
+use super::workload::{Workload, available_memory};
 
 /// The teacher or teachers, and where the students begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +40,8 @@ impl Setting {
             if each {
                 limits::check_size(config, n_teachers, n_features)?;
             }
-            let plan = Plan::of(config, config.student.components.unwrap_or(0), n_teachers, n_features, each);
-            available_memory().map_or(Ok(()), |available| plan.check_memory(available))?;
+            let workload = Workload::of(config, config.student.components.unwrap_or(0), n_teachers, n_features, each);
+            available_memory().map_or(Ok(()), |available| workload.check_memory(available))?;
         }
         let teachers = config.teacher.mixtures(base, config.seed, config.replicates)?;
         let setting = match &config.student.file {
@@ -59,8 +59,8 @@ impl Setting {
     }
 
     /// What a run of it will take.
-    pub fn plan(&self, config: &Config) -> Plan {
-        Plan::of(config, self.n_components(), self.n_teacher_components(), self.n_features(), self.teachers.len() > 1)
+    pub fn workload(&self, config: &Config) -> Workload {
+        Workload::of(config, self.n_components(), self.n_teacher_components(), self.n_features(), self.teachers.len() > 1)
     }
 
     /// K.
@@ -74,9 +74,6 @@ impl Setting {
     }
 
     /// The problem under a heat-flow time `noise` on a device, the students at their starts.
-    ///
-    /// # Errors
-    /// As [`Problem::open`].
     pub fn open(&self, config: &Config, noise: f64, backend: &mut dyn Backend) -> Result<Fit> {
         self.problem(config, noise).open_each(backend, &self.starts, &self.teachers)
     }
@@ -101,13 +98,11 @@ impl Setting {
             neighbours: config.objective.neighbours,
             seed: config.seed,
             first_replicate: 0,
+            interrupt: Interrupt::none(),
         }
     }
 
     /// Writes `teacher.npz` and `initial.npz`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn write(&self, run: &Path) -> Result<()> {
         let path = run.join("teacher.npz");
         match &self.teachers[..] {
@@ -121,17 +116,11 @@ impl Setting {
     }
 
     /// Writes means (R, k, d), or (k, d) for one replicate, with weights and variance.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn write_students(&self, path: &Path, means: &[f64]) -> Result<()> {
         write_means(path, &self.weights, means, self.n_features(), self.teachers[0].variance())
     }
 
     /// Reads what [`Setting::write`] wrote.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`].
     pub fn read(run: &Path) -> Result<Setting> {
         let (weights, starts, ..) = arrays_of(&run.join("initial.npz"))?;
         Ok(Setting { teachers: read_teachers(&run.join("teacher.npz"))?, weights, starts })
@@ -139,9 +128,6 @@ impl Setting {
 }
 
 /// The teachers of a run's `teacher.npz`: one, or one for each replicate.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
     let (weights, means, d, variance) = arrays_of(path)?;
     let row = weights.len() * d;

@@ -43,7 +43,7 @@ impl Teacher {
         }
     }
 
-    /// The file's name, to be changed.
+    /// The name of the file, mutably.
     pub fn file_mut(&mut self) -> Option<&mut String> {
         match self {
             Teacher::File(file) | Teacher::Samples { samples: file, .. } => Some(file),

@@ -4,12 +4,13 @@
 //! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
 //! means far from the origin nor points in many dimensions cost any.
 
-use super::session::Handle;
-use crate::backend::Evaluation;
+use super::handle::Handle;
+use crate::backend::{Evaluation, Points};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::factor::Factor;
-use crate::gpu::device::params::{self, Params, STRIDE};
+use crate::gpu::device::params::{self, Rows};
+use crate::gpu::device::shaders::Kernel;
 use crate::gpu::step::model::{padded, unpadded, with_logarithms};
 use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
@@ -32,14 +33,14 @@ struct Evaluator<'a> {
 ///
 /// # Errors
 /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
     let unit = |rows: &[f64]| -> Vec<f64> {
         rows.chunks_exact(d).flat_map(|row| row.iter().zip(&centroid).map(|(x, c)| (x - c) / sigma)).collect()
     };
     let unit_means = unit(mixture.means());
-    let points = unit(points);
+    let points: Vec<f64> = points.chunks(d).flat_map(|row| unit(&row.to_f64())).collect();
     let context = &handle.context;
     let widths = Widths::new(d, k, 1);
     let evaluator = Evaluator {
@@ -61,17 +62,15 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: &[f64], resp
 }
 
 impl Evaluator<'_> {
-    fn params(&self) -> Params {
-        Params {
+    fn params(&self) -> Rows {
+        Rows {
             n_strata: self.k as u32,
             n_components: self.k as u32,
             component_quads: self.widths.student as u32,
             feature_quads: self.widths.features as u32,
-            rank: self.d as u32,
             all_pairs: self.k as u32,
             n_pairs: 1,
-            n_replicates: 1,
-            ..Params::default()
+            ..Rows::default()
         }
     }
 
@@ -101,15 +100,19 @@ impl Evaluator<'_> {
             let rows = self.rows(part);
             context.write(&x, &rows);
             let n_rows = rows.len() / (4 * features);
-            let params = context.uniform(&params::bytes(&[Params { rows_per_pair: n_rows as u32, ..self.params() }]));
-            let tile_columns = kernels.tile(quads);
-            let columns = (4 * quads).div_ceil(tile_columns);
+            let (params, entry) = params::one(Rows { rows_per_pair: n_rows as u32, ..self.params() });
+            let params = context.uniform(&params);
+            let tile = kernels.tile(quads);
+            let columns = (4 * quads).div_ceil(tile.columns);
+            let buffers = [("points", &x), ("means", &self.means), ("weights", &self.weights), ("out", &distances)];
             let list = [
-                kernels
-                    .bind(context, &format!("distance_{tile_columns}"), &params, &[&x, &self.means, &self.weights, &distances])?
-                    .dispatch(0, n_rows / TILE * columns, (48 * n_rows * features * quads) as f64)?,
-                kernels.bind(context, "nearest", &params, &[&distances, &out])?.dispatch(
-                    0,
+                kernels.bind(context, Kernel::Distance { tile }, &params, &buffers)?.dispatch(
+                    entry,
+                    n_rows / TILE * columns,
+                    (48 * n_rows * features * quads) as f64,
+                )?,
+                kernels.bind(context, Kernel::Nearest, &params, &[("distances", &distances), ("nearest", &out)])?.dispatch(
+                    entry,
                     n_rows.div_ceil(64),
                     (8 * n_rows * quads) as f64,
                 )?,
@@ -140,23 +143,30 @@ impl Evaluator<'_> {
         // Runs of points with one nearest component, no longer than fits.
         let mut runs: Vec<&[usize]> = order.chunk_by(|a, b| nearest[*a] == nearest[*b]).flat_map(|run| run.chunks(most)).collect();
         runs.retain(|run| !run.is_empty());
-        let entries: Vec<Params> = runs
-            .iter()
-            .map(|run| Params { first_pair: nearest[run[0]], rows_per_pair: run.len().next_multiple_of(TILE) as u32, ..self.params() })
-            .collect();
-        let params = context.uniform(&params::bytes(&entries));
-        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &params, buffers);
+        let mut entries = params::Entries::default();
+        let told =
+            |run: &&[usize]| Rows { first_pair: nearest[run[0]], rows_per_pair: run.len().next_multiple_of(TILE) as u32, ..self.params() };
+        let of_runs: Vec<_> = runs.iter().map(|run| entries.push(told(run))).collect();
+        let params = context.uniform(&entries.bytes);
+        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &params, buffers);
         let (component_tile, feature_tile) = (kernels.tile(quads), kernels.tile(features));
-        let origin = bind("origin", &[&self.means, &self.means, &self.weights, &origins, &offsets, &frames, &origin_log_weights])?;
-        let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, kernels, buffer, quads, false);
+        let log_weights = ("origin_log_weights", &origin_log_weights);
+        let of_origins = [("origins", &origins), ("offsets", &offsets), ("frames", &frames), log_weights];
+        let of_mixture = [("centres", &self.means), ("means", &self.means), ("weights", &self.weights)];
+        let origin = bind(Kernel::Origin, &[&of_mixture[..], &of_origins].concat())?;
+        let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, buffer, quads, kernels.variant.spread);
         let (rows_factor, shares, means) = (factor(&z, most * features)?, factor(&r, most * quads)?, factor(&self.means, k * features)?);
-        let product = |name: &str, left: &Factor, others: [&wgpu::Buffer; 3]| {
-            let [third, fourth, out] = others.map(wgpu::Buffer::as_entire_binding);
-            kernels.bind_resources(context, name, &params, &[left.resource(), means.resource(), third, fourth, out])
+        let product = |kernel: Kernel, left: &Factor, others: [(&str, &wgpu::Buffer); 3]| {
+            let mut resources = vec![("rows", left.resource()), ("means", means.resource())];
+            resources.extend(others.map(|(name, buffer)| (name, buffer.as_entire_binding())));
+            kernels.bind_resources(context, kernel, &params, &resources)
         };
-        let logits = product(&format!("logits_{component_tile}"), &rows_factor, [&origins, &offsets, &r])?;
-        let softmax = bind(&format!("softmax_{}", kernels.lanes(quads)), &[&r, &origin_log_weights, &log_masses])?;
-        let posterior = product(&format!("posterior_{feature_tile}"), &shares, [&origins, &frames, &v])?;
+        let logits = Kernel::Logits { tile: component_tile, half: false };
+        let logits = product(logits, &rows_factor, [("origins", &origins), ("offsets", &offsets), ("out", &r)])?;
+        let lanes = kernels.lanes(quads);
+        let softmax = bind(Kernel::Softmax { lanes }, &[("logits", &r), log_weights, ("log_masses", &log_masses)])?;
+        let posterior = Kernel::Posterior { tile: feature_tile };
+        let posterior = product(posterior, &shares, [("origins", &origins), ("frames", &frames), ("out", &v)])?;
 
         let mut out = Evaluation {
             log_density: vec![0.0; n],
@@ -172,14 +182,14 @@ impl Evaluator<'_> {
             let rows = self.rows(&draws);
             let n_rows = rows.len() / (4 * features);
             context.write(&z, &rows);
-            let (offset, product, first) = ((at * STRIDE) as u32, (32 * n_rows * features * quads) as f64, at == 0);
+            let (entry, product, first) = (of_runs[at], (32 * n_rows * features * quads) as f64, at == 0);
             let list = [
-                origin.dispatch(offset, 1, (60 * k * d) as f64)?,
+                origin.dispatch(entry, 1, (60 * k * d) as f64)?,
                 logits
-                    .dispatch(offset, n_rows / TILE * (4 * quads).div_ceil(component_tile), product)?
+                    .dispatch(entry, n_rows / TILE * (4 * quads).div_ceil(component_tile.columns), product)?
                     .after([first.then(|| means.fill()).flatten(), rows_factor.fill()]),
-                softmax.dispatch(offset, n_rows / 64 * kernels.lanes(quads), (80 * n_rows * quads) as f64)?,
-                posterior.dispatch(offset, n_rows / TILE * (4 * features).div_ceil(feature_tile), product)?.after([shares.fill()]),
+                softmax.dispatch(entry, n_rows / 64 * lanes, (80 * n_rows * quads) as f64)?,
+                posterior.dispatch(entry, n_rows / TILE * (4 * features).div_ceil(feature_tile.columns), product)?.after([shares.fill()]),
             ];
             context.run(&list, 1)?;
             let vectors = unpadded(&context.download(&v, 4 * run.len() * features)?, d);

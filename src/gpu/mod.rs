@@ -1,13 +1,17 @@
 //! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
 //!
-//! Reading path: `dispatch` (the pure plan: rows, chunks) → `rows`, `draws` and `stages` (a chunk from draws to sums, one line per kernel),
-//! or `fused` and `fused_stages` (the same in one kernel) → `finish` and `blend` (sums to gradients and steps) → `share` (the tree by which
-//! several devices add up; `split` guesses whether they share that or replicates) → `batch` and `session` (what the rest of the crate
-//! sees); `context` and `kernels` hold what wgpu gives, `factor` how products read, `tune` chooses variants.
+//! Reading path, in `step`: `plan` (pure: rows, chunks) → `buffers` and `rows` (what there is room for, what kernels are told) → `draws` and
+//! `stages` (a chunk from draws to sums, one line per kernel), or `fused_stages` (the same in one kernel) → `recording` (all
+//! chunks) → `finish` and `blend` (sums to gradients and steps). Here: `placed` (a batch of replicates on a device) → `measure` and `batch` →
+//! `session` (what the rest of the crate sees; how devices share work is said in `backend::share`); `device` holds what wgpu gives, `tune`
+//! chooses variants.
 
 mod batch;
 pub mod device;
 mod evaluate;
+mod handle;
+mod measure;
+mod placed;
 mod polynomials;
 pub mod probe;
 pub mod profile;
@@ -17,19 +21,21 @@ mod tune;
 
 use std::sync::Arc;
 
+use crate::backend::exchange::{Exchange, Local};
 use crate::backend::polynomials::Polynomials;
-use crate::backend::share::Gather;
-use crate::backend::split::{Split, split};
-use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::backend::share::Split;
+use crate::backend::split::{Policy, split};
+use crate::backend::{AdapterInfo, Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
 pub use device::adapter::{Adapter, adapters};
 use device::context::Context;
+use device::fused::Sharing;
 use device::kernels::{Kernels, Variant};
+use handle::Handle;
 use polynomials::GpuPolynomials;
-use session::{GpuSession, Handle};
-use step::fused::Sharing;
+use session::GpuSession;
 
 /// Which adapter may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +48,14 @@ pub enum Choice {
     Any(usize),
 }
 
-/// An open GPU, or several that share out the replicates or the samples of a problem.
+/// An open GPU, or several that share out the replicates, strata or samples of a problem.
 pub struct Gpu {
     handle: Handle,
     /// The other devices; what has no samples, such as `evaluate`, runs on the first.
     others: Vec<Handle>,
-    /// What they share out; `None`: what is faster.
-    split: Option<Split>,
-    gather: Gather,
+    /// How they choose what they share out.
+    policy: Policy,
+    exchange: Arc<dyn Exchange<f32>>,
     /// Devices of the same type that did not open.
     n_refused: usize,
 }
@@ -129,8 +135,8 @@ pub fn open_all() -> Result<Gpu> {
 
 /// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
 ///
-/// Devices of one model (the same name, API and driver) may share the samples of a replicate; others share replicates, since their means would drift
-/// apart by rounding otherwise, and the bits of a replicate are those of the device that has it.
+/// Devices of one model (the same name, API and driver) may share a replicate; others share replicates, since no two of them would agree on
+/// the bits of a step, and the bits of a replicate are those of the device that has it.
 ///
 /// # Errors
 /// [`Error::NoDevice`] where there are none, or a driver refuses.
@@ -142,7 +148,7 @@ fn together(mut handles: Vec<Handle>) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
     }
-    Ok(Gpu { handle: handles.remove(0), others: handles, n_refused: 0, split: None, gather: Arc::new(Ok) })
+    Ok(Gpu { handle: handles.remove(0), others: handles, n_refused: 0, policy: Policy::Faster, exchange: Arc::new(Local) })
 }
 
 fn handle(index: usize) -> Result<Handle> {
@@ -182,16 +188,14 @@ impl Gpu {
         })
     }
 
-    /// The same devices, which share out this whatever is faster: for tests, and for benchmarks. Those of different models share replicates.
-    pub fn splitting(mut self, split: Split) -> Self {
-        self.split = Some(split);
-        self
+    /// The same devices, which share out what this means: for tests, and for benchmarks. Those of different models share replicates.
+    pub fn splitting(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
-    /// The same devices with another way to make sums known to all: for devices of several processes, and for tests.
-    pub fn gathering(mut self, gather: Gather) -> Self {
-        self.gather = gather;
-        self
+    /// The same devices with another way to tell each other what they found: for devices of several processes, and for tests.
+    pub fn exchanging(self, exchange: Arc<dyn Exchange<f32>>) -> Self {
+        Self { exchange, ..self }
     }
 
     /// What the devices share out for this problem.
@@ -200,10 +204,8 @@ impl Gpu {
             let Adapter { name, api, driver, .. } = handle.context.adapter.clone();
             (name, api, driver)
         };
-        if self.others.iter().any(|other| model(other) != model(&self.handle)) {
-            return Split::Replicates;
-        }
-        self.split.unwrap_or_else(|| split(problem, 1 + self.others.len()))
+        let alike = self.others.iter().all(|other| model(other) == model(&self.handle));
+        split(if alike { self.policy } else { Policy::Replicates }, problem, 1 + self.others.len())
     }
 
     /// The same device with kernels that check their indices: slower, for tests.
@@ -229,7 +231,7 @@ impl Gpu {
     /// The device's.
     pub fn overwritten(&self) -> Result<Vec<&'static str>> {
         let handles = [&self.handle].into_iter().chain(&self.others);
-        let found = handles.map(|handle| handle.context.canaries().overwritten(&handle.context)).collect::<Result<Vec<_>>>()?;
+        let found = handles.map(|handle| handle.context.overwritten()).collect::<Result<Vec<_>>>()?;
         Ok(found.concat())
     }
 
@@ -240,24 +242,17 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
-    fn describe(&self) -> String {
-        let adapter = self.adapter();
-        let count = |n: usize, what: &str| if n == 0 { String::new() } else { format!("{n} {what}") };
-        let others = [count(self.others.len(), "more"), count(self.n_refused, "that did not open")].into_iter().filter(|s| !s.is_empty());
-        let others: String = others.map(|s| format!(" and {s}")).collect();
-        format!("{}: {}, {}{others}, f32", if adapter.software { "software" } else { "gpu" }, adapter.name, adapter.api)
-    }
-
-    fn details(&self) -> Vec<(&'static str, String)> {
-        let Adapter { name, kind, api, driver, .. } = self.adapter().clone();
-        vec![("name", name), ("type", kind), ("api", api), ("driver", driver)]
+    fn describe(&self) -> Description {
+        let Adapter { name, kind, api, driver, software, .. } = self.adapter().clone();
+        let adapter = AdapterInfo { name, kind, api, driver, n_others: self.others.len(), n_refused: self.n_refused };
+        Description { kind: if software { Kind::Software } else { Kind::Gpu }, n_threads: 1, adapter: Some(adapter) }
     }
 
     fn polynomials(&self) -> Box<dyn Polynomials> {
         Box::new(GpuPolynomials { handle: self.handle.clone() })
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         evaluate::evaluate(&self.handle, mixture, points, responsibilities)
     }
 
@@ -269,6 +264,6 @@ impl Backend for Gpu {
             });
         }
         let handles: Vec<&Handle> = [&self.handle].into_iter().chain(&self.others).collect();
-        Ok(Box::new(GpuSession::new(&handles, problem, self.split(problem), self.gather.clone())?))
+        Ok(Box::new(GpuSession::new(&handles, problem, self.split(problem), self.exchange.clone())?))
     }
 }

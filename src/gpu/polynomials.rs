@@ -3,16 +3,17 @@
 //! The host sorts rows by cell into jobs of [`JOB`] rows; the device evaluates features into a scratch table and multiplies it by its own
 //! transpose, job by job in register tiles; the host adds the jobs in double precision, in order.
 
-use super::session::Handle;
+use super::handle::Handle;
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
-use crate::gpu::device::kernels::Dispatch;
-use crate::gpu::device::params::{self, Params};
+use crate::gpu::device::command::Dispatch;
+use crate::gpu::device::params;
+use crate::gpu::device::shaders::Kernel;
 
 /// Rows whose sums stay in single precision.
 const JOB: usize = 2048;
-/// The cell of a row that is not there.
-const NOBODY: u32 = u32::MAX;
+/// The cell of a padding row; twin of `shaders/hermite.wgsl`.
+const NO_CELL: u32 = u32::MAX;
 
 /// An open GPU, as `mixscore learn` uses it.
 pub struct GpuPolynomials {
@@ -34,15 +35,15 @@ struct Level {
 }
 
 impl Level {
-    fn params(&self, rows: usize) -> Params {
-        Params {
-            n_components: self.features as u32,
-            component_quads: self.columns as u32,
-            feature_quads: self.quads as u32,
+    fn params(&self, rows: usize) -> params::Polynomials {
+        params::Polynomials {
             rank: self.rank as u32,
-            n_pairs: 1,
-            rows_per_pair: rows as u32,
-            ..Params::default()
+            rank_quads: self.quads as u32,
+            n_cells: self.n_cells as u32,
+            n_features: self.features as u32,
+            column_quads: self.columns as u32,
+            n_rows: rows as u32,
+            ..params::Polynomials::default()
         }
     }
 }
@@ -118,27 +119,48 @@ impl GpuPolynomials {
     }
 
     fn nearest(&self, level: &Level, y: &wgpu::Buffer, cells: &wgpu::Buffer, rows: usize) -> Result<Dispatch> {
-        let params = Params { n_components: level.n_cells as u32, ..level.params(rows) };
         let work = (12 * rows * level.n_cells * level.quads) as f64;
-        self.dispatch("cells", params, &[y, &level.centres, cells], rows.div_ceil(64), work)
+        self.dispatch(
+            Kernel::Cells,
+            level.params(rows),
+            &[("y", y), ("centres", &level.centres), ("cells", cells)],
+            rows.div_ceil(64),
+            work,
+        )
     }
 
-    fn features(&self, level: &Level, params: Params, [y, targets, cells, out]: [&wgpu::Buffer; 4]) -> Result<Dispatch> {
-        let quads = (params.n_pairs * params.rows_per_pair) as usize * level.columns;
-        let buffers = [y, targets, cells, &level.centres, &level.products, &level.numbers, out];
-        self.dispatch("hermite", params, &buffers, quads.div_ceil(64), 100.0 * quads as f64)
+    fn features(&self, level: &Level, params: params::Polynomials, [y, targets, cells, out]: [&wgpu::Buffer; 4]) -> Result<Dispatch> {
+        let quads = params.n_rows as usize * level.columns;
+        let buffers = [
+            ("y", y),
+            ("targets", targets),
+            ("cells", cells),
+            ("centres", &level.centres),
+            ("products", &level.products),
+            ("level", &level.numbers),
+            ("out", out),
+        ];
+        self.dispatch(Kernel::Hermite, params, &buffers, quads.div_ceil(64), 100.0 * quads as f64)
     }
 
-    fn dispatch(&self, kernel: &str, params: Params, buffers: &[&wgpu::Buffer], workgroups: usize, work: f64) -> Result<Dispatch> {
+    fn dispatch(
+        &self,
+        kernel: Kernel,
+        params: params::Polynomials,
+        buffers: &[(&str, &wgpu::Buffer)],
+        workgroups: usize,
+        work: f64,
+    ) -> Result<Dispatch> {
         let context = &self.handle.context;
-        let params = context.uniform(&params::bytes(&[params]));
-        context.guarded(|| self.handle.kernels.bind(context, kernel, &params, buffers)?.dispatch(0, workgroups, work))
+        let (params, entry) = params::one(params);
+        let params = context.uniform(&params);
+        context.guarded(|| self.handle.kernels.bind(context, kernel, &params, buffers)?.dispatch(entry, workgroups, work))
     }
 
     /// (jobs, columns, columns): FᵀF of each job, lower half.
     fn sums(&self, level: &Level, jobs: &[(usize, Vec<u32>)], y: &[f32], target: &[f32]) -> Result<Vec<f32>> {
         let (context, rank) = (&self.handle.context, level.rank);
-        let mut cells = vec![NOBODY; jobs.len() * JOB];
+        let mut cells = vec![NO_CELL; jobs.len() * JOB];
         let (mut points, mut targets) = (vec![0.0f32; cells.len() * 4 * level.quads], vec![0.0f32; cells.len() * 4 * level.quads]);
         for (job, (cell, rows)) in jobs.iter().enumerate() {
             for (row, from) in rows.iter().enumerate() {
@@ -155,13 +177,14 @@ impl GpuPolynomials {
         let n_sums = 16 * jobs.len() * level.columns * level.columns;
         let out = context.buffer("Gram matrices", 4 * n_sums as u64)?;
 
-        let params = Params { n_pairs: jobs.len() as u32, own_rows: 1, ..level.params(JOB) };
-        let (side, columns) = (4 * level.columns, self.handle.kernels.tile(level.columns));
-        let name = format!("gram_{columns}");
-        let tiles = jobs.len() * side.div_ceil(64) * side.div_ceil(columns);
+        let told = level.params(jobs.len() * JOB);
+        let params = params::Polynomials { n_jobs: jobs.len() as u32, rows_per_job: JOB as u32, has_targets: 1, ..told };
+        let (side, tile) = (4 * level.columns, self.handle.kernels.tile(level.columns));
+        let tiles = jobs.len() * side.div_ceil(64) * side.div_ceil(tile.columns);
+        let buffers = [("features", &table), ("counts", &counts), ("out", &out)];
         let list = [
             self.features(level, params, [&points, &targets, &cells, &table])?,
-            self.dispatch(&name, params, &[&table, &counts, &out], tiles, (jobs.len() * JOB * side * side) as f64)?,
+            self.dispatch(Kernel::Gram { tile }, params, &buffers, tiles, (jobs.len() * JOB * side * side) as f64)?,
         ];
         context.run(&list, 1)?;
         context.download(&out, n_sums)
@@ -175,12 +198,20 @@ impl GpuPolynomials {
         let table = context.buffer("features", (16 * rows * level.columns) as u64)?;
         let none = context.buffer("no targets", 16)?;
         let noise = context.upload("noise", &[noise])?;
-        let buffers = [&table, coefficients, &cells, &level.centres, &level.numbers, &noise, &points];
+        let buffers = [
+            ("features", &table),
+            ("coefficients", coefficients),
+            ("cells", &cells),
+            ("centres", &level.centres),
+            ("level", &level.numbers),
+            ("noise", &noise),
+            ("y", &points),
+        ];
         let quads = rows * level.quads;
         let list = [
             self.nearest(level, &points, &cells, rows)?,
             self.features(level, level.params(rows), [&points, &none, &cells, &table])?,
-            self.dispatch("reverse", level.params(rows), &buffers, quads.div_ceil(64), (32 * quads * level.columns) as f64)?,
+            self.dispatch(Kernel::ReverseDiffusion, level.params(rows), &buffers, quads.div_ceil(64), (32 * quads * level.columns) as f64)?,
         ];
         context.run(&list, 1)?;
         let moved: Vec<f32> = context.download(&points, 4 * quads)?;

@@ -1,26 +1,17 @@
-//! Known answers and roofs of a device: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
-
-use std::time::Instant;
+//! Small pieces of work whose answer or speed is known: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
 
 use super::Gpu;
 use crate::error::Result;
-use crate::gpu::device::kernels::Dispatch;
-use crate::gpu::device::params::{self, Params};
+use crate::gpu::device::command::Dispatch;
+use crate::gpu::device::params::{self, Count, Rows, Sums};
+use crate::gpu::device::shaders::Kernel;
+use crate::gpu::step::draws::points;
 
-/// What a device can do at best, measured.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct Roof {
-    /// Fused multiply-adds counted as two operations, in 10⁹ per second.
-    pub gflops: f64,
-    /// Bytes read and written by a large copy, in 10⁹ per second.
-    pub gigabytes_per_second: f64,
-}
-
-impl Roof {
-    /// The higher of two measurements, each figure for itself.
-    pub fn or_higher(self, other: Self) -> Self {
-        Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
-    }
+/// Work whose rate is a device's roof, to be timed.
+pub struct Work {
+    /// Operations, or bytes read and written.
+    pub amount: f64,
+    list: [Dispatch; 1],
 }
 
 /// Four random words each, and the normals made of them.
@@ -33,14 +24,37 @@ impl Gpu {
     /// The device's.
     pub fn words(&mut self, key: [u32; 2], n: usize) -> Result<Words> {
         let context = &self.handle.context;
-        let params = context.uniform(&params::bytes(&[Params { n_samples: n as u32, ..Params::default() }]));
+        let (params, entry) = params::one(Count { n: n as u32 });
+        let params = context.uniform(&params);
         let keys = context.upload("keys", &[key])?;
         let words = context.buffer("words", 16 * n as u64)?;
         // Poison: a number that the kernel leaves out is found.
         let normals = context.upload("normals", &vec![[f32::NAN; 4]; n])?;
-        let bound = self.handle.kernels.bind(context, "words", &params, &[&keys, &words, &normals])?;
-        context.run(&[bound.dispatch(0, n.div_ceil(64), 3000.0 * n as f64)?], 1)?;
+        let bound =
+            self.handle.kernels.bind(context, Kernel::Words, &params, &[("key", &keys), ("words", &words), ("normals", &normals)])?;
+        context.run(&[bound.dispatch(entry, n.div_ceil(64), 3000.0 * n as f64)?], 1)?;
         Ok((context.download(&words, n)?, context.download(&normals, n)?))
+    }
+
+    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, of step 3 and stratum 5, shape (nets·size, quads).
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn sobol_words(&mut self, key: [u32; 2], n_nets: usize, net_size: usize, quads: usize) -> Result<Vec<[u32; 4]>> {
+        let (context, n) = (&self.handle.context, n_nets * net_size);
+        let (params, entry) = params::one(params::Draws {
+            chunk_samples: n as u32,
+            net_size: net_size as u32,
+            feature_quads: quads as u32,
+            ..Default::default()
+        });
+        let params = context.uniform(&params);
+        let (keys, table) = (context.upload("keys", &[key])?, context.upload("points of a net", &points(quads, net_size))?);
+        let words = context.buffer("words", (16 * n * quads) as u64)?;
+        let bound =
+            self.handle.kernels.bind(context, Kernel::SobolWords, &params, &[("key", &keys), ("points", &table), ("words", &words)])?;
+        context.run(&[bound.dispatch(entry, (n * quads).div_ceil(64), (600 * n * quads) as f64)?], 1)?;
+        context.download(&words, n * quads)
     }
 
     /// The device's sums of `values` (n, 4) in blocks of `block_size` and then over the blocks, both in order.
@@ -50,9 +64,9 @@ impl Gpu {
     pub fn sums(&mut self, values: &[[f32; 4]], block_size: usize) -> Result<[f32; 4]> {
         let (context, n) = (&self.handle.context, values.len() as u32);
         let (size, rows) = (block_size as u32, n.next_multiple_of(64));
-        let params = Params { n_pairs: 1, chunk_samples: n, n_samples: n, rows_per_pair: rows, block_size: size, ..Params::default() };
-        let params = Params { group_size: rows, n_groups: 1, component_quads: 1, ..params };
-        let params = context.uniform(&params::bytes(&[params]));
+        let of_rows = Sums { n_pairs: 1, chunk_samples: n, rows_per_pair: rows, block_size: size, ..Sums::default() };
+        let (params, entry) = params::one(Sums { group_size: rows, n_groups: 1, sum_quads: 1, ..of_rows });
+        let params = context.uniform(&params);
         // Statistics lie in pairs of quads, of which the first is summed.
         let pairs: Vec<[f32; 8]> = values.iter().map(|v| [v[0], v[1], v[2], v[3], f32::NAN, f32::NAN, f32::NAN, f32::NAN]).collect();
         let n_blocks = values.len().div_ceil(block_size);
@@ -60,8 +74,16 @@ impl Gpu {
         let sums = context.upload("sums", &[[f32::NAN; 4]])?;
         let kernels = &self.handle.kernels;
         let list = [
-            kernels.bind(context, "block_sums", &params, &[&values, &partials])?.dispatch(0, n_blocks.div_ceil(64), 4.0 * f64::from(n))?,
-            kernels.bind(context, "fold", &params, &[&partials, &sums])?.dispatch(0, 1, 4.0 * n_blocks as f64)?,
+            kernels.bind(context, Kernel::BlockSums, &params, &[("statistics", &values), ("partials", &partials)])?.dispatch(
+                entry,
+                n_blocks.div_ceil(64),
+                4.0 * f64::from(n),
+            )?,
+            kernels.bind(context, Kernel::Fold, &params, &[("partials", &partials), ("sums", &sums)])?.dispatch(
+                entry,
+                1,
+                4.0 * n_blocks as f64,
+            )?,
         ];
         context.run(&list, 1)?;
         Ok(context.download::<[f32; 4]>(&sums, 1)?[0])
@@ -73,13 +95,15 @@ impl Gpu {
     /// The device's.
     pub fn softmax(&mut self, logits: &[f32], quads: usize) -> Result<(Vec<f32>, Vec<f32>)> {
         let (context, n) = (&self.handle.context, logits.len() / (4 * quads));
-        let params = Params { n_pairs: 1, rows_per_pair: n as u32, all_pairs: 1, component_quads: quads as u32, ..Params::default() };
-        let params = context.uniform(&params::bytes(&[params]));
+        let of_rows = Rows { n_pairs: 1, rows_per_pair: n as u32, all_pairs: 1, component_quads: quads as u32, ..Rows::default() };
+        let (params, entry) = params::one(of_rows);
+        let params = context.uniform(&params);
         let (values, origins) = (context.upload("logits", logits)?, context.upload("log-weights of origins", &[0f32; 2])?);
         let masses = context.upload("log-masses", &vec![[f32::NAN; 2]; n])?;
-        let name = format!("softmax_{}", self.handle.kernels.lanes(quads));
-        let bound = self.handle.kernels.bind(context, &name, &params, &[&values, &origins, &masses])?;
-        context.run(&[bound.dispatch(0, n / 64 * self.handle.kernels.lanes(quads), (80 * n * quads) as f64)?], 1)?;
+        let lanes = self.handle.kernels.lanes(quads);
+        let buffers = [("logits", &values), ("origin_log_weights", &origins), ("log_masses", &masses)];
+        let bound = self.handle.kernels.bind(context, Kernel::Softmax { lanes }, &params, &buffers)?;
+        context.run(&[bound.dispatch(entry, n / 64 * lanes, (80 * n * quads) as f64)?], 1)?;
         let masses: Vec<[f32; 2]> = context.download(&masses, n)?;
         Ok((context.download(&values, logits.len())?, masses.iter().map(|m| m[0]).collect()))
     }
@@ -90,37 +114,43 @@ impl Gpu {
     /// The device's.
     pub fn copied(&mut self, values: &[[f32; 4]], n: usize, told: usize) -> Result<Vec<[f32; 4]>> {
         let context = &self.handle.context;
-        let params = context.uniform(&params::bytes(&[Params { n_samples: told as u32, ..Params::default() }]));
+        let (params, entry) = params::one(Count { n: told as u32 });
+        let params = context.uniform(&params);
         let (source, destination) = (context.upload("source", values)?, context.buffer("destination", 16 * n as u64)?);
-        let bound = self.handle.kernels.bind(context, "copy", &params, &[&source, &destination])?;
-        context.run(&[bound.dispatch(0, told.div_ceil(64), told as f64)?], 1)?;
+        let bound = self.handle.kernels.bind(context, Kernel::Copy, &params, &[("source", &source), ("destination", &destination)])?;
+        context.run(&[bound.dispatch(entry, told.div_ceil(64), told as f64)?], 1)?;
         context.download(&destination, n)
     }
 
-    /// The device's own roof, each the best of five after a warm-up.
+    /// A large copy, by bytes, for [`Gpu::perform`].
     ///
     /// # Errors
     /// The device's.
-    pub fn roof(&mut self) -> Result<Roof> {
+    pub fn copy_work(&self) -> Result<Work> {
         let context = &self.handle.context;
-        let chains = self.multiply_adds()?;
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;
         let (source, destination) = (context.buffer("source", 16 * n as u64)?, context.buffer("destination", 16 * n as u64)?);
-        let params = context.uniform(&params::bytes(&[Params { n_samples: n as u32, ..Params::default() }]));
-        let copy = self.handle.kernels.bind(context, "copy", &params, &[&source, &destination])?.dispatch(0, n.div_ceil(64), n as f64)?;
+        let (params, entry) = params::one(Count { n: n as u32 });
+        let params = context.uniform(&params);
+        let bound = self.handle.kernels.bind(context, Kernel::Copy, &params, &[("source", &source), ("destination", &destination)])?;
+        Ok(Work { amount: 32.0 * n as f64, list: [bound.dispatch(entry, n.div_ceil(64), n as f64)?] })
+    }
 
-        let best = |dispatch: &Dispatch| -> Result<f64> {
-            let list = [dispatch.clone()];
-            context.run(&list, 1)?;
-            let mut least = f64::INFINITY;
-            for _ in 0..5 {
-                let start = Instant::now();
-                context.run(&list, 1)?;
-                least = least.min(start.elapsed().as_secs_f64());
-            }
-            Ok(least)
-        };
-        Ok(Roof { gflops: chains.operations / best(&chains)? / 1e9, gigabytes_per_second: 32.0 * n as f64 / best(&copy)? / 1e9 })
+    /// Multiply-adds and nothing else, by operations (two each), for [`Gpu::perform`].
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn arithmetic_work(&self) -> Result<Work> {
+        let chains = self.multiply_adds()?;
+        Ok(Work { amount: chains.operations, list: [chains] })
+    }
+
+    /// Does the work, and waits for its end.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn perform(&self, work: &Work) -> Result<()> {
+        self.handle.context.run(&work.list, 1)
     }
 
     /// Chains of multiply-adds and nothing else.
@@ -131,8 +161,9 @@ impl Gpu {
         let context = &self.handle.context;
         let (invocations, chain) = (1usize << 14, 1024usize);
         let out = context.buffer("roof", 16 * invocations as u64)?;
-        let params = context.uniform(&params::bytes(&[Params { n_samples: chain as u32, ..Params::default() }]));
+        let (params, entry) = params::one(Count { n: chain as u32 });
+        let params = context.uniform(&params);
         let operations = (invocations * chain * 384) as f64;
-        self.handle.kernels.bind(context, "roof", &params, &[&out])?.dispatch(0, invocations / 64, operations)
+        self.handle.kernels.bind(context, Kernel::Roof, &params, &[("out", &out)])?.dispatch(entry, invocations / 64, operations)
     }
 }

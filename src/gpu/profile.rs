@@ -6,14 +6,16 @@ use std::time::Instant;
 use super::Gpu;
 use super::batch::Batch;
 use crate::backend::UnitProblem;
+use crate::backend::share::Part;
 use crate::error::Result;
+use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::Dispatch;
+use crate::gpu::device::shaders::Kernel;
 
 /// One kernel's part in a step of descent.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct KernelTime {
-    pub kernel: &'static str,
+    pub kernel: String,
     /// Dispatches in a step.
     pub dispatches: usize,
     /// Operations in a step, by the ledger that paces submissions: exact for products, padding included; about right elsewhere.
@@ -52,18 +54,18 @@ impl Gpu {
     /// Those of a session.
     pub fn profile(&mut self, problem: &UnitProblem, means: &[f64], seconds: f64) -> Result<Vec<KernelTime>> {
         let context = self.handle.context.clone();
-        let mut batch = Batch::new(self.handle.clone(), problem.clone())?;
+        let mut batch = Batch::new(self.handle.clone(), problem.clone(), Part::WHOLE)?;
         batch.set_means(means);
         let list = batch.step_list()?;
         context.run(&list, 1)?;
-        let mut names = Vec::new();
+        let mut kernels = Vec::new();
         for dispatch in &list {
-            if !names.contains(&dispatch.kernel) {
-                names.push(dispatch.kernel);
+            if !kernels.contains(&dispatch.kernel) {
+                kernels.push(dispatch.kernel);
             }
         }
-        let of = |name| list.iter().filter(|dispatch| dispatch.kernel == name).cloned().collect();
-        let kernels = names.into_iter().map(|name| Repeated::new(&context, of(name), seconds)).collect::<Result<Vec<_>>>()?;
+        let of = |kernel: Kernel| list.iter().filter(|dispatch| dispatch.kernel == kernel).cloned().collect();
+        let kernels = kernels.into_iter().map(|kernel| Repeated::new(&context, of(kernel), seconds)).collect::<Result<Vec<_>>>()?;
         let roof = Repeated::new(&context, vec![self.multiply_adds()?], seconds)?;
         let mut rounds = vec![Vec::with_capacity(ROUNDS); kernels.len()];
         for _ in 0..ROUNDS {
@@ -104,7 +106,7 @@ impl Repeated {
 
     fn medians(&self, rounds: &[Round]) -> KernelTime {
         KernelTime {
-            kernel: self.list[0].kernel,
+            kernel: self.list[0].kernel.name(),
             dispatches: self.list.len(),
             operations: self.operations(),
             seconds: median(rounds.iter().map(|round| round.wall)),

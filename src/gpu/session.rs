@@ -1,38 +1,26 @@
-//! A problem open on one or more GPUs, which share out replicates or the samples of each; replicates go through in batches that fit the
+//! A problem open on one or more GPUs, which share out its replicates, strata or samples; replicates go through in batches that fit the
 //! buffers (a grid: one by one, since each has its own nodes). No bit depends on how many devices of a kind there are.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::batch::{Batch, measure_of};
-use crate::backend::share::{Gather, Part};
-use crate::backend::split::Split;
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use super::batch::Batch;
+use super::handle::Handle;
+use super::measure;
+use crate::backend::exchange::Exchange;
+use crate::backend::share::{Part, Split};
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::{Error, Result};
-use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::Kernels;
-use crate::gpu::step::fused::{Sharing, groups_and_cell};
-use crate::objective::divergence::{Sampler, Side};
-
-/// The device as a session holds it.
-#[derive(Clone)]
-pub struct Handle {
-    pub context: Arc<Context>,
-    pub kernels: Arc<Kernels>,
-    /// Most rows of a chunk; `None`: what suits the adapter.
-    pub row_budget: Option<usize>,
-    /// How the fused kernel's invocations share its work; `None`: that kernel is not used.
-    pub sharing: Option<Sharing>,
-}
+use crate::gpu::step::plan::groups_and_cell;
+use crate::objective::divergence::Side;
 
 /// All replicates.
 pub struct GpuSession {
-    /// Of each device; replicates in order. Where samples are shared, every device has the same ones.
+    problem: UnitProblem,
+    /// Of each device; replicates in order. Where strata or samples are shared, every device has the same ones.
     devices: Vec<Vec<Batch>>,
     split: Split,
-    gather: Gather,
-    /// Numbers in the means of one replicate.
-    row: usize,
+    exchange: Arc<dyn Exchange<f32>>,
 }
 
 impl GpuSession {
@@ -40,20 +28,16 @@ impl GpuSession {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where even one replicate does not fit.
-    pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, gather: Gather) -> Result<Self> {
-        // The least groups of anything that they do in turns.
-        let of = handles.len().min(groups_and_cell(problem.groups()).0.n_groups);
-        let split = if of < 2 || problem.sampler == Sampler::Grid { Split::Replicates } else { split };
-        let n = problem.n_replicates;
-        let devices = match split {
-            Split::Replicates => {
-                let share = n.div_ceil(handles.len()).max(1);
-                let ranges = (0..n).step_by(share).map(|first| first..n.min(first + share));
-                handles.iter().zip(ranges).map(|(handle, range)| batches(handle, problem, range, Part::WHOLE, n)).collect::<Result<_>>()?
-            }
-            Split::Samples => shared(&handles[..of], problem)?,
+    pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, exchange: Arc<dyn Exchange<f32>>) -> Result<Self> {
+        let of = |split: Split| match split {
+            Split::Replicates => problem.n_replicates,
+            Split::Strata => problem.n_replicates * problem.n_components(),
+            // The least groups of anything that they do in turns.
+            Split::Samples => groups_and_cell(problem.groups()).0.n_groups,
         };
-        Ok(Self { devices, split, gather, row: problem.n_components() * problem.rank })
+        let split = if of(split) < 2 { Split::Replicates } else { split };
+        let devices = open(&handles[..handles.len().min(of(split)).max(1)], problem, split)?;
+        Ok(Self { problem: problem.clone(), devices, split, exchange })
     }
 
     /// What `work` makes of every device, side by side.
@@ -74,7 +58,7 @@ impl GpuSession {
         Ok(parts.into_iter().flatten().collect())
     }
 
-    /// What every device found about a batch, batch after batch: of the one that has it, or of all that share its samples.
+    /// What every device found about a batch, batch after batch: of the one that has it, or of all that share it.
     fn found(&mut self, work: impl Fn(&mut Batch) -> Result<Vec<f32>> + Sync) -> Result<Vec<Vec<Vec<f32>>>> {
         if self.split == Split::Replicates {
             return Ok(self.each(work)?.into_iter().map(|whole| vec![whole]).collect());
@@ -82,41 +66,41 @@ impl GpuSession {
         let mut found = Vec::new();
         for at in 0..self.devices[0].len() {
             let parts = self.on_all(|batches| work(&mut batches[at]))?;
-            found.push((self.gather)(parts)?);
+            found.push(self.exchange.all_gather(parts)?);
         }
         Ok(found)
     }
 
     /// The batches, each once.
     fn batches(&self) -> impl Iterator<Item = &Batch> {
-        let n = if self.split == Split::Samples { 1 } else { self.devices.len() };
+        let n = if self.split == Split::Replicates { self.devices.len() } else { 1 };
         self.devices[..n].iter().flatten()
     }
 
-    /// A descent whose samples are shared: the devices exchange nodes once a step, and each takes it with the same totals.
-    fn descend_in_turns(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+    /// A descent that devices share: once a step they exchange what they have found, and each goes on from all of it.
+    fn descend_in_turns(&mut self, n_steps: u64) -> Result<()> {
         for at in 0..self.devices[0].len() {
-            self.on_all(|batches| batches[at].begin_turns(first_step, rates))?;
-            let mut nodes: Option<Vec<f32>> = None;
-            for step in 0..=n_steps {
-                let next = step < n_steps;
-                let parts = self.on_all(|batches| batches[at].turn(nodes.as_deref(), next))?;
-                nodes = Some((self.gather)(parts)?.concat());
+            let mut found: Option<Vec<f32>> = None;
+            for _ in 0..n_steps {
+                let parts = self.on_all(|batches| batches[at].turn(found.as_deref(), true))?;
+                found = Some(self.exchange.all_gather(parts)?.concat());
             }
+            self.on_all(|batches| batches[at].turn(found.as_deref(), false))?;
         }
         Ok(())
     }
 }
 
-/// All replicates on every device, each with its part of the samples, in the same batches everywhere.
-fn shared(handles: &[&Handle], problem: &UnitProblem) -> Result<Vec<Vec<Batch>>> {
-    let mut most = problem.n_replicates;
+/// The batches of every device, each with its part. Where strata or samples are shared, they are the same batches everywhere.
+fn open(handles: &[&Handle], problem: &UnitProblem, split: Split) -> Result<Vec<Vec<Batch>>> {
+    let n = problem.n_replicates;
+    let mut most = n;
     loop {
-        let parts = (0..handles.len()).map(|index| Part { index, of: handles.len() });
-        let open = |(handle, part)| batches(handle, problem, 0..problem.n_replicates, part, most);
-        let devices = handles.iter().copied().zip(parts).map(open).collect::<Result<Vec<_>>>()?;
+        let open = |(handle, part): (&&Handle, Part)| batches(handle, problem, part.replicates(n), part, most);
+        let devices = handles.iter().zip(Part::all(split, handles.len())).map(open).collect::<Result<Vec<_>>>()?;
         let together = devices.iter().filter_map(|batches| batches.first().map(Batch::n_replicates)).min().unwrap_or(most);
-        if devices.iter().all(|batches| batches.len() == devices[0].len()) || together >= most {
+        let alike = devices.iter().all(|batches| batches.len() == devices[0].len());
+        if split == Split::Replicates || alike || together >= most {
             return Ok(devices);
         }
         most = together;
@@ -131,9 +115,9 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
         own.n_replicates = n;
         own.first_replicate = problem.first_replicate + first as u32;
         own.teacher_means = problem.teacher_means[first * teacher_row..(first + n) * teacher_row].to_vec();
-        Batch::of_part(handle.clone(), own, part)
+        Batch::new(handle.clone(), own, part)
     };
-    let mut together = if problem.sampler == Sampler::Grid { 1 } else { range.len().min(most).max(1) };
+    let mut together = if problem.draws.is_grid() { 1 } else { range.len().min(most).max(1) };
     loop {
         let firsts = range.clone().step_by(together);
         match firsts.map(|first| open(first, together.min(range.end - first))).collect() {
@@ -144,12 +128,12 @@ fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Pa
 }
 
 impl Session for GpuSession {
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
-        let (row, all) = (self.row, self.split == Split::Samples);
-        let mut rest = means;
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
+        let (row, own_replicates) = (self.problem.layout().len(), self.split == Split::Replicates);
+        let mut rest = parameters;
         for batches in &mut self.devices {
-            if all {
-                rest = means;
+            if !own_replicates {
+                rest = parameters;
             }
             for batch in batches {
                 let (own, after) = rest.split_at(batch.n_replicates() * row);
@@ -160,36 +144,41 @@ impl Session for GpuSession {
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         match self.split {
             Split::Replicates => Ok(self.each(|batch| batch.means())?.concat()),
             // All devices have the same.
-            Split::Samples => Ok(self.batches().map(Batch::means).collect::<Result<Vec<_>>>()?.concat()),
+            Split::Strata | Split::Samples => Ok(self.batches().map(Batch::means).collect::<Result<Vec<_>>>()?.concat()),
         }
     }
 
     fn gradient(&mut self, step: u64) -> Result<GradientSums> {
         let found = self.found(|batch| batch.gradient(step))?;
-        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new() };
+        let mut all = GradientSums { groups: Vec::new(), group_gradients: Vec::new(), half_square: Vec::new(), energy: Vec::new() };
         for (batch, parts) in self.batches().zip(&found) {
-            let part = batch.gradient_of(parts);
+            let part = batch.gradient_of(self.split, parts);
             all.groups.extend(part.groups);
             all.group_gradients.extend(part.group_gradients);
             all.half_square.extend(part.half_square);
+            all.energy.extend(part.energy);
         }
         Ok(all)
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let rates = rule.rates(&self.problem.student_weights);
+        self.devices.iter_mut().flatten().for_each(|batch| batch.begin_descent(first_step, &rates));
         match self.split {
-            Split::Replicates => self.each(|batch| batch.descend(first_step, n_steps, rates)).map(|_| ()),
-            Split::Samples => self.descend_in_turns(first_step, n_steps, rates),
+            Split::Replicates => self.each(|batch| batch.steps(n_steps)).map(|_| ()),
+            Split::Strata | Split::Samples => self.descend_in_turns(n_steps),
         }
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
-        let found = self.found(|batch| batch.measure(from, n_samples, step))?;
-        let parts: Vec<MeasureSums> = found.iter().map(|parts| measure_of(parts, n_samples)).collect();
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
+        let found = self.found(|batch| batch.measure(from, strata, n_samples, step))?;
+        let n_strata = strata.map_or(self.problem.weights(from).len(), <[u32]>::len);
+        let of = |(batch, parts): (&Batch, &Vec<Vec<f32>>)| measure::sums(self.split, parts, batch.n_replicates() * n_strata, n_samples);
+        let parts: Vec<MeasureSums> = self.batches().zip(&found).map(of).collect();
         let join = |pick: fn(&MeasureSums) -> &Vec<f64>| parts.iter().flat_map(|p| pick(p).iter().copied()).collect();
         Ok(MeasureSums {
             groups: parts[0].groups,

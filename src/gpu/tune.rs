@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::session::Handle;
-use crate::backend::UnitProblem;
+use super::handle::Handle;
+use crate::backend::share::Part;
+use crate::backend::{Interrupt, UnitProblem};
 use crate::error::Result;
 use crate::gpu::device::adapter::Adapter;
 use crate::gpu::device::context::Context;
+use crate::gpu::device::fused::{SHARINGS, Sharing};
 use crate::gpu::device::kernels::{Kernels, Variant};
-use crate::gpu::step::fused::{SHARINGS, Sharing};
-use crate::gpu::step::plan::SCRATCH_BYTES;
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::gpu::device::limits::SCRATCH_BYTES;
+use crate::objective::divergence::Storage;
+use crate::objective::form::{Draws, Form};
 use crate::objective::neighbours::Neighbours;
 
 /// Goes up when kernels change so much that old choices mean nothing.
@@ -152,17 +154,16 @@ fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
         student_weights: vec![1.0 / k as f64; k],
         teacher_weights: vec![1.0 / n_teachers as f64; n_teachers],
         teacher_means: (0..n_teachers * rank).map(|i| mean(3 * i)).collect(),
-        divergence: Divergence::Reverse,
-        estimator: Estimator::Auto,
-        sampler: Sampler::Philox,
-        n_samples: Some(n_samples),
+        form: Form::Mixed,
+        draws: Draws::Independent(n_samples),
         neighbours: Neighbours::Exact,
         storage: Storage::F32,
         seed: 0,
+        interrupt: Interrupt::none(),
     };
     let kernels = Arc::new(Kernels::new(tuning.variant()));
     let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(tuning.sharing) };
-    let mut batch = Batch::new(handle, problem)?;
+    let mut batch = Batch::new(handle, problem, Part::WHOLE)?;
     batch.set_means(&(0..k * rank).map(mean).collect::<Vec<_>>());
     let list = batch.step_list()?;
     context.run(&list, 1)?;

@@ -1,13 +1,16 @@
 //! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
 pub mod annealed;
+pub mod metric;
 pub mod quadrature;
+
+pub use metric::Metric;
 
 use serde::Serialize;
 
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// A teacher component counts as covered by a student within this many standard deviations (experiments.md).
+/// A teacher component counts as covered by a student within this many standard deviations.
 pub const COVERAGE_RADIUS: f64 = 0.75;
 
 /// Which teacher components have a student near them.
@@ -59,7 +62,7 @@ pub fn matched_distance(teacher: &GaussianMixture, means: &[f64], weights: &[f64
 }
 
 /// The Lyapunov sum about the one Gaussian teacher's mean m: Σ|μᵢ−m|² falls along the gradient flow, Σ wᵢ|μᵢ−m|² along the flow of
-/// gradients divided by weights (math.md §4). `None` for a teacher of several components.
+/// gradients divided by weights, since Σᵢ⟨μᵢ−m, ∂L/∂μᵢ⟩ ≥ 0. `None` for a teacher of several components.
 pub fn lyapunov(teacher: &GaussianMixture, means: &[f64], weights: Option<&[f64]>) -> Option<f64> {
     let rows = means.chunks_exact(teacher.n_features());
     (teacher.n_components() == 1)

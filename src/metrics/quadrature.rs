@@ -2,7 +2,7 @@
 //!
 //! Both Fisher divergences of separated modes come from the gaps between them, where a sample falls with probability e^(−D²/8): at D = 10
 //! a million samples see one or none, and say that L is a thousandth of what it is. The grid of [`crate::objective::grid`] covers the gaps,
-//! here as far out as the walls between nearest neighbours lie. It is taken by itself in one or two dimensions; in three only if asked for.
+//! here as far out as the walls between nearest neighbours lie. It is taken by itself in one or two dimensions; in three only on request.
 
 use rayon::prelude::*;
 
@@ -20,12 +20,12 @@ use crate::reference::measure::at_point;
 /// Beyond this many σ a density is below the least number.
 const FURTHEST: f64 = 37.0;
 
-/// Pairs of components and nodes that are looked at without being asked.
+/// Pairs of components and nodes at the most, where no grid was requested.
 const MOST_VISITS: f64 = 3e9;
 
-/// Divergences by a grid where nobody asked for one.
+/// What [`divergences_within`] makes of a problem.
 #[derive(Debug)]
-pub enum Unasked {
+pub enum Gridded {
     Taken(Divergences),
     /// No grid was taken, for the reason that this sentence gives, without its full stop.
     Refused(String),
@@ -40,10 +40,10 @@ pub enum Unasked {
 ///
 /// # Errors
 /// Those of the problem.
-pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Unasked> {
+pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Gridded> {
     problem.validate(means)?;
     let places = Places::of(problem, means);
-    let refused = |why: String| Ok(Unasked::Refused(why));
+    let refused = |why: String| Ok(Gridded::Refused(why));
     if places.rank > MOST_DIMENSIONS {
         return refused(format!("the means span {} dimensions, and a grid works in at most {MOST_DIMENSIONS}", places.rank));
     }
@@ -57,7 +57,7 @@ pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> R
     if needed > n_nodes as f64 {
         return refused(format!("a grid takes {needed} nodes per component; --samples {needed} or --sampler grid allows them"));
     }
-    places.divergences(n_nodes as f64).map(Unasked::Taken)
+    places.divergences(n_nodes as f64).map(Gridded::Taken)
 }
 
 /// As [`divergences_within`], with more nodes where it takes more, in up to three dimensions.
@@ -255,8 +255,8 @@ mod tests {
     fn many_dimensions_and_small_budgets_are_left_to_samples() {
         let (problem, means) = two_modes(4.0);
         let why = |problem: &Problem, means: &[f64], n_nodes: usize| match divergences_within(problem, means, n_nodes).unwrap() {
-            Unasked::Taken(_) => String::new(),
-            Unasked::Refused(why) => why,
+            Gridded::Taken(_) => String::new(),
+            Gridded::Refused(why) => why,
         };
         let few = why(&problem, &means, 100);
         let enough = few.split(' ').nth(3).unwrap().parse().unwrap(); // "a grid takes N nodes"

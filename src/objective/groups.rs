@@ -82,11 +82,21 @@ impl Groups {
 /// A number with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub value: f64,
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub standard_error: f64,
 }
 
 impl Estimate {
+    /// The mean of independent values, with its error from their spread; NaN for none.
+    pub fn of_mean(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
+        Self { value: mean, standard_error: (variance / n).sqrt() }
+    }
+
     /// From the means of groups.
     pub fn from_groups(groups: &Groups, mean_of: impl Fn(usize) -> f64) -> Self {
         let value: f64 = (0..groups.n_groups).map(|g| groups.share(g) * mean_of(g)).sum();

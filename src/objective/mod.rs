@@ -3,6 +3,7 @@
 pub mod axes;
 pub mod divergence;
 pub mod estimator;
+pub mod form;
 pub mod grid;
 pub mod groups;
 pub mod hermite;

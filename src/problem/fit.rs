@@ -3,9 +3,10 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use crate::backend::{MeasureSums, Session, UnitProblem};
+use crate::backend::{MeasureSums, Rule, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::divergence::{Sampler, Side};
+use crate::objective::form::Draws;
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
 use crate::problem::reduction::Subspace;
@@ -53,12 +54,17 @@ impl Fit {
 
     /// Where the points come from: what `auto` stands for, if that was asked for.
     pub fn sampler(&self) -> Sampler {
-        self.unit.sampler
+        self.unit.draws.sampler()
     }
 
     /// The gradient's estimator by name: what `auto` stands for, if that was asked for.
     pub fn estimator(&self) -> &'static str {
-        self.unit.estimator.used(self.unit.divergence, self.unit.sampler)
+        self.unit.form.name()
+    }
+
+    /// k.
+    pub fn n_components(&self) -> usize {
+        self.unit.n_components()
     }
 
     /// ϱ, the number of coordinates that the device works in.
@@ -76,7 +82,7 @@ impl Fit {
     /// # Errors
     /// The device's.
     pub fn means(&mut self) -> Result<Vec<f64>> {
-        let coordinates = self.session.means()?;
+        let coordinates = self.session.parameters()?;
         Ok(self.lift(&coordinates))
     }
 
@@ -91,7 +97,7 @@ impl Fit {
     /// # Errors
     /// The device's.
     pub fn coordinates(&mut self) -> Result<Vec<f64>> {
-        self.session.means()
+        self.session.parameters()
     }
 
     /// Puts the student back at [`Fit::coordinates`].
@@ -99,7 +105,7 @@ impl Fit {
     /// # Errors
     /// The device's.
     pub fn set_coordinates(&mut self, coordinates: &[f64]) -> Result<()> {
-        self.session.set_means(coordinates)
+        self.session.set(coordinates)
     }
 
     /// Gradient and divergence of each replicate at the current means, from the draws of `step`.
@@ -135,8 +141,8 @@ impl Fit {
     /// # Errors
     /// The device's.
     pub fn coarse_grid(&mut self) -> Result<Option<String>> {
-        let (Sampler::Grid, Some(cap)) = (self.unit.sampler, self.unit.n_samples) else { return Ok(None) };
-        let (means, rank) = (self.session.means()?, self.unit.rank);
+        let Draws::Grid(Some(cap)) = self.unit.draws else { return Ok(None) };
+        let (means, rank) = (self.session.parameters()?, self.unit.rank);
         let rows = means.chunks_exact(self.unit.n_components() * rank);
         let teachers = self.unit.teacher_means.chunks_exact(self.unit.n_teacher_components() * rank);
         let needed = rows
@@ -151,14 +157,12 @@ impl Fit {
         }))
     }
 
-    /// `n_steps` of gradient descent from `first_step` on; `rates` (k) multiply ∂L/∂μ in users' units.
+    /// `n_steps` of gradient descent from `first_step` on, by `rule` in users' units.
     ///
     /// # Errors
     /// The device's.
-    pub fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        // y = μ/s and ∂L/∂μ = (∂L/∂y in unit coordinates)/s³.
-        let unit_rates: Vec<f64> = rates.iter().map(|rate| rate / self.scale.powi(4)).collect();
-        self.session.descend(first_step, n_steps, &unit_rates)
+    pub fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        self.session.descend(first_step, n_steps, &Rule { unit: self.scale, ..*rule })
     }
 
     /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. Of a side with too
@@ -203,17 +207,17 @@ impl Fit {
 
     fn is_drawn(&self, side: Side) -> bool {
         let (n, both) = (self.unit.weights(side).len(), self.unit.n_components() + self.unit.n_teacher_components());
-        self.session.can_measure_some() && (n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES)
+        n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES
     }
 
     fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {
         let weights = self.unit.weights(side).to_vec();
         if self.is_drawn(side) {
             let drawn = drawn_by_weight(&weights, side, self.unit.seed, step);
-            let sums = self.session.measure_some(side, &drawn, n_samples.div_ceil(FEWER_SAMPLES), step)?;
+            let sums = self.session.measure(side, Some(&drawn), n_samples.div_ceil(FEWER_SAMPLES), step)?;
             return Ok(Measured { sums, weights: None, n_strata: drawn.len() });
         }
-        let sums = self.session.measure(side, n_samples, step)?;
+        let sums = self.session.measure(side, None, n_samples, step)?;
         Ok(Measured { sums, n_strata: weights.len(), weights: Some(weights) })
     }
 }

@@ -5,11 +5,12 @@ pub mod reduction;
 
 pub use fit::Fit;
 
-use crate::backend::{Backend, UnitProblem};
+use crate::backend::{Backend, Interrupt, UnitProblem};
 use crate::error::{Error, Result};
 use crate::mixture::{self, GaussianMixture};
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
 use crate::objective::estimator::MOST_SOBOL_RANK;
+use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 use reduction::Subspace;
@@ -42,6 +43,8 @@ pub struct Problem {
     pub seed: u64,
     /// The index of the first replicate, so that a part of a run draws as that part.
     pub first_replicate: u32,
+    /// Stops gradients and measures once it is set; a descent looks at its own flag, between steps.
+    pub interrupt: Interrupt,
 }
 
 impl Problem {
@@ -60,6 +63,7 @@ impl Problem {
             neighbours: Neighbours::Auto,
             seed: 0,
             first_replicate: 0,
+            interrupt: Interrupt::none(),
         }
     }
 
@@ -83,12 +87,11 @@ impl Problem {
         let subspaces: Vec<Subspace> = pairs()
             .map(|(start, teacher)| if self.reduce { Subspace::of_means(teacher, start, scale) } else { Subspace::full(teacher, scale) })
             .collect();
-        let sampler = self.chosen_sampler();
         let teacher_means = subspaces.iter().zip(pairs()).flat_map(|(s, (_, teacher))| s.reduce(teacher.means())).collect();
-        let unit = UnitProblem { sampler, ..self.unit_problem(&subspaces, teacher_means)? };
+        let unit = self.unit_problem(&subspaces, teacher_means)?;
         let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
         let mut session = backend.open(&unit)?;
-        session.set_means(&coordinates)?;
+        session.set(&coordinates)?;
         Ok(Fit { session, subspaces, unit, scale })
     }
 
@@ -107,6 +110,28 @@ impl Problem {
             _ if rank <= MOST_SOBOL_RANK && nets.are_whole() && nets.group_size >= LEAST_NET => Sampler::Sobol,
             4.. if n.is_multiple_of(2) => Sampler::Antithetic,
             _ => Sampler::Philox,
+        }
+    }
+
+    /// What a gradient is made of: what `auto` stands for, if that was asked for. On a grid there is no noise to lessen.
+    pub fn form(&self) -> Form {
+        match (self.divergence, self.estimator) {
+            (Divergence::Forward, _) => Form::Forward,
+            (_, Estimator::Auto) if self.chosen_sampler() != Sampler::Grid => Form::Mixed,
+            (_, Estimator::Auto | Estimator::Stein) => Form::Stein,
+            (_, Estimator::Pathwise) => Form::Pathwise,
+            (_, Estimator::ScoreFunction) => Form::ScoreFunction,
+        }
+    }
+
+    /// The points of each stratum. Of a problem that [`Problem::validate`] passes: without a grid the number of samples is known.
+    fn draws(&self) -> Draws {
+        let n = self.n_samples.unwrap_or(0);
+        match self.chosen_sampler() {
+            Sampler::Grid => Draws::Grid(self.n_samples),
+            Sampler::Sobol => Draws::Nets(n),
+            Sampler::Antithetic => Draws::Antithetic(n),
+            Sampler::Philox | Sampler::Auto => Draws::Independent(n),
         }
     }
 
@@ -171,13 +196,12 @@ impl Problem {
             student_weights: mixture::normalised(self.student_weights.clone())?,
             teacher_weights: self.teacher.weights().to_vec(),
             teacher_means,
-            divergence: self.divergence,
-            estimator: self.estimator,
-            sampler: self.sampler,
-            n_samples: self.n_samples,
+            form: self.form(),
+            draws: self.draws(),
             storage: self.storage,
             neighbours: self.neighbours,
             seed: self.seed,
+            interrupt: self.interrupt.clone(),
         })
     }
 }

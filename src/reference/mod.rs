@@ -12,7 +12,7 @@ mod session;
 pub use polynomials::ReferencePolynomials;
 
 use crate::backend::polynomials::Polynomials;
-use crate::backend::{Backend, Evaluation, Session, UnitProblem};
+use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 
@@ -48,11 +48,11 @@ impl<'a> Components<'a> {
 pub struct Reference;
 
 impl Backend for Reference {
-    fn describe(&self) -> String {
-        "reference: plain loops, f64".into()
+    fn describe(&self) -> Description {
+        Description { kind: Kind::Reference, n_threads: 1, adapter: None }
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: &[f64], responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         let (k, d) = (mixture.n_components(), mixture.n_features());
         let n = points.len() / d;
         let mut out = Evaluation { log_density: Vec::with_capacity(n), score: Vec::with_capacity(n * d), responsibilities: Vec::new() };
@@ -60,8 +60,8 @@ impl Backend for Reference {
         let means: Vec<f64> = mixture.means().iter().map(|m| m / sigma).collect();
         let unit = Components { weights: mixture.weights(), means: &means, rank: d };
         let (mut r, mut mean) = (vec![0.0; k], vec![0.0; d]);
-        for point in points.chunks_exact(d) {
-            let x: Vec<f64> = point.iter().map(|x| x / sigma).collect();
+        for point in points.chunks(d) {
+            let x: Vec<f64> = point.to_f64().iter().map(|x| x / sigma).collect();
             out.log_density.push(density::log_density(&unit, &x) - d as f64 * sigma.ln());
             density::responsibilities(&unit, &x, &mut r);
             posterior::mean(&unit, &r, &mut mean);

@@ -26,11 +26,16 @@ pub fn add_stein(p: &Components, q: &Components, i: usize, at: &Point, weight: f
     }
 }
 
+/// eᵢ = ½|μᵢ−N|² − ½|μᵢ−M|², whose mean under stratum i is ℓᵢ, with L = Σ wᵢℓᵢ.
+pub fn energy(mu: &[f64], at: &Point) -> f64 {
+    0.5 * (squared_distance(mu, &at.n) - squared_distance(mu, &at.m))
+}
+
 /// gradient (rank) of row i += weight · [ a + ( ½|μᵢ−N|² − ½|μᵢ−M|² − level ) (x−μᵢ) ]: the score-function form under the row's own
 /// stratum, for any constant `level`.
 pub fn add_own_score_function(p: &Components, i: usize, x: &[f64], at: &Point, level: f64, weight: f64, row: &mut [f64]) {
     let mu = p.mean(i);
-    let energy = 0.5 * (squared_distance(mu, &at.n) - squared_distance(mu, &at.m)) - level;
+    let energy = energy(mu, at) - level;
     for (c, o) in row.iter_mut().enumerate() {
         *o += weight * (at.a[c] + energy * (x[c] - mu[c]));
     }

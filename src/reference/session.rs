@@ -7,12 +7,13 @@ use super::draw::draw;
 use super::forward_fisher::add_model_score_part;
 use super::measure::at_point;
 use super::posterior::Point;
-use super::reverse_fisher::{add_own_score_function, add_pathwise, add_score_function, add_stein};
-use crate::backend::{GradientSums, MeasureSums, Session, UnitProblem};
+use super::reverse_fisher::{self, add_own_score_function, add_pathwise, add_score_function, add_stein};
+use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::Result;
 use crate::objective::axes::{reflections, turn};
-use crate::objective::divergence::{Divergence, Estimator, Sampler, Side};
+use crate::objective::divergence::Side;
 use crate::objective::estimator::{self, Blend};
+use crate::objective::form::{Draws, Form};
 use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
@@ -27,6 +28,7 @@ struct ReplicateSums {
     groups: Groups,
     gradients: Vec<f64>,   // (G, k, rank)
     half_square: Vec<f64>, // (C, G)
+    energy: Vec<f64>,      // (C, G); of the student's strata
 }
 
 /// What a block of samples of all strata gave.
@@ -34,6 +36,7 @@ struct BlockSums {
     gradient: Vec<f64>,    // (k, rank)
     score: Vec<f64>,       // the score-function form under each row's own stratum, (k, rank); only beside Stein's
     half_square: Vec<f64>, // (C)
+    energy: Vec<f64>,      // (C)
 }
 
 impl ReferenceSession {
@@ -52,16 +55,15 @@ impl ReferenceSession {
     fn grid(&self, r: usize) -> Result<Option<Grid>> {
         let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let centres = self.side(self.problem.strata(), r).means;
-        (self.problem.sampler == Sampler::Grid)
-            .then(|| grid(self.problem.rank, self.problem.n_samples, centres, [(p.weights, p.means), (q.weights, q.means)]))
-            .transpose()
+        let Draws::Grid(cap) = self.problem.draws else { return Ok(None) };
+        grid(self.problem.rank, cap, centres, [(p.weights, p.means), (q.weights, q.means)]).map(Some)
     }
 
     /// What turns the draws of each stratum: only Sobol points care for directions.
     fn axes(&self, r: usize) -> Vec<Vec<f64>> {
         let (p, q, strata) = (self.side(Side::Student, r), self.side(Side::Teacher, r), self.side(self.problem.strata(), r));
         let of = |i: usize| reflections(strata.mean(i), [(p.weights, p.means), (q.weights, q.means)]);
-        (0..strata.len()).map(|i| if self.problem.sampler == Sampler::Sobol { of(i) } else { Vec::new() }).collect()
+        (0..strata.len()).map(|i| if self.problem.draws.is_nets() { of(i) } else { Vec::new() }).collect()
     }
 
     /// How each row mixes its two forms, given ln of both sides' weights.
@@ -69,7 +71,7 @@ impl ReferenceSession {
         let sides = [self.side(Side::Student, r), self.side(Side::Teacher, r)];
         let mixtures = [0, 1].map(|s| estimator::Components { log_weights: &log_weights[s], means: sides[s].means, squares: None });
         let of = |i: usize| Blend::new(sides[0].mean(i), mixtures, [None; 2], n_samples);
-        (0..sides[0].len()).map(|i| if self.problem.is_blended() { of(i) } else { None }).collect()
+        (0..sides[0].len()).map(|i| if self.problem.form == Form::Mixed { of(i) } else { None }).collect()
     }
 
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
@@ -84,12 +86,15 @@ impl ReferenceSession {
         let n_blocks = groups.n_samples.div_ceil(groups.block_size());
         let blocks: Vec<BlockSums> =
             (0..n_blocks).into_par_iter().map(|b| self.block(r, step, &groups, b, grid.as_ref(), &axes, &blends)).collect();
-        let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: vec![0.0; n_strata * n_groups] };
+        self.problem.interrupt.check("a gradient")?;
+        let cells = vec![0.0; n_strata * n_groups];
+        let mut sums = ReplicateSums { groups, gradients: vec![0.0; n_groups * row], half_square: cells.clone(), energy: cells };
         let mut score = vec![0.0; n_groups * row];
         for (b, block) in blocks.iter().enumerate() {
             let g = b * groups.block_size() / groups.group_size;
             sums.gradients[g * row..(g + 1) * row].iter_mut().zip(&block.gradient).for_each(|(o, v)| *o += v);
             block.half_square.iter().enumerate().for_each(|(s, v)| sums.half_square[s * n_groups + g] += v);
+            block.energy.iter().enumerate().for_each(|(s, v)| sums.energy[s * n_groups + g] += v);
             score[g * row..(g + 1) * row].iter_mut().zip(&block.score).for_each(|(o, v)| *o += v);
         }
         let rows = sums.gradients.chunks_exact_mut(self.problem.rank).zip(score.chunks_exact(self.problem.rank));
@@ -116,8 +121,11 @@ impl ReferenceSession {
         let strata = self.side(problem.strata(), r);
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
         let (mut gradient, mut half_square) = (vec![0.0; p.len() * p.rank], vec![0.0; strata.len()]);
-        let mut score = gradient.clone();
+        let (mut score, mut energy) = (gradient.clone(), half_square.clone());
         let mut z = vec![0.0; p.rank];
+        if problem.interrupt.is_set() {
+            return BlockSums { gradient, score, half_square, energy }; // nobody will look
+        }
         for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
             let share = match grid {
                 Some(grid) => grid.weights[s],
@@ -127,19 +135,20 @@ impl ReferenceSession {
                 match grid {
                     Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
                     None => {
-                        draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z);
+                        draw(key, problem.draws, groups, step as u32, i as u32, s as u32, &mut z);
                         turn(&axes[i], &mut z);
                     }
                 }
                 let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
                 half_square[i] += share * at.half_square();
+                energy[i] += share * reverse_fisher::energy(strata.mean(i), &at);
                 let weight = strata.weights[i] * share;
-                match (problem.divergence, problem.estimator) {
-                    (Divergence::Forward, _) => add_model_score_part(&p, &x, &at, 0.0, weight, &mut gradient),
-                    (_, Estimator::Pathwise) => add_pathwise(&p, &q, i, &x, &at, weight, &mut gradient),
-                    (_, Estimator::ScoreFunction) => add_score_function(&p, &x, &at, weight, &mut gradient),
-                    (_, Estimator::Stein | Estimator::Auto) => {
+                match problem.form {
+                    Form::Forward => add_model_score_part(&p, &x, &at, 0.0, weight, &mut gradient),
+                    Form::Pathwise => add_pathwise(&p, &q, i, &x, &at, weight, &mut gradient),
+                    Form::ScoreFunction => add_score_function(&p, &x, &at, weight, &mut gradient),
+                    Form::Stein | Form::Mixed => {
                         add_stein(&p, &q, i, &at, weight, &mut gradient[i * p.rank..(i + 1) * p.rank]);
                         if let Some(blend) = &blends[i] {
                             add_own_score_function(&p, i, &x, &at, blend.level, weight, &mut score[i * p.rank..(i + 1) * p.rank]);
@@ -148,18 +157,19 @@ impl ReferenceSession {
                 }
             }
         }
-        BlockSums { gradient, score, half_square }
+        BlockSums { gradient, score, half_square, energy }
     }
 
-    /// ½|a|², ln p − ln q and the excess, averaged over one group of one stratum.
-    fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, g: usize, step: u64) -> [f64; 3] {
+    /// ½|a|², ln p − ln q and the excess, averaged over one group of stratum i, whose draws have the address `place`.
+    #[allow(clippy::too_many_arguments)] // what a group of a stratum is, once
+    fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, place: usize, g: usize, step: u64) -> [f64; 3] {
         let problem = &self.problem;
         let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
-        for s in groups.range(g) {
-            draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut z);
+        for s in groups.range(g).take_while(|_| !problem.interrupt.is_set()) {
+            draw(key, Draws::Independent(groups.n_samples), groups, step as u32, place as u32, s as u32, &mut z);
             let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
             sums.iter_mut().zip(at_point(from, &p, &q, &x)).for_each(|(sum, value)| *sum += value);
         }
@@ -168,12 +178,12 @@ impl ReferenceSession {
 }
 
 impl Session for ReferenceSession {
-    fn set_means(&mut self, means: &[f64]) -> Result<()> {
-        self.means.copy_from_slice(means);
+    fn set(&mut self, parameters: &[f64]) -> Result<()> {
+        self.means.copy_from_slice(parameters);
         Ok(())
     }
 
-    fn means(&mut self) -> Result<Vec<f64>> {
+    fn parameters(&mut self) -> Result<Vec<f64>> {
         Ok(self.means.clone())
     }
 
@@ -183,11 +193,16 @@ impl Session for ReferenceSession {
             groups: replicates.iter().map(|s| s.groups).collect(),
             group_gradients: replicates.iter().flat_map(|s| s.gradients.iter().copied()).collect(),
             half_square: replicates.iter().flat_map(|s| s.half_square.iter().copied()).collect(),
+            energy: match self.problem.strata() {
+                Side::Student => replicates.iter().flat_map(|s| s.energy.iter().copied()).collect(),
+                Side::Teacher => Vec::new(),
+            },
         })
     }
 
-    fn descend(&mut self, first_step: u64, n_steps: u64, rates: &[f64]) -> Result<()> {
-        let (row, rank) = (self.problem.n_components() * self.problem.rank, self.problem.rank);
+    fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        let (row, rank) = (self.problem.layout().len(), self.problem.rank);
+        let rates = rule.rates(&self.problem.student_weights);
         for step in first_step..first_step + n_steps {
             for r in 0..self.problem.n_replicates {
                 let sums = self.replicate(r, step)?;
@@ -200,17 +215,20 @@ impl Session for ReferenceSession {
         Ok(())
     }
 
-    fn measure(&mut self, from: Side, n_samples: usize, step: u64) -> Result<MeasureSums> {
+    fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums> {
         let groups = Groups::new(n_samples, false, 1);
-        let n_strata = self.problem.weights(from).len();
-        let cells = self.problem.n_replicates * n_strata * groups.n_groups;
+        let all: Vec<u32> = (0..self.problem.weights(from).len() as u32).collect();
+        let strata = strata.unwrap_or(&all);
+        let cells = self.problem.n_replicates * strata.len() * groups.n_groups;
         let values: Vec<[f64; 3]> = (0..cells)
             .into_par_iter()
             .map(|cell| {
-                let (g, stratum) = (cell % groups.n_groups, cell / groups.n_groups);
-                self.measure_group(stratum / n_strata, from, &groups, stratum % n_strata, g, step)
+                let (g, at) = (cell % groups.n_groups, cell / groups.n_groups);
+                let (r, place) = (at / strata.len(), at % strata.len());
+                self.measure_group(r, from, &groups, strata[place] as usize, place, g, step)
             })
             .collect();
+        self.problem.interrupt.check("a measurement")?;
         let pick = |c: usize| values.iter().map(|v| v[c]).collect();
         Ok(MeasureSums { groups, half_square: pick(0), log_ratio: pick(1), excess: pick(2) })
     }

@@ -2,6 +2,7 @@
 
 use super::interval::Interval;
 use super::run_folder::Run;
+use crate::metrics::Metric;
 
 /// Half-widths of a band around a single run, in standard errors.
 const HALF_WIDTH: f64 = 2.0;
@@ -11,26 +12,25 @@ const TAIL: f64 = 0.05;
 
 /// Of one run its value ± 2 standard errors; of replicates their median and 5th to 95th percentiles; of shares of things that were or were
 /// not so in each replicate, their mean and its Wilson interval. `None` where there is no number.
-pub fn band(run: &Run, name: &str, t: usize) -> Option<Interval> {
+pub fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
     let metrics = &run.metrics;
     if metrics.n_replicates == 1 {
-        let value = metrics.quantile(name, t, 0.5)?;
-        let half = metrics.quantile(&format!("{name}_se"), t, 0.5).map_or(0.0, |error| HALF_WIDTH * error);
+        let value = metrics.quantile(metric, t, 0.5)?;
+        let half = metrics.standard_error(metric, t).map_or(0.0, |error| HALF_WIDTH * error);
         return Some(Interval { value, low: value - half, high: value + half });
     }
-    if let Some(trials) = trials(run, name) {
-        let shares: Vec<f64> = metrics.column(name)?.iter().filter_map(|r| r.get(t)).copied().filter(|v| v.is_finite()).collect();
-        return Interval::of_shares(&shares, trials);
+    if let Some(trials) = trials(run, metric) {
+        return Interval::of_shares(&metrics.values(metric, t), trials);
     }
-    let quantile = |share| metrics.quantile(name, t, share);
+    let quantile = |share| metrics.quantile(metric, t, share);
     Some(Interval { value: quantile(0.5)?, low: quantile(TAIL)?, high: quantile(1.0 - TAIL)? })
 }
 
-/// How many things a share is of, in each replicate; `None` where the column is no such share, or the folder does not tell.
-pub fn trials(run: &Run, name: &str) -> Option<usize> {
-    match name {
-        "coverage" => run.teacher.as_ref().map(|teacher| teacher.n_components()),
-        "nearest_at_start" => run.initial.as_ref().or(run.student.as_ref()).map(|students| students.weights.len()),
+/// How many things a share is of, in each replicate; `None` where the metric is no such share, or the folder does not tell.
+pub fn trials(run: &Run, metric: Metric) -> Option<usize> {
+    match metric {
+        Metric::Coverage => run.teacher.as_ref().map(|teacher| teacher.n_components()),
+        Metric::NearestAtStart => run.initial.as_ref().or(run.student.as_ref()).map(|students| students.weights.len()),
         _ => None,
     }
 }
@@ -46,7 +46,7 @@ pub fn words(run: &Run) -> String {
 /// What a bar with an arrow down is, in words.
 pub fn bound_words(run: &Run) -> &'static str {
     match run.metrics.n_replicates {
-        1 => " A bar with an arrow down: not told from zero at 2 standard errors, and the bar is value + 2 standard errors.",
+        1 => " A bar with an arrow down: within 2 standard errors of zero, and the bar is value + 2 standard errors.",
         _ => " A bar with an arrow down: some of the middle 90 % of replicates are at zero or below, and the bar is their 95th percentile.",
     }
 }

@@ -49,7 +49,7 @@ pub fn caption(covered: &Covered) -> String {
     )
 }
 
-/// Components that have a bar each; of more none could be told from the next.
+/// Components that have a bar each; of more none could be seen beside the next.
 const MOST_BARS: usize = 4096;
 
 /// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all, and for too many.
@@ -78,7 +78,7 @@ pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
         marks.push(Mark::Line { points, ink: Ink::Text, width: 5, opacity: 1.0 });
     }
     (2..=MOST_BARS).contains(&teacher.n_components()).then_some(Chart {
-        description: "Student weight at each teacher component beside the teacher's weight".into(),
+        description: "Student weight at each teacher component beside the teacher's weight",
         x,
         y,
         marks,

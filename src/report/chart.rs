@@ -1,5 +1,6 @@
 //! Charts as plain data, and the one place that draws them: plotters, into an SVG string.
 
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::axis::Axis;
@@ -14,7 +15,7 @@ pub const HEIGHT: i32 = 310;
 
 /// Nominal pixels around the plotting area; to its right there is more where labels stand.
 const LEFT: i32 = 66;
-const RIGHT: i32 = 14;
+const RIGHT: i32 = 20; // half of a tick's label
 const MOST_RIGHT: i32 = 150;
 const TOP: i32 = 12;
 const BOTTOM: i32 = 50;
@@ -105,12 +106,14 @@ pub enum Mark {
 /// What is drawn, in the order of `marks`, later ones on top.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// What the picture shows, for those who cannot see it. Fixed words only.
-    pub description: String,
+    /// What the picture shows, for those who cannot see it.
+    pub description: &'static str,
     pub x: Axis,
     pub y: Axis,
     pub marks: Vec<Mark>,
 }
+
+type Drawn<'a> = std::result::Result<(), Box<dyn std::error::Error + 'a>>;
 
 /// Width and height of the plotting area of a chart without labels, in nominal pixels.
 pub fn plotting_size() -> (f64, f64) {
@@ -124,24 +127,20 @@ impl Chart {
     }
 
     /// The chart as an `<svg>` element.
-    ///
-    /// # Errors
-    /// Those of the drawing library.
     pub fn svg(&self) -> Result<String> {
         let mut text = String::new();
         self.draw(&mut text)
             .map_err(|error| Error::bad_input(format!("a chart could not be drawn: {error}"), "Report this with the run folder"))?;
-        let label = format!("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" ", super::html::escape(&self.description));
+        let label = format!("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" ", self.description);
         let coloured = VARIABLES.iter().fold(text, |text, (colour, variable)| text.replace(colour, variable));
         Ok(coloured.replacen("<svg ", &label, 1))
     }
 
-    fn draw(&self, text: &mut String) -> std::result::Result<(), Box<dyn std::error::Error + '_>> {
+    fn draw<'a>(&self, text: &'a mut String) -> Drawn<'a> {
         let root = SVGBackend::with_string(text, ((WIDTH * FINE) as u32, (HEIGHT * FINE) as u32)).into_drawing_area();
         let longest = self.marks.iter().map(|m| if let Mark::Label { text, .. } = m { text.chars().count() as i32 } else { 0 }).max();
         let right = longest.filter(|n| *n > 0).map_or(RIGHT, |n| (n * 15 / 2 + 14).min(MOST_RIGHT));
-        let ink = Ink::Text.colour();
-        let font = ("sans-serif", f64::from(FONT * FINE) * 1.24).into_font().color(&ink);
+        let font = ("sans-serif", f64::from(FONT * FINE) * 1.24).into_font().color(&Ink::Text.colour());
         let mut chart = ChartBuilder::on(&root)
             .margin_top(TOP * FINE)
             .margin_right(right * FINE)
@@ -163,32 +162,8 @@ impl Chart {
         let mut labels = Vec::new();
         for mark in &self.marks {
             match mark {
-                Mark::Line { points, ink, width, opacity } => {
-                    let style = ink.colour().mix(*opacity).stroke_width(width * FINE as u32 / 2);
-                    chart.plotting_area().draw(&PathElement::new(self.inside(points), style))?;
-                }
-                Mark::Dashed { points, ink } => {
-                    let style = ink.colour().stroke_width(6);
-                    let element = plotters::element::DashedPathElement::new(self.inside(points), 7 * FINE, 5 * FINE, style);
-                    chart.plotting_area().draw(&element)?;
-                }
-                Mark::Area { outline, ink, opacity } => {
-                    chart.plotting_area().draw(&Polygon::new(self.inside(outline), ink.colour().mix(*opacity)))?;
-                }
-                Mark::Ring { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().stroke_width(5)))?,
-                Mark::Dots { points, ink } => {
-                    for at in self.inside(points) {
-                        chart.plotting_area().draw(&Circle::new(at, 9 * FINE / 4, ink.colour().filled()))?;
-                    }
-                }
-                Mark::Dot { at, ink } => chart.plotting_area().draw(&Circle::new(*at, 3 * FINE, ink.colour().filled()))?,
-                Mark::Cross { at, ink } => chart.plotting_area().draw(&Cross::new(*at, 5 * FINE, ink.colour().stroke_width(9)))?,
-                Mark::Bound { at, ink } => {
-                    let arrow = [(-5, 0), (5, 0), (0, 0), (0, 10), (-3, 7), (0, 10), (3, 7)].map(|(x, y)| (x * FINE, y * FINE));
-                    let arrow = EmptyElement::at(*at) + PathElement::new(arrow.to_vec(), ink.colour().stroke_width(5));
-                    chart.plotting_area().draw(&arrow)?;
-                }
                 Mark::Label { y, text, ink } => labels.push((chart.backend_coord(&(self.x.high, *y)), text, *ink)),
+                mark => self.draw_mark(chart.plotting_area(), mark)?,
             }
         }
         labels.sort_by_key(|((_, y), _, _)| *y);
@@ -199,10 +174,38 @@ impl Chart {
             let y = (y - 2 * FONT * FINE / 3).min((HEIGHT - BOTTOM + 4) * FINE - room * (FONT + 3) * FINE).max(lowest);
             room -= 1;
             lowest = y + (FONT + 3) * FINE;
-            let colour = ink.colour();
-            root.draw(&Text::new(text.as_str(), (x + 6 * FINE, y), font.clone().color(&colour)))?;
+            root.draw(&Text::new(text.as_str(), (x + 6 * FINE, y), font.clone().color(&ink.colour())))?;
         }
         root.present()?;
+        Ok(())
+    }
+
+    /// Anything but a label.
+    fn draw_mark<'a>(&self, area: &DrawingArea<SVGBackend<'a>, Cartesian2d<Axis, Axis>>, mark: &Mark) -> Drawn<'a> {
+        match mark {
+            Mark::Line { points, ink, width, opacity } => {
+                let style = ink.colour().mix(*opacity).stroke_width(width * FINE as u32 / 2);
+                area.draw(&PathElement::new(self.inside(points), style))?;
+            }
+            Mark::Dashed { points, ink } => {
+                let style = ink.colour().stroke_width(6);
+                area.draw(&DashedPathElement::new(self.inside(points), 7 * FINE, 5 * FINE, style))?;
+            }
+            Mark::Area { outline, ink, opacity } => area.draw(&Polygon::new(self.inside(outline), ink.colour().mix(*opacity)))?,
+            Mark::Ring { at, ink } => area.draw(&Circle::new(*at, 3 * FINE, ink.colour().stroke_width(5)))?,
+            Mark::Dot { at, ink } => area.draw(&Circle::new(*at, 3 * FINE, ink.colour().filled()))?,
+            Mark::Dots { points, ink } => {
+                for at in self.inside(points) {
+                    area.draw(&Circle::new(at, 9 * FINE / 4, ink.colour().filled()))?;
+                }
+            }
+            Mark::Cross { at, ink } => area.draw(&Cross::new(*at, 5 * FINE, ink.colour().stroke_width(9)))?,
+            Mark::Bound { at, ink } => {
+                let arrow = [(-5, 0), (5, 0), (0, 0), (0, 10), (-3, 7), (0, 10), (3, 7)].map(|(x, y)| (x * FINE, y * FINE));
+                area.draw(&(EmptyElement::at(*at) + PathElement::new(arrow.to_vec(), ink.colour().stroke_width(5))))?;
+            }
+            Mark::Label { .. } => {}
+        }
         Ok(())
     }
 

@@ -1,18 +1,20 @@
 //! Runs side by side: what their configs differ in, where they ended, in units of the error, and their curves on the same axes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
+
+use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::chart::{Chart, Ink};
 use super::curves::{add_curve, logarithmic_axis};
-use super::finding::{BLIND, METRICS};
-use super::html::{Figure, HEAD, Page, STYLE, escape, write_table};
+use super::finding::BLIND;
+use super::html::{self, Figure, Table};
 use super::interval::mean_and_error;
 use super::paths::paths;
 use super::run_folder::Run;
 use crate::error::{Error, Result};
+use crate::metrics::Metric;
 use crate::mixture::files::write_atomically;
 use crate::number::{plus_minus, short};
 
@@ -23,6 +25,8 @@ const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::
 const MOST_KEYS: usize = 200;
 const MOST_LETTERS: usize = 120;
 const MOST_LABEL: usize = 13;
+
+const DIFFERENCES: &str = "What the configs differ in";
 
 /// Runs, called A, B, C, … in the order in which they were given.
 pub struct Comparison {
@@ -35,10 +39,7 @@ pub struct Comparison {
 /// A metric at the end of each run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
-    pub name: &'static str,
-    /// Its column of metrics.csv.
-    pub column: &'static str,
-    pub unit: &'static str,
+    pub metric: Metric,
     /// Value and standard error; the error is NaN where it is unknown. Of replicates: their mean, and its error from their spread.
     pub values: Vec<Option<(f64, f64)>>,
 }
@@ -64,13 +65,8 @@ pub fn compare(folders: &[impl AsRef<Path>]) -> Result<Comparison> {
         });
     }
     let runs = folders.iter().map(|folder| read(folder.as_ref())).collect::<Result<Vec<Run>>>()?;
-    let metrics = METRICS.iter().map(|(name, column, unit)| Line {
-        name,
-        column,
-        unit,
-        values: runs.iter().map(|run| at_end(run, column)).collect(),
-    });
-    let metrics = metrics.filter(|line| line.values.iter().any(Option::is_some)).collect();
+    let line = |metric| Line { metric, values: runs.iter().map(|run| at_end(run, metric)).collect() };
+    let metrics = Metric::ALL.into_iter().map(line).filter(|line| line.values.iter().any(Option::is_some)).collect();
     Ok(Comparison { config: differences(&runs), metrics, runs })
 }
 
@@ -89,14 +85,11 @@ fn read(folder: &Path) -> Result<Run> {
 }
 
 /// The last logged value that is finite in every replicate.
-fn at_end(run: &Run, column: &str) -> Option<(f64, f64)> {
-    let replicates = run.metrics.column(column)?;
+fn at_end(run: &Run, metric: Metric) -> Option<(f64, f64)> {
+    let replicates = run.metrics.column(metric)?;
     let last = (0..run.metrics.steps.len()).rev().find(|t| replicates.iter().all(|r| r[*t].is_finite()))?;
     match replicates {
-        [one] => {
-            let error = run.metrics.column(&format!("{column}_se")).map_or(f64::NAN, |errors| errors[0][last]);
-            Some((one[last], error))
-        }
+        [one] => Some((one[last], run.metrics.standard_error(metric, last).unwrap_or(f64::NAN))),
         many => mean_and_error(&many.iter().map(|r| r[last]).collect::<Vec<f64>>()),
     }
 }
@@ -137,7 +130,11 @@ impl Comparison {
             let away = line.in_errors(at).map_or(String::new(), |n| format!(" ({} standard errors from A)", signed(n)));
             format!("{value} in {letter}{away}")
         });
-        format!("At the end the {} is {}.", line.name.to_lowercase().replace("fisher", "Fisher"), parts.collect::<Vec<_>>().join(", "))
+        format!(
+            "At the end the {} is {}.",
+            line.metric.title().to_lowercase().replace("fisher", "Fisher"),
+            parts.collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// The header and the rows of the table of metrics.
@@ -149,21 +146,18 @@ impl Comparison {
         }
         header.push("Unit".into());
         let row = |line: &Line| {
-            let mut row = vec![line.name.to_string()];
+            let mut row = vec![line.metric.title().to_string()];
             for (at, value) in line.values.iter().enumerate() {
                 row.push(value.map_or("–".into(), |(v, e)| plus_minus(v, e)));
                 row.extend((at > 0).then(|| line.in_errors(at).map_or("–".into(), signed)));
             }
-            row.push(line.unit.into());
+            row.push(line.metric.unit().into());
             row
         };
         (header, self.metrics.iter().map(row).collect())
     }
 
     /// Writes the page.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn write(&self, output: &Path) -> Result<()> {
         let page = self.page()?;
         write_atomically(output, |out| out.write_all(page.as_bytes()))
@@ -171,59 +165,70 @@ impl Comparison {
 
     fn page(&self) -> Result<String> {
         let names: Vec<String> = self.names().into_iter().map(|(letter, name)| format!("{letter}: {name}")).collect();
-        let title = escape(&format!("mixscore compare: {}", names.join(", ")));
-        let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
-        let _ = writeln!(out, "<p class=\"finding\">{}</p>\n<p class=\"warning\">{BLIND}</p>", escape(&self.finding()));
-        self.write_metrics(&mut out);
-        let _ = writeln!(
-            out,
-            "<p class=\"note\">± is one standard error, of replicates that of their mean. The differences below the values are in units of the two runs’ combined \
-             error, the root of the sum of squares, which takes the runs as independent; beyond ± 3 they are hardly chance.</p>"
-        );
-        self.write_config(&mut out);
-        let page = Page { figures: self.figures()?, facts: self.facts(), ..Page::default() };
-        page.write_figures(&mut out);
-        page.write_facts(&mut out);
-        out.push_str("</main>\n</body>\n</html>\n");
-        Ok(out)
-    }
-
-    /// The table, with the differences under the values, so that five runs are not too wide for paper.
-    fn write_metrics(&self, out: &mut String) {
-        out.push_str("<h2>Where the runs ended</h2>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Metric</th>");
-        for (at, (letter, _)) in self.names().into_iter().enumerate() {
-            let under = if at > 0 { format!("<small>({letter} − A) / error</small>") } else { String::new() };
-            let _ = write!(out, "<th scope=\"col\">{letter}{under}</th>");
-        }
-        out.push_str("<th scope=\"col\">Unit</th></tr></thead>\n<tbody>\n");
-        for line in &self.metrics {
-            let _ = write!(out, "<tr><td>{}</td>", escape(line.name));
-            for (at, value) in line.values.iter().enumerate() {
-                let value = value.map_or("–".into(), |(v, e)| plus_minus(v, e));
-                let under = line.in_errors(at).map_or(String::new(), |n| format!("<small>{}</small>", signed(n)));
-                let _ = write!(out, "<td>{}{under}</td>", escape(&value));
+        let body = html! {
+            p.finding { (self.finding()) }
+            p.warning { (BLIND) }
+            h2 { "Where the runs ended" }
+            (self.metrics_table())
+            p.note {
+                "± is one standard error, of replicates that of their mean. The differences below the values are in units of the two runs’ \
+                 combined error, the root of the sum of squares, which takes the runs as independent; beyond ± 3 they are hardly chance."
             }
-            let _ = writeln!(out, "<td>{}</td></tr>", escape(line.unit));
-        }
-        out.push_str("</tbody></table></div>\n");
+            @if self.config.is_empty() {
+                h2 { (DIFFERENCES) }
+                p { "Nothing." }
+            } @else {
+                (html::table(&self.config_table()))
+            }
+            (html::figures(&self.figures()?))
+            (html::facts(&self.facts()))
+        };
+        Ok(html::document(&format!("mixscore compare: {}", names.join(", ")), "", &body))
     }
 
-    fn write_config(&self, out: &mut String) {
-        let header: Vec<String> =
-            ["Key".to_string()].into_iter().chain(self.names().into_iter().map(|(letter, _)| letter.into())).collect();
-        let rows: Vec<Vec<String>> = self.config.iter().map(|(key, values)| [std::slice::from_ref(key), values].concat()).collect();
-        if rows.is_empty() {
-            out.push_str("<h2>What the configs differ in</h2>\n<p>Nothing.</p>\n");
-        } else {
-            write_table(out, &("What the configs differ in".into(), header, rows));
+    /// The differences stand under the values, so that five runs are not too wide for paper.
+    fn metrics_table(&self) -> Markup {
+        let value = |line: &Line, at: usize| line.values[at].map_or("–".into(), |(v, e)| plus_minus(v, e));
+        html! {
+            div.wide {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Metric" }
+                            @for (at, (letter, _)) in self.names().into_iter().enumerate() {
+                                th scope="col" { (letter) @if at > 0 { small { "(" (letter) " − A) / error" } } }
+                            }
+                            th scope="col" { "Unit" }
+                        }
+                    }
+                    tbody {
+                        @for line in &self.metrics {
+                            tr {
+                                td { (line.metric.title()) }
+                                @for at in 0..self.runs.len() {
+                                    td { (value(line, at)) @if let Some(n) = line.in_errors(at) { small { (signed(n)) } } }
+                                }
+                                td { (line.metric.unit()) }
+                            }
+                        }
+                    }
+                }
+            }
         }
+    }
+
+    fn config_table(&self) -> Table {
+        let letters = self.names().into_iter().map(|(letter, _)| letter.to_string());
+        let rows = self.config.iter().map(|(key, values)| [std::slice::from_ref(key), values].concat()).collect();
+        Table { name: DIFFERENCES.into(), header: ["Key".to_string()].into_iter().chain(letters).collect(), rows }
     }
 
     fn facts(&self) -> Vec<(String, String)> {
         let of = |(run, (letter, name)): (&Run, (char, String))| {
             let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
-            let seconds = run.summary["seconds"].as_f64().map_or(String::new(), |s| format!(" in {} s", short(s)));
-            let device = run.summary["device"].as_str().map_or(String::new(), |d| format!(", {}", clipped(d, MOST_LETTERS)));
+            let seconds = run.summary.as_ref().map_or(String::new(), |s| format!(" in {} s", short(s.seconds)));
+            let device = run.summary.as_ref().and_then(|summary| summary.device.as_ref());
+            let device = device.map_or(String::new(), |device| format!(", {}", clipped(device, MOST_LETTERS)));
             let replicates = match run.metrics.n_replicates {
                 1 => String::new(),
                 r => format!(", {r} replicates"),
@@ -236,13 +241,13 @@ impl Comparison {
     fn figures(&self) -> Result<Vec<Figure>> {
         let band = "A line is a run, or the median of its replicates; a band is ± 2 standard errors, or the 5th to 95th percentiles of replicates.";
         let of_shares = "A line is a run, or the mean of its replicates with the 95 % Wilson interval.";
-        let bounds = " A bar with an arrow down: not told from zero, and the bar is the upper end of the band.";
+        let bounds = " A bar with an arrow down: the band holds zero, and the bar is its upper end.";
         let mut figures = Vec::new();
-        for (name, column, unit) in &METRICS[..6] {
-            if let Some(chart) = self.overlay(column, &format!("{} ({unit})", name.replace("KL(", "KL ("))) {
-                let caption = if *column == "coverage" { of_shares } else { band };
+        for metric in Metric::ALL.into_iter().filter(|metric| *metric <= Metric::Coverage) {
+            if let Some(chart) = self.overlay(metric, &format!("{} ({})", metric.title().replace("KL(", "KL ("), metric.unit())) {
+                let caption = if metric == Metric::Coverage { of_shares } else { band };
                 let bounds = if chart.has_bounds() { bounds } else { "" };
-                figures.push(Figure { title: (*name).into(), svg: chart.svg()?, caption: format!("{caption}{bounds}") });
+                figures.push(Figure { title: metric.title().into(), svg: chart.svg()?, caption: format!("{caption}{bounds}") });
             }
         }
         for (run, (letter, name)) in self.runs.iter().zip(self.names()) {
@@ -253,18 +258,21 @@ impl Comparison {
         Ok(figures)
     }
 
-    /// One column of all runs on the same axes; shares linearly, anything else logarithmically.
-    fn overlay(&self, column: &str, title: &str) -> Option<Chart> {
-        let present = || self.runs.iter().filter(|run| run.metrics.column(column).is_some());
+    /// One metric of all runs on the same axes; shares linearly, anything else logarithmically.
+    fn overlay(&self, metric: Metric, title: &str) -> Option<Chart> {
+        let present = || self.runs.iter().filter(|run| run.metrics.column(metric).is_some());
         present().next()?;
-        let is_share = ["total_variation", "coverage"].contains(&column);
-        let y = if is_share { Axis::between(title, -0.03, 1.05) } else { logarithmic_axis(title, present().map(|run| (run, column)))? };
+        let y = if metric.is_share() {
+            Axis::between(title, -0.03, 1.05)
+        } else {
+            logarithmic_axis(title, present().map(|run| (run, metric)))?
+        };
         let ends = self.runs.iter().filter_map(|run| Some((run.metrics.steps.first()?, run.metrics.steps.last()?)));
         let (first, last) = ends.fold((f64::INFINITY, 0.0f64), |(low, high), (first, last)| (low.min(*first), high.max(*last)));
         let x = Axis::steps(first, last)?;
-        let mut chart = Chart { description: "A metric of several runs against the step".into(), x, y, marks: Vec::new() };
+        let mut chart = Chart { description: "A metric of several runs against the step", x, y, marks: Vec::new() };
         for ((run, (letter, name)), ink) in self.runs.iter().zip(self.names()).zip(INKS) {
-            add_curve(&mut chart, run, column, ink, &clipped(&format!("{letter} {name}"), MOST_LABEL), 0);
+            add_curve(&mut chart, run, metric, ink, &clipped(&format!("{letter} {name}"), MOST_LABEL), 0);
         }
         Some(chart)
     }

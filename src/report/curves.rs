@@ -5,6 +5,7 @@ use super::band::band;
 use super::chart::{Chart, Ink, Mark};
 use super::interval::Interval;
 use super::run_folder::{Run, Students};
+use crate::metrics::Metric;
 use crate::mixture::squared_distance;
 
 /// Rows that are drawn, evenly on the logarithmic axis.
@@ -13,18 +14,18 @@ const MOST_ROWS: usize = 300;
 /// Replicates that are drawn one by one.
 const MOST_THIN_LINES: usize = 24;
 
-/// Bars of what is not told from zero, along one curve.
+/// Bars along one curve, of bands that hold zero.
 const MOST_BOUNDS: usize = 16;
 
 /// Rows are shown as points where there are no more of them.
 const MOST_POINTS: usize = 40;
 
-/// One metric of a chart: its column, its name in the chart, its colour.
-type Curve = (&'static str, &'static str, Ink);
+/// One metric of a chart, its name there, its colour.
+type Curve = (Metric, &'static str, Ink);
 
 /// Both Fisher divergences, with the predicted tail where it applies.
 pub fn divergences(run: &Run) -> Option<Chart> {
-    let curves = [("reverse_fisher", "reverse", Ink::Blue), ("forward_fisher", "forward", Ink::Vermillion)];
+    let curves = [(Metric::ReverseFisher, "reverse", Ink::Blue), (Metric::ForwardFisher, "forward", Ink::Vermillion)];
     let mut chart = logarithmic(run, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
         add_tail(&mut chart, run, |t| tail.divergence(t));
@@ -34,20 +35,20 @@ pub fn divergences(run: &Run) -> Option<Chart> {
 
 /// Both Kullback–Leibler divergences.
 pub fn kl(run: &Run) -> Option<Chart> {
-    let curves = [("kl_student_teacher", "KL(p‖q)", Ink::Blue), ("kl_teacher_student", "KL(q‖p)", Ink::Vermillion)];
+    let curves = [(Metric::KlStudentTeacher, "KL(p‖q)", Ink::Blue), (Metric::KlTeacherStudent, "KL(q‖p)", Ink::Vermillion)];
     logarithmic(run, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
 }
 
 /// Total variation and coverage, both between 0 and 1.
 pub fn shares(run: &Run) -> Option<Chart> {
-    let curves = [("total_variation", "total variation", Ink::Blue), ("coverage", "coverage", Ink::Green)];
+    let curves = [(Metric::TotalVariation, "total variation", Ink::Blue), (Metric::Coverage, "coverage", Ink::Green)];
     let y = Axis::between("share, 0 to 1", -0.03, 1.05);
     chart(run, &curves, y, "Total variation and coverage against the step")
 }
 
 /// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail where it applies.
 pub fn lyapunov(run: &Run) -> Option<Chart> {
-    let curves = [("lyapunov", "", Ink::Blue)];
+    let curves = [(Metric::Lyapunov, "", Ink::Blue)];
     let mut chart = logarithmic(run, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
         add_tail(&mut chart, run, |t| tail.lyapunov(t));
@@ -55,14 +56,14 @@ pub fn lyapunov(run: &Run) -> Option<Chart> {
     Some(chart)
 }
 
-fn logarithmic(run: &Run, curves: &[Curve], title: &str, description: &str) -> Option<Chart> {
+fn logarithmic(run: &Run, curves: &[Curve], title: &str, description: &'static str) -> Option<Chart> {
     let y = logarithmic_axis(title, curves.iter().map(|curve| (run, curve.0)))?;
     chart(run, curves, y, description)
 }
 
-/// An axis that holds the numbers that are told from zero, and the upper ends of those that are not.
-pub fn logarithmic_axis<'a>(title: &str, columns: impl Iterator<Item = (&'a Run, &'a str)>) -> Option<Axis> {
-    let bands = columns.flat_map(|(run, name)| (0..run.metrics.steps.len()).filter_map(move |t| band(run, name, t)));
+/// An axis that holds the numbers whose bands lie above zero, and the upper ends of the other bands.
+pub fn logarithmic_axis<'a>(title: &str, curves: impl Iterator<Item = (&'a Run, Metric)>) -> Option<Axis> {
+    let bands = curves.flat_map(|(run, metric)| (0..run.metrics.steps.len()).filter_map(move |t| band(run, metric, t)));
     Axis::logarithmic(title, bands.flat_map(|b| if is_bound(&b) { [b.high; 2] } else { [b.value, b.high] }))
 }
 
@@ -71,23 +72,23 @@ fn is_bound(band: &Interval) -> bool {
     !(band.low > 0.0)
 }
 
-fn chart(run: &Run, curves: &[Curve], y: Axis, description: &str) -> Option<Chart> {
+fn chart(run: &Run, curves: &[Curve], y: Axis, description: &'static str) -> Option<Chart> {
     let steps = &run.metrics.steps;
     let x = Axis::steps(*steps.first()?, *steps.last()?)?;
     let present: Vec<&Curve> = curves.iter().filter(|c| run.metrics.column(c.0).is_some()).collect();
-    let mut chart = Chart { description: description.into(), x, y, marks: Vec::new() };
-    for (name, label, ink) in present.iter().copied() {
-        add_curve(&mut chart, run, name, *ink, label, MOST_THIN_LINES);
+    let mut chart = Chart { description, x, y, marks: Vec::new() };
+    for (metric, label, ink) in present.iter().copied() {
+        add_curve(&mut chart, run, *metric, *ink, label, MOST_THIN_LINES);
     }
     (!present.is_empty()).then_some(chart)
 }
 
 /// A metric with its band, its label, and at most `thin` of its replicates one by one. On a logarithmic axis line and band break where
-/// they cannot be told from zero, and bars with an arrow down stand for them.
-pub fn add_curve(chart: &mut Chart, run: &Run, name: &str, ink: Ink, label: &str, thin: usize) {
+/// the band holds zero, and bars with an arrow down stand for them.
+pub fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: &str, thin: usize) {
     let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
     let rows = rows(&run.metrics.steps);
-    let bands: Vec<(f64, usize, Option<Interval>)> = rows.iter().map(|t| (run.metrics.steps[*t], *t, band(run, name, *t))).collect();
+    let bands: Vec<(f64, usize, Option<Interval>)> = rows.iter().map(|t| (run.metrics.steps[*t], *t, band(run, metric, *t))).collect();
     let shown = |b: &Interval| drawable(b.value) && drawable(b.high) && !(is_logarithmic && is_bound(b));
     let few = rows.len() <= MOST_POINTS;
     for piece in bands.split(|(_, _, b)| !b.as_ref().is_some_and(shown)).filter(|piece| !piece.is_empty()) {
@@ -97,7 +98,7 @@ pub fn add_curve(chart: &mut Chart, run: &Run, name: &str, ink: Ink, label: &str
         let mut outline = edge(&|b| b.high);
         outline.extend(edge(&|b| b.low).into_iter().rev());
         chart.marks.push(Mark::Area { outline, ink, opacity: 0.2 });
-        for replicate in run.metrics.column(name).unwrap_or_default().iter().take(if run.metrics.n_replicates > 1 { thin } else { 0 }) {
+        for replicate in run.metrics.column(metric).unwrap_or_default().iter().take(if run.metrics.n_replicates > 1 { thin } else { 0 }) {
             let points: Vec<Option<(f64, f64)>> =
                 piece.iter().map(|(x, t, _)| Some((*x, replicate[*t])).filter(|p| chart.y.holds(p.1))).collect();
             let lines = points.split(Option::is_none).map(|line| line.iter().copied().flatten().collect());
@@ -118,7 +119,7 @@ pub fn add_curve(chart: &mut Chart, run: &Run, name: &str, ink: Ink, label: &str
     }
 }
 
-/// The upper ends of what is not told from zero, so far apart that they do not run into each other.
+/// The upper ends of bands that hold zero, so far apart that they do not run into each other.
 fn add_bounds(chart: &mut Chart, bands: &[(f64, usize, Option<Interval>)], ink: Ink) {
     let (first, last) = (chart.x.low.ln_1p(), chart.x.high.ln_1p());
     let mut taken = f64::NEG_INFINITY;

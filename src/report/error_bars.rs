@@ -24,7 +24,7 @@ pub fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &
         Quantity::Divergence { .. } => Axis::logarithmic("L (1/unit²)", ends)?,
         _ => Axis::between(quantity.title(), -0.03, 1.05),
     };
-    let mut chart = Chart { description: "A number of the sweep against its numeric axis, with intervals".into(), x, y, marks: Vec::new() };
+    let mut chart = Chart { description: "A number of the sweep against its numeric axis, with intervals", x, y, marks: Vec::new() };
     for (at, (panel, ink)) in layout.panels.iter().zip(INKS).enumerate() {
         // Moved a little apart, so that bars at the same value are seen.
         let shift = (at as f64 - 0.5 * (layout.panels.len() as f64 - 1.0)) * 0.007;

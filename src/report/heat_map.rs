@@ -1,13 +1,14 @@
 //! Heat maps as tables: a colour, a number and its interval in every cell, legible without a pointer, on paper and in the dark.
 
-use std::fmt::Write;
-
+use maud::{Markup, Render, html};
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::ViridisRGB;
 
-use super::html::escape;
 use super::layout::{Layout, Panel, clipped};
 use crate::number::swept;
+
+/// Columns that a narrow screen shows at once.
+const MOST_ON_A_PHONE: usize = 4;
 
 /// What a cell shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,68 +26,67 @@ pub enum Tile {
 }
 
 /// The maps of one quantity under its colour scale, whose ends have the words `low` and `high`.
-pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> String {
-    let mut out = String::new();
+pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> Markup {
     let stops: Vec<String> = (0..=10).map(|i| hex(colour(f64::from(i) / 10.0))).collect();
-    let _ = writeln!(
-        out,
-        "<p class=\"scale\"><span>{}</span><span class=\"bar\" style=\"background:linear-gradient(to right,{})\"></span><span>{}</span></p>",
-        escape(low),
-        stops.join(","),
-        escape(high)
-    );
-    out.push_str("<div class=\"maps\">\n");
-    layout.panels.iter().for_each(|panel| write_map(&mut out, layout, panel, tile));
-    out.push_str("</div>\n");
-    out
-}
-
-fn write_map(out: &mut String, layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) {
-    out.push_str("<div class=\"wide\">");
-    if !panel.name.is_empty() {
-        let _ = write!(out, "<p class=\"panel\">{}</p>", escape(&panel.name));
-    }
-    out.push_str("<table class=\"map\">");
-    let corner = layout.rows.as_ref().map_or("", |side| side.name.as_str());
-    out.push_str("<thead>");
-    if let Some(columns) = &layout.columns {
-        let _ = write!(
-            out,
-            "<tr><td></td><th scope=\"colgroup\" colspan=\"{}\">{}</th></tr>",
-            columns.values.len(),
-            escape(&clipped(&columns.name))
-        );
-    }
-    let _ = write!(out, "<tr><th scope=\"col\">{}</th>", escape(&clipped(corner)));
-    match &layout.columns {
-        Some(columns) => columns.values.iter().for_each(|value| {
-            let _ = write!(out, "<th scope=\"col\">{}</th>", escape(&clipped(&swept(value))));
-        }),
-        None => out.push_str("<td></td>"),
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for (i, row) in panel.cells.iter().enumerate() {
-        let label = layout.rows.as_ref().and_then(|side| side.values.get(i)).map_or("", String::as_str);
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&clipped(&swept(label))));
-        row.iter().for_each(|cell| write_tile(out, &tile(*cell)));
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table></div>\n");
-}
-
-fn write_tile(out: &mut String, tile: &Tile) {
-    let _ = match tile {
-        Tile::Value { shade, text, ends } => {
-            let ground = colour(*shade);
-            let ends = if ends.is_empty() { String::new() } else { format!("<small>{}</small>", escape(ends)) };
-            let (ground, ink) = (hex(ground), hex(ink_on(ground)));
-            write!(out, "<td style=\"background:{ground};color:{ink}\"><b>{}</b>{ends}</td>", escape(text))
+    html! {
+        p.scale {
+            span { (low) }
+            span.bar style={ "background:linear-gradient(to right," (stops.join(",")) ")" } {}
+            span { (high) }
         }
-        Tile::Failed(number) => write!(out, "<td class=\"failed\"><b>failed</b><small>see {number} below</small></td>"),
-        Tile::Missing => write!(out, "<td class=\"missing\"><b>missing</b><small>not run</small></td>"),
-        Tile::Blank => write!(out, "<td class=\"missing\"><b>–</b><small>no value</small></td>"),
-        Tile::Nothing => write!(out, "<td></td>"),
-    };
+        div.maps { @for panel in &layout.panels { (map(layout, panel, tile)) } }
+    }
+}
+
+fn map(layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) -> Markup {
+    let corner = layout.rows.as_ref().map_or("", |side| &side.name);
+    let label = |row: usize| layout.rows.as_ref().and_then(|side| side.values.get(row)).map_or("", String::as_str);
+    html! {
+        div.wide {
+            @if !panel.name.is_empty() { p.panel { (panel.name) } }
+            @if layout.columns.as_ref().is_some_and(|side| side.values.len() > MOST_ON_A_PHONE) {
+                p.scrolls { "Wider than this screen: it scrolls sideways →" }
+            }
+            table.map {
+                thead {
+                    @if let Some(columns) = &layout.columns {
+                        tr { td {} th scope="colgroup" colspan=(columns.values.len()) { (clipped(&columns.name)) } }
+                    }
+                    tr {
+                        th scope="col" { (clipped(corner)) }
+                        @match &layout.columns {
+                            Some(columns) => { @for value in &columns.values { th scope="col" { (clipped(&swept(value))) } } }
+                            None => td {},
+                        }
+                    }
+                }
+                tbody {
+                    @for (row, cells) in panel.cells.iter().enumerate() {
+                        tr { th scope="row" { (clipped(&swept(label(row)))) } @for cell in cells { (tile(*cell)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Render for Tile {
+    fn render(&self) -> Markup {
+        html! {
+            @match self {
+                Tile::Value { shade, text, ends } => {
+                    td style={ "background:" (hex(colour(*shade))) ";color:" (hex(ink_on(colour(*shade)))) } {
+                        b { (text) }
+                        @if !ends.is_empty() { small { (ends) } }
+                    }
+                }
+                Tile::Failed(number) => td.failed { b { "failed" } small { "see " (number) " below" } },
+                Tile::Missing => td.missing { b { "missing" } small { "not run" } },
+                Tile::Blank => td.missing { b { "–" } small { "no value" } },
+                Tile::Nothing => td {},
+            }
+        }
+    }
 }
 
 /// Viridis: the order of its colours is that of their lightness, for every kind of colour vision and in grey.
@@ -118,6 +118,7 @@ pub const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }
+.scrolls { display: none; margin: 0; font-size: .8rem; color: var(--soft); position: sticky; left: 0; }
 .panel { font-weight: 600; margin: 0; break-after: avoid; }
 .sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; }
 .sections.narrow { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
@@ -137,7 +138,7 @@ pub const STYLE: &str = "
 .map td, .scale .bar { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 details { margin: 1.5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .cells { font-size: .85rem; } .cells th, .cells td { padding-right: 1rem; }
-@media (max-width: 30rem) { .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
+@media screen and (max-width: 30rem) { .scrolls { display: block; } .map tbody td { min-width: 4.3rem; padding: .2rem .1rem; } .map small { font-size: .68rem; } }
 @media print { .map, .maps .wide { break-inside: avoid; } .scale, section .note { break-after: avoid; } .map tbody td { min-width: 3.6rem; padding: .12rem .1rem; }
   .map b { font-size: 8.5pt; } .map small { font-size: 6.5pt; } .map thead th, .map th[scope=row] { font-size: 8pt; } .maps { gap: .6rem 1.2rem; } }
 ";

@@ -1,25 +1,6 @@
-//! The page: one self-contained file, no scripts, no network; light, dark, narrow and printed.
+//! The page: one self-contained file, no scripts, no network; light, dark, narrow and printed. Text is escaped by its type.
 
-use std::fmt::Write;
-
-/// Text of a file as text of a page: markup is escaped, control and direction-changing characters become visible.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// A picture and the words under it.
 pub struct Figure {
@@ -29,8 +10,13 @@ pub struct Figure {
     pub caption: String,
 }
 
-/// Name of a table, its header, its rows.
-pub type Table = (String, Vec<String>, Vec<Vec<String>>);
+/// Rows of text under a header; nothing where there is no header.
+#[derive(Default)]
+pub struct Table {
+    pub name: String,
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
 
 /// A table of more rows is folded.
 const MOST_OPEN_ROWS: usize = 24;
@@ -38,7 +24,7 @@ const MOST_OPEN_ROWS: usize = 24;
 /// A fact of more letters has a row of its own, after the others.
 const MOST_SHORT: usize = 44;
 
-/// Everything that the page says, in order, as plain text.
+/// What the page of one experiment says, in order, as plain text.
 #[derive(Default)]
 pub struct Page {
     pub title: String,
@@ -55,89 +41,101 @@ pub struct Page {
 impl Page {
     /// The whole file.
     pub fn html(&self) -> String {
-        let mut out = String::new();
-        let title = escape(&self.title);
-        let _ = write!(out, "{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
-        let _ = writeln!(out, "<p class=\"finding\">{}</p>", escape(&self.finding));
-        if !self.warning.is_empty() {
-            let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&self.warning));
-        }
-        self.write_figures(&mut out);
-        write_table(&mut out, &self.table);
-        self.write_facts(&mut out);
-        for note in &self.notes {
-            let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
-        }
-        for (name, text) in &self.listings {
-            let _ = writeln!(out, "<details><summary>{}</summary>\n<pre>{}</pre></details>", escape(name), escape(text));
-        }
-        out.push_str("</main>\n</body>\n</html>\n");
-        out
+        let body = html! {
+            p.finding { (self.finding) }
+            p.warning { (self.warning) }
+            (figures(&self.figures))
+            (table(&self.table))
+            (facts(&self.facts))
+            @for note in &self.notes { p.note { (note) } }
+            @for (name, text) in &self.listings { (listing(name, text)) }
+        };
+        document(&self.title, "", &body)
     }
+}
 
-    pub fn write_figures(&self, out: &mut String) {
-        out.push_str("<div class=\"figures\">\n");
-        for figure in &self.figures {
-            let _ = writeln!(
-                out,
-                "<figure><h2>{}</h2>\n{}<figcaption>{}</figcaption></figure>",
-                escape(&figure.title),
-                figure.svg,
-                escape(&figure.caption)
-            );
+/// A whole file under its title; `style` comes after the rules that all pages have.
+pub fn document(title: &str, style: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                // Forbids scripts and every request, should anything ever slip through.
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
+            }
+            body { main { h1 { (title) } (body) } }
         }
-        out.push_str("</div>\n");
+    };
+    page.into_string().chars().map(visible).collect()
+}
+
+/// Control and direction-changing characters of a folder's texts become visible.
+fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
+}
 
-    pub fn write_facts(&self, out: &mut String) {
-        if self.facts.is_empty() {
-            return;
+pub fn figures(figures: &[Figure]) -> Markup {
+    html! {
+        div.figures {
+            @for Figure { title, svg, caption } in figures {
+                figure { h2 { (title) } (PreEscaped(svg)) figcaption { (caption) } }
+            }
         }
-        out.push_str("<h2>What was run</h2>\n<dl>\n");
-        let is_long = |fact: &&(String, String)| fact.1.chars().count() > MOST_SHORT;
-        for (name, value) in self.facts.iter().filter(|fact| !is_long(fact)) {
-            let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+    }
+}
+
+/// Name and value of what was run; long ones last.
+pub fn facts(facts: &[(String, String)]) -> Markup {
+    let (long, short): (Vec<_>, Vec<_>) = facts.iter().partition(|(_, value)| value.chars().count() > MOST_SHORT);
+    html! {
+        @if !facts.is_empty() {
+            h2 { "What was run" }
+            dl {
+                @for (name, value) in short { div { dt { (name) } dd { (value) } } }
+                @for (name, value) in long { div.long { dt { (name) } dd { (value) } } }
+            }
         }
-        for (name, value) in self.facts.iter().filter(is_long) {
-            let _ = writeln!(out, "<div class=\"long\"><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
-        }
-        out.push_str("</dl>\n");
     }
 }
 
 /// A table; a long one is folded.
-pub fn write_table(out: &mut String, (name, header, rows): &Table) {
-    let folded = rows.len() > MOST_OPEN_ROWS;
-    if header.is_empty() {
-        return;
-    }
-    let (open, close) = if folded { ("<details><summary>", "</summary>") } else { ("<h2>", "</h2>") };
-    let _ = write!(out, "{open}{}{close}\n<div class=\"wide\"><table>\n<thead><tr>", escape(name));
-    header.iter().for_each(|h| {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(h));
-    });
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        out.push_str("<tr>");
-        row.iter().for_each(|cell| {
-            let _ = write!(out, "<td>{}</td>", escape(cell));
-        });
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table></div>\n");
-    if folded {
-        out.push_str("</details>\n");
+pub fn table(Table { name, header, rows }: &Table) -> Markup {
+    let grid = html! {
+        div.wide {
+            table {
+                thead { tr { @for cell in header { th scope="col" { (cell) } } } }
+                tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+            }
+        }
+    };
+    html! {
+        @if header.is_empty() {
+        } @else if rows.len() > MOST_OPEN_ROWS {
+            details { summary { (name) } (grid) }
+        } @else {
+            h2 { (name) }
+            (grid)
+        }
     }
 }
 
-/// The policy forbids scripts and every request, should anything ever slip through.
-pub const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-    <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
-    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-    <meta name=\"color-scheme\" content=\"light dark\"/>\n";
+/// A folded text as it is.
+pub fn listing(name: &str, text: &str) -> Markup {
+    html! { details { summary { (name) } pre { (text) } } }
+}
 
 /// Charts name these variables; paper is always light.
-pub const STYLE: &str = "
+const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1f1f1f; --paper: #fff; --soft: #565656; --line: #d8d8d8; --wash: #f4f5f6;
   --blue: #0072b2; --vermillion: #c65600; --green: #00805c; --grey: #8a8a8a; }
 @media screen and (prefers-color-scheme: dark) {

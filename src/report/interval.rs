@@ -1,6 +1,7 @@
 //! A number with its 95 % interval: of a share, of a mean, of a median, each over the replicates of a cell.
 
 use crate::experiment::nearest::wilson_ends;
+use crate::objective::groups::Estimate;
 
 /// The 97.5 % quantile of the standard normal.
 const Z: f64 = 1.959_963_984_540_054;
@@ -68,10 +69,8 @@ impl Interval {
 
 /// The mean and its standard error from the spread; `None` for fewer than two values or a value that is not finite.
 pub fn mean_and_error(values: &[f64]) -> Option<(f64, f64)> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
-    (values.len() > 1 && variance.is_finite()).then(|| (mean, (variance / n).sqrt()))
+    let Estimate { value, standard_error } = Estimate::of_mean(values);
+    (values.len() > 1 && standard_error.is_finite()).then_some((value, standard_error))
 }
 
 /// The 97.5 % quantile of Student's t: two exact values, then the Cornish–Fisher series, right to 0.2 %.

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
-use super::html::{Figure, Page};
+use super::html::{Figure, Page, Table};
 use super::plane::Plane;
+use crate::diffusion::ladder::Row;
 use crate::error::Result;
+use crate::experiment::learn_summary::LearnSummary;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::write_atomically;
-use crate::number::{minus, short};
+use crate::number::{minus, short, word};
+use crate::objective::groups::Estimate;
 
 /// Points that are drawn.
 const MOST_POINTS: usize = 1500;
@@ -23,8 +24,7 @@ const ARROWS: usize = 17;
 
 /// What a page of `mixscore learn` shows.
 pub struct Content<'a> {
-    /// `summary.json`.
-    pub summary: &'a Value,
+    pub summary: &'a LearnSummary,
     pub mixture: &'a GaussianMixture,
     /// (samples, d)
     pub samples: &'a [f64],
@@ -34,75 +34,63 @@ pub struct Content<'a> {
 }
 
 /// Writes the page to `path`.
-///
-/// # Errors
-/// [`crate::Error::Io`] where it cannot be written.
 pub fn write_learned(path: &Path, content: &Content) -> Result<()> {
-    let page = page(content)?.html();
-    write_atomically(path, |out| out.write_all(page.as_bytes()))
-}
-
-fn page(content: &Content) -> Result<Page> {
     let summary = content.summary;
-    Ok(Page {
-        title: format!("mixscore learn {}", summary["data"].as_str().unwrap_or_default()),
-        finding: finding(content),
+    let page = Page {
+        title: format!("mixscore learn {}", summary.data),
+        finding: finding(summary),
         warning: "Weights come from the points' responsibilities, not from score matching, which hardly sees the relative weights of separated modes."
             .into(),
         facts: facts(summary),
         figures: figures(content)?,
         table: levels_table(summary),
-        notes: summary["notes"].as_array().into_iter().flatten().filter_map(|n| n.as_str().map(String::from)).collect(),
+        notes: summary.notes.clone(),
         listings: Vec::new(),
-    })
+    };
+    write_atomically(path, |out| out.write_all(page.html().as_bytes()))
 }
 
-fn finding(content: &Content) -> String {
-    let (summary, k) = (content.summary, content.mixture.n_components());
-    let mut text = format!("{k} components in {} dimensions", content.mixture.n_features());
-    if let Some(value) = summary["held_out_log_likelihood"]["value"].as_f64() {
-        text += &format!("; held-out log-likelihood {}", plus_minus(value, &summary["held_out_log_likelihood"]));
-        if let Some(truth) = summary["truth_held_out_log_likelihood"]["value"].as_f64() {
-            text += &format!(", the truth’s {}", minus(truth, 4));
+fn finding(summary: &LearnSummary) -> String {
+    let mut text = format!("{} components in {} dimensions", summary.components, summary.features);
+    let truth = summary.against_truth.as_ref();
+    if let Some(Estimate { value, standard_error }) = summary.held_out_log_likelihood {
+        text += &format!("; held-out log-likelihood {} ± {standard_error:.4}", minus(value, 4));
+        if let Some(own) = truth.and_then(|truth| truth.truth_held_out_log_likelihood) {
+            text += &format!(", the truth’s {}", minus(own.value, 4));
         }
         text += " nats per point";
     }
-    if let Some(value) = summary["total_variation"]["value"].as_f64() {
-        text += &format!("; total variation to the truth {value:.4}");
+    if let Some(truth) = truth {
+        text += &format!("; total variation to the truth {:.4}", truth.total_variation.value);
     }
-    if let (Some(value), Some(chance)) = (summary["sampler"]["total_variation"]["value"].as_f64(), summary["sampler"]["by_chance"].as_f64())
-    {
+    if let Some(sampled) = summary.sampled() {
+        let (value, chance) = (sampled.total_variation.value, sampled.by_chance);
         text += &format!("; of the drawn points by histogram {value:.4}, where chance alone makes {chance:.4}");
     }
     text + "."
 }
 
-fn plus_minus(value: f64, estimate: &Value) -> String {
-    format!("{} ± {:.4}", minus(value, 4), estimate["standard_error"].as_f64().unwrap_or(f64::NAN))
-}
-
-fn facts(summary: &Value) -> Vec<(String, String)> {
-    let names = [
-        ("data", "Data"),
-        ("points", "Points"),
-        ("held_out", "Held out"),
-        ("method", "Method"),
-        ("components_why", "Why so many components"),
-        ("variance", "Common variance"),
-        ("variance_was_given", "Variance was given"),
-        ("principal_directions", "Principal directions"),
-        ("train_log_likelihood", "Log-likelihood of training points (nat)"),
-        ("samples", "Points drawn"),
-        ("samples_from", "Drawn by"),
-        ("em_iterations", "EM iterations"),
-        ("em_seconds_per_iteration", "Seconds per EM iteration"),
-        ("seed", "Seed"),
-        ("seconds", "Seconds"),
+fn facts(summary: &LearnSummary) -> Vec<(String, String)> {
+    let LearnSummary { data, points, held_out, components_why, samples, samples_from, seed, .. } = summary;
+    let facts = [
+        ("Data", data.clone()),
+        ("Points", points.to_string()),
+        ("Held out", held_out.to_string()),
+        ("Method", word(summary.method)),
+        ("Why so many components", components_why.clone()),
+        ("Common variance", short(summary.variance)),
+        ("Variance was given", summary.variance_was_given.to_string()),
+        ("Principal directions", summary.principal_directions.to_string()),
+        ("Log-likelihood of training points (nat)", short(summary.train_log_likelihood)),
+        ("Points drawn", samples.to_string()),
+        ("Drawn by", samples_from.clone()),
+        ("EM iterations", summary.em_iterations.map_or(String::new(), |n| n.to_string())),
+        ("Seconds per EM iteration", summary.em_seconds_per_iteration.map_or(String::new(), short)),
+        ("Seed", seed.to_string()),
+        ("Seconds", short(summary.seconds)),
     ];
-    let text = |value: &Value| if value.is_f64() { value.as_f64().map(short) } else { super::finding::plain(value) };
-    let named = names.iter().filter_map(|(key, name)| Some(((*name).to_string(), text(&summary[*key])?)));
-    let stages = summary["stages"].as_object().into_iter().flatten();
-    named.chain(stages.filter_map(|(stage, s)| Some((format!("Seconds: {stage}"), short(s.as_f64()?))))).collect()
+    let named = facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_string(), value));
+    named.chain(summary.stages.iter().map(|(stage, s)| (format!("Seconds: {stage}"), short(*s)))).collect()
 }
 
 fn figures(content: &Content) -> Result<Vec<Figure>> {
@@ -122,7 +110,7 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
                 caption: format!("Grey: points. Blue: contours of the learned density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak, and its means.{truth}{seen}"),
             });
             if !content.samples.is_empty() {
-                let from = content.summary["samples_from"].as_str().unwrap_or("the sampler");
+                let from = &content.summary.samples_from;
                 figures.push(Figure {
                     title: "Drawn points".into(),
                     svg: view.density(content.samples, &x, &y).svg()?,
@@ -170,22 +158,21 @@ impl<'a> View<'a> {
 
     fn density(&self, points: &[f64], x: &Axis, y: &Axis) -> Chart {
         let d = self.mixture.n_features();
-        let small = 0.002 * (x.high - x.low);
+        let small = 0.004 * (x.high - x.low);
         let stride = (points.len() / d).div_ceil(MOST_POINTS).max(1);
         let places = points.chunks_exact(d).step_by(stride).map(|p| self.plane.project(p));
-        let mut marks: Vec<Mark> = places
-            .filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b))
-            .map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Grey, width: 5, opacity: 0.55 })
-            .collect();
         let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
         let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
-        marks.extend(lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }));
+        let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }).collect();
+        // Points over lines, which would hide them.
+        let dots = places.filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b));
+        marks.extend(dots.map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Text, width: 6, opacity: 0.5 }));
         marks.extend(self.centres.iter().map(|at| Mark::Dot { at: *at, ink: Ink::Blue }));
         for truth in self.truth.iter().filter(|t| t.n_components() <= 100) {
             let crosses = (0..truth.n_components()).map(|j| self.plane.project(truth.mean(j)));
             marks.extend(crosses.filter(|at| x.holds(at.0) && y.holds(at.1)).map(|at| Mark::Cross { at, ink: Ink::Vermillion }));
         }
-        Chart { description: "Points, and contours of the learned density".into(), x: x.clone(), y: y.clone(), marks }
+        Chart { description: "Points, and contours of the learned density", x: x.clone(), y: y.clone(), marks }
     }
 
     fn score_field(&self, x: &Axis, y: &Axis) -> Chart {
@@ -204,7 +191,7 @@ impl<'a> View<'a> {
             marks.push(Mark::Line { points: vec![*at, (at.0 + small, at.1)], ink: Ink::Text, width: 7, opacity: 1.0 });
         }
         marks.extend(self.centres.iter().map(|at| Mark::Ring { at: *at, ink: Ink::Vermillion }));
-        Chart { description: "The score field of the learned mixture".into(), x: x.clone(), y: y.clone(), marks }
+        Chart { description: "The score field of the learned mixture", x: x.clone(), y: y.clone(), marks }
     }
 
     /// (M − x)/σ² of the projection.
@@ -222,22 +209,22 @@ impl<'a> View<'a> {
     }
 }
 
-fn errors(summary: &Value) -> Option<Chart> {
-    let levels = summary["levels"].as_array()?;
-    let points: Vec<(f64, f64)> =
-        levels.iter().filter_map(|row| Some((row["noise"].as_f64()?, row["distance_to_model"].as_f64()?))).filter(|p| p.1 > 0.0).collect();
+fn errors(summary: &LearnSummary) -> Option<Chart> {
+    let points = summary.levels.iter().filter_map(|row| Some((row.noise, row.distance_to_model.filter(|error| *error > 0.0)?)));
+    let points: Vec<(f64, f64)> = points.collect();
     let x = Axis::logarithmic("noise level t (σ²)", points.iter().map(|p| p.0))?;
     let y = Axis::logarithmic("error of the posterior mean (σ)", points.iter().map(|p| p.1))?;
     let marks = vec![Mark::Line { points, ink: Ink::Blue, width: 4, opacity: 1.0 }];
-    Some(Chart { description: "Error of the posterior mean against the noise level".into(), x, y, marks })
+    Some(Chart { description: "Error of the posterior mean against the noise level", x, y, marks })
 }
 
-fn levels_table(summary: &Value) -> (String, Vec<String>, Vec<Vec<String>>) {
+fn levels_table(summary: &LearnSummary) -> Table {
     let header = ["t (σ²)", "Cells", "Terms of a polynomial", "Held-out squared error (σ²)", "Difference from the mixture (σ)", "Seconds"];
-    let keys = ["noise", "cells", "features", "held_out_error", "distance_to_model", "seconds"];
-    let cell = |row: &Value, key: &str| row[key].as_f64().map_or("–".into(), short);
-    let rows: Vec<Vec<String>> =
-        summary["levels"].as_array().into_iter().flatten().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect();
-    let name = if rows.is_empty() { "Noise levels (this method has none)" } else { "Noise levels" };
-    (name.into(), header.map(String::from).to_vec(), rows)
+    let row = |row: &Row| {
+        let (cells, terms) = (row.cells as f64, row.features as f64);
+        let numbers = [Some(row.noise), Some(cells), Some(terms), Some(row.held_out_error), row.distance_to_model, Some(row.seconds)];
+        numbers.map(|v| v.filter(|v| v.is_finite()).map_or("–".into(), short)).to_vec()
+    };
+    let name = if summary.levels.is_empty() { "Noise levels (this method has none)" } else { "Noise levels" };
+    Table { name: name.into(), header: header.map(String::from).to_vec(), rows: summary.levels.iter().map(row).collect() }
 }

@@ -2,20 +2,29 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
-use super::html::{Figure, Page};
+use super::html::{Figure, Page, Table};
 use crate::error::Result;
+use crate::experiment::learn_summary::{LearnSummary, LearnSweepSummary};
 use crate::mixture::files::write_atomically;
-use crate::number::short;
+use crate::number::{minus, short, word};
 
 /// Colours of lines, in order; labels name them.
 const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];
 
-/// Reads a number from a cell's summary.
-type Reading = fn(&Value) -> Option<f64>;
+/// Reads a number of a cell.
+type Reading = fn(&LearnSummary) -> Option<f64>;
+
+/// What cells differ in.
+#[derive(Clone, Copy)]
+struct Key {
+    name: &'static str,
+    of: fn(&LearnSummary) -> f64,
+}
+
+const POINTS: Key = Key { name: "points", of: |cell| cell.points as f64 };
+const DEGREE: Key = Key { name: "degree", of: |cell| cell.degree as f64 };
 
 /// An error that a cell has.
 #[derive(Clone, Copy)]
@@ -26,7 +35,7 @@ struct Quantity {
     floor_caption: &'static str,
     of: Reading,
     /// What the best learner would have.
-    floor: Option<(&'static str, Reading)>,
+    floor: (&'static str, Reading),
 }
 
 const DRAWN: Quantity = Quantity {
@@ -34,8 +43,8 @@ const DRAWN: Quantity = Quantity {
     axis: "total variation of the drawn points",
     caption: "Total variation to the truth of a histogram of the points that the sampler drew.",
     floor_caption: " Dashed: what as many points of the truth itself have, by chance.",
-    of: |cell| cell["sampler"]["total_variation"]["value"].as_f64(),
-    floor: Some(("chance", |cell| cell["sampler"]["by_chance"].as_f64())),
+    of: |cell| cell.sampled().map(|sampled| sampled.total_variation.value),
+    floor: ("chance", |cell| cell.sampled().map(|sampled| sampled.by_chance)),
 };
 
 const MIXTURE: Quantity = Quantity {
@@ -43,96 +52,84 @@ const MIXTURE: Quantity = Quantity {
     axis: "KL(truth ‖ mixture) (nat)",
     caption: "By how much the mixture’s mean log-density of fresh points falls short of the truth’s.",
     floor_caption: " Dashed: parameters/(2n), which an efficient estimate with the right number of components has on average.",
-    of: |cell| cell["divergence"]["value"].as_f64(),
-    floor: Some(("efficient", |cell| {
-        let (k, d) = (cell["components"].as_f64()?, cell["features"].as_f64()?);
-        Some((k * (d + 1.0) - 1.0) / (2.0 * cell["trained_on"].as_f64()?))
-    })),
+    of: |cell| cell.against_truth.as_ref().map(|truth| truth.divergence.value),
+    floor: ("efficient", |cell| {
+        let (k, d) = (cell.components as f64, cell.features as f64);
+        Some((k * (d + 1.0) - 1.0) / (2.0 * cell.trained_on as f64))
+    }),
 };
 
 /// Writes the page of a sweep's `summary.json` to `path`.
-///
-/// # Errors
-/// [`crate::Error::Io`] where it cannot be written.
-pub fn write_learn_sweep(path: &Path, summary: &Value) -> Result<()> {
-    let page = page(summary)?.html();
-    write_atomically(path, |out| out.write_all(page.as_bytes()))
-}
-
-fn cells(summary: &Value) -> Vec<Value> {
-    summary["cells"].as_array().cloned().unwrap_or_default()
-}
-
-fn page(summary: &Value) -> Result<Page> {
-    let cells = cells(summary);
+pub fn write_learn_sweep(path: &Path, summary: &LearnSweepSummary) -> Result<()> {
+    let cells = &summary.cells;
     let mut figures = Vec::new();
     // The mixture comes from the points, whatever the degree.
-    for (quantity, key, other) in [(DRAWN, "points", "degree"), (DRAWN, "degree", "points"), (MIXTURE, "points", "degree")] {
-        if let Some(chart) = chart(&cells, quantity, key, other) {
-            let floor = if key == "points" { quantity.floor_caption } else { "" };
+    for (quantity, key, other) in [(DRAWN, POINTS, DEGREE), (DRAWN, DEGREE, POINTS), (MIXTURE, POINTS, DEGREE)] {
+        if let Some(chart) = chart(cells, quantity, key, other) {
+            let floor = if key.name == POINTS.name { quantity.floor_caption } else { "" };
             figures.push(Figure {
-                title: format!("{} against {key}", quantity.title),
+                title: format!("{} against {}", quantity.title, key.name),
                 svg: chart.svg()?,
                 caption: format!("{}{floor}", quantity.caption),
             });
         }
     }
-    Ok(Page {
-        title: format!("mixscore learn {}: error against points and degree", summary["data"].as_str().unwrap_or_default()),
-        finding: finding(&cells),
+    let page = Page {
+        title: format!("mixscore learn {}: error against points and degree", summary.data),
+        finding: summary.finding.clone(),
         warning: "Slopes are of straight lines through the logarithms, over all numbers of points: near the floor of chance, and where a degree’s bias is all that is left, errors fall no more."
             .into(),
-        facts: [facts(&cells), slopes(&cells)].concat(),
+        facts: [facts(cells), slopes(cells)].concat(),
         figures,
-        table: table(&cells),
+        table: table(cells),
         ..Page::default()
-    })
+    };
+    write_atomically(path, |out| out.write_all(page.html().as_bytes()))
 }
 
-/// The numbers of a key in the cells, in order.
-fn values(cells: &[Value], key: &str) -> Vec<f64> {
-    let mut values: Vec<f64> = cells.iter().filter_map(|cell| cell[key].as_f64()).collect();
+/// The values of a key in the cells, in order.
+fn values(cells: &[LearnSummary], key: Key) -> Vec<f64> {
+    let mut values: Vec<f64> = cells.iter().map(key.of).collect();
     values.sort_by(f64::total_cmp);
     values.dedup();
     values
 }
 
-/// `quantity` along `key` where `other` is `at`.
-fn curve(cells: &[Value], of: Reading, key: &str, (other, at): (&str, f64)) -> Vec<(f64, f64)> {
-    let own = cells.iter().filter(|cell| cell[other].as_f64() == Some(at));
-    let mut points: Vec<(f64, f64)> = own.filter_map(|cell| Some((cell[key].as_f64()?, of(cell)?))).filter(|p| p.1 > 0.0).collect();
+/// A number along `key` where `other` is `at`.
+fn curve(cells: &[LearnSummary], of: Reading, key: Key, (other, at): (Key, f64)) -> Vec<(f64, f64)> {
+    let own = cells.iter().filter(|cell| (other.of)(cell) == at);
+    let mut points: Vec<(f64, f64)> = own.filter_map(|cell| Some(((key.of)(cell), of(cell).filter(|v| *v > 0.0)?))).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points
 }
 
 /// `None` where there are not two values along the axis.
-fn chart(cells: &[Value], quantity: Quantity, key: &str, other: &str) -> Option<Chart> {
+fn chart(cells: &[LearnSummary], quantity: Quantity, key: Key, other: Key) -> Option<Chart> {
+    let along_points = key.name == POINTS.name;
     if values(cells, key).len() < 2 {
         return None;
     }
     let lines: Vec<(f64, Vec<(f64, f64)>)> =
         values(cells, other).into_iter().map(|at| (at, curve(cells, quantity.of, key, (other, at)))).collect();
-    let floor = match quantity.floor {
-        Some((name, of)) if key == "points" => lines.first().map(|line| (name, curve(cells, of, key, (other, line.0)))),
-        _ => None,
-    };
-    let all = || lines.iter().map(|line| &line.1).chain(floor.iter().map(|floor| &floor.1)).flatten();
+    let (floor_name, of_floor) = quantity.floor;
+    let floor = lines.first().filter(|_| along_points).map_or(Vec::new(), |line| curve(cells, of_floor, key, (other, line.0)));
+    let all = || lines.iter().flat_map(|line| &line.1).chain(&floor);
     let places = all().map(|p| p.0);
-    let x = if key == "points" { Axis::logarithmic("points n", places)? } else { Axis::linear("degree", places)? };
+    let x = if along_points { Axis::logarithmic("points n", places)? } else { Axis::linear("degree", places)? };
     let y = Axis::logarithmic(quantity.axis, all().map(|p| p.1))?;
     let mut marks = Vec::new();
-    if let Some((name, points)) = floor.filter(|floor| !floor.1.is_empty()) {
-        marks.push(Mark::Label { y: points[points.len() - 1].1, text: name.into(), ink: Ink::Grey });
-        marks.push(Mark::Dashed { points, ink: Ink::Grey });
+    if let Some(end) = floor.last() {
+        marks.push(Mark::Label { y: end.1, text: floor_name.into(), ink: Ink::Grey });
+        marks.push(Mark::Dashed { points: floor, ink: Ink::Grey });
     }
     for ((at, points), ink) in lines.into_iter().zip(INKS.into_iter().cycle()) {
         let Some(last) = points.last() else { continue };
-        let text = if key == "points" { format!("degree {at}") } else { format!("n = {}", short(at)) };
+        let text = if along_points { format!("degree {at}") } else { format!("n = {}", short(at)) };
         marks.push(Mark::Label { y: last.1, text, ink });
         marks.push(Mark::Dots { points: points.clone(), ink });
         marks.push(Mark::Line { points, ink, width: 4, opacity: 1.0 });
     }
-    Some(Chart { description: "Error of what was learned".into(), x, y, marks })
+    Some(Chart { description: "Error of what was learned", x, y, marks })
 }
 
 /// The slope of ln y against ln x by least squares, and its standard error from the residuals; `None` from fewer than three points.
@@ -150,22 +147,24 @@ fn slope(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 }
 
 /// What all cells share.
-fn facts(cells: &[Value]) -> Vec<(String, String)> {
-    let names =
-        [("data", "Data"), ("features", "Dimensions"), ("method", "Method"), ("samples", "Points drawn in each cell"), ("seed", "Seed")];
-    let first = cells.first().unwrap_or(&Value::Null);
-    names.iter().filter_map(|(key, name)| super::finding::plain(&first[*key]).map(|text| ((*name).to_string(), text))).collect()
+fn facts(cells: &[LearnSummary]) -> Vec<(String, String)> {
+    let Some(first) = cells.first() else { return Vec::new() };
+    let facts = [
+        ("Data", first.data.clone()),
+        ("Dimensions", first.features.to_string()),
+        ("Method", word(first.method)),
+        ("Points drawn in each cell", first.samples.to_string()),
+        ("Seed", first.seed.to_string()),
+    ];
+    facts.map(|(name, value)| (name.to_string(), value)).to_vec()
 }
 
-fn slopes(cells: &[Value]) -> Vec<(String, String)> {
+fn slopes(cells: &[LearnSummary]) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for quantity in [DRAWN, MIXTURE] {
-        for degree in values(cells, "degree") {
-            if let Some((slope, error)) = slope(&curve(cells, quantity.of, "points", ("degree", degree))) {
-                out.push((
-                    format!("{}, degree {degree}: slope in n", quantity.title),
-                    format!("{slope:.2} ± {error:.2}").replace('-', "−"),
-                ));
+        for degree in values(cells, DEGREE) {
+            if let Some((slope, error)) = slope(&curve(cells, quantity.of, POINTS, (DEGREE, degree))) {
+                out.push((format!("{}, degree {degree}: slope in n", quantity.title), format!("{} ± {error:.2}", minus(slope, 2))));
             }
         }
     }
@@ -173,19 +172,18 @@ fn slopes(cells: &[Value]) -> Vec<(String, String)> {
 }
 
 /// One sentence: from the fewest to the most points at the best degree, with slopes.
-pub fn finding(cells: &[Value]) -> String {
-    let last = |degree: f64| curve(cells, DRAWN.of, "points", ("degree", degree)).last().map_or(f64::INFINITY, |p| p.1);
-    let Some(best) = values(cells, "degree").into_iter().min_by(|a, b| last(*a).total_cmp(&last(*b))) else {
+pub fn finding(cells: &[LearnSummary]) -> String {
+    let last = |degree: f64| curve(cells, DRAWN.of, POINTS, (DEGREE, degree)).last().map_or(f64::INFINITY, |p| p.1);
+    let Some(best) = values(cells, DEGREE).into_iter().min_by(|a, b| last(*a).total_cmp(&last(*b))) else {
         return "No cell is there.".into();
     };
     let falls = |quantity: Quantity| {
-        let points = curve(cells, quantity.of, "points", ("degree", best));
+        let points = curve(cells, quantity.of, POINTS, (DEGREE, best));
         let (first, last) = (points.first()?, points.last()?);
-        let slope = slope(&points).map_or(String::new(), |(s, e)| format!(" (slope {s:.2} ± {e:.2})").replace('-', "−"));
+        let slope = slope(&points).map_or(String::new(), |(slope, error)| format!(" (slope {} ± {error:.2})", minus(slope, 2)));
         Some(format!("from {} to {}{slope}", short(first.1), short(last.1)))
     };
-    let numbers = values(cells, "points");
-    let (Some(few), Some(many)) = (numbers.first(), numbers.last()) else { return "No cell is there.".into() };
+    let numbers = values(cells, POINTS);
     let mut parts = Vec::new();
     if let Some(drawn) = falls(DRAWN) {
         parts.push(format!("the drawn points’ total variation to the truth goes {drawn}"));
@@ -193,10 +191,11 @@ pub fn finding(cells: &[Value]) -> String {
     if let Some(mixture) = falls(MIXTURE) {
         parts.push(format!("the mixture’s divergence {mixture} nats"));
     }
-    format!("From {} to {} points, at degree {best}, {}.", short(*few), short(*many), parts.join(" and "))
+    let [few, many] = [numbers[0], numbers[numbers.len() - 1]].map(short);
+    format!("From {few} to {many} points, at degree {best}, {}.", parts.join(" and "))
 }
 
-fn table(cells: &[Value]) -> super::html::Table {
+fn table(cells: &[LearnSummary]) -> Table {
     let header = [
         "Points",
         "Degree",
@@ -210,24 +209,24 @@ fn table(cells: &[Value]) -> super::html::Table {
         "± ",
         "Seconds",
     ];
-    let row = |cell: &Value| {
-        let sampler = &cell["sampler"];
+    let row = |cell: &LearnSummary| {
+        let (sampled, truth) = (cell.sampled(), cell.against_truth.as_ref());
         let values = [
-            &cell["points"],
-            &cell["degree"],
-            &cell["components"],
-            &sampler["total_variation"]["value"],
-            &sampler["by_chance"],
-            &sampler["mode_mass_error"],
-            &sampler["stray"],
-            &cell["total_variation"]["value"],
-            &cell["divergence"]["value"],
-            &cell["divergence"]["standard_error"],
-            &cell["seconds"],
+            Some(cell.points as f64),
+            Some(cell.degree as f64),
+            Some(cell.components as f64),
+            sampled.map(|s| s.total_variation.value),
+            sampled.map(|s| s.by_chance),
+            sampled.and_then(|s| s.mode_mass_error),
+            sampled.map(|s| s.stray),
+            truth.map(|t| t.total_variation.value),
+            truth.map(|t| t.divergence.value),
+            truth.map(|t| t.divergence.standard_error),
+            Some(cell.seconds),
         ];
-        values.iter().map(|v| v.as_f64().map_or("–".into(), short)).collect()
+        values.map(|v| v.filter(|v| v.is_finite()).map_or("–".into(), short)).to_vec()
     };
-    ("Cells".into(), header.map(String::from).to_vec(), cells.iter().map(row).collect())
+    Table { name: "Cells".into(), header: header.map(String::from).to_vec(), rows: cells.iter().map(row).collect() }
 }
 
 #[cfg(test)]

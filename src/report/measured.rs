@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::finding::plain;
 use super::interval::Interval;
 use super::quantity::{Quantity, weights_at_teacher};
+use crate::experiment::nearest::Share;
+use crate::experiment::summary::Summary;
 use crate::experiment::sweep::table::CellState;
+use crate::number::word;
 
 /// A quantity and its number in each cell that is done.
 pub type Numbers = (Quantity, Vec<Option<Interval>>);
 
 /// A weight of all students is one but for rounding.
 const ALL: f64 = 1.0 - 1e-6;
+
+/// No starts there.
+const NONE: Share = Share { share: 0.0, low: 0.0, high: 0.0, successes: 0, trials: 0 };
 
 /// The numbers of all cells, in the sweep's order.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub struct Measured {
     pub arrived: Vec<Option<(usize, usize)>>,
     /// Students of all cells that ended at the teacher nearest at their start, and of how many: of starts near a wall between two teachers'
     /// cells, and of the others.
-    pub walls: [(u64, u64); 2],
+    pub walls: [(usize, usize); 2],
     /// By name; never `auto`.
     pub estimators: BTreeSet<String>,
     pub samplers: BTreeSet<String>,
@@ -53,24 +56,26 @@ impl Measured {
     }
 
     /// Adds the next cell.
-    pub fn add(&mut self, state: &CellState, summary: &Value) {
-        let done = *state == CellState::Done;
+    pub fn add(&mut self, state: &CellState, summary: Option<&Summary>) {
+        let done = summary.filter(|_| *state == CellState::Done);
         for (quantity, numbers) in &mut self.quantities {
-            numbers.push(if done { quantity.of(summary) } else { None });
+            numbers.push(done.and_then(|summary| quantity.of(summary)));
         }
-        let weights = weights_at_teacher(summary).filter(|weights| done && !weights.is_empty());
+        let weights = done.and_then(weights_at_teacher);
         self.arrived.push(weights.map(|weights| (weights.iter().filter(|w| **w >= ALL).count(), weights.len())));
-        for (counts, of) in self.walls.iter_mut().zip(["near_wall", "elsewhere"]).filter(|_| done) {
-            let share = &summary["nearest_at_start"][of];
-            if let (Some(hits), Some(trials)) = (share["successes"].as_u64(), share["trials"].as_u64()) {
-                *counts = (counts.0 + hits, counts.1 + trials);
+        if let Some(at) = done.and_then(|summary| summary.nearest_at_start) {
+            for (counts, share) in self.walls.iter_mut().zip([at.near_wall, at.elsewhere]) {
+                let Share { successes, trials, .. } = share.unwrap_or(NONE);
+                *counts = (counts.0.saturating_add(successes), counts.1.saturating_add(trials));
             }
         }
-        self.estimators.extend(plain(&summary["estimator_used"]));
-        self.samplers.extend(plain(&summary["sampler_used"]));
-        self.devices.extend(plain(&summary["device"]));
-        self.seconds += summary["seconds"].as_f64().unwrap_or(0.0);
-        if let Some(noise) = summary["noise"].as_f64().filter(|_| done) {
+        if let Some(Summary { estimator_used, sampler_used, device, seconds, .. }) = summary {
+            self.estimators.insert(estimator_used.clone());
+            self.samplers.insert(word(sampler_used));
+            self.devices.extend(device.clone());
+            self.seconds += seconds;
+        }
+        if let Some(noise) = done.map(|summary| summary.noise) {
             let (low, high) = self.noise.unwrap_or((noise, noise));
             self.noise = Some((low.min(noise), high.max(noise)));
         }

@@ -1,14 +1,17 @@
-//! Reports: a run folder as one self-contained HTML page with its finding, its charts and its numbers.
+//! Reports: folders of runs, of sweeps and of what was learned as self-contained HTML pages with their finding, their charts and their
+//! numbers.
 
 mod axis;
 mod band;
 mod bars;
+mod bounded;
 mod chart;
 pub mod compare;
 mod contours;
 mod curves;
 mod error_bars;
 mod finding;
+mod folder;
 mod heat_map;
 mod html;
 mod interval;
@@ -16,118 +19,18 @@ mod layout;
 pub mod learn;
 pub mod learn_sweep;
 mod measured;
-
 mod one_gaussian;
 mod paths;
 mod plane;
 mod quantity;
+mod run;
 mod run_folder;
 mod sweep;
 mod sweep_finding;
 mod table;
 mod view;
 
-use std::path::Path;
-
-use serde_json::Value;
-
-use crate::error::Result;
-use crate::mixture::files::write_atomically;
-use bars::Covered;
-use chart::Chart;
 pub use finding::BLIND;
-use html::{Figure, Page};
-use run_folder::Run;
+pub use folder::write;
+pub use run::write_run;
 pub use sweep::write_sweep;
-
-/// Writes `folder/report.html` from the other files of the run folder. Of these only `metrics.csv` must be there: a part of the
-/// page whose file is missing or cannot be used is left out, and the page says which.
-///
-/// # Errors
-/// [`crate::Error::BadFile`] where the folder is no run folder; [`crate::Error::Io`] where the page cannot be written.
-pub fn write_run(folder: &Path) -> Result<()> {
-    let run = Run::read(folder)?;
-    let page = page(&run)?.html();
-    write_atomically(&folder.join("report.html"), |out| out.write_all(page.as_bytes()))
-}
-
-fn page(run: &Run) -> Result<Page> {
-    let covered = bars::covered(run);
-    let (first, last) = if run.metrics.n_replicates > 1 {
-        ("At the start: median (5–95 %)", "At the end: median (5–95 %)")
-    } else {
-        ("At the start", "At the end")
-    };
-    let rows = finding::table(run).into_iter().map(|r| vec![r.name, r.first, r.last, r.unit.into()]).collect();
-    Ok(Page {
-        title: format!("mixscore run {}", run.name),
-        finding: finding::sentence(run, covered.as_ref()),
-        warning: BLIND.into(),
-        facts: finding::facts(run).into_iter().chain(machine(&run.environment)).collect(),
-        figures: figures(run, covered.as_ref())?,
-        table: ("Metrics with their standard errors".into(), ["Metric", first, last, "Unit"].map(String::from).into(), rows),
-        notes: run.notes.clone(),
-        listings: run.config_text.iter().map(|text| ("config.toml".to_string(), text.clone())).collect(),
-    })
-}
-
-/// The chart, if it could be made, under its title.
-fn figure(title: &'static str, chart: Option<Chart>, caption: impl Into<String>) -> Result<Option<Figure>> {
-    chart.map(|chart| Ok(Figure { title: title.into(), svg: chart.svg()?, caption: caption.into() })).transpose()
-}
-
-fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
-    let band = band::words(run);
-    let bounded =
-        |chart: &Option<Chart>| format!("{band}{}", chart.as_ref().filter(|c| c.has_bounds()).map_or("", |_| band::bound_words(run)));
-    let tail = curves::tail(run);
-    let prediction = |law: &str| match &tail {
-        Some(t) => format!(" Dashed: the predicted tail {law}, with ϱ = {} and c = {}.", t.rank, crate::number::short(t.step_size)),
-        None => String::new(),
-    };
-    let (paths, path_caption) = paths::paths(run).unzip();
-    let weights = run.teacher.as_ref().zip(covered).and_then(|(teacher, covered)| bars::chart(teacher, covered));
-    let (divergences, kl, lyapunov) = (curves::divergences(run), curves::kl(run), curves::lyapunov(run));
-    let of_shares = match run.metrics.n_replicates {
-        1 => "",
-        _ => " Coverage: the mean over replicates, its band the 95 % Wilson interval.",
-    };
-    let [of_divergences, of_kl, of_lyapunov] = [&divergences, &kl, &lyapunov].map(bounded);
-    let figures = [
-        figure("Fisher divergences", divergences, format!("{of_divergences}{}", prediction("ϱσ⁶/(32c²t²)")))?,
-        figure("Paths of the means", paths, path_caption.unwrap_or_default())?,
-        figure("Total variation and coverage", curves::shares(run), format!("{band}{of_shares}"))?,
-        figure("Weights at the end", weights, covered.map_or(String::new(), bars::caption))?,
-        figure("Kullback–Leibler divergences", kl, format!("p: student, q: teacher. {of_kl}"))?,
-        figure(
-            "Lyapunov sum",
-            lyapunov,
-            format!(
-                "The sum of squared distances from the teacher’s one mean, weighted by wᵢ where steps are divided by weights; it should fall at every step. {of_lyapunov}{}",
-                prediction("ϱσ⁶/(4ct)")
-            ),
-        )?,
-    ];
-    Ok(figures.into_iter().flatten().collect())
-}
-
-/// Version, machine, device and command line, as far as `environment.json` tells them.
-fn machine(environment: &Value) -> Vec<(String, String)> {
-    let text = |key: &str| finding::plain(&environment[key]).map(|text| text.chars().take(300).collect::<String>());
-    let joined = |keys: &[&str]| -> Option<String> {
-        let words: Vec<String> = keys.iter().filter_map(|key| text(key)).collect();
-        (!words.is_empty()).then(|| words.join(", "))
-    };
-    let command = environment["command_line"].as_array().map(|words| {
-        // The program's place says nothing to a reader.
-        let words: Vec<&str> = words.iter().skip(1).take(100).filter_map(Value::as_str).collect();
-        format!("mixscore {}", words.join(" ")).chars().take(1000).collect::<String>()
-    });
-    let lines = [
-        ("Chosen because", text("device_why")),
-        ("Machine", joined(&["os", "architecture"]).zip(text("cpu_count")).map(|(machine, n)| format!("{machine}, {n} threads"))),
-        ("mixscore", joined(&["version", "build"])),
-        ("Command", command),
-    ];
-    lines.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
-}

@@ -1,8 +1,9 @@
-//! What is claimed of one Gaussian teacher, told in numbers: the Lyapunov sum falls at every step, and L ends on its predicted tail.
+//! What is claimed of one Gaussian teacher, in numbers: the Lyapunov sum falls at every step, and L ends on its predicted tail.
 
 use super::band::band;
 use super::curves::tail;
 use super::run_folder::Run;
+use crate::metrics::Metric;
 use crate::number::{plus_minus, short};
 
 /// Step size times steps from which on the tail is what is left: by then the sum beyond it is a per cent of it or so.
@@ -19,7 +20,7 @@ pub fn clauses(run: &Run) -> Vec<String> {
 /// At how many logged steps, of all replicates, the Lyapunov sum is above that of the one before.
 fn lyapunov(run: &Run) -> Option<String> {
     let reverse = run.setting("objective", "divergence").is_none_or(|v| v.as_str() == Some("reverse"));
-    let replicates = run.metrics.column("lyapunov").filter(|_| reverse)?;
+    let replicates = run.metrics.column(Metric::Lyapunov).filter(|_| reverse)?;
     let pairs = || replicates.iter().flat_map(|r| r.windows(2)).filter(|pair| pair[0].is_finite() && pair[1].is_finite());
     let rises: Vec<f64> = pairs().map(|pair| pair[1] / pair[0] - 1.0).filter(|rise| *rise > ROUNDING).collect();
     let n = pairs().count();
@@ -37,7 +38,7 @@ fn lyapunov(run: &Run) -> Option<String> {
 fn on_the_tail(run: &Run) -> Option<String> {
     let tail = tail(run)?;
     let (last, step) = run.metrics.steps.iter().enumerate().next_back().filter(|(_, t)| tail.step_size * **t >= LONG)?;
-    let (end, predicted) = (band(run, "reverse_fisher", last)?, tail.divergence(*step));
+    let (end, predicted) = (band(run, Metric::ReverseFisher, last)?, tail.divergence(*step));
     let ratio = match run.metrics.n_replicates {
         1 => plus_minus(end.value / predicted, (end.high - end.value) / 2.0 / predicted),
         _ => format!("{} ({} to {})", short(end.value / predicted), short(end.low / predicted), short(end.high / predicted)),

@@ -137,7 +137,7 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &
     marks.retain(
         |m| !matches!(m, Mark::Ring { at, .. } | Mark::Cross { at, .. } | Mark::Dot { at, .. } if !(x.holds(at.0) && y.holds(at.1))),
     );
-    Some(Chart { description: "Paths of the students' means over the contours of the teacher's density".into(), x, y, marks })
+    Some(Chart { description: "Paths of the students' means over the contours of the teacher's density", x, y, marks })
 }
 
 fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option<Chart> {
@@ -154,5 +154,5 @@ fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option
         let pieces = clipped(&points, &x, &y).into_iter().take(1);
         marks.extend(pieces.map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.7 }));
     }
-    Some(Chart { description: "The students' means against the step, and the teacher's means".into(), x, y, marks })
+    Some(Chart { description: "The students' means against the step, and the teacher's means", x, y, marks })
 }

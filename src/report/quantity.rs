@@ -1,9 +1,8 @@
 //! What a sweep's maps show of a cell: the share at the nearest teacher, coverage, total variation, the divergence.
 
-use serde_json::Value;
-
 use super::interval::Interval;
-use crate::metrics::COVERAGE_RADIUS;
+use crate::experiment::summary::Summary;
+use crate::metrics::{COVERAGE_RADIUS, Metric};
 use crate::number::{short, superscript};
 
 /// One number of a cell's summary, with its interval.
@@ -61,15 +60,15 @@ impl Quantity {
     }
 
     /// The number in a cell's summary; `None` where it is not there, or one replicate's is not finite.
-    pub fn of(self, summary: &Value) -> Option<Interval> {
+    pub fn of(self, summary: &Summary) -> Option<Interval> {
         match self {
-            Quantity::Nearest => nearest(&summary["nearest_at_start"]),
+            Quantity::Nearest => nearest(summary),
             Quantity::Coverage => coverage(summary),
             Quantity::WeightAtTeacher => weight_at_teacher(summary),
-            Quantity::TotalVariation => Some(estimate(&summary["total_variation"], Interval::of_mean)?.within(0.0, 1.0)),
+            Quantity::TotalVariation => Some(estimate(summary, Metric::TotalVariation, Interval::of_mean)?.within(0.0, 1.0)),
             Quantity::Divergence { forward } => {
-                let name = if forward { "forward_fisher" } else { "reverse_fisher" };
-                Some(estimate(&summary[name], Interval::of_median)?.within(0.0, f64::INFINITY))
+                let metric = if forward { Metric::ForwardFisher } else { Metric::ReverseFisher };
+                Some(estimate(summary, metric, Interval::of_median)?.within(0.0, f64::INFINITY))
             }
         }
     }
@@ -125,79 +124,88 @@ fn power(v: f64) -> String {
     if (-2..4).contains(&exponent) { short(v) } else { format!("{:.1}·10{}", v / 10f64.powi(exponent), superscript(exponent)) }
 }
 
-fn nearest(share: &Value) -> Option<Interval> {
-    let number = |key: &str| share.get(key).and_then(Value::as_f64).filter(|v| (0.0..=1.0).contains(v));
-    Some(Interval { value: number("share")?, low: number("low")?, high: number("high")? }.within(0.0, 1.0))
+fn is_share(v: f64) -> bool {
+    (0.0..=1.0 + 1e-6).contains(&v)
 }
 
-/// With as many trials in a replicate as `student_weight_at_teachers`, shape (K) or (R, K), has teachers.
-fn coverage(summary: &Value) -> Option<Interval> {
-    let shares: Vec<f64> = match &summary["coverage"] {
-        Value::Array(list) => list.iter().map(Value::as_f64).collect::<Option<_>>()?,
-        one => vec![one.as_f64()?],
+fn nearest(summary: &Summary) -> Option<Interval> {
+    let share = summary.nearest_at_start.map(|at| at.all).filter(|s| [s.share, s.low, s.high].into_iter().all(is_share))?;
+    Some(Interval { value: share.share, low: share.low, high: share.high }.within(0.0, 1.0))
+}
+
+/// With as many trials in a replicate as there are teacher components.
+fn coverage(summary: &Summary) -> Option<Interval> {
+    let n_teachers = summary.student_weight_at_teachers.as_ref()?.all().first()?.len();
+    Interval::of_shares(&summary.last.values(Metric::Coverage)?, n_teachers)
+}
+
+/// The student weight at the one teacher component in each replicate; `None` for several components.
+pub fn weights_at_teacher(summary: &Summary) -> Option<Vec<f64>> {
+    let weight = |weights: &Vec<f64>| match weights[..] {
+        [weight] if is_share(weight) => Some(weight),
+        _ => None,
     };
-    let weights = summary["student_weight_at_teachers"].as_array()?;
-    let n_teachers = weights.first()?.as_array().map_or(weights.len(), Vec::len);
-    Interval::of_shares(&shares, n_teachers)
+    summary.student_weight_at_teachers.as_ref()?.all().iter().map(weight).collect::<Option<Vec<f64>>>().filter(|all| !all.is_empty())
 }
 
-/// `student_weight_at_teachers`, shape (1) or (R, 1), as weights of replicates; `None` for several teacher components.
-pub fn weights_at_teacher(summary: &Value) -> Option<Vec<f64>> {
-    let rows = summary["student_weight_at_teachers"].as_array()?;
-    let weight = |row: &Value| row.as_f64().filter(|w| (0.0..=1.0 + 1e-6).contains(w));
-    match &rows[..] {
-        [one] if !one.is_array() => Some(vec![weight(one)?]),
-        rows => rows.iter().map(|row| row.as_array().filter(|row| row.len() == 1).and_then(|row| weight(&row[0]))).collect(),
-    }
-}
-
-fn weight_at_teacher(summary: &Value) -> Option<Interval> {
-    let weights = weights_at_teacher(summary).filter(|weights| !weights.is_empty())?;
+fn weight_at_teacher(summary: &Summary) -> Option<Interval> {
+    let weights = weights_at_teacher(summary)?;
     let alone = Interval { value: weights[0], low: weights[0], high: weights[0] };
     Some(Interval::of_mean(&weights).unwrap_or(alone).within(0.0, 1.0))
 }
 
 /// Of the values of all replicates, or of the one with its standard error.
-fn estimate(metric: &Value, over_replicates: fn(&[f64]) -> Option<Interval>) -> Option<Interval> {
-    let value = |v: &Value| v.get("value").and_then(Value::as_f64);
-    match metric {
-        Value::Array(list) => over_replicates(&list.iter().map(value).collect::<Option<Vec<f64>>>()?),
-        one => Interval::of_estimate(value(one)?, one.get("standard_error").and_then(Value::as_f64)?),
+fn estimate(summary: &Summary, metric: Metric, over_replicates: fn(&[f64]) -> Option<Interval>) -> Option<Interval> {
+    match summary.last.get(metric) {
+        [one] => Interval::of_estimate(one.value()?, one.standard_error()?),
+        _ => over_replicates(&summary.last.values(metric)?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::experiment::nearest::{AtNearest, Share};
+    use crate::experiment::summary::PerReplicate;
+    use serde_json::{Value, json};
+
+    fn summary(last: Value, weights: Vec<Vec<f64>>) -> Summary {
+        let share = Share { share: 0.9, low: 0.8, high: 0.95, successes: 9, trials: 10 };
+        let nearest = (weights[0].len() > 1).then_some(AtNearest { all: share, near_wall: None, elsewhere: None });
+        Summary {
+            last: serde_json::from_value(last).unwrap(),
+            student_weight_at_teachers: Some(PerReplicate::of(weights)),
+            nearest_at_start: nearest,
+            ..Summary::default()
+        }
+    }
 
     #[test]
     fn summaries_of_one_and_of_many_replicates() {
-        let one = json!({"coverage": 0.5, "student_weight_at_teachers": [0.4, 0.0], "total_variation": {"value": 0.1, "standard_error": 0.1},
-            "reverse_fisher": {"value": 1e-3, "standard_error": 1e-4}, "nearest_at_start": {"share": 0.9, "low": 0.8, "high": 0.95}});
+        let one = json!({"coverage": 0.5, "total_variation": {"value": 0.1, "standard_error": 0.1},
+            "reverse_fisher": {"value": 1e-3, "standard_error": 1e-4}});
+        let one = summary(one, vec![vec![0.4, 0.0]]);
         let tv = Quantity::TotalVariation.of(&one).unwrap();
         assert!((tv.high - 0.295_996_4).abs() <= 1e-7 && tv.low == 0.0, "{tv:?}"); // digits of the quantile
         assert_eq!(Quantity::Nearest.of(&one), Some(Interval { value: 0.9, low: 0.8, high: 0.95 }));
         assert_eq!(Quantity::Coverage.of(&one).unwrap().value, 0.5);
         let loss = Quantity::Divergence { forward: false };
         assert_eq!(loss.text(loss.of(&one).unwrap().value), "−3.0");
-        let many = json!({"coverage": [1.0, 0.5], "student_weight_at_teachers": [[0.4, 0.6], [1.0, 0.0]],
-            "total_variation": [{"value": 0.1}, {"value": null}], "reverse_fisher": [{"value": 1.0}, {"value": 3.0}]});
+        let estimates = |a: f64, b: f64| json!([{"value": a, "standard_error": 0.1}, {"value": b, "standard_error": 0.1}]);
+        let many = json!({"coverage": [1.0, 0.5], "total_variation": estimates(0.1, f64::NAN), "reverse_fisher": estimates(1.0, 3.0)});
+        let many = summary(many, vec![vec![0.4, 0.6], vec![1.0, 0.0]]);
         assert_eq!(Quantity::Coverage.of(&many).unwrap().value, 0.75);
         assert_eq!(Quantity::TotalVariation.of(&many), None);
         assert_eq!(loss.of(&many), Some(Interval { value: 2.0, low: 1.0, high: 3.0 }));
-        assert_eq!(Quantity::Nearest.of(&many), None);
         assert_eq!(Quantity::WeightAtTeacher.of(&many), None, "two teachers");
-        let alone = json!({"student_weight_at_teachers": [0.2]});
+        let alone = summary(json!({}), vec![vec![0.2]]);
         assert_eq!(Quantity::WeightAtTeacher.of(&alone), Some(Interval { value: 0.2, low: 0.2, high: 0.2 }));
-        assert_eq!(weights_at_teacher(&json!({"student_weight_at_teachers": [[0.2], [1.0]]})), Some(vec![0.2, 1.0]));
+        assert_eq!(weights_at_teacher(&summary(json!({}), vec![vec![0.2], vec![1.0]])), Some(vec![0.2, 1.0]));
         assert_eq!(Quantity::TotalVariation.text(9.7e-6), "1·10⁻⁵");
-        for hostile in [json!(null), json!([]), json!({"coverage": [], "student_weight_at_teachers": []}), json!({"coverage": [7.0]})] {
-            assert!(
-                [Quantity::Nearest, Quantity::Coverage, Quantity::WeightAtTeacher, Quantity::TotalVariation, loss]
-                    .iter()
-                    .all(|q| q.of(&hostile).is_none())
-            );
+        let hostile = summary(json!({"coverage": [7.0, 1.0]}), vec![vec![1e300], vec![f64::NAN]]);
+        for quantity in [Quantity::Nearest, Quantity::Coverage, Quantity::WeightAtTeacher, Quantity::TotalVariation, loss] {
+            assert_eq!(quantity.of(&hostile), None);
+            assert_eq!(quantity.of(&Summary::default()), None);
         }
     }
 }

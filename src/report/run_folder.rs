@@ -1,14 +1,15 @@
 //! What a report needs of a run folder. The folder may come from a stranger: everything is bounded, and what is missing is `None`.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::bounded;
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::experiment::setting::read_teachers;
+use crate::experiment::summary::{self, Summary};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, read_mixture, read_npz};
 
@@ -21,8 +22,8 @@ pub struct Run {
     /// `config.toml` as it is.
     pub config_text: Option<String>,
     pub config: Option<toml::Table>,
-    pub environment: Value,
-    pub summary: Value,
+    pub environment: Environment,
+    pub summary: Option<Summary>,
     pub metrics: Table,
     /// That of the first replicate.
     pub teacher: Option<GaussianMixture>,
@@ -34,6 +35,19 @@ pub struct Run {
     pub trajectory: Option<Trajectory>,
     /// Files that were there and could not be used, with the reason.
     pub notes: Vec<String>,
+}
+
+/// What a page tells of `environment.json`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    pub version: String,
+    pub build: String,
+    pub os: String,
+    pub architecture: String,
+    pub cpu_count: usize,
+    pub device_why: String,
+    pub command_line: Vec<String>,
 }
 
 /// The students of all replicates.
@@ -81,7 +95,7 @@ impl Run {
             config_text,
             config,
             environment: optional(&mut notes, folder.join("environment.json"), json).unwrap_or_default(),
-            summary: optional(&mut notes, folder.join("summary.json"), json).unwrap_or_default(),
+            summary: optional(&mut notes, folder.join(summary::FILE), json),
             metrics,
             initial: optional(&mut notes, folder.join("initial.npz"), students),
             student: optional(&mut notes, folder.join("student.npz"), students),
@@ -119,7 +133,7 @@ impl Run {
 
 /// A mixture file, or the teachers of all replicates.
 fn teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
-    bounded(path)?;
+    bounded::check(path, MOST_ARRAYS)?;
     read_mixture(path).map(|teacher| vec![teacher]).or_else(|error| read_teachers(path).map_err(|_| error))
 }
 
@@ -136,45 +150,13 @@ fn optional<T>(notes: &mut Vec<String>, path: PathBuf, read: impl Fn(&Path) -> R
     read(&path).map_err(|error| notes.push(format!("left out: {error}"))).ok()
 }
 
-/// Refuses what is not a plain file (a FIFO would wait for ever) or is too large.
-fn checked_length(path: &Path, most: u64) -> Result<u64> {
-    let metadata = path.metadata().map_err(|e| Error::io(path, e))?;
-    if !metadata.is_file() {
-        return Err(Error::bad_file(path, "this is not a plain file", "Restore it, or remove it"));
-    }
-    if metadata.len() > most {
-        return Err(Error::bad_file(
-            path,
-            format!("{} bytes are more than the {most} that a report reads", metadata.len()),
-            "Remove it, and its part of the page is left out",
-        ));
-    }
-    Ok(metadata.len())
-}
-
-fn bounded(path: &Path) -> Result<()> {
-    checked_length(path, MOST_ARRAYS).map(|_| ())
-}
-
-/// The bytes of a plain file of at most `most` bytes.
-///
-/// # Errors
-/// [`Error::BadFile`] for anything else; what the operating system says.
-pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
-    checked_length(path, most)?;
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    file.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
-    Ok(bytes)
-}
-
 fn text(path: &Path) -> Result<String> {
-    String::from_utf8(read_bytes(path, MOST_TEXT)?).map_err(|_| Error::bad_file(path, "this is not UTF-8 text", "Restore it"))
+    String::from_utf8(bounded::read_bytes(path, MOST_TEXT)?).map_err(|_| Error::bad_file(path, "this is not UTF-8 text", "Restore it"))
 }
 
-fn json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bytes(path, MOST_TEXT)?)
-        .map_err(|e| Error::bad_file(path, format!("this is not JSON ({e})"), "Restore it"))
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&bounded::read_bytes(path, MOST_TEXT)?)
+        .map_err(|e| Error::bad_file(path, format!("this is not as a run writes it ({e})"), "Restore it"))
 }
 
 fn take(path: &Path, arrays: &mut Vec<(String, Array)>, name: &str) -> Result<Array> {
@@ -187,7 +169,7 @@ fn misshapen(path: &Path, array: &Array) -> Error {
 }
 
 fn students(path: &Path) -> Result<Students> {
-    bounded(path)?;
+    bounded::check(path, MOST_ARRAYS)?;
     let mut arrays = read_npz(path)?;
     let means = take(path, &mut arrays, "means")?;
     let (n_replicates, k, d) = match means.shape[..] {
@@ -205,7 +187,7 @@ fn students(path: &Path) -> Result<Students> {
 }
 
 fn trajectory(path: &Path) -> Result<Trajectory> {
-    bounded(path)?;
+    bounded::check(path, MOST_ARRAYS)?;
     let mut arrays = read_npz(path)?;
     let (steps, means) = (take(path, &mut arrays, "step")?, take(path, &mut arrays, "means")?);
     let (t, n_replicates, n_components, n_features) = match means.shape[..] {

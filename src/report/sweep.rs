@@ -1,28 +1,30 @@
 //! The page of a sweep: its finding, its maps or lines, what failed, every cell.
 
-use std::fmt::Write;
 use std::path::Path;
+
+use maud::{Markup, html};
 
 use super::error_bars;
 use super::finding::BLIND;
 use super::heat_map::{self, Tile};
-use super::html::{Figure, HEAD, Page, STYLE, escape};
+use super::html::{self, Figure};
 use super::interval::Interval;
 use super::layout::{Layout, layout};
 use super::measured::{Measured, Numbers};
 use super::quantity::Quantity;
 use super::sweep_finding::sentence;
 use crate::error::Result;
-use crate::experiment::sweep::table::{CellState, SweepTable, read_config, read_table};
+use crate::experiment::sweep::table::{Cell, CellState, SweepTable, read_config, read_table};
 use crate::experiment::sweep::text::values_of;
 use crate::metrics::smoothed;
 use crate::mixture::files::write_atomically;
-use crate::number::{setting, short, swept};
+use crate::number::{minus, setting, short, swept};
 
 /// What a page can bear.
 const MOST_FAILURES: usize = 50;
 const MOST_ROWS: usize = 2000;
 const MOST_LETTERS: usize = 400;
+const MOST_LISTED: usize = 100_000;
 /// Of the table of all cells, and the letters of one of its places.
 const MOST_COLUMNS: usize = 20;
 const MOST_IN_TABLE: usize = 60;
@@ -52,36 +54,34 @@ fn page(table: &SweepTable, measured: &Measured, finding: &str) -> Result<String
     let layout = layout(table);
     let quantities = &measured.quantities;
     let failures: Vec<usize> = (0..table.cells.len()).filter(|i| matches!(table.cells[*i].state, CellState::Failed(_))).collect();
-    let title = escape(&clipped(&format!("mixscore sweep {}", table.name)));
-    let style = heat_map::STYLE;
-    let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n");
-    let _ = writeln!(out, "<p class=\"finding\">{}</p>", escape(finding));
-    let _ = writeln!(out, "<p>{}</p>", escape(&counts(table)));
-    let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&warning(table, measured)));
-    if layout.are_lines {
-        write_lines(&mut out, table, &layout, quantities)?;
+    let numbers = if layout.are_lines {
+        html::figures(&lines(table, &layout, quantities)?)
     } else {
-        // Small maps stand side by side.
-        let is_small = layout.panels.len() == 1 && layout.columns.as_ref().is_none_or(|side| side.values.len() <= 3);
-        let width = match layout.columns.as_ref().map_or(0, |side| side.values.len()) {
-            0 => " narrow",
-            3 => " broad",
-            _ => "",
-        };
-        out.push_str(&if is_small { format!("<div class=\"sections{width}\">\n") } else { "<div>\n".into() });
-        quantities.iter().for_each(|numbers| write_maps(&mut out, table, &layout, numbers, &failures));
-        out.push_str("</div>\n");
+        html! { div class=(arrangement(&layout)) { @for numbers in quantities { (maps(table, &layout, numbers, &failures)) } } }
+    };
+    let body = html! {
+        p.finding { (finding) }
+        p { (counts(table)) }
+        p.warning { (warning(table, measured)) }
+        (numbers)
+        @for sentence in &layout.left_out { p.note { (sentence) "; results.csv has every cell." } }
+        (failed(table, &failures))
+        (all_cells(table, quantities))
+        (html::facts(&facts(table, measured)))
+        (html::listing("sweep.toml", head(&table.config.to_string(), MOST_LISTED)))
+    };
+    Ok(html::document(&clipped(&format!("mixscore sweep {}", table.name)), heat_map::STYLE, &body))
+}
+
+/// Small maps stand side by side.
+fn arrangement(layout: &Layout) -> &'static str {
+    match layout.columns.as_ref().map_or(0, |side| side.values.len()) {
+        _ if layout.panels.len() > 1 => "",
+        0 => "sections narrow",
+        1 | 2 => "sections",
+        3 => "sections broad",
+        _ => "",
     }
-    for sentence in &layout.left_out {
-        let _ = writeln!(out, "<p class=\"note\">{}; results.csv has every cell.</p>", escape(sentence));
-    }
-    write_failures(&mut out, table, &failures);
-    write_cells(&mut out, table, quantities);
-    Page { facts: facts(table, measured), ..Page::default() }.write_facts(&mut out);
-    let text = table.config.to_string();
-    let _ = writeln!(out, "<details><summary>sweep.toml</summary>\n<pre>{}</pre></details>", escape(head(&text, 100_000)));
-    out.push_str("</main>\n</body>\n</html>\n");
-    Ok(out)
 }
 
 fn counts(table: &SweepTable) -> String {
@@ -113,7 +113,7 @@ fn warning(table: &SweepTable, measured: &Measured) -> String {
     }
 }
 
-fn write_lines(out: &mut String, table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<()> {
+fn lines(table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (quantity, numbers) in quantities {
         if let Some(chart) = error_bars::chart(table, layout, *quantity, numbers) {
@@ -121,11 +121,10 @@ fn write_lines(out: &mut String, table: &SweepTable, layout: &Layout, quantities
             figures.push(Figure { title, svg: chart.svg()?, caption: format!("{} {}", quantity.caption(), error_bars::KEY) });
         }
     }
-    Page { figures, ..Page::default() }.write_figures(out);
-    Ok(())
+    Ok(figures)
 }
 
-fn write_maps(out: &mut String, table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, failures: &[usize]) {
+fn maps(table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, failures: &[usize]) -> Markup {
     let (low, high) = scale(*quantity, numbers);
     let place = |v: f64| if quantity.is_logarithmic() { v.max(f64::MIN_POSITIVE).log10() } else { v };
     let tile = |cell: Option<usize>| {
@@ -140,14 +139,14 @@ fn write_maps(out: &mut String, table: &SweepTable, layout: &Layout, (quantity, 
             }
         }
     };
-    let word = |v: f64| if quantity.is_logarithmic() { format!("{v:.1}").replace('-', "−") } else { short(v) };
-    let _ = writeln!(
-        out,
-        "<section><h2>{}</h2>\n<p class=\"note\">{}</p>\n{}</section>",
-        escape(quantity.title()),
-        escape(&quantity.caption()),
-        heat_map::maps(layout, &tile, &word(low), &word(high))
-    );
+    let word = |v: f64| if quantity.is_logarithmic() { minus(v, 1) } else { short(v) };
+    html! {
+        section {
+            h2 { (quantity.title()) }
+            p.note { (quantity.caption()) }
+            (heat_map::maps(layout, &tile, &word(low), &word(high)))
+        }
+    }
 }
 
 /// The ends of the colours: 0 and 1 for shares, those of the numbers for log₁₀ L.
@@ -160,56 +159,58 @@ fn scale(quantity: Quantity, numbers: &[Option<Interval>]) -> (f64, f64) {
     if low <= high { (low, high) } else { (0.0, 0.0) }
 }
 
-fn write_failures(out: &mut String, table: &SweepTable, failures: &[usize]) {
-    if failures.is_empty() {
-        return;
-    }
-    out.push_str("<h2>Cells that failed</h2>\n<ol class=\"failures\">\n");
-    for cell in failures.iter().take(MOST_FAILURES).map(|i| &table.cells[*i]) {
-        let CellState::Failed(why) = &cell.state else { continue };
-        let named = table.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{} = {value}", axis.key));
-        let named = clipped(&named.collect::<Vec<_>>().join(", "));
-        let _ =
-            writeln!(out, "<li>{}: {} <span class=\"note\">({})</span></li>", escape(&named), escape(&clipped(why)), escape(&cell.hash));
-    }
-    out.push_str("</ol>\n");
-    if failures.len() > MOST_FAILURES {
-        let _ = writeln!(out, "<p class=\"note\">And {} more; results.csv has them all.</p>", failures.len() - MOST_FAILURES);
+/// The cells that failed, numbered as in the maps.
+fn failed(table: &SweepTable, failures: &[usize]) -> Markup {
+    let named =
+        |cell: &Cell| table.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{} = {value}", axis.key)).collect::<Vec<_>>();
+    html! {
+        @if !failures.is_empty() {
+            h2 { "Cells that failed" }
+            ol.failures {
+                @for cell in failures.iter().take(MOST_FAILURES).map(|i| &table.cells[*i]) {
+                    @if let CellState::Failed(why) = &cell.state {
+                        li { (clipped(&named(cell).join(", "))) ": " (clipped(why)) " " span.note { "(" (cell.hash) ")" } }
+                    }
+                }
+            }
+            @if failures.len() > MOST_FAILURES {
+                p.note { "And " (failures.len() - MOST_FAILURES) " more; results.csv has them all." }
+            }
+        }
     }
 }
 
-fn write_cells(out: &mut String, table: &SweepTable, quantities: &[Numbers]) {
-    let _ = write!(out, "<details><summary>All cells</summary>\n<div class=\"wide\"><table class=\"cells\"><thead><tr><th>cell</th>");
-    let heads = table
-        .axes
-        .iter()
-        .take(MOST_COLUMNS)
-        .map(|axis| axis.key.as_str())
-        .chain(["state"])
-        .chain(quantities.iter().map(|(q, _)| q.title()));
-    heads.for_each(|head| {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(&clipped(head)));
-    });
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for (at, cell) in table.cells.iter().enumerate().take(MOST_ROWS) {
+fn all_cells(table: &SweepTable, quantities: &[Numbers]) -> Markup {
+    let keys = table.axes.iter().take(MOST_COLUMNS).map(|axis| axis.key.as_str());
+    let titles = quantities.iter().map(|(quantity, _)| quantity.title());
+    let header: Vec<String> = keys.chain(["state"]).chain(titles).map(clipped).collect();
+    let row = |at: usize, cell: &Cell| -> Vec<String> {
         let numbers = quantities.iter().map(|(quantity, numbers)| match &numbers[at] {
             Some(i) if quantity.ends(i).is_empty() => quantity.text(i.value),
             Some(i) => format!("{} ({})", quantity.text(i.value), quantity.ends(i)),
             None => String::new(),
         });
-        let texts = [cell.hash.clone()]
-            .into_iter()
-            .chain(cell.values.iter().take(MOST_COLUMNS).map(|value| swept(value)))
-            .chain([cell.state.word().into()])
-            .chain(numbers);
-        let row: String = texts.map(|text| format!("<td>{}</td>", escape(head(&text, MOST_IN_TABLE)))).collect();
-        let _ = writeln!(out, "<tr>{row}</tr>");
+        let values = cell.values.iter().take(MOST_COLUMNS).map(|value| swept(value));
+        [cell.hash.clone()].into_iter().chain(values).chain([cell.state.word().into()]).chain(numbers).collect()
+    };
+    html! {
+        details {
+            summary { "All cells" }
+            div.wide {
+                table.cells {
+                    thead { tr { th { "cell" } @for head in header { th scope="col" { (head) } } } }
+                    tbody {
+                        @for (at, cell) in table.cells.iter().enumerate().take(MOST_ROWS) {
+                            tr { @for text in row(at, cell) { td { (head(&text, MOST_IN_TABLE)) } } }
+                        }
+                    }
+                }
+            }
+            @if table.cells.len() > MOST_ROWS {
+                p.note { "The first " (MOST_ROWS) " of " (table.cells.len()) "; results.csv has them all." }
+            }
+        }
     }
-    out.push_str("</tbody></table></div>\n");
-    if table.cells.len() > MOST_ROWS {
-        let _ = writeln!(out, "<p class=\"note\">The first {MOST_ROWS} of {}; results.csv has them all.</p>", table.cells.len());
-    }
-    out.push_str("</details>\n");
 }
 
 /// The axes, then what all cells share.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::bounded::read_bytes;
 use crate::error::{Error, Result};
+use crate::metrics::Metric;
 
 /// Files beyond this are not read.
 const MOST_BYTES: u64 = 128 << 20;
@@ -24,7 +26,7 @@ impl Table {
     /// # Errors
     /// [`Error::BadFile`] with the line where it stops to be a table of metrics.
     pub fn read(path: &Path) -> Result<Table> {
-        let bytes = super::run_folder::read_bytes(path, MOST_BYTES)?;
+        let bytes = read_bytes(path, MOST_BYTES)?;
         let bad = |what: String| Error::bad_file(path, what, "Restore it, or run the experiment again");
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
         let header = reader.headers().map_err(|e| bad(format!("no header can be read ({e})")))?.clone();
@@ -70,14 +72,25 @@ impl Table {
         Some(Table { steps: steps.keys().map(|s| *s as f64).collect(), n_replicates: replicates.len(), columns })
     }
 
-    /// A column (R, T) with at least one number in it.
-    pub fn column(&self, name: &str) -> Option<&[Vec<f64>]> {
-        self.columns.get(name).filter(|c| c.iter().flatten().any(|v| v.is_finite())).map(Vec::as_slice)
+    /// The values (R, T) of a metric, at least one of them a number.
+    pub fn column(&self, metric: Metric) -> Option<&[Vec<f64>]> {
+        self.columns.get(metric.name()).filter(|c| c.iter().flatten().any(|v| v.is_finite())).map(Vec::as_slice)
     }
 
-    /// The quantile of a column over replicates at row t, of the finite values there.
-    pub fn quantile(&self, name: &str, t: usize, share: f64) -> Option<f64> {
-        let mut values: Vec<f64> = self.column(name)?.iter().filter_map(|r| r.get(t)).copied().filter(|v| v.is_finite()).collect();
+    /// The standard error of a metric in the first replicate at row t.
+    pub fn standard_error(&self, metric: Metric, t: usize) -> Option<f64> {
+        let column = metric.columns().nth(1).and_then(|name| self.columns.get(&name))?;
+        Some(column.first()?[t]).filter(|error| error.is_finite())
+    }
+
+    /// What there is of a metric at row t, by replicate.
+    pub fn values(&self, metric: Metric, t: usize) -> Vec<f64> {
+        self.column(metric).unwrap_or_default().iter().map(|replicate| replicate[t]).filter(|v| v.is_finite()).collect()
+    }
+
+    /// The quantile of a metric over replicates at row t.
+    pub fn quantile(&self, metric: Metric, t: usize, share: f64) -> Option<f64> {
+        let mut values = self.values(metric, t);
         values.sort_by(f64::total_cmp);
         let place = share * values.len().checked_sub(1)? as f64;
         let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);

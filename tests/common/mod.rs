@@ -1,6 +1,9 @@
 //! What several test files need: problems in a line, and comparisons that cannot be fooled.
 #![allow(dead_code)] // every test file uses its own part
 
+use std::path::PathBuf;
+
+use mixscore::experiment::summary::Summary;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::{Backend, GaussianMixture, Gradient, Problem};
 
@@ -74,4 +77,62 @@ pub const FORMS: [(Divergence, Estimator); 5] = [
 /// Largest absolute entry; NaN if there is one.
 pub fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |a: f64, v| if a.is_nan() || a >= v.abs() { a } else { v.abs() })
+}
+
+/// `summary.json` of a run of ten steps, with these entries besides or instead.
+pub fn summary(entries: serde_json::Value) -> serde_json::Value {
+    let stop = mixscore::descent::stop::Stop::MaxSteps { steps: 10 };
+    let mut all = serde_json::json!(Summary { stop: stop.into(), steps: 10, ..Summary::default() });
+    for (key, value) in entries.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    all
+}
+
+/// A folder that outlives its test where KEEP_REPORTS says so.
+pub struct Folder {
+    pub path: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+pub fn folder(name: &str) -> Folder {
+    let temporary = std::env::var_os("KEEP_REPORTS").is_none().then(|| tempfile::tempdir().unwrap());
+    let parent = temporary.as_ref().map_or_else(|| PathBuf::from(std::env::var_os("KEEP_REPORTS").unwrap()), |t| t.path().into());
+    let path = parent.join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    Folder { path, _temporary: temporary }
+}
+
+/// Every tag of a page is closed in order, and there is nothing that could act or ask the network.
+#[track_caller]
+pub fn assert_harmless(html: &str) {
+    let lower = html.to_lowercase();
+    let actions =
+        ["<script", "javascript:", "<iframe", "<link", "<img", "<object", "src=", "href=", "@import", "url(", " onload", " onerror"];
+    for word in actions {
+        assert!(!lower.contains(word), "the page contains {word}");
+    }
+    let addresses: Vec<&str> = lower.match_indices("http").map(|(i, _)| &lower[i..(i + 30).min(lower.len())]).collect();
+    let allowed = ["http-equiv", "http://www.w3.org/2000/svg"]; // the name of SVG's own tags, which nothing fetches
+    assert!(addresses.iter().all(|a| allowed.iter().any(|ok| a.starts_with(ok))), "{addresses:?}");
+    assert_eq!(unbalanced(html), None);
+    assert!(!html.contains("\u{202e}"), "text that turns around");
+    assert!(!html.contains("NaN") && !html.contains("inf,") && !html.contains(",inf"), "a number that is none was drawn");
+}
+
+/// The first tag that does not fit.
+pub fn unbalanced(html: &str) -> Option<String> {
+    let mut open = Vec::new();
+    for piece in html.split('<').skip(1) {
+        let Some((tag, _)) = piece.split_once('>') else { return Some(piece.into()) };
+        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap_or("").trim_end_matches('/');
+        if tag.starts_with('/') {
+            if open.pop() != Some(name) {
+                return Some(tag.into());
+            }
+        } else if !tag.ends_with('/') && !tag.starts_with('!') && name != "meta" {
+            open.push(name);
+        }
+    }
+    open.pop().map(String::from)
 }

@@ -2,8 +2,9 @@
 
 use libtest_mimic::Failed;
 use mixscore::GaussianMixture;
-use mixscore::backend::{Backend, UnitProblem};
+use mixscore::backend::{Backend, Interrupt, Rule, UnitProblem};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::objective::form::{Draws, Form};
 use mixscore::objective::groups::Groups;
 use mixscore::objective::neighbours::Neighbours;
 use mixscore::reference::Reference;
@@ -117,13 +118,12 @@ impl Case {
             student_weights: self.weights(self.k),
             teacher_weights: self.weights(self.n_teachers),
             teacher_means: (0..n_replicates).flat_map(|r| self.rows(self.n_teachers, 200 + r as u64)).collect(),
-            divergence,
-            estimator,
-            sampler,
-            n_samples: Some(self.n_samples),
+            form: form(divergence, estimator),
+            draws: draws(sampler, self.n_samples),
             storage: Storage::F32,
             neighbours: Neighbours::Exact,
             seed: 11,
+            interrupt: Interrupt::none(),
         }
     }
 
@@ -166,8 +166,8 @@ impl Case {
             let spread = scattered(n * self.rank, 7);
             let points: Vec<f64> =
                 (0..n * self.rank).map(|i| mixture.mean((i / self.rank) % self.k)[i % self.rank] + 2.0 * spread[i]).collect();
-            let want = Reference.evaluate(&mixture, &points, true)?;
-            let got = device.evaluate(&mixture, &points, true)?;
+            let want = Reference.evaluate(&mixture, (&points).into(), true)?;
+            let got = device.evaluate(&mixture, (&points).into(), true)?;
             within("log-density", normwise(&got.log_density, &want.log_density), DENSITY)?;
             within("score", normwise(&got.score, &want.score), DENSITY)?;
             within("responsibilities", normwise(&got.responsibilities, &want.responsibilities), 10.0 * DENSITY)?;
@@ -178,18 +178,18 @@ impl Case {
     fn gradient(&self, device: &mut dyn Backend, form: (Divergence, Estimator, Sampler)) -> Result<(), Failed> {
         let mut problem = self.problem(2, form.0, form.1, form.2);
         if form.2 == Sampler::Antithetic {
-            problem.n_samples = Some(self.n_samples.next_multiple_of(2));
+            problem.draws = Draws::Antithetic(self.n_samples.next_multiple_of(2));
         }
         if form.2 == Sampler::Grid {
-            problem.n_samples = Some(700);
+            problem.draws = Draws::Grid(Some(700));
         }
         if form.2 == Sampler::Sobol {
-            problem.n_samples = Some(whole_nets(self.n_samples));
+            problem.draws = Draws::Nets(whole_nets(self.n_samples));
         }
         let means = self.means(2);
         let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
-        a.set_means(&means)?;
-        b.set_means(&means)?;
+        a.set(&means)?;
+        b.set(&means)?;
         let (got, want) = (a.gradient(5)?, b.gradient(5)?);
         if got.groups != want.groups {
             return Err(format!("{form:?}: groups {:?} instead of {:?}", got.groups, want.groups).into());
@@ -205,10 +205,10 @@ impl Case {
     fn measure(&self, device: &mut dyn Backend) -> Result<(), Failed> {
         let problem = self.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox);
         let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
-        a.set_means(&self.means(2))?;
-        b.set_means(&self.means(2))?;
+        a.set(&self.means(2))?;
+        b.set(&self.means(2))?;
         for from in [Side::Student, Side::Teacher] {
-            let (got, want) = (a.measure(from, self.n_samples + 13, 4)?, b.measure(from, self.n_samples + 13, 4)?);
+            let (got, want) = (a.measure(from, None, self.n_samples + 13, 4)?, b.measure(from, None, self.n_samples + 13, 4)?);
             if got.groups != want.groups {
                 return Err(format!("measure: groups {:?} instead of {:?}", got.groups, want.groups).into());
             }
@@ -229,18 +229,40 @@ impl Case {
     fn descend(&self, device: &mut dyn Backend, sampler: Sampler) -> Result<(), Failed> {
         let mut problem = self.problem(2, Divergence::Reverse, Estimator::Stein, sampler);
         if sampler == Sampler::Sobol {
-            problem.n_samples = Some(whole_nets(self.n_samples));
+            problem.draws = Draws::Nets(whole_nets(self.n_samples));
         }
         let (mut a, mut b) = (device.open(&problem)?, Reference.open(&problem)?);
         let start = self.means(2);
-        let rates: Vec<f64> = problem.student_weights.iter().map(|w| (0.1 / w).min(10.0)).collect();
+        // Weights of 1e-30 would throw means beyond all numbers.
+        let rule = Rule::new(0.1, self.weights != Weights::Extreme);
         let mut ends = Vec::new();
         for session in [&mut a, &mut b] {
-            session.set_means(&start)?;
-            session.descend(9, 3, &rates)?;
-            ends.push(session.means()?);
+            session.set(&start)?;
+            session.descend(9, 3, &rule)?;
+            ends.push(session.parameters()?);
         }
         within(&format!("means after three steps, {sampler:?}"), normwise(&ends[0], &ends[1]), GRADIENT)
+    }
+}
+
+/// What the choices of the command line stand for; `auto` mixes.
+pub fn form(divergence: Divergence, estimator: Estimator) -> Form {
+    match (divergence, estimator) {
+        (Divergence::Forward, _) => Form::Forward,
+        (_, Estimator::Auto) => Form::Mixed,
+        (_, Estimator::Stein) => Form::Stein,
+        (_, Estimator::Pathwise) => Form::Pathwise,
+        (_, Estimator::ScoreFunction) => Form::ScoreFunction,
+    }
+}
+
+/// n samples of a sampler; for a grid at most n nodes.
+pub fn draws(sampler: Sampler, n: usize) -> Draws {
+    match sampler {
+        Sampler::Auto | Sampler::Philox => Draws::Independent(n),
+        Sampler::Antithetic => Draws::Antithetic(n),
+        Sampler::Sobol => Draws::Nets(n),
+        Sampler::Grid => Draws::Grid(Some(n)),
     }
 }
 

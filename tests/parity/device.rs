@@ -2,11 +2,12 @@
 
 use libtest_mimic::Failed;
 use mixscore::backend::Backend;
-use mixscore::backend::UnitProblem;
+use mixscore::backend::{Rule, UnitProblem};
 use mixscore::error::Error;
-use mixscore::gpu::step::fused::{SHARINGS, Sharing};
+use mixscore::gpu::device::fused::{SHARINGS, Sharing};
 use mixscore::gpu::{self, Gpu};
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::objective::form::Draws;
 use mixscore::random::normal::normal_f64;
 use mixscore::random::philox::philox;
 use mixscore::random::sobol;
@@ -93,7 +94,7 @@ pub enum Shapes {
 }
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test, Shapes); 28] = [
+pub const TESTS: [(&str, Test, Shapes); 33] = [
     ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual),
     ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual),
     ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual),
@@ -101,15 +102,20 @@ pub const TESTS: [(&str, Test, Shapes); 28] = [
     ("one set of bits for any tiles, and in the checked mode", checked_and_tiles, Shapes::Both),
     ("one set of bits for replicates together or alone", replicates_alone, Shapes::Both),
     ("one set of bits on one device or on two that share replicates", super::devices::shared_replicates, Shapes::Usual),
+    ("one set of bits on one device or on several that share strata", super::devices::shared_strata, Shapes::Usual),
     ("one set of bits on one device or on several that share samples", super::devices::shared_samples, Shapes::Usual),
-    ("one set of bits on devices that share samples, in every mode", super::devices::shared_samples_in_all_modes, Shapes::Both),
+    ("one set of bits on devices that share a replicate, in every mode", super::devices::shared_in_all_modes, Shapes::Both),
     ("planted: a device's share that is left out or counted twice shows", super::devices::planted_shares, Shapes::Usual),
+    ("energies of strata are those of plain loops", super::strata::energies_are_those_of_plain_loops, Shapes::Both),
+    ("chosen strata are measured as on the CPU", super::strata::chosen_strata_are_measured, Shapes::Usual),
+    ("work stops when it is told to", super::strata::work_stops_when_told, Shapes::Usual),
     ("auto mixes both forms of a row as the reference does", super::mix::agrees, Shapes::Both),
     ("auto of a student far from all teachers is not led by rounding", super::mix::far_from_teachers, Shapes::Both),
     ("auto has one set of bits for any ranges, on one device or several", super::mix::one_set_of_bits, Shapes::Usual),
     ("planted: another mix of the forms is seen", super::mix::planted, Shapes::Usual),
     ("auto is unbiased, with less noise than Stein's form and the errors it claims", super::mix::less_noise, Shapes::Usual),
     ("one set of bits for steps in one call or many", steps_in_many_calls, Shapes::Usual),
+    ("a group of more samples than a chunk has is added up whole", long_group, Shapes::Both),
     ("means go out and in unchanged", means_round_trip, Shapes::Usual),
     ("p = q gives exactly zero", zero_at_the_optimum, Shapes::Both),
     ("what fits no binding is refused", too_large, Shapes::Usual),
@@ -118,7 +124,7 @@ pub const TESTS: [(&str, Test, Shapes); 28] = [
     (HALF, half_precision, Shapes::Both),
     ("every way to share the fused kernel's work has the same bits, near those of one kernel after another", any_sharing, Shapes::Usual),
     ("what the tuner chooses is kept, and changes no bit", super::tuner::choices_are_kept, Shapes::Usual),
-    ("the check before every run passes", |which| Ok(mixscore::self_check::self_check(which.open().as_mut())?), Shapes::Both),
+    ("the check before every run passes", |which| Ok(mixscore::check::self_check(which.open().as_mut())?), Shapes::Both),
     ("Gram matrices of polynomials are those of plain loops", super::polynomials::gram_matrices, Shapes::Both),
     ("the reverse diffusion is that of plain loops", super::polynomials::reverse_diffusion, Shapes::Usual),
     ("polynomials have one set of bits for any chunk, poisoned or checked", super::polynomials::any_chunk, Shapes::Both),
@@ -180,7 +186,7 @@ fn other_points(which: &Which) -> Result<(), Failed> {
     let case = Case { n_samples: 256, ..all()[3].clone() };
     let gradient = |backend: &mut dyn Backend, problem: &UnitProblem, step: u64| -> Result<Vec<f64>, Failed> {
         let mut session = backend.open(problem)?;
-        session.set_means(&case.means(1))?;
+        session.set(&case.means(1))?;
         Ok(session.gradient(step)?.group_gradients)
     };
     let problem = case.problem(1, Divergence::Reverse, Estimator::Pathwise, Sampler::Sobol);
@@ -217,11 +223,11 @@ pub const FORMS: [(Divergence, Estimator); 5] = [
 /// Gradients, statistics and metrics of a case, and the means after two steps, as one list of numbers.
 fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimator), sampler: Sampler) -> Result<Vec<f64>, Failed> {
     let mut session = backend.open(&case.problem(3, form.0, form.1, sampler))?;
-    session.set_means(&case.means(3))?;
+    session.set(&case.means(3))?;
     let gradient = session.gradient(2)?;
-    let measure = session.measure(Side::Teacher, 700, 1)?;
-    session.descend(0, 2, &vec![0.1; case.k])?;
-    Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.means()?].concat())
+    let measure = session.measure(Side::Teacher, None, 700, 1)?;
+    session.descend(0, 2, &Rule::new(0.1, false))?;
+    Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.parameters()?].concat())
 }
 
 pub fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
@@ -271,11 +277,11 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
     for (form, sampler) in others.chain([(FORMS[0], Sampler::Sobol), (FORMS[3], Sampler::Sobol), (FORMS[4], Sampler::Antithetic)]) {
         let mut backend = which.open();
         let together = case.problem(3, form.0, form.1, sampler);
-        let (means, rates) = (case.means(3), vec![0.05; case.k]);
+        let (means, rule) = (case.means(3), Rule::new(0.05, false));
         let mut session = backend.open(&together)?;
-        session.set_means(&means)?;
-        session.descend(4, 2, &rates)?;
-        let want = session.means()?;
+        session.set(&means)?;
+        session.descend(4, 2, &rule)?;
+        let want = session.parameters()?;
         let (row, teacher_row) = (case.k * case.rank, case.n_teachers * case.rank);
         let mut got = Vec::new();
         for r in 0..3 {
@@ -284,9 +290,9 @@ fn replicates_alone(which: &Which) -> Result<(), Failed> {
             alone.first_replicate += r as u32;
             alone.teacher_means = together.teacher_means[r * teacher_row..(r + 1) * teacher_row].to_vec();
             let mut session = backend.open(&alone)?;
-            session.set_means(&means[r * row..(r + 1) * row])?;
-            session.descend(4, 2, &rates)?;
-            got.extend(session.means()?);
+            session.set(&means[r * row..(r + 1) * row])?;
+            session.descend(4, 2, &rule)?;
+            got.extend(session.parameters()?);
         }
         same_bits(&format!("{form:?} {sampler:?}"), &got, &want)?;
     }
@@ -300,17 +306,39 @@ fn steps_in_many_calls(which: &Which) -> Result<(), Failed> {
         let mut ends = Vec::new();
         for cuts in [vec![6], vec![1, 2, 3]] {
             let mut session = backend.open(&case.problem(2, form.0, form.1, sampler))?;
-            session.set_means(&case.means(2))?;
+            session.set(&case.means(2))?;
             let mut step = 7;
             for n in cuts {
-                session.descend(step, n, &vec![0.05; case.k])?;
+                session.descend(step, n, &Rule::new(0.05, false))?;
                 step += n;
-                let means = session.means()?;
-                session.set_means(&means)?;
+                let means = session.parameters()?;
+                session.set(&means)?;
             }
-            ends.push(session.means()?);
+            ends.push(session.parameters()?);
         }
         same_bits(&format!("{form:?} {sampler:?}"), &ends[0], &ends[1])?;
+    }
+    Ok(())
+}
+
+/// The nodes of a grid are one group, and there are more of them than fit a chunk.
+fn long_group(which: &Which) -> Result<(), Failed> {
+    let means = [0.0, 0.5, 9.0, 0.0, 0.0, 9.0];
+    let case = Case { k: 3, n_teachers: 3, rank: 2, ..all()[2].clone() };
+    for form in FORMS {
+        let problem =
+            UnitProblem { draws: Draws::Grid(None), teacher_means: means.to_vec(), ..case.problem(1, form.0, form.1, Sampler::Grid) };
+        let start: Vec<f64> = means.iter().zip(case.means(1)).map(|(m, off)| m + 0.3 * off).collect();
+        let gradient = |mut backend: Box<dyn Backend>| -> Result<_, Failed> {
+            let mut session = backend.open(&problem)?;
+            session.set(&start)?;
+            Ok(session.gradient(0)?)
+        };
+        let (got, want) = (gradient(which.open())?, gradient(Box::new(Reference))?);
+        if want.groups[0].n_samples < 1 << 16 {
+            return Err(format!("{} nodes: that is one chunk", want.groups[0].n_samples).into());
+        }
+        super::within(&format!("{form:?}"), super::normwise(&got.group_gradients, &want.group_gradients), 1e-4)?;
     }
     Ok(())
 }
@@ -319,10 +347,10 @@ fn means_round_trip(which: &Which) -> Result<(), Failed> {
     let case = all()[4].clone();
     let mut backend = which.open();
     let mut session = backend.open(&case.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox))?;
-    session.set_means(&case.means(2))?;
-    let first = session.means()?;
-    session.set_means(&first)?;
-    same_bits("means", &session.means()?, &case.means(2))
+    session.set(&case.means(2))?;
+    let first = session.parameters()?;
+    session.set(&first)?;
+    same_bits("means", &session.parameters()?, &case.means(2))
 }
 
 fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
@@ -331,7 +359,7 @@ fn zero_at_the_optimum(which: &Which) -> Result<(), Failed> {
     for form in FORMS {
         let problem = case.problem(1, form.0, form.1, Sampler::Philox);
         let mut session = backend.open(&problem)?;
-        session.set_means(&problem.teacher_means)?;
+        session.set(&problem.teacher_means)?;
         let sums = session.gradient(1)?;
         let largest = sums.group_gradients.iter().chain(&sums.half_square).fold(0.0f64, |a, v| if v.abs() <= a { a } else { v.abs() });
         // Both sides are the same sums of the same numbers by the same kernels.
@@ -347,12 +375,12 @@ fn half_precision(which: &Which) -> Result<(), Failed> {
     for ((form, at), sampler) in FORMS.into_iter().flat_map(|f| [(f, 2), (f, 4)]).zip(samplers.into_iter().cycle()) {
         let case = all()[at].clone();
         let single = case.problem(2, form.0, form.1, sampler);
-        let single = UnitProblem { n_samples: Some(512), ..single };
+        let single = UnitProblem { draws: super::cases::draws(sampler, 512), ..single };
         let half = UnitProblem { storage: Storage::F16, ..single.clone() };
         let mut gradients = Vec::new();
         for problem in [&single, &half] {
             let mut session = gpu.open(problem)?;
-            session.set_means(&case.means(2))?;
+            session.set(&case.means(2))?;
             gradients.push(session.gradient(3)?.group_gradients);
         }
         // Each coordinate of a draw is rounded by up to 2⁻¹¹ of its size.
@@ -433,10 +461,10 @@ fn any_sharing(which: &Which) -> Result<(), Failed> {
         let problem = case.problem(2, Divergence::Reverse, estimator, Sampler::Philox);
         let descend = |sharing: Option<Sharing>| -> Result<(Vec<f64>, Vec<f64>), Failed> {
             let mut session = which.gpu().with_sharing(sharing).open(&problem)?;
-            session.set_means(&case.means(2))?;
-            session.descend(3, 3, &vec![0.1; case.k])?;
-            let means = session.means()?;
-            session.set_means(&case.means(2))?; // the same for all: means after steps of one way are not another's
+            session.set(&case.means(2))?;
+            session.descend(3, 3, &Rule::new(0.1, false))?;
+            let means = session.parameters()?;
+            session.set(&case.means(2))?; // the same for all: means after steps of one way are not another's
             Ok((means, session.gradient(4)?.group_gradients))
         };
         let apart = descend(None)?;

@@ -1,11 +1,12 @@
 //! `auto`, which mixes two forms of a row: the mix that the means ask for, on every device.
 
 use libtest_mimic::Failed;
-use mixscore::backend::split::Split;
-use mixscore::backend::{Backend, UnitProblem};
+use mixscore::backend::split::Policy;
+use mixscore::backend::{Backend, Rule, UnitProblem};
 use mixscore::gpu::Gpu;
 use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
 use mixscore::objective::estimator::{self, Blend};
+use mixscore::objective::form::{Draws, Form};
 use mixscore::random::streams::{Purpose, key};
 use mixscore::reference::posterior::Point;
 use mixscore::reference::reverse_fisher::{add_own_score_function, add_stein};
@@ -45,7 +46,7 @@ fn cases() -> impl Iterator<Item = Case> {
 
 fn gradient(backend: &mut dyn Backend, problem: &UnitProblem, means: &[f64]) -> Result<Vec<f64>, Failed> {
     let mut session = backend.open(problem)?;
-    session.set_means(means)?;
+    session.set(means)?;
     Ok(session.gradient(5)?.group_gradients)
 }
 
@@ -55,23 +56,23 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
     for case in cases() {
         for sampler in [Sampler::Antithetic, Sampler::Philox] {
             let problem = case.problem(2, Divergence::Reverse, Estimator::Auto, sampler);
-            let problem = UnitProblem { n_samples: Some(case.n_samples.next_multiple_of(2)), ..problem };
+            let problem = UnitProblem { draws: super::cases::draws(sampler, case.n_samples.next_multiple_of(2)), ..problem };
             let means = case.means(2);
             let want = gradient(&mut Reference, &problem, &means)?;
             let got = gradient(&mut *device, &problem, &means)?;
-            let stein = gradient(&mut Reference, &UnitProblem { estimator: Estimator::Stein, ..problem.clone() }, &means)?;
+            let stein = gradient(&mut Reference, &UnitProblem { form: Form::Stein, ..problem.clone() }, &means)?;
             let apart = normwise(&want, &stein);
             within(&format!("{} {sampler:?}", case.name), normwise(&got, &want), 1e-4)?;
             if apart.is_nan() || apart < 0.01 {
                 return Err(format!("{}: nothing is mixed, {apart:.1e}", case.name).into());
             }
             let mut ends = Vec::new();
-            let rates: Vec<f64> = problem.student_weights.iter().map(|w| 0.3 / w).collect();
+            let rule = Rule::new(0.3, true);
             for backend in [&mut *device as &mut dyn Backend, &mut Reference] {
                 let mut session = backend.open(&problem)?;
-                session.set_means(&means)?;
-                session.descend(5, 1, &rates)?;
-                let step: Vec<f64> = session.means()?.iter().zip(&means).map(|(end, start)| end - start).collect();
+                session.set(&means)?;
+                session.descend(5, 1, &rule)?;
+                let step: Vec<f64> = session.parameters()?.iter().zip(&means).map(|(end, start)| end - start).collect();
                 ends.push(step);
             }
             within(&format!("a step, {} {sampler:?}", case.name), normwise(&ends[0], &ends[1]), 1e-4)?;
@@ -80,21 +81,21 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Any ranges of strata, devices that share samples, and the checked mode; with fewer walls than dimensions, and with more.
+/// Any ranges of strata, devices that share them, and the checked mode; with fewer walls than dimensions, and with more.
 pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend has none of these
     for case in [3, 7].map(|at| cases().nth(at).unwrap()) {
         let problem = case.problem(2, Divergence::Reverse, Estimator::Auto, Sampler::Antithetic);
         let run = |gpu: &mut Gpu| -> Result<Vec<f64>, Failed> {
             let mut session = gpu.open(&problem)?;
-            session.set_means(&case.means(2))?;
+            session.set(&case.means(2))?;
             let mut out = session.gradient(3)?.group_gradients;
-            session.descend(4, 2, &vec![0.1; case.k])?;
-            out.extend(session.means()?);
+            session.descend(4, 2, &Rule::new(0.1, false))?;
+            out.extend(session.parameters()?);
             Ok(out)
         };
         let want = run(&mut which.gpu())?;
-        let together = |n: usize| which.together(n).splitting(Split::Samples);
+        let together = |n: usize| which.together(n).splitting(Policy::WithinReplicates);
         let others = [which.gpu().with_smaller_chunks(20), which.gpu().checked(), which.gpu().poisoned(), together(2), together(3)];
         for (at, mut gpu) in others.into_iter().enumerate() {
             same_bits(&format!("{}, variant {at}", case.name), &run(&mut gpu)?, &want)?;
@@ -113,7 +114,7 @@ pub fn far_from_teachers(which: &Which) -> Result<(), Failed> {
         student_weights: vec![1.0],
         teacher_weights: vec![1.0 / 6.0; 6],
         teacher_means: angles.iter().flat_map(|a| [distance, 12.0 * a.cos(), 12.0 * a.sin()]).collect(),
-        n_samples: Some(2048),
+        draws: Draws::Independent(2048),
         ..base
     };
     let means = [0.2, 0.1, -0.3];
@@ -162,7 +163,7 @@ fn rows(case: &Case, problem: &UnitProblem, fault: Fault) -> Vec<f64> {
             let level = blend(i).map_or(0.0, |blend| if fault == Fault::NoLevel { 0.0 } else { blend.level });
             let weight = p.weights[i] / groups.range(g).len() as f64;
             for s in groups.range(g) {
-                draw(key, problem.sampler, &groups, 5, i as u32, s as u32, &mut z);
+                draw(key, problem.draws, &groups, 5, i as u32, s as u32, &mut z);
                 let x: Vec<f64> = p.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
                 add_stein(&p, &q, i, &at, weight, &mut stein);

@@ -25,7 +25,7 @@ fn gradient(case: &Case, spoil: impl Fn(&mut Vec<f64>)) -> Result<Vec<f64>, Fail
     let mut problem = case.problem(1, Divergence::Reverse, Estimator::Stein, Sampler::Philox);
     spoil(&mut problem.student_weights);
     let mut session = Reference.open(&problem)?;
-    session.set_means(&case.means(1))?;
+    session.set(&case.means(1))?;
     Ok(session.gradient(0)?.group_gradients)
 }
 

@@ -59,9 +59,10 @@ fn annealing_finds_the_modes_that_descent_misses() {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let mut summaries = Vec::new();
     let table =
-        mixscore::experiment::sweep::table::read_table(&place.path("a"), &mut |_, summary| summaries.push(summary.clone())).unwrap();
+        mixscore::experiment::sweep::table::read_table(&place.path("a"), &mut |_, summary| summaries.push(summary.unwrap().clone()))
+            .unwrap();
     for (cell, summary) in table.cells.iter().zip(&summaries) {
-        let coverage: Vec<f64> = summary["coverage"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let coverage = summary.last.values(mixscore::metrics::Metric::Coverage).unwrap();
         let found = cell.values[0] != "none";
         assert!(coverage.iter().all(|share| if found { *share == 1.0 } else { *share <= 0.2 }), "{}: {coverage:?}", cell.values[0]);
     }

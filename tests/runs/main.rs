@@ -8,8 +8,12 @@ use serde_json::Value;
 mod annealed;
 #[cfg(unix)]
 mod cut_short;
+#[cfg(unix)]
+mod longer;
 mod place;
 mod records;
+#[cfg(unix)]
+mod side_files;
 mod stdout;
 
 use place::{Place, SMALL, array, cells, code, json, same_results, snapshot, text, with_sets};

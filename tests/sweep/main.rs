@@ -9,6 +9,7 @@ use serde_json::Value;
 #[path = "../runs/place.rs"]
 #[allow(dead_code)]
 mod place;
+mod resumed;
 
 use place::{Place, code, json, snapshot, text};
 

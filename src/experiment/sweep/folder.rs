@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::plan::Plan;
+use super::design::Design;
 use crate::device::{Device, Opened};
 use crate::error::{Error, Result};
-use crate::experiment::environment::{self, Sitting};
+use crate::experiment::environment::{self, Launch};
 use crate::experiment::run_folder;
 
 /// Makes the folder a sweep's, with `sweep.toml` in it; true where it was another sweep's before.
 ///
 /// # Errors
 /// [`Error::BadFile`] where it holds something else.
-pub fn prepare(folder: &Path, plan: &Plan) -> Result<bool> {
+pub fn prepare(folder: &Path, design: &Design) -> Result<bool> {
     let path = folder.join("sweep.toml");
     let before = run_folder::small_file(&path).ok();
     // Another shard may have made it a sweep's meanwhile: sweep.toml is the first of its files.
@@ -24,9 +24,9 @@ pub fn prepare(folder: &Path, plan: &Plan) -> Result<bool> {
         let inner = folder.join(name);
         std::fs::create_dir_all(&inner).map_err(|e| Error::io(&inner, e))?;
     }
-    let same = before.as_deref() == Some(plan.text.as_bytes());
+    let same = before.as_deref() == Some(design.text.as_bytes());
     if !same {
-        run_folder::write_text(&path, &plan.text)?;
+        run_folder::write_text(&path, &design.text)?;
     }
     Ok(!same && before.is_some())
 }
@@ -50,27 +50,24 @@ pub fn turn(folder: &Path) -> Option<File> {
     Some(file)
 }
 
-/// Writes `environment.json`, or adds this sitting to it.
-///
-/// # Errors
-/// [`Error::Io`].
+/// Writes `environment.json`, or adds this launch to it.
 pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
-    let sitting = Sitting {
+    let launch = Launch {
         choice,
-        device: opened.backend.describe(),
-        details: opened.backend.details(),
+        device: opened.backend.describe().to_string(),
+        details: opened.backend.describe().details(),
         why: opened.why.clone(),
         command_line: command_line.to_vec(),
     };
     let _turn = turn(folder);
     if folder.join("environment.json").exists() {
-        return environment::add_sitting(folder, &sitting, 0);
+        return environment::add_launch(folder, &launch, 0);
     }
-    run_folder::write_json(&folder.join("environment.json"), &environment::new(&sitting))
+    run_folder::write_json(&folder.join("environment.json"), &environment::new(&launch))
 }
 
-/// Removes what killed processes left in the making: folders in `cells` whose names begin with `prefix`. The caller holds the cell.
-pub fn sweep_away(cells: &Path, prefix: &str) {
+/// Removes what killed processes left half made: folders in `cells` whose names begin with `prefix`. The caller holds the cell.
+pub fn remove_leftovers(cells: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(cells) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
         let _ = std::fs::remove_dir_all(entry.path());

@@ -2,30 +2,30 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
+use super::design::Design;
 use super::folder::turn;
-use super::plan::Plan;
 use super::table::{CellState, STATE, state};
 use crate::error::Result;
-use crate::experiment::row::ESTIMATES;
+use crate::experiment::nearest::Share;
+use crate::experiment::row::Measurement;
+use crate::experiment::summary::Summary;
+use crate::metrics::Metric;
 use crate::mixture::files::write_atomically;
+use crate::objective::groups::Estimate;
 
-/// Metrics without a standard error of their own.
-const PLAIN: [&str; 3] = ["coverage", "matched_distance", "lyapunov"];
+/// The last metric of [`Metric::ALL`] that has columns here: those after it are of the last step alone, or shares with an interval.
+const LAST: Metric = Metric::Lyapunov;
 
 /// Writes the table of all cells, done or not, from what their folders say.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
+pub fn write(folder: &Path, plan: &Design) -> Result<()> {
     let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
         let (state, summary) = state(folder, &cell.hash, &mut 0)?;
-        let mut row = vec![cell.hash.clone()];
-        row.extend_from_slice(&cell.values);
-        row.extend(measured(&state, &summary));
+        let mut row = [std::slice::from_ref(&cell.hash), &cell.values].concat();
+        row.push(state.word().into());
+        row.extend(measured(summary.as_ref()));
+        row.push(if let CellState::Failed(why) = state { why } else { String::new() });
         rows.push(row);
     }
     write_atomically(&folder.join("results.csv"), |out| {
@@ -35,65 +35,66 @@ pub fn write(folder: &Path, plan: &Plan) -> Result<()> {
     })
 }
 
-fn header(plan: &Plan) -> Vec<String> {
-    let mut header = vec!["hash".to_string()];
-    header.extend_from_slice(&plan.axes);
+fn metrics() -> impl Iterator<Item = Metric> {
+    Metric::ALL.into_iter().filter(|metric| *metric <= LAST)
+}
+
+fn header(plan: &Design) -> Vec<String> {
+    let mut header = [&["hash".into()][..], &plan.axes].concat();
     header.extend([STATE, "stop", "steps", "replicates", "seconds"].map(String::from));
-    for name in ESTIMATES.iter().chain(&PLAIN) {
-        header.extend([name.to_string(), format!("{name}_se")]);
-    }
-    header.extend(
-        ["nearest_at_start", "nearest_at_start_low", "nearest_at_start_high", "nearest_at_start_trials", "error"].map(String::from),
-    );
+    header.extend(metrics().flat_map(|metric| [metric.name().into(), format!("{}_se", metric.name())]));
+    header.extend(["", "_low", "_high", "_trials"].map(|part| format!("{}{part}", Metric::NearestAtStart.name())));
+    header.push("error".into());
     header
 }
 
-/// The cells of a row from the state on; blank where nothing is known.
-fn measured(state: &CellState, summary: &Value) -> Vec<String> {
-    let text = |pointer: &str| match summary.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+/// The columns between state and error; blank where nothing is known.
+fn measured(summary: Option<&Summary>) -> Vec<String> {
+    let plain = |number: f64| serde_json::json!(number).to_string();
+    let mut row = match summary {
+        Some(s) => vec![s.stop.stop.kind().into(), s.steps.to_string(), s.replicates.to_string(), plain(s.seconds)],
+        None => vec![String::new(); 4],
     };
-    let mut row = vec![state.word().into(), text("/stop/kind"), text("/steps"), text("/replicates"), text("/seconds")];
-    for name in ESTIMATES.iter().chain(&PLAIN) {
-        let (mean, error) = mean_over_replicates(summary.get(name).unwrap_or(&Value::Null));
+    for metric in metrics() {
+        let (mean, error) = mean_over_replicates(summary.map_or(&[], |summary| summary.last.get(metric)));
         row.extend([mean, error].map(|number| number.map_or(String::new(), |v| format!("{v:?}"))));
     }
-    row.extend(["share", "low", "high", "trials"].map(|name| text(&format!("/nearest_at_start/{name}"))));
-    row.push(if let CellState::Failed(why) = state { why.clone() } else { String::new() });
+    match summary.and_then(|summary| summary.nearest_at_start) {
+        Some(at) => {
+            let Share { share, low, high, trials, .. } = at.all;
+            row.extend([plain(share), plain(low), plain(high), trials.to_string()]);
+        }
+        None => row.extend(vec![String::new(); 4]),
+    }
     row
 }
 
 /// The mean of a metric over the replicates and its standard error: from their spread, or the estimate's own where there is one
 /// replicate. Unknown as soon as one replicate's is.
-fn mean_over_replicates(metric: &Value) -> (Option<f64>, Option<f64>) {
-    let value = |entry: &Value| entry.as_f64().or_else(|| entry.get("value")?.as_f64());
-    let Value::Array(replicates) = metric else {
-        return (value(metric), metric.get("standard_error").and_then(Value::as_f64));
-    };
-    let Some(values) = replicates.iter().map(value).collect::<Option<Vec<f64>>>().filter(|values| values.len() > 1) else {
+fn mean_over_replicates(replicates: &[Measurement]) -> (Option<f64>, Option<f64>) {
+    if let [one] = replicates {
+        return (one.value(), one.standard_error());
+    }
+    let Some(values) = replicates.iter().map(Measurement::value).collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty()) else {
         return (None, None);
     };
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
-    (Some(mean), Some((variance / n).sqrt()))
+    let mean = Estimate::of_mean(&values);
+    (Some(mean.value), Some(mean.standard_error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn means_and_errors_over_replicates() {
-        let (mean, error) = mean_over_replicates(&json!([{"value": 1.0}, {"value": 2.0}, {"value": 3.0}]));
+        let estimate = |value, standard_error| Measurement::Estimate { value: Some(value), standard_error };
+        let (mean, error) = mean_over_replicates(&[1.0, 2.0, 3.0].map(|value| estimate(value, None)));
         assert_eq!(mean, Some(2.0));
         assert!((error.unwrap() - (1.0f64 / 3.0).sqrt()).abs() <= 1e-15); // rounding
-        assert_eq!(mean_over_replicates(&json!({"value": 1.0, "standard_error": 0.5})), (Some(1.0), Some(0.5)));
-        assert_eq!(mean_over_replicates(&json!(0.25)), (Some(0.25), None));
-        assert_eq!(mean_over_replicates(&json!([0.25, null])), (None, None));
-        assert_eq!(mean_over_replicates(&Value::Null), (None, None));
+        assert_eq!(mean_over_replicates(&[estimate(1.0, Some(0.5))]), (Some(1.0), Some(0.5)));
+        assert_eq!(mean_over_replicates(&[Measurement::Exact(Some(0.25))]), (Some(0.25), None));
+        assert_eq!(mean_over_replicates(&[0.25, f64::NAN].map(|v| Measurement::Exact(Some(v).filter(|v| v.is_finite())))), (None, None));
+        assert_eq!(mean_over_replicates(&[]), (None, None));
     }
 }

@@ -1,19 +1,21 @@
-//! The life of a sweep: one cell after another, on a device opened and checked once; what is done is skipped, what failed is told.
+//! The life of a sweep: one cell after another, on a device opened and checked once. Cells that are done are skipped; of one that fails the
+//! error is kept.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::design::{Design, PlannedCell};
 use super::folder;
-use super::plan::{Plan, Planned};
 use super::results;
 use super::shard::Shard;
 use super::table::{CellState, failure, state};
 use crate::descent::stop::Stop;
 use crate::device::{Device, Opened};
 use crate::error::{Error, Result};
-use crate::experiment::run::{self, Outcome};
+use crate::experiment::events::Event as RunEvent;
+use crate::experiment::run::{self, Draw, Outcome};
 use crate::experiment::run_folder::{self, Output};
 use crate::experiment::setting::Setting;
 
@@ -47,21 +49,21 @@ pub struct Tally {
     pub seconds_left: Option<f64>,
 }
 
-/// Who asks for a sweep, and with what.
-pub struct Asked<'a> {
+/// How a sweep is to be made: everything but its design.
+pub struct Request<'a> {
     pub device: Device,
     pub shard: Shard,
     pub command_line: Vec<String>,
     /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
     pub interrupted: &'a AtomicBool,
-    pub tell: &'a mut dyn FnMut(&Event),
-    /// Write a report for each cell.
-    pub reports: bool,
+    pub on_event: &'a mut dyn FnMut(&Event),
+    /// Called for each cell that is done; `None`: cells have no pages.
+    pub draw: Option<Draw<'a>>,
 }
 
 /// A sweep that has stopped, for good or for now.
 #[derive(Debug)]
-pub struct Swept {
+pub struct SweepOutcome {
     pub folder: PathBuf,
     pub tally: Tally,
     /// Hash, values and error of each failed cell of this process, with the error's exit code.
@@ -70,27 +72,38 @@ pub struct Swept {
     pub seconds: f64,
 }
 
-/// Runs the cells of `plan` that are this shard's and not done, into `folder`. Relative paths of the config start at `base`.
+/// Runs the cells of `design` that are this shard's and not done, into `folder`. Relative paths of the config start at `base`.
 ///
 /// # Errors
 /// A folder that holds something else, no device, files that cannot be written. What goes wrong in a cell is no error here.
-pub fn sweep(plan: &Plan, base: &Path, folder: &Path, asked: Asked) -> Result<Swept> {
-    let changed = folder::prepare(folder, plan)?;
-    let mut sweep =
-        Sweep { plan, base, folder, asked, tally: Tally::default(), failures: Vec::new(), begun: Instant::now(), spent: 0.0, work: 0.0 };
+pub fn sweep(design: &Design, base: &Path, folder: &Path, request: Request) -> Result<SweepOutcome> {
+    let changed = folder::prepare(folder, design)?;
+    let mut sweep = Sweep {
+        design,
+        base,
+        folder,
+        request,
+        tally: Tally::default(),
+        failures: Vec::new(),
+        busy: Vec::new(),
+        begun: Instant::now(),
+        spent: 0.0,
+        work: 0.0,
+    };
     if changed {
-        (sweep.asked.tell)(&Event::Note { text: "the sweep in this folder was another one: cells that both have are kept" });
+        (sweep.request.on_event)(&Event::Note { text: "the sweep in this folder was another one: cells that both have are kept" });
     }
     let todo = sweep.todo()?;
-    results::write(folder, plan)?;
-    (sweep.asked.tell)(&Event::Begun { folder, tally: &sweep.tally });
+    results::write(folder, design)?;
+    (sweep.request.on_event)(&Event::Begun { folder, tally: &sweep.tally });
     if !todo.is_empty() {
         sweep.run_cells(&todo)?;
+        sweep.look_again_at_busy_cells()?;
     }
-    (sweep.asked.tell)(&Event::Finishing);
-    results::write(folder, plan)?;
-    let interrupted = sweep.asked.interrupted.load(Ordering::SeqCst) && sweep.tally.done + sweep.tally.failed < sweep.tally.cells;
-    Ok(Swept {
+    (sweep.request.on_event)(&Event::Finishing);
+    results::write(folder, design)?;
+    let interrupted = sweep.request.interrupted.load(Ordering::SeqCst) && sweep.tally.done + sweep.tally.failed < sweep.tally.cells;
+    Ok(SweepOutcome {
         folder: folder.into(),
         tally: sweep.tally,
         failures: sweep.failures,
@@ -100,12 +113,14 @@ pub fn sweep(plan: &Plan, base: &Path, folder: &Path, asked: Asked) -> Result<Sw
 }
 
 struct Sweep<'a, 'b> {
-    plan: &'a Plan,
+    design: &'a Design,
     base: &'a Path,
     folder: &'a Path,
-    asked: Asked<'b>,
+    request: Request<'b>,
     tally: Tally,
     failures: Vec<(String, String, u8)>,
+    /// The hashes of cells that another process was working on.
+    busy: Vec<String>,
     begun: Instant,
     /// The cost of the cells that this process has been through, and of all that it has to.
     spent: f64,
@@ -115,15 +130,15 @@ struct Sweep<'a, 'b> {
 impl Sweep<'_, '_> {
     /// The cells that are this process's and not done.
     fn todo(&mut self) -> Result<Vec<usize>> {
-        let costs: Vec<f64> = self.plan.cells.iter().map(|cell| cell.cost).collect();
-        let mine = self.asked.shard.cells(&costs);
+        let costs: Vec<f64> = self.design.cells.iter().map(|cell| cell.cost).collect();
+        let mine = self.request.shard.cells(&costs);
         self.tally.cells = mine.len();
         let mut todo = Vec::new();
         for cell in mine {
-            if state(self.folder, &self.plan.cells[cell].hash, &mut 0)?.0 == CellState::Done {
+            if state(self.folder, &self.design.cells[cell].hash, &mut 0)?.0 == CellState::Done {
                 self.tally.done += 1;
                 self.tally.skipped += 1;
-                self.report(&self.plan.cells[cell].hash)?;
+                self.draw(&self.design.cells[cell].hash)?;
             } else {
                 self.work += costs[cell];
                 todo.push(cell);
@@ -133,18 +148,21 @@ impl Sweep<'_, '_> {
     }
 
     /// The page of a cell that is done, where one is asked for and there is none.
-    fn report(&self, hash: &str) -> Result<()> {
+    fn draw(&self, hash: &str) -> Result<()> {
         let cell = self.folder.join("cells").join(hash);
-        if self.asked.reports && !cell.join("report.html").exists() { crate::report::write_run(&cell) } else { Ok(()) }
+        match self.request.draw {
+            Some(draw) if !cell.join("report.html").exists() => draw(&cell),
+            _ => Ok(()),
+        }
     }
 
     fn run_cells(&mut self, todo: &[usize]) -> Result<()> {
-        let tell = &mut *self.asked.tell;
-        let mut opened = run::open(self.asked.device, &mut |event| note(event, tell))?;
-        folder::write_environment(self.folder, &opened, self.asked.device, &self.asked.command_line)?;
+        let on_event = &mut *self.request.on_event;
+        let mut opened = run::open(self.request.device, &mut |event| note(event, on_event))?;
+        folder::write_environment(self.folder, &opened, self.request.device, &self.request.command_line)?;
         let mut written = Instant::now();
-        for (at, cell) in todo.iter().map(|cell| &self.plan.cells[*cell]).enumerate() {
-            if self.asked.interrupted.load(Ordering::SeqCst) {
+        for (at, cell) in todo.iter().map(|cell| &self.design.cells[*cell]).enumerate() {
+            if self.request.interrupted.load(Ordering::SeqCst) {
                 break;
             }
             self.run_cell(cell, &mut opened)?;
@@ -152,27 +170,40 @@ impl Sweep<'_, '_> {
             self.pass(0.0);
             // Writing the table reads every summary: seldom enough not to matter.
             if at + 1 < todo.len() && written.elapsed().as_secs() >= 60 {
-                results::write(self.folder, self.plan)?;
+                results::write(self.folder, self.design)?;
                 written = Instant::now();
             }
         }
         Ok(())
     }
 
+    /// What another process was working on may be done by now.
+    fn look_again_at_busy_cells(&mut self) -> Result<()> {
+        for hash in std::mem::take(&mut self.busy) {
+            if state(self.folder, &hash, &mut 0)?.0 == CellState::Done {
+                self.tally.busy -= 1;
+                self.tally.done += 1;
+                self.draw(&hash)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One cell, if nobody else is at it. What goes wrong in it is written down, and only what keeps that from being written is an error.
-    fn run_cell(&mut self, cell: &Planned, opened: &mut Opened) -> Result<()> {
+    fn run_cell(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<()> {
         let Some(_lock) = claim(self.folder, &cell.hash)? else {
             self.tally.busy += 1;
+            self.busy.push(cell.hash.clone());
             return Ok(());
         };
         if state(self.folder, &cell.hash, &mut 0)?.0 == CellState::Done {
             self.tally.done += 1; // by another process, meanwhile
-            return self.report(&cell.hash);
+            return self.draw(&cell.hash);
         }
         let failed = failure(self.folder, &cell.hash);
         let outcome = match self.attempt(cell, opened) {
             Err(Error::DeviceLost { .. }) => {
-                *opened = run::open(self.asked.device, &mut |_| ())?;
+                *opened = run::open(self.request.device, &mut |_| ())?;
                 self.attempt(cell, opened)
             }
             first => first,
@@ -192,36 +223,36 @@ impl Sweep<'_, '_> {
         run_folder::write_text(&failed, &format!("{error}\n"))?;
         self.tally.failed += 1;
         self.failures.push((cell.hash.clone(), error.to_string(), error.exit_code()));
-        let named: Vec<String> = self.plan.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
-        (self.asked.tell)(&Event::Note { text: &format!("cell {} ({}) failed: {error}", cell.hash, named.join(", ")) });
+        let named: Vec<String> = self.design.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
+        (self.request.on_event)(&Event::Note { text: &format!("cell {} ({}) failed: {error}", cell.hash, named.join(", ")) });
         Ok(())
     }
 
     /// A new run, or the rest of one that was cut short. One whose checkpoints are of no use is begun again.
-    fn attempt(&mut self, cell: &Planned, opened: &mut Opened) -> Result<Outcome> {
+    fn attempt(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<Outcome> {
         let place = self.folder.join("cells").join(&cell.hash);
         let output = Output::At(place.clone());
-        folder::sweep_away(&self.folder.join("cells"), &output.hidden_prefix());
+        folder::remove_leftovers(&self.folder.join("cells"), &output.hidden_prefix());
         if place.exists() {
-            match self.on(cell, |asked| run::resume_on(&place, opened, asked)) {
+            match self.on(cell, |request| run::resume_on(&place, opened, request)) {
                 Err(Error::Checkpoint { .. }) => std::fs::remove_dir_all(&place).map_err(|e| Error::io(&place, e))?,
                 outcome => return outcome,
             }
         }
         let setting = Setting::of(&cell.config, self.base)?;
         let base = self.base;
-        self.on(cell, |asked| run::begin(&cell.config, &setting, base, &output, opened, asked))
+        self.on(cell, |request| run::begin(&cell.config, &setting, base, &output, opened, request))
     }
 
-    /// Calls `run` with this sweep's wishes, and passes on how far it is.
-    fn on(&mut self, cell: &Planned, run: impl FnOnce(run::Asked) -> Result<Outcome>) -> Result<Outcome> {
-        let (device, command_line) = (self.asked.device, self.asked.command_line.clone());
-        let (interrupted, report) = (self.asked.interrupted, self.asked.reports);
-        let tell = &mut |event: &run::Event| match event {
-            run::Event::Stepped { step, steps } => self.pass(cell.cost * *step as f64 / (*steps).max(1) as f64),
-            other => note(other, self.asked.tell),
+    /// Calls `run` as this sweep was requested, and passes on how far it is.
+    fn on(&mut self, cell: &PlannedCell, run: impl FnOnce(run::Request) -> Result<Outcome>) -> Result<Outcome> {
+        let (device, command_line) = (self.request.device, self.request.command_line.clone());
+        let (interrupted, draw) = (self.request.interrupted, self.request.draw);
+        let on_event = &mut |event: &RunEvent| match event {
+            RunEvent::Stepped { step, steps } => self.pass(cell.cost * *step as f64 / (*steps).max(1) as f64),
+            other => note(other, self.request.on_event),
         };
-        run(run::Asked { device, command_line, interrupted, tell, report })
+        run(run::Request { device, command_line, interrupted, on_event, draw })
     }
 
     /// Tells how far everything is, with `part` of the present cell's cost behind.
@@ -229,15 +260,15 @@ impl Sweep<'_, '_> {
         let behind = self.spent + part;
         self.tally.progress = if self.work > 0.0 { behind / self.work } else { 1.0 };
         self.tally.seconds_left = (behind > 0.0).then(|| self.begun.elapsed().as_secs_f64() * (self.work - behind) / behind);
-        (self.asked.tell)(&Event::Passed { tally: &self.tally });
+        (self.request.on_event)(&Event::Passed { tally: &self.tally });
     }
 }
 
 /// Of what happens in a cell, people of a sweep see the device and the notes.
-fn note(event: &run::Event, tell: &mut dyn FnMut(&Event)) {
+fn note(event: &RunEvent, on_event: &mut dyn FnMut(&Event)) {
     match event {
-        run::Event::Opened { why } => tell(&Event::Note { text: &format!("device: {why}") }),
-        run::Event::Note { text } => tell(&Event::Note { text }),
+        RunEvent::Opened { why } => on_event(&Event::Note { text: &format!("device: {why}") }),
+        RunEvent::Note { text } | RunEvent::Loss { text } => on_event(&Event::Note { text }),
         _ => {}
     }
 }

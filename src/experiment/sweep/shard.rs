@@ -18,7 +18,7 @@ impl Shard {
     /// The share of a job array's task, from SLURM_ARRAY_TASK_ID and its kin; everything outside of one.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a task whose place in the array cannot be told.
+    /// [`Error::Usage`] for a task whose place in the array is unknown.
     pub fn of_job_array(variable: impl Fn(&str) -> Option<String>) -> Result<Shard> {
         let number = |name: &str| variable(name).and_then(|text| text.trim().parse::<usize>().ok());
         let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT")) else { return Ok(Shard::ALL) };

@@ -6,10 +6,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
+use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::experiment::run_folder;
+use crate::experiment::summary::{self, Summary};
 
 /// Cells of one sweep, at the most.
 pub const MOST_CELLS: usize = 100_000;
@@ -70,12 +70,12 @@ impl CellState {
     }
 }
 
-/// Reads the sweep in `dir`, and shows each cell's state and `summary.json`, null where there is none yet, to `see`, in the sweep's order.
-/// Nothing of the summaries is kept: of many replicates they are large.
+/// Reads the sweep in `dir`, and shows each cell's state and its summary, where there is one, to `see`, in the sweep's order. Nothing of
+/// the summaries is kept: of many replicates they are large.
 ///
 /// # Errors
 /// [`Error::BadFile`] where the folder is no sweep's.
-pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, &Value)) -> Result<SweepTable> {
+pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, Option<&Summary>)) -> Result<SweepTable> {
     let config = read_config(dir)?;
     let given = config.get("sweep").and_then(|sweep| sweep.get("name")).and_then(toml::Value::as_str);
     let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -85,7 +85,7 @@ pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, &Value)) -> Result
     for cell in &mut cells {
         let summary;
         (cell.state, summary) = state(dir, &cell.hash, &mut bytes)?;
-        see(&cell.state, &summary);
+        see(&cell.state, summary.as_ref());
     }
     let axes = keys.into_iter().enumerate().map(|(at, key)| Axis { key, values: distinct(&cells, at) }).collect();
     Ok(SweepTable { name, axes, cells, config })
@@ -102,28 +102,28 @@ pub fn read_config(dir: &Path) -> Result<toml::Table> {
     text.map_err(|e| bad(e.to_string()))?.parse().map_err(|e: toml::de::Error| bad(e.message().into()))
 }
 
-/// The state of a cell and its summary, counting the bytes that were read.
+/// The state of a cell and its summary, counting the bytes that were read. One that was cut short has no summary worth reading.
 ///
 /// # Errors
 /// [`Error::BadFile`] where the summaries are too large.
-pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Value)> {
+pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
     let cell = dir.join("cells").join(hash);
-    let text = run_folder::small_file(&cell.join("summary.json")).unwrap_or_default();
+    let text = run_folder::small_file(&cell.join(summary::FILE)).unwrap_or_default();
     *bytes += text.len();
     if *bytes > MOST_BYTES {
         return Err(Error::bad_file(cell, format!("the summaries have more than {MOST_BYTES} bytes"), "Split the sweep into several"));
     }
-    let summary: Value = serde_json::from_slice(&text).unwrap_or_default();
-    let sentence = || summary.pointer("/stop/sentence").and_then(Value::as_str).unwrap_or_default().to_string();
-    let state = match summary.pointer("/stop/kind").and_then(Value::as_str) {
-        Some("non-finite") => CellState::Failed(sentence()),
-        Some(kind) if kind != "interrupted" => CellState::Done,
-        _ => match run_folder::small_file(&failure(dir, hash)) {
+    let summary: Option<Summary> = serde_json::from_slice(&text).ok();
+    let ended = summary.as_ref().map(|summary| &summary.stop).filter(|stopped| stopped.stop.is_final());
+    let state = match ended {
+        Some(stopped) if matches!(stopped.stop, Stop::NonFinite { .. }) => CellState::Failed(stopped.sentence.clone()),
+        Some(_) => CellState::Done,
+        None => match run_folder::small_file(&failure(dir, hash)) {
             Ok(text) => CellState::Failed(String::from_utf8_lossy(&text[..text.len().min(4096)]).trim().into()),
             Err(_) => CellState::Missing,
         },
     };
-    let summary = if state == CellState::Missing { Value::Null } else { summary };
+    let summary = summary.filter(|_| state != CellState::Missing);
     Ok((state, summary))
 }
 
@@ -177,9 +177,10 @@ mod tests {
         write("sweep.toml", "seed = 3\n[sweep]\nname = \"small\"\n");
         let rows = "aaaaaaaa,2,wide,x\nbbbbbbbb,2,shell,x\ncccccccc,3,wide,x\ndddddddd,3,shell,x\n";
         write("results.csv", &format!("hash,teacher.separation,start,state\n{rows}"));
-        write("cells/aaaaaaaa/summary.json", r#"{"stop": {"kind": "max-steps"}, "coverage": 0.5}"#);
-        write("cells/bbbbbbbb/summary.json", r#"{"stop": {"kind": "interrupted"}}"#);
-        write("cells/cccccccc/summary.json", r#"{"stop": {"kind": "non-finite", "sentence": "step 3 did it"}}"#);
+        let summary = |stop: Stop| serde_json::to_string(&Summary { stop: stop.into(), ..Summary::default() }).unwrap();
+        write("cells/aaaaaaaa/summary.json", &summary(Stop::MaxSteps { steps: 5 }));
+        write("cells/bbbbbbbb/summary.json", &summary(Stop::Interrupted { step: 4 }));
+        write("cells/cccccccc/summary.json", &summary(Stop::NonFinite { step: 3, replicate: 0, component: 0, step_size: 1.0 }));
         write("cells/dddddddd.failed", "it does not fit\n");
         folder
     }
@@ -188,15 +189,16 @@ mod tests {
     fn axes_states_and_summaries_come_back() {
         let folder = folder();
         let mut summaries = Vec::new();
-        let table = read_table(folder.path(), &mut |state, summary| summaries.push((state.clone(), summary.clone()))).unwrap();
+        let table = read_table(folder.path(), &mut |state, summary| summaries.push((state.clone(), summary.cloned()))).unwrap();
         assert_eq!((table.name.as_str(), table.config["seed"].as_integer()), ("small", Some(3)));
         assert_eq!(table.axes[0], Axis { key: "teacher.separation".into(), values: vec!["2".into(), "3".into()] });
         assert_eq!(table.axes[1].values, ["wide", "shell"]);
         let states: Vec<&CellState> = table.cells.iter().map(|cell| &cell.state).collect();
-        let failed = |text: &str| CellState::Failed(text.into());
-        assert_eq!(states, [&CellState::Done, &CellState::Missing, &failed("step 3 did it"), &failed("it does not fit")]);
-        assert_eq!((summaries.len(), &summaries[0].1["coverage"]), (4, &serde_json::json!(0.5)));
-        assert!(summaries[1].1.is_null() && table.cells.iter().zip(&summaries).all(|(cell, seen)| cell.state == seen.0));
+        assert_eq!(states[..2], [&CellState::Done, &CellState::Missing]);
+        assert!(matches!(states[2], CellState::Failed(why) if why.starts_with("step 3 of replicate 0")), "{states:?}");
+        assert_eq!(states[3], &CellState::Failed("it does not fit".into()));
+        assert_eq!(summaries.iter().map(|(_, summary)| summary.is_some()).collect::<Vec<_>>(), [true, false, true, false]);
+        assert!(table.cells.iter().zip(&summaries).all(|(cell, seen)| cell.state == seen.0));
     }
 
     #[test]

@@ -2,19 +2,37 @@
 
 use std::sync::Mutex;
 
-use super::context::Context;
-use crate::error::Result;
-
 /// A NaN that no kernel makes.
 const POISON: u32 = 0x7fc0_dead;
 
 /// Bytes past the end of what was asked for.
 const TAIL: u64 = 256;
 
-/// The buffers that are watched: what they are called, and the bytes that were asked for.
+/// A buffer that is watched.
+#[derive(Clone)]
+pub struct Watched {
+    pub label: &'static str,
+    pub buffer: wgpu::Buffer,
+    /// Bytes that were asked for.
+    bytes: u64,
+}
+
+impl Watched {
+    /// Words in the buffer, its tail included.
+    pub fn words(&self) -> usize {
+        (self.buffer.size() / 4) as usize
+    }
+
+    /// Whether something was written past the end, given all words of the buffer.
+    pub fn is_overwritten(&self, words: &[u32]) -> bool {
+        words[self.bytes.div_ceil(4) as usize..].iter().any(|word| *word != POISON)
+    }
+}
+
+/// The buffers that are watched.
 #[derive(Default)]
 pub struct Canaries {
-    watched: Mutex<Vec<(&'static str, wgpu::Buffer, u64)>>,
+    watched: Mutex<Vec<Watched>>,
 }
 
 impl Canaries {
@@ -23,25 +41,16 @@ impl Canaries {
         bytes.next_multiple_of(16) + TAIL
     }
 
-    /// Poisons a new buffer of [`Canaries::size`] and watches it.
-    pub fn watch(&self, context: &Context, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) {
-        context.write(buffer, &vec![POISON; (buffer.size() / 4) as usize]);
-        self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((label, buffer.clone(), bytes));
+    /// Watches a new buffer of [`Canaries::size`]; what it must be filled with.
+    pub fn watch(&self, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) -> Vec<u32> {
+        let watched = Watched { label, buffer: buffer.clone(), bytes };
+        let poison = vec![POISON; watched.words()];
+        self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(watched);
+        poison
     }
 
-    /// The names of buffers in which something was written past the end.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn overwritten(&self, context: &Context) -> Result<Vec<&'static str>> {
-        let watched = self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut found = Vec::new();
-        for (label, buffer, bytes) in watched.iter() {
-            let words: Vec<u32> = context.download(buffer, (buffer.size() / 4) as usize)?;
-            if words[bytes.div_ceil(4) as usize..].iter().any(|word| *word != POISON) {
-                found.push(*label);
-            }
-        }
-        Ok(found)
+    /// All of them.
+    pub fn watched(&self) -> Vec<Watched> {
+        self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }

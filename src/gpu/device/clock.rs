@@ -1,30 +1,21 @@
-//! Device time of submissions, by timestamps around their passes, where the adapter has them.
-
-use super::context::Context;
-use crate::error::Result;
+//! Device time of submissions, by timestamps around their passes.
 
 /// Two timestamps and where they are read from.
 pub struct Clock {
     queries: wgpu::QuerySet,
-    resolved: wgpu::Buffer,
+    /// Both timestamps of the last submission, in ticks.
+    pub resolved: wgpu::Buffer,
     /// Seconds per tick.
     period: f64,
 }
 
 impl Clock {
-    /// `None` where the adapter has no timestamps.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn new(context: &Context, period: f64) -> Result<Option<Self>> {
-        if !context.adapter.timestamps {
-            return Ok(None);
-        }
-        let device = context.device();
+    /// Of a device that has timestamps.
+    pub fn new(device: &wgpu::Device, period: f64) -> Self {
         let queries = device.create_query_set(&wgpu::QuerySetDescriptor { label: Some("clock"), ty: wgpu::QueryType::Timestamp, count: 2 });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let descriptor = wgpu::BufferDescriptor { label: Some("clock"), size: 16, usage, mapped_at_creation: false };
-        Ok(Some(Self { queries, resolved: device.create_buffer(&descriptor), period }))
+        Self { queries, resolved: device.create_buffer(&descriptor), period }
     }
 
     /// For the descriptor of a pass of a submission.
@@ -41,12 +32,8 @@ impl Clock {
         encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
     }
 
-    /// Seconds between the two timestamps, once the submission is done.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn seconds(&self, context: &Context) -> Result<f64> {
-        let ticks: Vec<u64> = context.download(&self.resolved, 2)?;
-        Ok(ticks[1].saturating_sub(ticks[0]) as f64 * self.period)
+    /// Seconds between two timestamps.
+    pub fn seconds(&self, ticks: [u64; 2]) -> f64 {
+        ticks[1].saturating_sub(ticks[0]) as f64 * self.period
     }
 }

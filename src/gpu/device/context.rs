@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
-use super::kernels::Dispatch;
+use super::command::Dispatch;
+use super::limits::{Limits, SCRATCH_BYTES};
+use crate::backend::Interrupt;
 use crate::error::{Error, Result};
-use crate::gpu::step::plan::{Limits, SCRATCH_BYTES};
 
 /// No submission is longer than a fraction of a second, so a device that needs this long has hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ impl Context {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
         if let Some(canaries) = canaries {
-            canaries.watch(self, label, &buffer, bytes);
+            self.write(&buffer, &canaries.watch(label, &buffer, bytes));
         }
         Ok(buffer)
     }
@@ -118,6 +119,20 @@ impl Context {
     /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
     pub fn canaries(&self) -> &Canaries {
         self.canaries.get_or_init(Canaries::default)
+    }
+
+    /// Of a device with [`Context::canaries`], the names of buffers in which something was written past the end.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+        let mut found = Vec::new();
+        for watched in self.canaries().watched() {
+            if watched.is_overwritten(&self.download(&watched.buffer, watched.words())?) {
+                found.push(watched.label);
+            }
+        }
+        Ok(found)
     }
 
     /// A buffer that holds `data`.
@@ -181,7 +196,15 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
-        self.paced(list, steps, None).map(|_| ())
+        self.run_unless(&Interrupt::none(), "", &[list], steps)
+    }
+
+    /// As [`Context::run`], of lists one after another, until it is told to stop between two submissions of this `stage`.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]; [`Error::Stopped`].
+    pub fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
+        self.paced(lists, steps, None, || interrupt.check(stage)).map(|_| ())
     }
 
     /// As [`Context::run`]; the seconds that the device spent by its own clock, where it has one.
@@ -189,20 +212,23 @@ impl Context {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
-        let clock = Clock::new(self, f64::from(self.queue.get_timestamp_period()) * 1e-9)?;
-        let seconds = self.paced(list, steps, clock.as_ref())?;
+        let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
+        let clock = self.adapter.timestamps.then(|| Clock::new(&self.device, period));
+        let seconds = self.paced(&[list], steps, clock.as_ref(), || Ok(()))?;
         Ok(clock.map(|_| seconds))
     }
 
-    fn paced(&self, list: &[Dispatch], steps: u64, clock: Option<&Clock>) -> Result<f64> {
+    /// `go_on` is asked before every submission.
+    fn paced(&self, lists: &[&[Dispatch]], steps: u64, clock: Option<&Clock>, go_on: impl Fn() -> Result<()>) -> Result<f64> {
         let mut seconds = 0.0;
         let mut pending: Vec<&Dispatch> = Vec::new();
         let mut operations = 0.0;
-        for dispatch in (0..steps).flat_map(|_| list) {
+        for dispatch in (0..steps).flat_map(|_| lists.iter().copied().flatten()) {
             let budget = SUBMISSION_SECONDS * *self.rate();
             if !pending.is_empty()
                 && (operations + dispatch.operations + DISPATCH_OPERATIONS > budget || pending.len() == SUBMISSION_DISPATCHES)
             {
+                go_on()?;
                 seconds += self.submit(&pending, operations, clock)?;
                 pending.clear();
                 operations = 0.0;
@@ -210,6 +236,7 @@ impl Context {
             pending.push(dispatch);
             operations += dispatch.operations + DISPATCH_OPERATIONS;
         }
+        go_on()?;
         Ok(seconds + self.submit(&pending, operations, clock)?)
     }
 
@@ -247,7 +274,9 @@ impl Context {
         // Towards what was measured, but never more than fourfold at once: one odd submission must not make the next one long.
         *rate = measured.clamp(*rate / 4.0, *rate * 4.0).max(1e6);
         drop(rate);
-        clock.map_or(Ok(0.0), |clock| clock.seconds(self))
+        let Some(clock) = clock else { return Ok(0.0) };
+        let ticks: Vec<u64> = self.download(&clock.resolved, 2)?;
+        Ok(clock.seconds([ticks[0], ticks[1]]))
     }
 
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {

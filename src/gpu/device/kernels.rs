@@ -1,68 +1,21 @@
-//! Pipelines: a kernel is compiled when it is first used, bound to its buffers once, and dispatched from a plain list.
+//! Pipelines: a kernel is compiled when it is first used, and bound to its buffers by their names.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use super::bindings::{Access, Binding, declared, matched};
+use super::command::Bound;
 use super::context::Context;
-use super::factor::Fill;
-use super::params::Params;
-use super::shaders::{self, Shader};
+use super::params::STRIDE;
+use super::shaders::{Kernel, Tile};
 use crate::error::Result;
-use crate::gpu::step::plan::fold;
 
 /// A compiled kernel.
-pub struct Kernel {
-    name: &'static str,
+struct Compiled {
+    name: String,
+    bindings: Vec<Binding>,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
-}
-
-/// One command of a list.
-#[derive(Clone)]
-pub struct Dispatch {
-    pub(in crate::gpu) kernel: &'static str,
-    pub(in crate::gpu) pipeline: wgpu::ComputePipeline,
-    pub(in crate::gpu) bindings: wgpu::BindGroup,
-    pub(in crate::gpu) params_offset: u32,
-    pub(in crate::gpu) workgroups: [u32; 2],
-    /// For pacing and for the ledger: about how many operations it does.
-    pub(in crate::gpu) operations: f64,
-    /// Textures that are filled before it runs.
-    pub(in crate::gpu) fills: Vec<Fill>,
-}
-
-impl Dispatch {
-    /// The same after these textures are filled.
-    pub fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
-        self.fills.extend(fills.into_iter().flatten());
-        self
-    }
-}
-
-/// A kernel with its buffers.
-#[derive(Clone)]
-pub struct Bound {
-    kernel: &'static str,
-    pipeline: wgpu::ComputePipeline,
-    bindings: wgpu::BindGroup,
-}
-
-impl Bound {
-    /// A dispatch of `n` workgroups with the params entry at `params_offset`, about `operations` operations.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
-    pub fn dispatch(&self, params_offset: u32, n: usize, operations: f64) -> Result<Dispatch> {
-        Ok(Dispatch {
-            kernel: self.kernel,
-            pipeline: self.pipeline.clone(),
-            bindings: self.bindings.clone(),
-            params_offset,
-            workgroups: fold(n as u64)?,
-            operations,
-            fills: Vec::new(),
-        })
-    }
 }
 
 /// Which texts of the kernels are used.
@@ -86,7 +39,7 @@ impl Variant {
 
 /// All kernels of a device, compiled when first used.
 pub struct Kernels {
-    compiled: Mutex<HashMap<&'static str, Arc<Kernel>>>,
+    compiled: Mutex<HashMap<Kernel, Arc<Compiled>>>,
     pub variant: Variant,
 }
 
@@ -101,18 +54,18 @@ impl Kernels {
         if self.variant.spread || quads <= 8 { 1 } else { 16 }
     }
 
-    /// Columns of the tiles of a product with so many quads of columns: narrow ones for few. The order of sums is the same.
-    pub fn tile(&self, quads: usize) -> usize {
-        if quads <= 8 { 32 } else { self.variant.widest }
+    /// The tiles of a product with so many quads of columns: narrow ones for few. The order of sums is the same.
+    pub fn tile(&self, quads: usize) -> Tile {
+        Tile { columns: if quads <= 8 { 32 } else { self.variant.widest }, spread: self.variant.spread }
     }
 
-    /// The kernel `name` with `params` at binding 0 and `buffers` from binding 1 on.
+    /// The kernel with `params` at binding 0 and a buffer for each of its other bindings.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
-    pub fn bind(&self, context: &Context, name: &str, params: &wgpu::Buffer, buffers: &[&wgpu::Buffer]) -> Result<Bound> {
-        let resources: Vec<_> = buffers.iter().map(|buffer| buffer.as_entire_binding()).collect();
-        self.bind_resources(context, name, params, &resources)
+    pub fn bind(&self, context: &Context, kernel: Kernel, params: &wgpu::Buffer, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+        let resources: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer.as_entire_binding())).collect();
+        self.bind_resources(context, kernel, params, &resources)
     }
 
     /// As [`Kernels::bind`], with textures among the resources.
@@ -122,54 +75,62 @@ impl Kernels {
     pub fn bind_resources(
         &self,
         context: &Context,
-        name: &str,
+        kernel: Kernel,
         params: &wgpu::Buffer,
-        resources: &[wgpu::BindingResource],
+        resources: &[(&str, wgpu::BindingResource)],
     ) -> Result<Bound> {
-        let kernel = self.get(context, name)?;
-        let uniform = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(size_of::<Params>() as u64) };
+        let compiled = self.get(context, kernel)?;
+        let uniform = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(STRIDE as u64) };
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
-        entries.extend(resources.iter().zip(1..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource: resource.clone() }));
-        let descriptor = wgpu::BindGroupDescriptor { label: Some(name), layout: &kernel.layout, entries: &entries };
-        Ok(Bound { kernel: kernel.name, pipeline: kernel.pipeline.clone(), bindings: context.device().create_bind_group(&descriptor) })
+        let matched = matched(&compiled.name, &compiled.bindings, resources);
+        entries.extend(matched.into_iter().map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }));
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(&compiled.name), layout: &compiled.layout, entries: &entries };
+        let bindings = context.device().create_bind_group(&descriptor);
+        Ok(Bound { kernel, pipeline: compiled.pipeline.clone(), bindings })
     }
 
-    fn get(&self, context: &Context, name: &str) -> Result<Arc<Kernel>> {
+    fn get(&self, context: &Context, kernel: Kernel) -> Result<Arc<Compiled>> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let shader = if self.variant.spread { shaders::find_spread(name) } else { shaders::find(name) };
-        if let Some(kernel) = compiled.get(shader.name) {
-            return Ok(kernel.clone());
+        if let Some(known) = compiled.get(&kernel) {
+            return Ok(known.clone());
         }
-        let kernel = Arc::new(context.guarded(|| Ok(compile(context.device(), shader, self.variant.checked)))?);
-        compiled.insert(shader.name, kernel.clone());
-        Ok(kernel)
+        assert!(Kernel::all().contains(&kernel), "{kernel:?} is not among those that tests cover");
+        let new = Arc::new(context.guarded(|| Ok(compile(context.device(), kernel, self.variant.checked)))?);
+        compiled.insert(kernel, new.clone());
+        Ok(new)
     }
 }
 
-fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
-    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader.name), source: wgpu::ShaderSource::Wgsl(shader.source.into()) };
+fn compile(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Compiled {
+    let (name, source) = (kernel.name(), kernel.source());
+    let bindings = declared(&source);
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(&name), source: wgpu::ShaderSource::Wgsl(source.into()) };
     let module = if checked {
         device.create_shader_module(descriptor)
     } else {
-        // Safety: the source is a constant of this crate. Every index is built from `Params`, which one planner writes together with
-        // the sizes of the buffers: invocations return where their index is beyond the counts in `Params`, or, in the fused kernel, take
+        // Safety: the source is a constant of this crate. Every index is built from the params, which one planner writes together with
+        // the sizes of the buffers: invocations return where their index is beyond the counts in them, or, in the fused kernel, take
         // the last cell in its place and store nothing; tables that are indexed by data (`origins`, the candidates of `axes`, the walls
         // of a stratum) hold component numbers that the kernels wrote or are cut to their count, valid also when means are NaN.
         // Textures have a texel wherever a kernel reads: those that no kernel wrote are zero, and nothing comes of them. Every loop
-        // runs over a range taken from `Params`. Tests run each pipeline in the checked mode and compare the bits.
+        // runs over a range taken from the params. Tests run each pipeline in the checked mode and compare the bits.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     };
-    let uniform = wgpu::BindingType::Buffer { ty: wgpu::BufferBindingType::Uniform, has_dynamic_offset: true, min_binding_size: None };
-    let entry = |(binding, ty)| wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None };
-    let entries: Vec<_> = (0..).zip([uniform].into_iter().chain(shader.bindings.chars().map(binding))).map(entry).collect();
-    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries });
+    let entry = |binding: &Binding| wgpu::BindGroupLayoutEntry {
+        binding: binding.at,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: binding_type(binding.access),
+        count: None,
+    };
+    let entries: Vec<_> = bindings.iter().map(entry).collect();
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&name), entries: &entries });
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(shader.name),
+        label: Some(&name),
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(shader.name),
+        label: Some(&name),
         layout: Some(&pipeline_layout),
         module: &module,
         entry_point: Some("main"),
@@ -177,24 +138,22 @@ fn compile(device: &wgpu::Device, shader: &Shader, checked: bool) -> Kernel {
         compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
         cache: None,
     });
-    Kernel { name: shader.name, pipeline, layout }
+    Compiled { name, bindings, pipeline, layout }
 }
 
-/// What a letter of [`Shader::bindings`] stands for.
-fn binding(kind: char) -> wgpu::BindingType {
-    let storage = |read_only| wgpu::BindingType::Buffer {
-        ty: wgpu::BufferBindingType::Storage { read_only },
-        has_dynamic_offset: false,
-        min_binding_size: None,
-    };
+fn binding_type(access: Access) -> wgpu::BindingType {
+    let buffer = |ty, has_dynamic_offset| wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None };
+    let storage = |read_only| buffer(wgpu::BufferBindingType::Storage { read_only }, false);
     let texture = |access| wgpu::BindingType::StorageTexture {
         access,
         format: wgpu::TextureFormat::Rgba32Float,
         view_dimension: wgpu::TextureViewDimension::D2,
     };
-    match kind {
-        't' => texture(wgpu::StorageTextureAccess::ReadOnly),
-        's' => texture(wgpu::StorageTextureAccess::WriteOnly),
-        _ => storage(kind == 'r'),
+    match access {
+        Access::Uniform => buffer(wgpu::BufferBindingType::Uniform, true),
+        Access::Read => storage(true),
+        Access::Write => storage(false),
+        Access::TextureRead => texture(wgpu::StorageTextureAccess::ReadOnly),
+        Access::TextureWrite => texture(wgpu::StorageTextureAccess::WriteOnly),
     }
 }

@@ -1,193 +1,280 @@
-//! The WGSL that this crate can build: every kernel in its variants, put together from `shaders/` at compile time, or written out by
-//! `unroll` when first asked for.
+//! The kernels in their variants, what each is made of, and the one function that puts its module together from `shaders/`.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
-
+use super::fused::{Fused, Sharing};
+use super::params::Kind;
 use super::unroll::{Names, unroll};
-use crate::gpu::step::fused::{Fused, Sharing};
 
-/// A composed module with one entry point, `main`.
-#[derive(Debug, Clone, Copy)]
-pub struct Shader {
-    pub name: &'static str,
-    pub source: &'static str,
-    /// The bindings after the uniform at 0: `r` read-only storage, `w` storage that is written, `t` a texture that is read, `s` one that is
-    /// stored to.
-    pub bindings: &'static str,
+/// A kernel in one of its variants. `half`: draws are stored in half precision; `lanes`: invocations that share a row, 1 or 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Kernel {
+    // Draws.
+    Draw { half: bool },
+    Sobol { half: bool },
+    Scrambles,
+    Axes,
+    // Of each row.
+    Origin,
+    Logits { tile: Tile, half: bool },
+    Softmax { lanes: usize },
+    Posterior { tile: Tile },
+    Statistics { lanes: usize, half: bool },
+    Projections { tile: Tile },
+    Centre { lanes: usize },
+    Distance { tile: Tile },
+    Nearest,
+    // Sums of rows.
+    BlockSums,
+    Coefficients,
+    ScoreFunction { half: bool },
+    Scatter { tile: Tile, half: bool },
+    Fold,
+    Table { texture: bool },
+    Fused(Fused),
+    // From sums to means.
+    Total,
+    Join,
+    OwnRows,
+    Finish,
+    Update,
+    Walls,
+    Cholesky,
+    Blend,
+    // Piecewise polynomials.
+    Cells,
+    Hermite,
+    Gram { tile: Tile },
+    ReverseDiffusion,
+    // Known answers and roofs.
+    SobolWords,
+    Words,
+    Roof,
+    Copy,
 }
 
-macro_rules! shader {
-    ($name:literal, $bindings:literal, $($file:literal)*) => {
-        Shader { name: $name, bindings: $bindings, source: concat!($(include_str!(concat!("../../../shaders/", $file, ".wgsl")), "\n"),*) }
+/// The tile of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// 32 or 64.
+    pub columns: usize,
+    /// By a subgroup of eight that hands on what it reads, from textures, instead of through workgroup memory.
+    pub spread: bool,
+}
+
+/// What a module is made of: params, what the variants bring, then the parts.
+struct Recipe {
+    name: &'static str,
+    params: Kind,
+    /// Of kernels that read or write draws.
+    half: Option<bool>,
+    lanes: Option<usize>,
+    tile: Option<Tile>,
+    parts: Vec<&'static str>,
+}
+
+macro_rules! text {
+    ($file:literal) => {
+        include_str!(concat!("../../../shaders/", $file))
     };
 }
 
-/// Names end with the tile's columns or the lanes of a row, then with `_f16` where draws are stored in half precision.
-#[rustfmt::skip]
-pub const SHADERS: &[Shader] = &[
-    shader!("draw", "rrrrww", "common/f32" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("logits_64", "rrrrw", "common/f32" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("statistics_1", "rwrrrrw", "common/f32" "common/params" "common/lanes_1" "common/lanes" "statistics"),
-    shader!("statistics_16", "rwrrrrw", "common/f32" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("scatter_64", "rrrrrrrw", "common/f32" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("draw_f16", "rrrrww", "common/f16" "common/params" "common/philox" "common/normal" "draw"),
-    shader!("logits_32_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("logits_64_f16", "rrrrw", "common/f16" "common/params" "common/rows_draws" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("statistics_1_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_1" "common/lanes" "statistics"),
-    shader!("statistics_16_f16", "rwrrrrw", "common/f16" "common/params" "common/lanes_16" "common/lanes" "statistics"),
-    shader!("scatter_32_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("scatter_64_f16", "rrrrrrrw", "common/f16" "common/params" "common/term_product" "common/tile" "scatter"),
-    shader!("sobol", "rrrrrww", "common/f32" "common/params" "common/philox" "common/normal" "common/sobol" "sobol"),
-    shader!("sobol_f16", "rrrrrww", "common/f16" "common/params" "common/philox" "common/normal" "common/sobol" "sobol"),
-    shader!("scrambles", "rrrw", "common/params" "common/philox" "common/sobol" "scrambles"),
-    shader!("axes", "rrrrrrww", "common/params" "common/both_sides" "axes"),
-    shader!("sobol_words", "rrw", "common/params" "common/philox" "common/sobol" "sobol_words"),
-    shader!("table", "rrrw", "common/params" "common/table_buffer" "table"),
-    shader!("table_texture", "rrrs", "common/params" "common/table_texture" "table"),
-    shader!("origin", "rrrwwww", "common/params" "common/exact" "origin"),
-    shader!("projections_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("posterior_32", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
-    shader!("distance_32", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("projections_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "product"),
-    shader!("posterior_64", "rrrrw", "common/params" "common/rows_vectors" "common/term_product" "common/tile" "common/rows_buffer" "common/means_buffer" "posterior"),
-    shader!("distance_64", "rrrw", "common/params" "common/term_distance" "common/tile" "distance"),
-    shader!("softmax_1", "wrw", "common/params" "common/lanes_1" "common/lanes" "common/normal" "softmax"),
-    shader!("softmax_16", "wrw", "common/params" "common/lanes_16" "common/lanes" "common/normal" "softmax"),
-    shader!("centre_1", "rww", "common/params" "common/lanes_1" "common/lanes" "centre"),
-    shader!("centre_16", "rww", "common/params" "common/lanes_16" "common/lanes" "centre"),
-    shader!("coefficients", "rrrw", "common/params" "coefficients"),
-    shader!("score", "rrrrw", "common/f32" "common/params" "score"),
-    shader!("score_f16", "rrrrw", "common/f16" "common/params" "score"),
-    shader!("walls", "rrrrrrww", "common/params" "common/both_sides" "common/walls" "walls"),
-    shader!("cholesky", "rrw", "common/params" "common/walls" "cholesky"),
-    shader!("blend", "rrrrrw", "common/params" "common/walls" "blend"),
-    shader!("block_sums", "rw", "common/params" "block_sums"),
-    shader!("fold", "rw", "common/params" "fold"),
-    shader!("total_pairs", "rw", "common/params" "common/of_pairs" "common/of_groups" "total"),
-    shader!("total_scattered", "rw", "common/params" "common/of_replicates" "common/of_groups" "total"),
-    shader!("join_pairs", "rw", "common/params" "common/of_pairs" "common/of_nodes" "total"),
-    shader!("join_scattered", "rw", "common/params" "common/of_replicates" "common/of_nodes" "total"),
-    shader!("gradient", "rrrrrrrw", "common/params" "gradient"),
-    shader!("finish", "rrrrrw", "common/params" "finish"),
-    shader!("update", "rrww", "common/params" "update"),
-    shader!("nearest", "rw", "common/params" "nearest"),
-    shader!("cells", "rrw", "common/params" "cells"),
-    shader!("hermite", "rrrrrrw", "common/params" "hermite"),
-    shader!("gram_32", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
-    shader!("gram_64", "rrw", "common/params" "common/term_product" "common/tile" "gram"),
-    shader!("reverse", "rrrrrrw", "common/params" "common/philox" "common/normal" "reverse"),
-    shader!("words", "rww", "common/params" "common/philox" "common/normal" "words"),
-    shader!("roof", "w", "common/params" "roof"),
-    shader!("copy", "rw", "common/params" "copy"),
-];
+const PHILOX: &str = text!("common/philox.wgsl");
+const NORMAL: &str = text!("common/normal.wgsl");
+const SOBOL: &str = text!("common/sobol.wgsl");
+const BOTH_SIDES: &str = text!("common/both_sides.wgsl");
+const WALLS: &str = text!("common/walls.wgsl");
+const PRODUCT: &str = text!("common/term_product.wgsl");
+const DISTANCE: &str = text!("common/term_distance.wgsl");
 
-/// The shader of that name.
-///
-/// # Panics
-/// Where there is none: names are written in this crate only, and a test opens every kernel.
-pub fn find(name: &str) -> &'static Shader {
-    let fused = || Fused::all().find(|f| f.name() == name).map(written);
-    named(name).map(expanded).or_else(fused).unwrap_or_else(|| panic!("no shader is named {name}"))
-}
+/// The left factor of a product.
+const OF_DRAWS: &str = "alias Row4 = Draw4; // the left factor: draws\nconst ADD_OFFSETS = true;\n";
+const OF_VECTORS: &str = "alias Row4 = vec4f; // the left factor: numbers in single precision\nconst ADD_OFFSETS = false;\n";
 
-/// As [`find`], but of a product the variant by a subgroup of eight.
-///
-/// # Panics
-/// As [`find`].
-pub fn find_spread(name: &str) -> &'static Shader {
-    match named(name).filter(|shader| shader.is_product()) {
-        Some(product) => with_tile(product, true),
-        None => find(name),
+impl Recipe {
+    fn new(name: &'static str, params: Kind, parts: &[&'static str]) -> Self {
+        Self { name, params, half: None, lanes: None, tile: None, parts: parts.to_vec() }
+    }
+
+    fn half(self, half: bool) -> Self {
+        Self { half: Some(half), ..self }
+    }
+
+    fn lanes(self, lanes: usize) -> Self {
+        Self { lanes: Some(lanes), ..self }
+    }
+
+    /// Before all parts a tile whose sums have such terms.
+    fn tile(mut self, tile: Tile, term: &'static str) -> Self {
+        let text = if tile.spread { text!("common/tile_spread.part") } else { text!("common/tile.part") };
+        self.parts.splice(..0, [term, text]);
+        Self { tile: Some(tile), ..self }
+    }
+
+    /// A tile of a product of rows with means, which a subgroup of eight reads from textures; rows in half precision have none of their
+    /// kind.
+    fn factors(mut self, tile: Tile, rows: &'static str) -> Self {
+        let row_texture = tile.spread && self.half != Some(true);
+        let row = if row_texture { text!("common/rows_texture.wgsl") } else { text!("common/rows_buffer.wgsl") };
+        let mean = if tile.spread { text!("common/means_texture.wgsl") } else { text!("common/means_buffer.wgsl") };
+        self.parts.splice(..0, [rows, row, mean]);
+        self.tile(tile, PRODUCT)
     }
 }
 
-/// Every composed module.
-pub fn all() -> Vec<&'static Shader> {
-    let spread = SHADERS.iter().filter(|shader| shader.is_product()).map(|shader| find_spread(shader.name));
-    SHADERS.iter().map(expanded).chain(spread).chain(Fused::all().map(written)).collect()
-}
-
-fn named(name: &str) -> Option<&'static Shader> {
-    SHADERS.iter().find(|shader| shader.name == name)
-}
-
-/// The tile of a product, through workgroup memory and by a subgroup of eight.
-const TILE: &str = include_str!("../../../shaders/common/tile.wgsl");
-const SPREAD_TILE: &str = include_str!("../../../shaders/common/tile_spread.wgsl");
-
-/// The factors of a product; a subgroup of eight reads them from textures.
-const ROWS: &str = include_str!("../../../shaders/common/rows_buffer.wgsl");
-const MEANS: &str = include_str!("../../../shaders/common/means_buffer.wgsl");
-const SPREAD_ROWS: &str = include_str!("../../../shaders/common/rows_texture.wgsl");
-const SPREAD_MEANS: &str = include_str!("../../../shaders/common/means_texture.wgsl");
-
-/// The shader with its repetitions written out.
-fn expanded(shader: &'static Shader) -> &'static Shader {
-    if shader.is_product() {
-        return with_tile(shader, false);
+impl Kernel {
+    #[rustfmt::skip]
+    fn recipe(self) -> Recipe {
+        let of = Recipe::new;
+        match self {
+            Kernel::Draw { half } => of("draw", Kind::Draws, &[PHILOX, NORMAL, text!("draw.wgsl")]).half(half),
+            Kernel::Sobol { half } => of("sobol", Kind::Draws, &[PHILOX, NORMAL, SOBOL, text!("sobol.wgsl")]).half(half),
+            Kernel::Scrambles => of("scrambles", Kind::Draws, &[PHILOX, SOBOL, text!("scrambles.wgsl")]),
+            Kernel::Axes => of("axes", Kind::BothSides, &[BOTH_SIDES, text!("axes.wgsl")]),
+            Kernel::Origin => of("origin", Kind::Rows, &[text!("common/exact.wgsl"), text!("origin.wgsl")]),
+            Kernel::Logits { tile, half } => of("logits", Kind::Rows, &[text!("product.wgsl")]).half(half).factors(tile, OF_DRAWS),
+            Kernel::Softmax { lanes } => of("softmax", Kind::Rows, &[NORMAL, text!("softmax.wgsl")]).lanes(lanes),
+            Kernel::Posterior { tile } => of("posterior", Kind::Rows, &[text!("posterior.wgsl")]).factors(tile, OF_VECTORS),
+            Kernel::Statistics { lanes, half } => of("statistics", Kind::Rows, &[text!("statistics.wgsl")]).half(half).lanes(lanes),
+            Kernel::Projections { tile } => of("projections", Kind::Rows, &[text!("product.wgsl")]).factors(tile, OF_VECTORS),
+            Kernel::Centre { lanes } => of("centre", Kind::Rows, &[text!("centre.wgsl")]).lanes(lanes),
+            Kernel::Distance { tile } => of("distance", Kind::Rows, &[text!("distance.wgsl")]).tile(tile, DISTANCE),
+            Kernel::Nearest => of("nearest", Kind::Rows, &[text!("nearest.wgsl")]),
+            Kernel::BlockSums => of("block_sums", Kind::Sums, &[text!("block_sums.wgsl")]),
+            Kernel::Coefficients => of("coefficients", Kind::Sums, &[text!("coefficients.wgsl")]),
+            Kernel::ScoreFunction { half } => of("score_function", Kind::Sums, &[text!("score_function.wgsl")]).half(half),
+            Kernel::Scatter { tile, half } => of("scatter", Kind::Sums, &[text!("scatter.wgsl")]).half(half).tile(tile, PRODUCT),
+            Kernel::Fold => of("fold", Kind::Sums, &[text!("fold.wgsl")]),
+            Kernel::Table { texture: false } => of("table", Kind::Rows, &[text!("common/table_buffer.wgsl"), text!("table.wgsl")]),
+            Kernel::Table { texture: true } => of("table_texture", Kind::Rows, &[text!("common/table_texture.wgsl"), text!("table.wgsl")]),
+            Kernel::Fused(_) => of("fused", Kind::Fused, &[]).half(false),
+            Kernel::Total => of("total", Kind::Totals, &[text!("common/of_groups.wgsl"), text!("total.wgsl")]),
+            Kernel::Join => of("join", Kind::Totals, &[text!("common/of_nodes.wgsl"), text!("total.wgsl")]),
+            Kernel::OwnRows => of("own_rows", Kind::Gradient, &[text!("own_rows.wgsl")]),
+            Kernel::Finish => of("finish", Kind::Gradient, &[text!("finish.wgsl")]),
+            Kernel::Update => of("update", Kind::Gradient, &[text!("update.wgsl")]),
+            Kernel::Walls => of("walls", Kind::BothSides, &[BOTH_SIDES, WALLS, text!("walls.wgsl")]),
+            Kernel::Cholesky => of("cholesky", Kind::BothSides, &[WALLS, text!("cholesky.wgsl")]),
+            Kernel::Blend => of("blend", Kind::BothSides, &[WALLS, text!("blend.wgsl")]),
+            Kernel::Cells => of("cells", Kind::Polynomials, &[text!("cells.wgsl")]),
+            Kernel::Hermite => of("hermite", Kind::Polynomials, &[text!("hermite.wgsl")]),
+            Kernel::Gram { tile } => of("gram", Kind::Polynomials, &[text!("gram.wgsl")]).tile(tile, PRODUCT),
+            Kernel::ReverseDiffusion => of("reverse_diffusion", Kind::Polynomials, &[PHILOX, NORMAL, text!("reverse_diffusion.wgsl")]),
+            Kernel::SobolWords => of("sobol_words", Kind::Draws, &[PHILOX, SOBOL, text!("sobol_words.wgsl")]),
+            Kernel::Words => of("words", Kind::Count, &[PHILOX, NORMAL, text!("words.wgsl")]),
+            Kernel::Roof => of("roof", Kind::Count, &[text!("roof.wgsl")]),
+            Kernel::Copy => of("copy", Kind::Count, &[text!("copy.wgsl")]),
+        }
     }
-    if !shader.source.contains("//* ") {
-        return shader;
+
+    /// The params that it reads.
+    pub fn params(self) -> Kind {
+        self.recipe().params
     }
-    kept(shader.name, shader.bindings, || unroll(shader.source, &Names { counts: &[("LINKS", 16), ("CHAINS", 3)], parts: &[] }))
-}
 
-/// A product with its tile written out, or in the variant by a subgroup of eight; its name has the tile's columns.
-fn with_tile(product: &Shader, spread: bool) -> &'static Shader {
-    let (name, template) = if spread { (format!("{}_spread", product.name), SPREAD_TILE) } else { (product.name.into(), TILE) };
-    let textures = spread && product.source.contains(MEANS);
-    // Rows in half precision have no texture of their kind.
-    let row_texture = textures && !product.name.ends_with("_f16");
-    let bindings = if row_texture {
-        "ttrrw"
-    } else if textures {
-        "rtrrw"
-    } else {
-        product.bindings
-    };
-    kept(&name, bindings, || {
-        let quads = if product.name.contains("_32") { 8 } else { 16 };
-        let counts = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads / 8)];
-        let tile = format!("const TILE_QUADS = {quads}u;\n{}", unroll(template, &Names { counts: &counts, parts: &[] }));
-        let (rows, means) = (if row_texture { SPREAD_ROWS } else { ROWS }, if textures { SPREAD_MEANS } else { MEANS });
-        product.source.replace(TILE, &tile).replace(ROWS, rows).replace(MEANS, means)
-    })
-}
+    /// As in `logits_64_f16_spread`: columns of the tile or lanes of a row, half precision, subgroups.
+    pub fn name(self) -> String {
+        if let Kernel::Fused(fused) = self {
+            return fused.name();
+        }
+        let recipe = self.recipe();
+        let number = recipe.lanes.or(recipe.tile.map(|tile| tile.columns)).map_or_else(String::new, |number| format!("_{number}"));
+        let half = if recipe.half == Some(true) { "_f16" } else { "" };
+        let spread = if recipe.tile.is_some_and(|tile| tile.spread) { "_spread" } else { "" };
+        format!("{}{number}{half}{spread}", recipe.name)
+    }
 
-/// A fused kernel as a module.
-fn written(fused: Fused) -> &'static Shader {
-    let bindings = match (fused.sharing, fused.mixed) {
-        (Sharing::Memory(_), false) => "rrrrw",
-        (Sharing::Memory(_), true) => "rrrrww",
-        (Sharing::Spread, false) => "rrtrw",
-        (Sharing::Spread, true) => "rrtrww",
-    };
-    kept(&fused.name(), bindings, || {
-        let common = [include_str!("../../../shaders/common/f32.wgsl"), include_str!("../../../shaders/common/params.wgsl")];
-        [common[0], common[1], &fused.text()].join("\n")
-    })
-}
-
-/// A module that is written out when first asked for, and kept.
-fn kept(name: &str, bindings: &'static str, source: impl FnOnce() -> String) -> &'static Shader {
-    static KEPT: OnceLock<Mutex<HashMap<String, &'static Shader>>> = OnceLock::new();
-    let mut kept = KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let leak = |text: String| -> &'static str { text.leak() };
-    kept.entry(name.into()).or_insert_with(|| Box::leak(Box::new(Shader { name: leak(name.into()), source: leak(source()), bindings })))
-}
-
-impl Shader {
-    /// Whether it has a tile that is yet to be written out.
-    fn is_product(&self) -> bool {
-        self.source.contains(TILE)
+    /// The module: WGSL with one entry point, `main`.
+    pub fn source(self) -> String {
+        let recipe = self.recipe();
+        let mut parts = Vec::new();
+        parts.extend(
+            recipe.half.map(|half| if half { "enable f16;\nalias Draw4 = vec4<f16>;\n" } else { "alias Draw4 = vec4f;\n" }.to_string()),
+        );
+        parts.push(recipe.params.wgsl());
+        if let Some(lanes) = recipe.lanes {
+            parts.push(format!("const LANES = {lanes}u; // invocations that share a row\n"));
+            parts.push(text!("common/lanes.wgsl").into());
+        }
+        let quads = recipe.tile.map_or(0, |tile| tile.columns / 4);
+        if recipe.tile.is_some() {
+            parts.push(format!("const TILE_QUADS = {quads}u;\n"));
+        }
+        let tile = [("HALVES", 2), ("FOUR", 4), ("QUADS", quads), ("DEPTH", 4), ("BLOCKS", quads / 8)];
+        let roof = [("LINKS", 16), ("CHAINS", 3)];
+        let names = Names { counts: &[&tile[..], &roof].concat(), parts: &[] };
+        parts.extend(recipe.parts.iter().map(|part| unroll(part, &names)));
+        if let Kernel::Fused(fused) = self {
+            parts.push(fused.text());
+        }
+        parts.join("\n")
     }
 
     /// The module as the standard wants it: what it uses beside the core of WGSL is enabled. (Our compiler knows subgroups without.)
-    pub fn standard_source(&self) -> String {
-        let enable = if self.source.contains("subgroup") { "enable subgroups;\n" } else { "" };
-        format!("{enable}{}", self.source)
+    pub fn standard_source(self) -> String {
+        let spread = match self {
+            Kernel::Fused(fused) => fused.sharing == Sharing::Spread,
+            _ => self.recipe().tile.is_some_and(|tile| tile.spread),
+        };
+        format!("{}{}", if spread { "enable subgroups;\n" } else { "" }, self.source())
+    }
+
+    /// Every kernel in every variant.
+    pub fn all() -> Vec<Self> {
+        let alone = [
+            Kernel::Scrambles,
+            Kernel::Axes,
+            Kernel::Origin,
+            Kernel::Nearest,
+            Kernel::BlockSums,
+            Kernel::Coefficients,
+            Kernel::Fold,
+            Kernel::Total,
+            Kernel::Join,
+            Kernel::OwnRows,
+            Kernel::Finish,
+            Kernel::Update,
+            Kernel::Walls,
+            Kernel::Cholesky,
+            Kernel::Blend,
+            Kernel::Cells,
+            Kernel::Hermite,
+            Kernel::ReverseDiffusion,
+            Kernel::SobolWords,
+            Kernel::Words,
+            Kernel::Roof,
+            Kernel::Copy,
+        ];
+        let of_half = |half| [Kernel::Draw { half }, Kernel::Sobol { half }, Kernel::ScoreFunction { half }];
+        let of_lanes = |lanes| {
+            let statistics = [false, true].map(|half| Kernel::Statistics { lanes, half });
+            [Kernel::Softmax { lanes }, Kernel::Centre { lanes }, statistics[0], statistics[1]]
+        };
+        let tiles = [32, 64].into_iter().flat_map(|columns| [false, true].map(|spread| Tile { columns, spread }));
+        let of_tile = |tile| {
+            let once = [Kernel::Projections { tile }, Kernel::Posterior { tile }, Kernel::Distance { tile }, Kernel::Gram { tile }];
+            let stored = [false, true].into_iter().flat_map(move |half| [Kernel::Logits { tile, half }, Kernel::Scatter { tile, half }]);
+            once.into_iter().chain(stored)
+        };
+        let mut all = alone.to_vec();
+        all.extend([false, true].map(|texture| Kernel::Table { texture }));
+        all.extend([false, true].into_iter().flat_map(of_half));
+        all.extend([1, 16].into_iter().flat_map(of_lanes));
+        all.extend(tiles.flat_map(of_tile));
+        all.extend(Fused::all().map(Kernel::Fused));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<String> = Kernel::all().into_iter().map(Kernel::name).collect();
+        assert_eq!(names.len(), Kernel::all().len());
+        let tile = Tile { columns: 64, spread: true };
+        assert_eq!(Kernel::Logits { tile, half: true }.name(), "logits_64_f16_spread");
+        assert_eq!(Kernel::Softmax { lanes: 16 }.name(), "softmax_16");
     }
 }

@@ -3,15 +3,20 @@
 
 use std::ops::Range;
 
+use super::entries::both_sides;
 use super::model::Model;
-use super::plan::{Limits, Widths};
+use super::plan::Widths;
 use super::rows::Rows;
 use crate::backend::UnitProblem;
 use crate::error::Result;
+use crate::gpu::device::command::{Bound, Dispatch};
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
-use crate::gpu::device::params::{self, Params, STRIDE};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::limits::Limits;
+use crate::gpu::device::params::{BothSides, Entries, Entry};
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::estimator;
+use crate::objective::form::Form;
 
 /// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
 pub const MOST_ROWS: usize = 256;
@@ -20,10 +25,10 @@ pub const MOST_ROWS: usize = 256;
 /// where so many columns of one stratum fit no binding.
 pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     let n_components = problem.n_components() + problem.n_teacher_components();
-    if !problem.is_blended() {
+    if problem.form != Form::Mixed {
         return 0;
     }
-    let most = estimator::most_walls(problem.rank, problem.n_samples.unwrap_or(0), n_components).min(n_components);
+    let most = estimator::most_walls(problem.rank, problem.draws.n_samples().unwrap_or(0), n_components).min(n_components);
     let column = 16 * Widths::new(problem.rank, 1, 1).features as u64;
     let held = (limits.binding.min(limits.buffer) / column) as usize;
     most.min(held).min(if problem.rank > MOST_ROWS { MOST_ROWS } else { usize::MAX })
@@ -35,9 +40,9 @@ pub struct Blending {
     cholesky: Bound,
     /// Walls, columns and factor of each stratum of a range.
     scratch: [wgpu::Buffer; 3],
-    /// For each range an entry for all groups and one for their total.
     params: wgpu::Buffer,
-    ranges: Vec<Range<usize>>,
+    /// With an entry for all groups and one for their total.
+    ranges: Vec<(Range<usize>, [Entry; 2])>,
     rows: usize,
 }
 
@@ -51,21 +56,33 @@ impl Blending {
         let columns = most_walls.min(components);
         let most = 4 * columns.div_ceil(4).min(model.rank.div_ceil(4));
         let bytes = [8 * (1 + components), 16 * model.widths.features * columns, 4 * most * most].map(|bytes| bytes as u64);
-        let together = together(&context.limits, bytes)?.min(rows.n_pairs);
-        let ranges: Vec<_> = (0..rows.n_pairs).step_by(together).map(|first| first..rows.n_pairs.min(first + together)).collect();
-        let entries: Vec<Params> = ranges.iter().flat_map(|range| entries(model, rows, most_walls, range)).collect();
-        let params = context.uniform(&params::bytes(&entries));
+        let together = together(&context.limits, bytes)?.min(rows.pairs.len()).max(1);
+        let ranges: Vec<_> = rows.pairs.clone().step_by(together).map(|first| first..rows.pairs.end.min(first + together)).collect();
+        let mut entries = Entries::default();
+        let both = |range: &Range<usize>| told(model, rows, most_walls, range).map(|told| entries.push(told));
+        let of_ranges: Vec<_> = ranges.iter().map(both).collect();
+        let params = context.uniform(&entries.bytes);
         let buffer = |label, bytes: u64| context.buffer(label, together as u64 * bytes);
         let scratch = [buffer("walls", bytes[0])?, buffer("columns of walls", bytes[1])?, buffer("factors", bytes[2])?];
         let [walls, columns, factor] = &scratch;
         let [student, teacher] = &model.means;
         let ([near, far], [own, other]) = (&rows.origins, &rows.offsets);
+        let around = [
+            ("student_means", student),
+            ("teacher_means", teacher),
+            ("student_origins", near),
+            ("teacher_origins", far),
+            ("student_offsets", own),
+            ("teacher_offsets", other),
+            ("walls", walls),
+            ("columns", columns),
+        ];
         Ok(Self {
-            walls: kernels.bind(context, "walls", &params, &[student, teacher, near, far, own, other, walls, columns])?,
-            cholesky: kernels.bind(context, "cholesky", &params, &[walls, columns, factor])?,
+            walls: kernels.bind(context, Kernel::Walls, &params, &around)?,
+            cholesky: kernels.bind(context, Kernel::Cholesky, &params, &[("walls", walls), ("columns", columns), ("factor", factor)])?,
             scratch,
             params,
-            ranges,
+            ranges: ranges.into_iter().zip(of_ranges).collect(),
             rows: most,
         })
     }
@@ -84,17 +101,25 @@ impl Blending {
         total: bool,
     ) -> Result<Vec<Dispatch>> {
         let [walls, columns, factor] = &self.scratch;
-        let blend = kernels.bind(context, "blend", &self.params, &[walls, columns, factor, sums, &model.weights[0], gradient])?;
+        let buffers = [
+            ("walls", walls),
+            ("columns", columns),
+            ("factor", factor),
+            ("score_sums", sums),
+            ("weights", &model.weights[0]),
+            ("gradient", gradient),
+        ];
+        let blend = kernels.bind(context, Kernel::Blend, &self.params, &buffers)?;
         let out_groups = if total { 1 } else { groups };
         let numbers = (model.n_components[0] + model.n_components[1]) * model.rank;
         let mut list = Vec::new();
-        for (at, range) in self.ranges.iter().enumerate() {
-            let (n, offset) = (range.len(), ((2 * at + usize::from(total)) * STRIDE) as u32);
+        for (range, entries) in &self.ranges {
+            let (n, entry) = (range.len(), entries[usize::from(total)]);
             // As many walls as there may be, which is more than there mostly are.
             let (walls, square) = ((n * numbers) as f64, (n * self.rows * self.rows) as f64);
-            list.push(self.walls.dispatch(offset, n, 8.0 * walls)?);
-            list.push(self.cholesky.dispatch(offset, n, square * (model.rank + self.rows) as f64)?);
-            list.push(blend.dispatch(offset, n * out_groups, out_groups as f64 * (8.0 * walls + 8.0 * square))?);
+            list.push(self.walls.dispatch(entry, n, 8.0 * walls)?);
+            list.push(self.cholesky.dispatch(entry, n, square * (model.rank + self.rows) as f64)?);
+            list.push(blend.dispatch(entry, n * out_groups, out_groups as f64 * (8.0 * walls + 8.0 * square))?);
         }
         Ok(list)
     }
@@ -109,28 +134,18 @@ fn together(limits: &Limits, bytes: [u64; 3]) -> Result<usize> {
     Ok((limits.scratch / all).clamp(1, limits.binding.min(limits.buffer) / largest) as usize)
 }
 
-fn entries(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [Params; 2] {
+fn told(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [BothSides; 2] {
     let groups = &rows.groups;
-    let of_groups = Params {
-        n_strata: rows.n_strata as u32,
-        n_components: model.n_components[0] as u32,
-        component_quads: model.widths.student as u32,
-        teacher_components: model.n_components[1] as u32,
-        teacher_quads: model.widths.teacher as u32,
-        feature_quads: model.widths.features as u32,
-        rank: model.rank as u32,
+    let of_groups = BothSides {
         first_pair: range.start as u32,
         n_pairs: range.len() as u32,
-        all_pairs: rows.n_pairs as u32,
+        most_walls: most_walls as u32,
+        out_groups: groups.n_groups as u32,
         n_samples: groups.n_samples as u32,
         group_size: groups.group_size as u32,
-        n_groups: groups.n_groups as u32,
-        out_groups: groups.n_groups as u32,
-        n_replicates: model.n_replicates as u32,
-        most_walls: most_walls as u32,
-        ..Params::default()
+        ..both_sides(model, rows.n_pairs)
     };
-    [of_groups, Params { out_groups: 1, ..of_groups }]
+    [of_groups, BothSides { out_groups: 1, ..of_groups }]
 }
 
 #[cfg(test)]

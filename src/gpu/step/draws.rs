@@ -1,16 +1,16 @@
 //! Where the rows of a chunk come from: independent draws, with or without their negatives, a table of nodes, or Sobol points.
 
+use super::buffers::{Sizes, Spec};
+use super::entries::OfChunk;
 use super::model::{Model, padded};
-use super::plan::Chunk;
-use super::rows::{Rows, Sizes, Spec};
-use super::stages::offset;
+use super::plan::{Chunk, sobol_quads};
+use super::rows::Rows;
 use crate::error::Result;
-use crate::gpu::Gpu;
+use crate::gpu::device::command::{Bound, Dispatch};
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
-use crate::gpu::device::params;
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::axes::AXES;
-use crate::objective::divergence::Sampler;
 use crate::random::sobol;
 
 /// The kernels that draw, and what they fill.
@@ -39,30 +39,39 @@ impl Draws {
     /// # Errors
     /// The device's.
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
-        let half = if spec.half { "_f16" } else { "" };
-        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let half = spec.half;
+        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let keys = context.upload("keys", &spec.keys)?;
         let (z, weight) = (context.buffer("draws", sizes.draws)?, context.buffer("weights of rows", sizes.per_row / 4)?);
-        if spec.sampler == Sampler::Sobol {
+        if spec.draws.is_nets() {
             let (means, origins, offsets, quads) = (&model.means, &rows.origins, &rows.offsets, model.widths.features);
             let axes = context.buffer("the axes of all strata", (16 * rows.n_pairs * ((AXES + 1) * quads + 2)) as u64)?;
             let n_candidates = model.n_components[0] + model.n_components[1];
             let candidates = context.buffer("candidates for axes", (8 * rows.n_pairs * n_candidates) as u64)?;
             let points = context.upload("points of a net", &points(quads, spec.net_size))?;
             let scrambles = context.buffer("scrambles", sizes.scrambles)?;
-            let buffers = [&means[0], &means[1], &origins[0], &origins[1], &offsets[0], &offsets[1], &candidates, &axes];
+            let both_sides = [
+                ("student_means", &means[0]),
+                ("teacher_means", &means[1]),
+                ("student_origins", &origins[0]),
+                ("teacher_origins", &origins[1]),
+                ("student_offsets", &offsets[0]),
+                ("teacher_offsets", &offsets[1]),
+            ];
+            let addresses = [("keys", &keys), ("state", &model.state), ("points", &points), ("scrambles", &scrambles)];
             let sobol = Sobol {
-                axes: bind("axes", &buffers)?,
-                scrambles: bind("scrambles", &[&keys, &model.state, &points, &scrambles])?,
+                axes: bind(Kernel::Axes, &[&both_sides[..], &[("candidates", &candidates), ("axes", &axes)]].concat())?,
+                scrambles: bind(Kernel::Scrambles, &addresses)?,
                 net_size: spec.net_size,
             };
-            let draw = bind(&format!("sobol{half}"), &[&keys, &model.state, &points, &scrambles, &axes, &z, &weight])?;
+            let draw = bind(Kernel::Sobol { half }, &[&addresses[..], &[("axes", &axes), ("z", &z), ("weight", &weight)]].concat())?;
             return Ok(Self { draw, sobol: Some(sobol), z, weight });
         }
         let nodes = context.upload("nodes", &spec.grid.map(|g| padded(&g.nodes, model.rank)).unwrap_or_default())?;
         let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
         let shares = context.upload("weights of nodes", &shares)?;
-        let draw = bind(&format!("draw{half}"), &[&keys, &model.state, &nodes, &shares, &z, &weight])?;
+        let addresses = [("keys", &keys), ("state", &model.state), ("nodes", &nodes), ("node_weights", &shares)];
+        let draw = bind(Kernel::Draw { half }, &[&addresses[..], &[("z", &z), ("weight", &weight)]].concat())?;
         Ok(Self { draw, sobol: None, z, weight })
     }
 
@@ -70,48 +79,26 @@ impl Draws {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+    pub fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let Some(sobol) = &self.sobol else {
-            return Ok(vec![self.draw.dispatch(offset(c, 0), (rows * features).div_ceil(64), (rows * features * 600) as f64)?]);
+            return Ok(vec![self.draw.dispatch(of.draws, (rows * features).div_ceil(64), (rows * features * 600) as f64)?]);
         };
         let mut out = Vec::new();
         if chunk.meets_pairs {
             let numbers = chunk.n_pairs * (model.n_components[0] + model.n_components[1]) * features;
-            out.push(sobol.axes.dispatch(offset(c, 0), chunk.n_pairs, (100 * numbers) as f64)?);
+            out.push(sobol.axes.dispatch(of.axes, chunk.n_pairs, (100 * numbers) as f64)?);
         }
         let scrambles = chunk.n_pairs * chunk.nets(sobol.net_size) * 2 * sobol_quads(features);
-        out.push(sobol.scrambles.dispatch(offset(c, 0), scrambles.div_ceil(64), (400 * scrambles) as f64)?);
-        out.push(self.draw.dispatch(offset(c, 0), rows.div_ceil(64), (rows * features * 500) as f64)?);
+        out.push(sobol.scrambles.dispatch(of.draws, scrambles.div_ceil(64), (400 * scrambles) as f64)?);
+        out.push(self.draw.dispatch(of.draws, rows.div_ceil(64), (rows * features * 500) as f64)?);
         Ok(out)
     }
 }
 
-/// Quads of coordinates that have direction numbers.
-pub fn sobol_quads(quads: usize) -> usize {
-    quads.min(sobol::COORDINATES / 4)
-}
-
 /// The first points of a net before scrambling, then every [`LOW`]-th, shape (points, quads).
-fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
+pub fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
     let quad = |index: usize, quad: usize| std::array::from_fn(|lane| sobol::reversed(index as u32, 4 * quad + lane));
     let indices = (0..net_size.min(LOW)).chain((0..net_size).step_by(LOW));
     indices.flat_map(|index| (0..sobol_quads(quads)).map(move |q| quad(index, q))).collect()
-}
-
-impl Gpu {
-    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, of step 3 and stratum 5, shape (nets·size, quads).
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn sobol_words(&mut self, key: [u32; 2], n_nets: usize, net_size: usize, quads: usize) -> Result<Vec<[u32; 4]>> {
-        let (context, n) = (&self.handle.context, n_nets * net_size);
-        let params = params::Params { n_samples: n as u32, net_size: net_size as u32, feature_quads: quads as u32, ..Default::default() };
-        let params = context.uniform(&params::bytes(&[params]));
-        let (keys, table) = (context.upload("keys", &[key])?, context.upload("points of a net", &points(quads, net_size))?);
-        let words = context.buffer("words", (16 * n * quads) as u64)?;
-        let bound = self.handle.kernels.bind(context, "sobol_words", &params, &[&keys, &table, &words])?;
-        context.run(&[bound.dispatch(0, (n * quads).div_ceil(64), (600 * n * quads) as f64)?], 1)?;
-        context.download(&words, n * quads)
-    }
 }

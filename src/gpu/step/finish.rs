@@ -1,119 +1,197 @@
 //! From sums over groups to gradients, and from the total gradient to the next means.
 
+use std::ops::Range;
+
 use super::blend::Blending;
+use super::buffers::Terms;
+use super::entries::{OfSums, Sums};
 use super::model::{Model, index};
-use super::rows::{Entry, Form, Rows, Sums};
+use super::recording::Recording;
+use super::rows::Rows;
 use crate::error::Result;
+use crate::gpu::device::command::{Bound, Dispatch};
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Dispatch, Kernels};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::params::Entry;
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::divergence::Side;
 
-/// The ends of the recorded lists.
+/// What follows the sums over groups.
 pub struct Finish {
     /// (R, G, k, feature quads)
     pub group_gradients: wgpu::Buffer,
-    /// (k)
-    pub rates: wgpu::Buffer,
     /// After the rows' list with statistics: the gradient of every group.
     pub groups_list: Vec<Dispatch>,
-    /// A whole step of descent: rows, totals, gradient, update. Of a device that has all samples.
-    pub step_list: Vec<Dispatch>,
-    /// A step of devices that share the samples.
-    pub turn: Option<Turn>,
+    pub step: Step,
 }
 
-/// A step in two halves; between them the devices exchange the nodes of the tree over groups.
-pub struct Turn {
-    /// (nodes of all devices, quads of a node)
-    pub nodes: wgpu::Buffer,
-    /// Rows, and the nodes of this device.
-    pub first_half: Vec<Dispatch>,
-    /// Totals, gradient, update.
-    pub second_half: Vec<Dispatch>,
-    /// The second half of one step and the first one of the next.
-    pub both: Vec<Dispatch>,
+/// A step of descent. Devices that share it go halfway, tell each other what they have found, and end it alike: those that share samples
+/// find nodes of the tree over groups, the others rows of the next means. A device that shares with nobody needs no second half.
+pub struct Step {
+    /// From the means to what this device finds.
+    pub begin: Vec<Dispatch>,
+    /// From what all have found to the next means.
+    pub end: Vec<Dispatch>,
+    /// Where what is found lies: (nodes of all devices, quads of a node), or the means (R, k, feature quads).
+    pub shared: wgpu::Buffer,
+    /// The numbers of it that are this device's.
+    pub own: Range<usize>,
 }
 
 impl Finish {
     /// # Errors
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, form: Form, strata: Side) -> Result<Self> {
-        let widths = model.widths;
-        let quads = model.n_replicates * model.n_components[0] * widths.features;
+    pub fn new(context: &Context, kernels: &Kernels, model: &Model, recording: &Recording, terms: Terms, strata: Side) -> Result<Self> {
+        let rows = &recording.rows;
+        let blending = terms.mixes().then(|| Blending::new(context, kernels, model, rows, terms.most_walls)).transpose()?;
+        let ends = Ends { context, kernels, model, rows, terms, strata, blending };
+        let width = 16 * ends.quads();
+        let group_gradients = context.buffer("the gradients of all groups", (width * rows.groups.n_groups) as u64)?;
+        let groups_list = ends.gradient(&ends.of_groups(), &group_gradients, rows.entries.groups)?;
+        let gradient = context.buffer("the gradient", width as u64)?;
+        let totals = ends.buffers_of_totals()?;
+        let mut ending = ends.gradient(&totals, &gradient, rows.entries.total)?;
+        ending.push(ends.update(&gradient)?);
+        let step = ends.step(&recording.gradient, &totals, ending)?;
+        Ok(Self { group_gradients, groups_list, step })
+    }
+}
+
+/// What the ends of the lists are made of.
+struct Ends<'a> {
+    context: &'a Context,
+    kernels: &'a Kernels,
+    model: &'a Model,
+    rows: &'a Rows,
+    terms: Terms,
+    strata: Side,
+    blending: Option<Blending>,
+}
+
+impl Ends<'_> {
+    /// Quads of a gradient.
+    fn quads(&self) -> usize {
+        self.model.n_replicates * self.model.n_components[0] * self.model.widths.features
+    }
+
+    fn bind(&self, kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+        self.kernels.bind(self.context, kernel, &self.rows.params, buffers)
+    }
+
+    /// The sums that there are, and the quads of each for one group. The teacher's coefficients matter only to the part that rows own.
+    fn sums(&self) -> impl Iterator<Item = (Sums, usize)> {
+        let (terms, n_pairs, widths) = (self.terms, self.rows.n_pairs, self.model.widths);
+        let all = [
+            (Sums::Student, true, n_pairs * widths.student),
+            (Sums::Teacher, terms.own_rows, n_pairs * widths.teacher),
+            (Sums::Scattered, terms.scatter, self.quads()),
+            (Sums::Score, terms.mixes(), n_pairs * widths.features),
+        ];
+        all.into_iter().filter(|(_, held, _)| *held).map(|(sums, _, quads)| (sums, quads))
+    }
+
+    /// Sums over groups, in the order of [`Sums`].
+    fn of_groups(&self) -> [wgpu::Buffer; 4] {
+        let [student, teacher] = &self.rows.coefficient_sums;
+        [student, teacher, &self.rows.scattered, &self.rows.score_sums].map(wgpu::Buffer::clone)
+    }
+
+    /// For their totals.
+    fn buffers_of_totals(&self) -> Result<[wgpu::Buffer; 4]> {
+        let bytes = |sums: Sums| self.sums().find(|(held, _)| *held == sums).map_or(0, |(_, quads)| 16 * quads as u64);
+        let buffer = |label, sums| self.context.buffer(label, bytes(sums));
+        Ok([
+            buffer("totals of coefficients", Sums::Student)?,
+            buffer("totals of coefficients", Sums::Teacher)?,
+            buffer("the total scattered gradient", Sums::Scattered)?,
+            buffer("totals of the score function", Sums::Score)?,
+        ])
+    }
+
+    /// A gradient from coefficients and scattered sums, of all groups or of their total.
+    fn gradient(&self, sums: &[wgpu::Buffer; 4], out: &wgpu::Buffer, at: Entry) -> Result<Vec<Dispatch>> {
+        let (model, rows, terms) = (self.model, self.rows, self.terms);
+        let is_total = at == rows.entries.total;
         let n_groups = rows.groups.n_groups;
-        let group_gradients = context.buffer("the gradients of all groups", (16 * quads * n_groups) as u64)?;
-        let gradient = context.buffer("the gradient", (16 * quads) as u64)?;
-        let rates = context.upload("rates", &vec![0f32; model.n_components[0]])?;
-        let student = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.student) as u64)?;
-        let teacher = context.buffer("totals of coefficients", (16 * rows.n_pairs * widths.teacher) as u64)?;
-        let scattered = context.buffer("the total scattered gradient", if form.scatter { (16 * quads) as u64 } else { 0 })?;
-        let score =
-            context.buffer("totals of the score function", if form.mixes() { (16 * rows.n_pairs * widths.features) as u64 } else { 0 })?;
-        let blending = form.mixes().then(|| Blending::new(context, kernels, model, rows, form.most_walls)).transpose()?;
-        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let quads = self.quads() * if is_total { 1 } else { n_groups };
+        let [student, teacher, scattered, score] = sums;
+        let operations = (16 * (model.n_components[0] + model.n_components[1]) * quads) as f64;
+        let mut list = Vec::new();
+        if terms.own_rows {
+            let ([near, far], [student_means, teacher_means]) = (&rows.origins, &model.means);
+            let buffers = [
+                ("student_sums", student),
+                ("teacher_sums", teacher),
+                ("student_means", student_means),
+                ("teacher_means", teacher_means),
+                ("student_origins", near),
+                ("teacher_origins", far),
+                ("weights", &model.weights[0]),
+                ("gradient", out),
+            ];
+            list.push(self.bind(Kernel::OwnRows, &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
+        }
+        if terms.scatter {
+            let buffers = [
+                ("sums", scattered),
+                ("coefficient_sums", student),
+                ("means", &model.means[0]),
+                ("origins", &rows.origins[0]),
+                ("strata_weights", &model.weights[index(self.strata)]),
+                ("gradient", out),
+            ];
+            list.push(self.bind(Kernel::Finish, &buffers)?.dispatch(at, quads.div_ceil(64), operations)?);
+        }
+        if let Some(blending) = &self.blending {
+            list.extend(blending.list(self.context, self.kernels, model, n_groups, [score, out], is_total)?);
+        }
+        Ok(list)
+    }
 
-        // A gradient from coefficients and scattered sums, for all groups or for their total.
-        let ends = |sums: [&wgpu::Buffer; 4], out: &wgpu::Buffer, entry: Entry, quads: usize| {
-            let mut list = Vec::new();
-            let at = rows.offset_of(entry);
-            let terms = (4 * (model.n_components[0] + model.n_components[1])) as f64;
-            if form.own_rows {
-                let (means, origins) = (&model.means, &rows.origins);
-                let buffers = [sums[0], sums[1], &means[0], &means[1], &origins[0], &origins[1], &model.weights[0], out];
-                list.push(bind("gradient", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
-            }
-            if form.scatter {
-                let weights = &model.weights[index(strata)];
-                let buffers = [sums[2], sums[0], &model.means[0], &rows.origins[0], weights, out];
-                list.push(bind("finish", &buffers)?.dispatch(at, quads.div_ceil(64), 4.0 * terms * quads as f64)?);
-            }
-            if let Some(blending) = &blending {
-                list.extend(blending.list(context, kernels, model, n_groups, [sums[3], out], matches!(entry, Entry::Total(_)))?);
-            }
-            Ok::<_, crate::Error>(list)
-        };
-        let of_groups = [&rows.coefficient_sums[0], &rows.coefficient_sums[1], &rows.scattered, &rows.score_sums];
-        let totals = [&student, &teacher, &scattered, &score];
-        let groups_list = ends(of_groups, &group_gradients, Entry::Groups, quads * n_groups)?;
-        let mut ending = ends(totals, &gradient, Entry::Total(Sums::Student), quads)?;
-        let update = bind("update", &[&gradient, &rates, &model.means[0], &model.state])?;
-        ending.push(update.dispatch(rows.offset_of(Entry::Total(Sums::Student)), quads.div_ceil(64), (8 * quads) as f64)?);
+    fn update(&self, gradient: &wgpu::Buffer) -> Result<Dispatch> {
+        let Model { rates, means, state, .. } = self.model;
+        let quads = self.quads();
+        let bound = self.bind(Kernel::Update, &[("gradient", gradient), ("rates", rates), ("means", &means[0]), ("state", state)])?;
+        bound.dispatch(self.rows.entries.total, quads.div_ceil(64), (8 * quads) as f64)
+    }
 
-        // Totals of whatever the form has; the teacher's coefficients matter only to the part that rows own.
-        let summed = |verb: &str, from: [&wgpu::Buffer; 4], to: [&wgpu::Buffer; 4], leaves: usize, entry: &dyn Fn(Sums) -> Entry| {
-            let mut list = Vec::new();
-            let mut sum = |sums: Sums, of: &str, quads: usize| {
-                let bound = bind(&format!("{verb}_{of}"), &[from[sums as usize], to[sums as usize]])?;
-                list.push(bound.dispatch(rows.offset_of(entry(sums)), quads.div_ceil(64), (4 * quads * leaves) as f64)?);
-                Ok::<_, crate::Error>(())
-            };
-            sum(Sums::Student, "pairs", rows.n_pairs * widths.student)?;
-            if form.own_rows {
-                sum(Sums::Teacher, "pairs", rows.n_pairs * widths.teacher)?;
-            }
-            if form.scatter {
-                sum(Sums::Scattered, "scattered", quads)?;
-            }
-            if form.mixes() {
-                sum(Sums::Score, "pairs", rows.n_pairs * widths.features)?;
-            }
-            Ok::<_, crate::Error>(list)
+    /// All sums over `leaves` groups or nodes.
+    fn summed(
+        &self,
+        kernel: Kernel,
+        from: [&wgpu::Buffer; 4],
+        to: [&wgpu::Buffer; 4],
+        leaves: usize,
+        entries: &OfSums,
+    ) -> Result<Vec<Dispatch>> {
+        let of = |(sums, quads): (Sums, usize)| {
+            let at = sums as usize;
+            let bound = self.bind(kernel, &[("sums", from[at]), ("totals", to[at])])?;
+            bound.dispatch(entries[at], quads.div_ceil(64), (4 * quads * leaves) as f64)
         };
-        let share = &rows.share;
+        self.sums().map(of).collect()
+    }
+
+    /// A step that takes the rows to `totals`, and goes on with `ending`.
+    fn step(&self, rows_list: &[Dispatch], totals: &[wgpu::Buffer; 4], ending: Vec<Dispatch>) -> Result<Step> {
+        let (rows, of_groups) = (self.rows, self.of_groups());
+        let (share, n_groups) = (&rows.share, rows.groups.n_groups);
+        let mut begin = rows_list.to_vec();
         if share.groups.len() == n_groups {
-            let all = summed("total", of_groups, totals, n_groups, &Entry::Total)?;
-            let step_list = [&rows.gradient_list[..], &all, &ending].concat();
-            return Ok(Self { group_gradients, rates, groups_list, step_list, turn: None });
+            begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), totals.each_ref(), n_groups, &rows.entries.totals)?);
+            begin.extend(ending);
+            let row = 4 * self.model.widths.features;
+            let own = rows.part.strata(self.model.n_replicates * self.model.n_components[0]);
+            return Ok(Step { begin, end: Vec::new(), shared: self.model.means[0].clone(), own: own.start * row..own.end * row });
         }
-        let nodes = context.buffer("the nodes of all devices", (16 * share.n_nodes * rows.nodes.quads) as u64)?;
-        let mut first_half = rows.gradient_list.clone();
-        for (at, leaves) in share.nodes.iter().enumerate() {
-            first_half.extend(summed("total", of_groups, [&nodes; 4], leaves.len(), &|sums| Entry::Node(at, sums))?);
+        let node = 4 * rows.nodes.quads;
+        let nodes = self.context.buffer("the nodes of all devices", (4 * share.n_nodes * node) as u64)?;
+        for (leaves, entries) in share.nodes.iter().zip(&rows.entries.nodes) {
+            begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), [&nodes; 4], leaves.len(), entries)?);
         }
-        let joined = summed("join", [&nodes; 4], totals, share.n_nodes, &Entry::Join)?;
-        let second_half = [joined, ending].concat();
-        let both = [&second_half[..], &first_half].concat();
-        let turn = Some(Turn { nodes, first_half, second_half, both });
-        Ok(Self { group_gradients, rates, groups_list, step_list: Vec::new(), turn })
+        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), share.n_nodes, &rows.entries.joins)?;
+        end.extend(ending);
+        let own = share.first_node * node..(share.first_node + share.nodes.len()) * node;
+        Ok(Step { begin, end, shared: nodes, own })
     }
 }

@@ -1,14 +1,17 @@
 //! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
 
+use super::buffers::{Sizes, Spec};
 use super::draws::Draws;
-use super::fused::{Fused, Sharing};
-use super::model::{Model, index};
+use super::entries::OfChunk;
+use super::model::Model;
 use super::plan::Chunk;
-use super::rows::{Rows, Sizes, Spec};
-use super::stages::offset;
+use super::rows::Rows;
 use crate::error::Result;
+use crate::gpu::device::command::{Bound, Dispatch};
 use crate::gpu::device::context::Context;
-use crate::gpu::device::kernels::{Bound, Dispatch, Kernels};
+use crate::gpu::device::fused::{Fused, Sharing};
+use crate::gpu::device::kernels::Kernels;
+use crate::gpu::device::shaders::Kernel;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
@@ -39,11 +42,8 @@ impl Table {
     }
 
     /// What fills it.
-    fn kernel(&self) -> &'static str {
-        match self {
-            Self::Buffer(_) => "table",
-            Self::Texture(_) => "table_texture",
-        }
+    fn kernel(&self) -> Kernel {
+        Kernel::Table { texture: matches!(self, Self::Texture(_)) }
     }
 
     fn resource(&self) -> wgpu::BindingResource<'_> {
@@ -58,7 +58,7 @@ impl FusedStages {
     /// # Errors
     /// The device's.
     pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
-        let bind = |name: &str, buffers: &[&wgpu::Buffer]| kernels.bind(context, name, &rows.params, buffers);
+        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
         let tables = [table(0)?, table(1)?];
@@ -68,21 +68,31 @@ impl FusedStages {
         let partials = context.buffer("partial sums", sizes.partials)?;
         let scores = fused.mixed.then(|| context.buffer("partial sums of the score function", sizes.score_partials)).transpose()?;
         let (means, origins, offsets) = (&model.means, &rows.origins, &rows.offsets);
-        let centres = &means[index(spec.strata)];
+        let centres = spec.centres;
         Ok(Self {
-            origin: both(&|s| bind("origin", &[centres, &means[s], &model.weights[s], &origins[s], &offsets[s], &frames, &log_weights]))?,
+            origin: both(&|s| {
+                let out = [("origins", &origins[s]), ("offsets", &offsets[s]), ("frames", &frames), ("origin_log_weights", &log_weights)];
+                let mixtures = [("centres", centres), ("means", &means[s]), ("weights", &model.weights[s])];
+                bind(Kernel::Origin, &[&mixtures[..], &out].concat())
+            })?,
             table: both(&|s| {
-                let [means, origins, offsets] = [&means[s], &origins[s], &offsets[s]].map(wgpu::Buffer::as_entire_binding);
-                kernels.bind_resources(context, tables[s].kernel(), &rows.params, &[means, origins, offsets, tables[s].resource()])
+                let buffers = [("means", &means[s]), ("origins", &origins[s]), ("offsets", &offsets[s])];
+                let mut resources = buffers.map(|(name, buffer)| (name, buffer.as_entire_binding())).to_vec();
+                resources.push(("table", tables[s].resource()));
+                kernels.bind_resources(context, tables[s].kernel(), &rows.params, &resources)
             })?,
             fused: both(&|s| {
-                let [z, weight, frames, partials] = [&draws.z, &draws.weight, &frames, &partials].map(wgpu::Buffer::as_entire_binding);
-                let mut resources = vec![z, weight, tables[s].resource(), frames, partials];
-                resources.extend(scores.iter().map(wgpu::Buffer::as_entire_binding));
-                kernels.bind_resources(context, &fused.name(), &rows.params, &resources)
+                let buffers = [("z", &draws.z), ("weight", &draws.weight), ("frames", &frames), ("partials", &partials)];
+                let buffers = buffers.into_iter().chain(scores.iter().map(|scores| ("scores", scores)));
+                let mut resources: Vec<_> = buffers.map(|(name, buffer)| (name, buffer.as_entire_binding())).collect();
+                resources.push(("table", tables[s].resource()));
+                kernels.bind_resources(context, Kernel::Fused(fused), &rows.params, &resources)
             })?,
-            fold: both(&|s| bind("fold", &[&partials, &rows.coefficient_sums[s]]))?,
-            fold_scores: scores.iter().map(|scores| bind("fold", &[scores, &rows.score_sums])).next().transpose()?,
+            fold: both(&|s| bind(Kernel::Fold, &[("partials", &partials), ("sums", &rows.coefficient_sums[s])]))?,
+            fold_scores: match &scores {
+                Some(scores) => Some(bind(Kernel::Fold, &[("partials", scores), ("sums", &rows.score_sums)])?),
+                None => None,
+            },
             draws,
         })
     }
@@ -91,30 +101,30 @@ impl FusedStages {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, c: usize) -> Result<Vec<Dispatch>> {
+    pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
         if chunk.meets_pairs {
             for side in 0..2 {
                 let numbers = chunk.n_pairs * model.n_components[side] * model.rank;
-                out.push(self.origin[side].dispatch(offset(c, side), chunk.n_pairs, (60 * numbers) as f64)?);
+                out.push(self.origin[side].dispatch(of.rows[side], chunk.n_pairs, (60 * numbers) as f64)?);
                 let quads = chunk.n_pairs * model.quads(side).next_multiple_of(2) * features;
-                out.push(self.table[side].dispatch(offset(c, side), quads.div_ceil(64), (16 * quads) as f64)?);
+                out.push(self.table[side].dispatch(of.rows[side], quads.div_ceil(64), (16 * quads) as f64)?);
             }
         }
-        out.extend(self.draws.chunk(model, chunk, c)?);
+        out.extend(self.draws.chunk(model, chunk, of)?);
         for side in 0..2 {
-            let (quads, at) = (model.quads(side), offset(c, side));
+            let quads = model.quads(side);
             let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());
             // By the ledger: logits, then the cheaper way to coefficients. What the kernel does is more: logits again.
             let ledger = rows * quads * (32 * features + (64 * features).min(32 * quads));
-            out.push(self.fused[side].dispatch(at, workgroups, ledger as f64)?);
+            out.push(self.fused[side].dispatch(of.fused[side], workgroups, ledger as f64)?);
             let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * quads, chunk.n_pairs * chunk.groups(groups) * quads);
-            out.push(self.fold[side].dispatch(at, sums.div_ceil(64), (8 * blocks) as f64)?);
+            out.push(self.fold[side].dispatch(of.sums[side], sums.div_ceil(64), (8 * blocks) as f64)?);
         }
         if let Some(fold) = &self.fold_scores {
             let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * features, chunk.n_pairs * chunk.groups(groups) * features);
-            out.push(fold.dispatch(offset(c, 3), sums.div_ceil(64), (8 * blocks) as f64)?);
+            out.push(fold.dispatch(of.score, sums.div_ceil(64), (8 * blocks) as f64)?);
         }
         Ok(out)
     }

@@ -19,6 +19,8 @@ pub struct Model {
     pub weights: [wgpu::Buffer; 2],
     /// (1): the step whose draws come next
     pub state: wgpu::Buffer,
+    /// (k): what a step multiplies the gradient by; zeros until a descent sets them
+    pub rates: wgpu::Buffer,
 }
 
 /// 0 for the student, 1 for the teacher.
@@ -50,6 +52,7 @@ impl Model {
                 context.upload("the teacher's weights", &with_logarithms(&problem.teacher_weights))?,
             ],
             state: context.upload("the step", &[0u32; 4])?,
+            rates: context.upload("rates", &vec![0f32; n_components[0]])?,
         })
     }
 

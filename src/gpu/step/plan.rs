@@ -1,48 +1,22 @@
-//! Pure planning: how rows are cut into chunks, how many fit, how workgroups are folded. No GPU is named here.
+//! Pure planning: how rows are cut into chunks, and how many fit.
 
 use std::ops::Range;
 
-use super::fused::{Fused, Sharing, padded_quads};
 use crate::error::{Error, Result};
+use crate::gpu::device::fused::{CELL, Fused, Sharing, padded_quads};
+use crate::gpu::device::limits::Limits;
 use crate::objective::groups::{BLOCK, Groups};
+use crate::random::sobol;
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
 pub const TILE: usize = 64;
 
-/// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
-pub const SCRATCH_BYTES: u64 = 64 << 20;
-
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
 
-/// Workgroups along one axis of a dispatch.
-const MOST_WORKGROUPS: u64 = 65_535;
-
-/// What an adapter allows.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// For messages.
-    pub adapter: String,
-    /// Bytes in one storage binding.
-    pub binding: u64,
-    /// Bytes in one buffer.
-    pub buffer: u64,
-    /// Rows of a texture.
-    pub texture: usize,
-    /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
-    pub scratch: u64,
-}
-
-impl Limits {
-    /// Refuses a buffer that no binding can hold.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] with the figures.
-    pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
-        let limit = self.binding.min(self.buffer);
-        if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
-    }
-}
+/// Rows that one workgroup of `scatter.wgsl` takes of a chunk at the most. Mesa's software Vulkan ends every loop of an invocation, in
+/// silence, once all its loops together have made 65 535 passes; a block of 256 rows takes 194 of them (130 with subgroups of eight).
+const SCATTERED_ROWS: usize = 1 << 16;
 
 /// The widths of a row, in quads of four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +45,11 @@ impl Widths {
     }
 }
 
+/// Quads of coordinates that have direction numbers.
+pub fn sobol_quads(quads: usize) -> usize {
+    quads.min(sobol::COORDINATES / 4)
+}
+
 /// Rows that a chunk may hold: a multiple of [`BLOCK`].
 ///
 /// # Errors
@@ -83,6 +62,13 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let quick = PRODUCT_OPERATIONS / (32 * (widths.features * widths.student.max(widths.teacher)) as u64);
     let rows = fits.min(aim).min(quick).min(1 << 18) as usize;
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
+}
+
+/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
+pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+    let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
+    let group_size = groups.group_size.next_multiple_of(cell);
+    (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
 }
 
 /// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.
@@ -159,9 +145,17 @@ pub struct Most {
     pub unit: usize,
 }
 
-/// Cuts `n_pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
+impl Most {
+    /// Where one workgroup takes all rows that a chunk has of a group, from as many pairs as there are of a replicate.
+    pub fn scattered(self, group_size: usize) -> Self {
+        let rows = if group_size > SCATTERED_ROWS { self.rows.min(SCATTERED_ROWS) } else { self.rows };
+        Self { rows, pairs: self.pairs.min((SCATTERED_ROWS / group_size).max(1)), ..self }
+    }
+}
+
+/// Cuts `pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
+pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: Most) -> Vec<Chunk> {
     if samples.is_empty() {
         return Vec::new();
     }
@@ -171,13 +165,13 @@ pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
         let together = (most.rows / padded).min(most.pairs).max(1);
         let chunk = |first_pair| Chunk {
             first_pair,
-            n_pairs: together.min(n_pairs - first_pair),
+            n_pairs: together.min(pairs.end - first_pair),
             first_sample: samples.start,
             n_samples,
             rows_per_pair: padded,
             meets_pairs: true,
         };
-        return (0..n_pairs).step_by(together).map(chunk).collect();
+        return pairs.clone().step_by(together).map(chunk).collect();
     }
     let range = (most.rows / BLOCK * BLOCK).max(BLOCK);
     let cut = |first_pair| {
@@ -191,48 +185,42 @@ pub fn plan(n_pairs: usize, samples: Range<usize>, most: Most) -> Vec<Chunk> {
             })
             .collect::<Vec<_>>()
     };
-    (0..n_pairs).flat_map(cut).collect()
-}
-
-/// Workgroup counts along x and y for `n` workgroups: kernels skip the surplus.
-///
-/// # Errors
-/// [`Error::TooLarge`] beyond 65 535².
-pub fn fold(n: u64) -> Result<[u32; 2]> {
-    let x = n.clamp(1, MOST_WORKGROUPS);
-    let y = n.max(1).div_ceil(x);
-    if y > MOST_WORKGROUPS {
-        return Err(Error::TooLarge {
-            buffer: "the grid of a dispatch",
-            need: n,
-            adapter: "WebGPU".into(),
-            limit: MOST_WORKGROUPS * MOST_WORKGROUPS,
-        });
-    }
-    Ok([x as u32, y as u32])
+    pairs.flat_map(cut).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::device::limits::SCRATCH_BYTES;
 
     #[test]
     fn chunks_cover_every_sample_of_every_pair_once_and_start_at_blocks() {
-        for (n_pairs, samples) in
-            [(1, 0..1), (1, 0..63), (5, 0..64), (7, 0..300), (3, 0..1000), (1, 0..4097), (100, 0..20), (3, 512..1000), (2, 0..0)]
-        {
-            for (budget, pairs, unit) in [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)]) {
-                let mut seen = vec![0u8; n_pairs * samples.len()];
-                let mut met = vec![0u8; n_pairs];
-                for chunk in plan(n_pairs, samples.clone(), Most { rows: budget, pairs, unit }) {
+        for (pairs, samples) in [
+            (0..1, 0..1),
+            (2..3, 0..63),
+            (0..5, 0..64),
+            (7..14, 0..300),
+            (0..3, 0..1000),
+            (0..1, 0..4097),
+            (9..109, 0..20),
+            (1..4, 512..1000),
+            (0..2, 0..0),
+            (4..4, 0..9),
+        ] {
+            for (budget, most_pairs, unit) in
+                [1, 64, 256, 700, 1024, 1 << 14, 1 << 18].into_iter().flat_map(|b| [(b, 99, TILE), (b, 2, 16)])
+            {
+                let mut seen = vec![0u8; pairs.len() * samples.len()];
+                let mut met = vec![0u8; pairs.len()];
+                for chunk in plan(pairs.clone(), samples.clone(), Most { rows: budget, pairs: most_pairs, unit }) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
                     assert!(
                         chunk.rows_per_pair.is_multiple_of(unit)
-                            && chunk.n_pairs <= pairs
+                            && chunk.n_pairs <= most_pairs
                             && chunk.rows_per_pair >= chunk.n_samples
                             && chunk.first_sample.is_multiple_of(BLOCK)
                     );
-                    for pair in chunk.first_pair..chunk.first_pair + chunk.n_pairs {
+                    for pair in chunk.first_pair - pairs.start..chunk.first_pair - pairs.start + chunk.n_pairs {
                         met[pair] += u8::from(chunk.meets_pairs);
                         assert!(met[pair] == 1, "{chunk:?} comes before pair {pair} was met");
                         seen[pair * samples.len() + chunk.first_sample - samples.start..][..chunk.n_samples]
@@ -240,19 +228,22 @@ mod tests {
                             .for_each(|s| *s += 1);
                     }
                 }
-                assert!(seen.iter().all(|s| *s == 1), "{n_pairs} × {samples:?}, budget {budget}");
+                assert!(seen.iter().all(|s| *s == 1), "{pairs:?} × {samples:?}, budget {budget}");
             }
         }
     }
 
     #[test]
-    fn folding_covers_every_workgroup_within_the_limits() {
-        for n in [0, 1, 65_535, 65_536, 1 << 20, 65_535 * 65_535] {
-            let [x, y] = fold(n).unwrap();
-            assert!(u64::from(x) * u64::from(y) >= n && x >= 1 && y >= 1);
-            assert!(u64::from(x) <= MOST_WORKGROUPS && u64::from(y) <= MOST_WORKGROUPS);
+    fn no_workgroup_scatters_more_rows_than_it_may() {
+        for n_samples in [1, 300, 1 << 13, 57_000, 1 << 16, 70_000, 1 << 18, 1 << 22] {
+            for groups in [Groups::single(n_samples), Groups::new(n_samples, false, 1)] {
+                let most = Most { rows: 1 << 18, pairs: usize::MAX, unit: TILE }.scattered(groups.group_size);
+                for chunk in plan(0..5, 0..n_samples, most) {
+                    let rows = chunk.n_pairs * groups.group_size.min(chunk.n_samples);
+                    assert!(rows <= SCATTERED_ROWS, "{n_samples} in {} groups: {chunk:?}", groups.n_groups);
+                }
+            }
         }
-        assert!(fold(65_535 * 65_535 + 1).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::mixture::{GaussianMixture, normalised};
 
 mod atomic;
 mod csv;
+mod finite;
 mod json;
 mod npy;
 mod npz;
@@ -19,6 +20,7 @@ mod safetensors;
 mod unzip;
 
 pub use atomic::{Out, write_atomically};
+pub use finite::{check_finite, to_f32};
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;

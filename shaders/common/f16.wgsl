@@ -1,2 +1,0 @@
-enable f16;
-alias Draw4 = vec4<f16>; // how draws are stored

@@ -1,1 +1,0 @@
-alias Draw4 = vec4f; // how draws are stored

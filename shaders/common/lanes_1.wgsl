@@ -1,1 +1,0 @@
-const LANES = 1u; // invocations that share a row

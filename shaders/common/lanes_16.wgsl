@@ -1,1 +1,0 @@
-const LANES = 16u; // invocations that share a row

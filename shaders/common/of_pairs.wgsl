@@ -1,1 +1,0 @@
-const SCATTERED = false; // totals of coefficients

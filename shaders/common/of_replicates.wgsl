@@ -1,1 +1,0 @@
-const SCATTERED = true; // totals of gradients

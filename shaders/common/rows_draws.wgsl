@@ -1,2 +1,0 @@
-alias Row4 = Draw4; // the left factor: draws
-const ADD_OFFSETS = true;

@@ -1,0 +1,62 @@
+//! Points that come in as they lie in memory.
+
+/// Points (n, d), row-major, in either precision.
+#[derive(Debug, Clone, Copy)]
+pub enum Points<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl<'a> Points<'a> {
+    /// Numbers: n·d.
+    pub fn len(&self) -> usize {
+        match self {
+            Points::F32(x) => x.len(),
+            Points::F64(x) => x.len(),
+        }
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Runs of `n` numbers, the last one may be shorter.
+    pub fn chunks(self, n: usize) -> impl Iterator<Item = Points<'a>> {
+        (0..self.len()).step_by(n).map(move |first| self.range(first..self.len().min(first + n)))
+    }
+
+    /// The numbers of a range.
+    pub fn range(self, range: std::ops::Range<usize>) -> Points<'a> {
+        match self {
+            Points::F32(x) => Points::F32(&x[range]),
+            Points::F64(x) => Points::F64(&x[range]),
+        }
+    }
+
+    /// In double precision, exactly.
+    pub fn to_f64(self) -> Vec<f64> {
+        match self {
+            Points::F32(x) => x.iter().map(|v| f64::from(*v)).collect(),
+            Points::F64(x) => x.to_vec(),
+        }
+    }
+}
+
+impl<'a> From<&'a [f64]> for Points<'a> {
+    fn from(x: &'a [f64]) -> Self {
+        Points::F64(x)
+    }
+}
+
+impl<'a> From<&'a Vec<f64>> for Points<'a> {
+    fn from(x: &'a Vec<f64>) -> Self {
+        Points::F64(x)
+    }
+}
+
+impl<'a> From<&'a [f32]> for Points<'a> {
+    fn from(x: &'a [f32]) -> Self {
+        Points::F32(x)
+    }
+}

@@ -1,0 +1,75 @@
+//! A problem as a device sees it.
+
+use super::interrupt::Interrupt;
+use super::parameters::Layout;
+use crate::objective::divergence::{Side, Storage};
+use crate::objective::form::{Draws, Form};
+use crate::objective::groups::Groups;
+use crate::objective::neighbours::Neighbours;
+
+/// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each, and no choice
+/// left open.
+#[derive(Debug, Clone)]
+pub struct UnitProblem {
+    /// R.
+    pub n_replicates: usize,
+    /// The index of the first replicate: replicate r of this problem draws as replicate `first_replicate + r`.
+    pub first_replicate: u32,
+    /// ϱ.
+    pub rank: usize,
+    /// w, shape (k).
+    pub student_weights: Vec<f64>,
+    /// v, shape (K).
+    pub teacher_weights: Vec<f64>,
+    /// m, shape (R, K, rank): every replicate has its own subspace.
+    pub teacher_means: Vec<f64>,
+    pub form: Form,
+    pub draws: Draws,
+    pub storage: Storage,
+    /// What a row may leave out; a device that leaves nothing out may ignore it.
+    pub neighbours: Neighbours,
+    pub seed: u64,
+    /// Stops gradients and measures.
+    pub interrupt: Interrupt,
+}
+
+impl UnitProblem {
+    /// k.
+    pub fn n_components(&self) -> usize {
+        self.student_weights.len()
+    }
+
+    /// K.
+    pub fn n_teacher_components(&self) -> usize {
+        self.teacher_weights.len()
+    }
+
+    /// Where the parameters of a replicate lie.
+    pub fn layout(&self) -> Layout {
+        Layout { means: [self.n_components(), self.rank] }
+    }
+
+    /// Which mixture's components are the strata of the gradient.
+    pub fn strata(&self) -> Side {
+        self.form.strata()
+    }
+
+    /// The weights of a side's components.
+    pub fn weights(&self, side: Side) -> &[f64] {
+        match side {
+            Side::Student => &self.student_weights,
+            Side::Teacher => &self.teacher_weights,
+        }
+    }
+
+    /// How the samples of a gradient are grouped (a grid is one group of all its nodes, which its session counts).
+    pub fn groups(&self) -> Groups {
+        let n = self.draws.n_samples().unwrap_or(0);
+        if self.draws.is_nets() {
+            return Groups::nets(n);
+        }
+        let (k, sum) = (self.n_components(), self.n_components() + self.n_teacher_components());
+        // Of one replicate: the grouping must not depend on how many run together.
+        Groups::new(n, self.draws.is_antithetic(), k * sum.max(self.rank))
+    }
+}

@@ -1,0 +1,47 @@
+//! Whether a device computes what it should, and how fast beside what it could do.
+//!
+//! [`self_check`](self_check()) is the short check that every run begins with; [`compare`] the long one, a table of errors; [`bench`](mod@bench)
+//! measures steps and kernels beside the [`roof`].
+
+pub mod bench;
+mod known_answers;
+mod parity;
+mod problems;
+pub mod roof;
+mod self_check;
+
+use serde::Serialize;
+
+use crate::device::Chosen;
+use crate::error::Result;
+use crate::objective::divergence::Storage;
+pub use self_check::{check_polynomials, self_check};
+
+/// One comparison.
+#[derive(Serialize)]
+pub struct Comparison {
+    pub name: String,
+    pub error: f64,
+    pub bound: f64,
+    pub passed: bool,
+}
+
+impl Comparison {
+    /// Passes on error ≤ bound, so that NaN fails.
+    pub(crate) fn new(name: impl Into<String>, error: f64, bound: f64) -> Self {
+        Self { name: name.into(), error, bound, passed: error <= bound }
+    }
+}
+
+/// Known answers on the device, then its errors against the reference, with draws stored as `storage` on it.
+///
+/// # Errors
+/// The device's; what is wrong with its numbers is in the table.
+pub fn compare(device: &mut Chosen, storage: Storage) -> Result<Vec<Comparison>> {
+    let mut table = match device {
+        Chosen::Gpu(gpu) => known_answers::of_gpu(gpu)?,
+        Chosen::Other(_) => known_answers::of_host(),
+    };
+    table.extend(parity::parity(device.backend(), storage)?);
+    Ok(table)
+}

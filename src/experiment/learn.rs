@@ -1,0 +1,109 @@
+//! From points to a folder with what was learned: model, drawn points, summary and page.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::learn_source::{Source, source};
+use super::learn_summary::LearnSummary;
+use super::run_folder::{Output, StagedFolder, write_json};
+use crate::backend::polynomials::Polynomials;
+use crate::check::check_polynomials;
+use crate::cpu::CpuPolynomials;
+use crate::device::{self, Device};
+use crate::diffusion::learn::{Learned, Method, Options, learn};
+use crate::diffusion::watch::Watch;
+use crate::error::Result;
+use crate::mixture::files::{Values, to_f32, write_mixture, write_npy};
+
+/// What is to be learned from.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// A file of points, or the name of a preset.
+    pub data: String,
+    /// The mixture that the points were drawn from, where a file has it.
+    pub truth: Option<PathBuf>,
+    /// How many of the points; `None`: all of them.
+    pub points: Option<usize>,
+    pub options: Options,
+}
+
+/// What happens on the way, for whoever shows it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The `at`-th cell of a sweep begins, counted from 1.
+    Cell { at: usize, of: usize, name: &'a str },
+    /// A sentence that people should see.
+    Note { text: &'a str },
+    /// `done` (0 to 1) of a stage.
+    Stage { name: &'a str, done: f64 },
+    /// One folder is complete.
+    Finished,
+}
+
+/// Who asks, and with what.
+pub struct Asked<'a> {
+    pub device: Device,
+    /// Set by Ctrl-C: the computation ends at its next look, and nothing is written.
+    pub interrupted: &'a AtomicBool,
+    pub tell: &'a mut dyn FnMut(&Event),
+    /// Adds the page to the folder in the making.
+    pub page: &'a dyn Fn(&Path, &Outcome) -> Result<()>,
+}
+
+/// What was learned, from what, and `summary.json`.
+pub struct Outcome {
+    pub source: Source,
+    pub learned: Learned,
+    pub summary: LearnSummary,
+}
+
+/// Learns, and writes the folder: its place and its summary.
+///
+/// # Errors
+/// A folder that holds something, points that cannot be read or learned from, no device, an interruption.
+pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, LearnSummary)> {
+    output.check()?;
+    let options = &task.options;
+    let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;
+    let source = source(&task.data, task.truth.as_deref(), task.points, options.seed)?;
+    let began = Instant::now();
+    let tell = &mut *asked.tell;
+    let mut watch = Watch { interrupted: asked.interrupted, tell: &mut |name, done| tell(&Event::Stage { name, done }) };
+    let learned = learn(&source.points, source.d, options, &mut *polynomials, &mut watch)?;
+    let n = source.points.len() / source.d;
+    let seconds = began.elapsed().as_secs_f64();
+    let summary = LearnSummary::of(task, n, &learned, source.truth.as_ref(), seconds)?;
+    let outcome = Outcome { source, learned, summary };
+    let folder = write(output, &outcome, asked.page)?;
+    (asked.tell)(&Event::Finished);
+    Ok((folder, outcome.summary))
+}
+
+/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
+fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> Result<Box<dyn Polynomials>> {
+    let opened = device::open(choice)?; // a device that is asked for by name must be there, whatever the method
+    if method != Method::PiecewisePolynomial {
+        tell(&Event::Note { text: "this method computes on the CPU, whatever the device" });
+        return Ok(Box::new(CpuPolynomials));
+    }
+    if choice == Device::Reference {
+        tell(&Event::Note { text: "Gram matrices and sampling in double precision and plain loops, all else as on the CPU" });
+        return Ok(opened.backend.polynomials());
+    }
+    let mut own = opened.backend.polynomials();
+    check_polynomials(&*opened.backend, &mut *own)?;
+    tell(&Event::Note { text: &format!("Gram matrices and sampling on {}; all else on the CPU", opened.why) });
+    Ok(own)
+}
+
+fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> Result<()>) -> Result<PathBuf> {
+    let staged = StagedFolder::new(output)?;
+    let (at, d) = (staged.path(), outcome.source.d);
+    write_mixture(&at.join("model.npz"), &outcome.learned.mixture)?;
+    let samples = to_f32("samples", &outcome.learned.samples)?;
+    write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
+    write_json(&at.join("summary.json"), &serde_json::json!(outcome.summary))?;
+    page(at, outcome)?;
+    staged.publish(output)
+}

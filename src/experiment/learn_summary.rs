@@ -1,0 +1,165 @@
+//! `summary.json` of a folder with what was learned: written when it is complete, read by its page and by sweeps.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::learn::Task;
+use crate::diffusion::compare::{self, Sampled};
+use crate::diffusion::ladder::Row;
+use crate::diffusion::learn::{Learned, Method, Options, Variance};
+use crate::error::Result;
+use crate::mixture::GaussianMixture;
+use crate::number::or_nan;
+use crate::objective::groups::Estimate;
+use crate::random::streams::RNG_VERSION;
+
+pub const SCHEMA: &str = "mixscore.learn/1";
+pub const SWEEP_SCHEMA: &str = "mixscore.learn-sweep/1";
+
+/// What was learned, in numbers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LearnSummary {
+    pub schema: String,
+    pub data: String,
+    pub points: usize,
+    /// d
+    pub features: usize,
+    pub method: Method,
+    pub degree: usize,
+    pub pairs: usize,
+    pub seed: u64,
+    pub rng_version: u32,
+    pub components: usize,
+    pub components_why: String,
+    pub weights_why: String,
+    pub variance: f64,
+    pub variance_was_given: bool,
+    pub trained_on: usize,
+    /// Points that were held out.
+    pub held_out: usize,
+    /// `None` where nothing was held out.
+    pub held_out_log_likelihood: Option<Estimate>,
+    #[serde(deserialize_with = "or_nan")]
+    pub train_log_likelihood: f64,
+    pub principal_directions: usize,
+    /// Points that were drawn.
+    pub samples: usize,
+    pub samples_from: String,
+    pub em_iterations: Option<usize>,
+    pub em_seconds_per_iteration: Option<f64>,
+    pub levels: Vec<Row>,
+    pub seconds: f64,
+    /// Seconds of each stage.
+    pub stages: BTreeMap<String, f64>,
+    pub notes: Vec<String>,
+    pub asked: Choices,
+    #[serde(flatten)]
+    pub against_truth: Option<AgainstTruth>,
+}
+
+/// Where the truth is known: how far from it one is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AgainstTruth {
+    /// KL(truth ‖ mixture) in nats.
+    pub divergence: Estimate,
+    /// Of the mixture.
+    pub total_variation: Estimate,
+    /// `None` where no points were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<Sampled>,
+    pub truth_held_out_log_likelihood: Option<Estimate>,
+}
+
+/// All that the result depends on but the points themselves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Choices {
+    pub data: String,
+    pub truth: Option<PathBuf>,
+    /// How many there were.
+    pub points: usize,
+    #[serde(flatten)]
+    pub options: Options,
+}
+
+/// `summary.json` of several numbers of points or degrees.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LearnSweepSummary {
+    pub schema: String,
+    pub data: String,
+    pub finding: String,
+    pub cells: Vec<LearnSummary>,
+}
+
+impl Choices {
+    /// Of a task with this many points.
+    pub fn of(task: &Task, points: usize) -> Choices {
+        let Task { data, truth, options, .. } = task.clone();
+        Choices { data, truth, points, options }
+    }
+}
+
+impl LearnSummary {
+    /// Of what was learned from `n` points in so many seconds.
+    ///
+    /// # Errors
+    /// A truth of other dimensions than the points'.
+    pub fn of(task: &Task, n: usize, learned: &Learned, truth: Option<&GaussianMixture>, seconds: f64) -> Result<LearnSummary> {
+        let (options, d) = (&task.options, learned.mixture.n_features());
+        Ok(LearnSummary {
+            schema: SCHEMA.into(),
+            data: task.data.clone(),
+            points: n,
+            features: d,
+            method: options.method,
+            degree: options.degree,
+            pairs: options.pairs,
+            seed: options.seed,
+            rng_version: RNG_VERSION,
+            components: learned.mixture.n_components(),
+            components_why: learned.why.clone(),
+            weights_why: "weights are mean responsibilities of the points: score matching hardly sees them where modes are separated"
+                .into(),
+            variance: learned.mixture.variance(),
+            variance_was_given: matches!(options.variance, Variance::Known(_)),
+            trained_on: learned.n_train,
+            held_out: learned.held_out_points.len() / d,
+            held_out_log_likelihood: known(learned.held_out),
+            train_log_likelihood: learned.train_log_likelihood,
+            principal_directions: learned.rank,
+            samples: learned.samples.len() / d,
+            samples_from: learned.samples_from.into(),
+            em_iterations: learned.em.map(|em| em.0),
+            em_seconds_per_iteration: learned.em.map(|em| em.1 / em.0 as f64),
+            levels: learned.levels.clone(),
+            seconds,
+            stages: learned.seconds.iter().map(|(stage, seconds)| ((*stage).into(), *seconds)).collect(),
+            notes: learned.notes.clone(),
+            asked: Choices::of(task, n),
+            against_truth: truth.map(|truth| AgainstTruth::of(learned, truth, options.seed)).transpose()?,
+        })
+    }
+
+    /// The drawn points against the truth.
+    pub fn sampled(&self) -> Option<&Sampled> {
+        self.against_truth.as_ref()?.sampler.as_ref()
+    }
+}
+
+impl AgainstTruth {
+    fn of(learned: &Learned, truth: &GaussianMixture, seed: u64) -> Result<AgainstTruth> {
+        let drawn = Some(&learned.samples).filter(|samples| !samples.is_empty());
+        let own = learned.held_out_points.chunks_exact(truth.n_features()).map(|x| compare::log_density(truth, x));
+        Ok(AgainstTruth {
+            divergence: compare::divergence(truth, &learned.mixture, seed)?,
+            total_variation: compare::total_variation(&learned.mixture, truth, seed)?,
+            sampler: drawn.map(|samples| compare::sampled(samples, truth, seed)).transpose()?,
+            truth_held_out_log_likelihood: known(Estimate::of_mean(&own.collect::<Vec<f64>>())),
+        })
+    }
+}
+
+fn known(estimate: Estimate) -> Option<Estimate> {
+    Some(estimate).filter(|estimate| estimate.value.is_finite())
+}

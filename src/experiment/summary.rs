@@ -1,0 +1,136 @@
+//! `summary.json`: what a run came to, written when it stops, read by reports, sweeps and resumed runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::descent::stop::Stop;
+use crate::error::{Error, Result};
+use crate::metrics::Metric;
+use crate::objective::divergence::{Estimator, Sampler};
+
+use super::nearest::AtNearest;
+use super::row::{Measurement, Row};
+use super::run_folder;
+
+pub const FILE: &str = "summary.json";
+pub const SCHEMA: &str = "mixscore.summary/1";
+
+/// A run that has stopped; by default one of no steps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub schema: String,
+    pub stop: Stopped,
+    /// One sentence with the numbers.
+    pub finding: String,
+    pub steps: u64,
+    pub device: Option<String>,
+    pub seed: u64,
+    /// Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
+    pub noise: f64,
+    pub estimator: Estimator,
+    /// What `auto` stands for.
+    pub estimator_used: String,
+    pub sampler_used: Sampler,
+    pub replicates: usize,
+    pub seconds: f64,
+    /// `None` of grids, which draw none.
+    pub samples_per_second: Option<f64>,
+    /// The newest logged step, which an interrupted run has left behind.
+    pub metrics_step: Option<u64>,
+    #[serde(flatten)]
+    pub last: Measured,
+    pub first: Measured,
+    /// Within 0.75 σ of each teacher, shape (K); of replicates each. `None` for teachers of very many components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_weight_at_teachers: Option<PerReplicate<Vec<f64>>>,
+    /// `None` for one teacher component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_at_start: Option<AtNearest>,
+    /// Of the gradient's rows at the end, from components that steps leave out: bounded by `objective.neighbours`.
+    pub certified_bias: f64,
+}
+
+/// Why it stopped, with the sentence for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopped {
+    #[serde(flatten)]
+    pub stop: Stop,
+    pub sentence: String,
+}
+
+impl Default for Stopped {
+    fn default() -> Stopped {
+        Stop::MaxSteps { steps: 0 }.into()
+    }
+}
+
+impl From<Stop> for Stopped {
+    fn from(stop: Stop) -> Stopped {
+        Stopped { sentence: stop.to_string(), stop }
+    }
+}
+
+/// The entries of all replicates; of one replicate the file has the entry itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PerReplicate<T> {
+    // A list is tried first: a list of two numbers would pass for a measurement.
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> PerReplicate<T> {
+    pub fn of(mut entries: Vec<T>) -> Self {
+        if entries.len() == 1 { Self::One(entries.remove(0)) } else { Self::Many(entries) }
+    }
+
+    /// By replicate.
+    pub fn all(&self) -> &[T] {
+        match self {
+            Self::Many(entries) => entries,
+            Self::One(entry) => std::slice::from_ref(entry),
+        }
+    }
+}
+
+/// All metrics at one logged step, but [`Metric::NearestAtStart`], of which the summary says more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Measured(BTreeMap<Metric, PerReplicate<Measurement>>);
+
+impl Measured {
+    /// From the rows of a logged step, one per replicate.
+    pub fn of(rows: &[Row]) -> Measured {
+        let metrics = Metric::ALL.into_iter().filter(|metric| *metric != Metric::NearestAtStart);
+        let entry = |metric| (metric, PerReplicate::of(rows.iter().map(|row| row.measurement(metric)).collect()));
+        Measured(metrics.map(entry).collect())
+    }
+
+    /// What was measured of a metric, by replicate; empty where nothing is known.
+    pub fn get(&self, metric: Metric) -> &[Measurement] {
+        self.0.get(&metric).map_or(&[], PerReplicate::all)
+    }
+
+    /// The values of all replicates; `None` where one is not known.
+    pub fn values(&self, metric: Metric) -> Option<Vec<f64>> {
+        self.get(metric).iter().map(Measurement::value).collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty())
+    }
+}
+
+impl Summary {
+    /// Of the run in this folder.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`].
+    pub fn read(run: &Path) -> Result<Summary> {
+        let path = run.join(FILE);
+        serde_json::from_slice(&run_folder::small_file(&path)?)
+            .map_err(|e| Error::bad_file(&path, format!("this is no summary ({e})"), "Remove it and resume the run, which writes it again"))
+    }
+
+    pub fn write(&self, run: &Path) -> Result<()> {
+        run_folder::write_json(&run.join(FILE), &serde_json::json!(self))
+    }
+}

@@ -1,0 +1,33 @@
+//! Results are checked before they reach a file: none that is not finite is written.
+
+use crate::error::{Error, Result};
+
+/// Refuses results that are not finite.
+///
+/// # Errors
+/// [`Error::NonFiniteResult`] with the name and place of the first such number.
+pub fn check_finite(name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::NonFiniteResult {
+            what: format!("{name}: number {at} of {} is {}", values.len(), values[at]),
+            remedy: "Nothing was written. Numbers this far apart need --device reference, or smaller units".into(),
+        }),
+    }
+}
+
+/// Single precision, refusing what overflows.
+///
+/// # Errors
+/// As [`check_finite`].
+pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
+    check_finite(name, values)?;
+    let single: Vec<f32> = values.iter().map(|v| *v as f32).collect();
+    match single.iter().position(|v| !v.is_finite()) {
+        None => Ok(single),
+        Some(at) => Err(Error::NonFiniteResult {
+            what: format!("{name}: {} does not fit in single precision", values[at]),
+            remedy: "Nothing was written. Use --device reference, which writes double precision".into(),
+        }),
+    }
+}

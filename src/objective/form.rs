@@ -1,0 +1,91 @@
+//! What a gradient is made of and where its points come from, decided: what users may leave to the engine is chosen in `problem`, before
+//! any device sees it.
+
+use super::divergence::{Sampler, Side};
+
+/// The form of a gradient (formulas: [`super::divergence`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Reverse: each row from its own stratum.
+    Stein,
+    /// Reverse: Stein's form, and across steep walls between components the score-function form, mixed row by row
+    /// ([`super::estimator`]).
+    Mixed,
+    /// Reverse, as automatic differentiation of a reparameterised loss gives it.
+    Pathwise,
+    /// Reverse, by the score function of the student.
+    ScoreFunction,
+    /// The one form of the forward gradient.
+    Forward,
+}
+
+impl Form {
+    /// Which mixture's components the strata are: x = their mean + z.
+    pub fn strata(self) -> Side {
+        if self == Form::Forward { Side::Teacher } else { Side::Student }
+    }
+
+    /// True where each gradient row is the work of its own stratum, false where every stratum adds to every row.
+    pub fn rows_own_strata(self) -> bool {
+        matches!(self, Form::Stein | Form::Mixed)
+    }
+
+    /// The name that results carry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Stein => "stein",
+            Form::Mixed => "stein+score-function",
+            Form::Pathwise => "pathwise",
+            Form::ScoreFunction => "score-function",
+            Form::Forward => "forward",
+        }
+    }
+}
+
+/// Where the points of each stratum come from, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draws {
+    /// Independent draws.
+    Independent(usize),
+    /// Pairs z, −z of independent draws; an even number.
+    Antithetic(usize),
+    /// Sobol points: whole nets, each scrambled on its own.
+    Nets(usize),
+    /// An equispaced grid of at most so many nodes; `None`: as many as 1e-10 takes.
+    Grid(Option<usize>),
+}
+
+impl Draws {
+    /// Samples of a stratum; for a grid the most nodes, if there is a bound.
+    pub fn n_samples(self) -> Option<usize> {
+        match self {
+            Draws::Independent(n) | Draws::Antithetic(n) | Draws::Nets(n) => Some(n),
+            Draws::Grid(cap) => cap,
+        }
+    }
+
+    /// Whether the points are the nodes of a grid, which have no noise.
+    pub fn is_grid(self) -> bool {
+        matches!(self, Draws::Grid(_))
+    }
+
+    /// Whether the points are nets.
+    pub fn is_nets(self) -> bool {
+        matches!(self, Draws::Nets(_))
+    }
+
+    /// Whether the points are pairs.
+    pub fn is_antithetic(self) -> bool {
+        matches!(self, Draws::Antithetic(_))
+    }
+
+    /// The sampler that users would name.
+    pub fn sampler(self) -> Sampler {
+        match self {
+            Draws::Independent(_) => Sampler::Philox,
+            Draws::Antithetic(_) => Sampler::Antithetic,
+            Draws::Nets(_) => Sampler::Sobol,
+            Draws::Grid(_) => Sampler::Grid,
+        }
+    }
+}

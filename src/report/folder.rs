@@ -1,0 +1,58 @@
+//! The page of a folder, whichever verb wrote it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::learn::{Content, write_learned};
+use super::learn_sweep::write_learn_sweep;
+use super::run::write_run;
+use super::sweep::write_sweep;
+use crate::error::{Error, Result};
+use crate::experiment::learn_source::source;
+use crate::experiment::learn_summary::{self, LearnSummary};
+use crate::experiment::run_folder::small_file;
+use crate::experiment::summary::FILE;
+use crate::mixture::files::{read_mixture, read_npy};
+
+/// What every `summary.json` begins with.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
+}
+
+/// Writes `folder/report.html` again from the other files of a folder that `mixscore run`, `sweep` or `learn` wrote; the page's place.
+/// What was learned from a file needs that file, where it was.
+///
+/// # Errors
+/// [`Error::BadFile`] for a folder that none of them wrote; [`Error::Io`] where the page cannot be written.
+pub fn write(folder: &Path) -> Result<PathBuf> {
+    let (page, summary) = (folder.join("report.html"), folder.join(FILE));
+    if folder.join("sweep.toml").exists() {
+        write_sweep(folder)?;
+    } else if folder.join("metrics.csv").exists() || !summary.exists() {
+        write_run(folder)?;
+    } else {
+        let bytes = small_file(&summary)?;
+        let bad = |e: serde_json::Error| Error::bad_file(&summary, e.to_string(), "Learn again");
+        let Head { schema } = serde_json::from_slice(&bytes).map_err(bad)?;
+        match schema.as_str() {
+            learn_summary::SCHEMA => write_learned_again(folder, &serde_json::from_slice(&bytes).map_err(bad)?, &page)?,
+            learn_summary::SWEEP_SCHEMA => write_learn_sweep(&page, &serde_json::from_slice(&bytes).map_err(bad)?)?,
+            _ => write_run(folder)?,
+        }
+    }
+    Ok(page)
+}
+
+/// The page from model, drawn points and summary, and from the points that were learned from.
+fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Result<()> {
+    let asked = &summary.asked;
+    let source = source(&asked.data, asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
+    let (mixture, samples) = (read_mixture(&folder.join("model.npz"))?, read_npy(&folder.join("samples.npy"))?);
+    if [source.d, samples.shape.last().copied().unwrap_or(0)] != [mixture.n_features(); 2] {
+        return Err(Error::bad_file(folder, "points, drawn points and model have different dimensions", "Learn again"));
+    }
+    let (samples, points, truth) = (&samples.values, &source.points, source.truth.as_ref());
+    write_learned(page, &Content { summary, mixture: &mixture, samples, points, truth })
+}
