@@ -36,10 +36,8 @@ pub trait Backend: Send {
     /// Those of the device.
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation>;
 
-    /// This device's way with the piecewise polynomials of `mixscore learn`; `None`: the learner's own, on the CPU.
-    fn polynomials(&self) -> Option<Box<dyn polynomials::Polynomials>> {
-        None
-    }
+    /// This device's way with the piecewise polynomials of `mixscore learn`.
+    fn polynomials(&self) -> Box<dyn polynomials::Polynomials>;
 
     /// A session on a problem: everything the loop needs is allocated here.
     ///

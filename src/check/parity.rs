@@ -26,10 +26,8 @@ pub fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparis
     for size in SIZES {
         compare_at(device, size, storage, &mut table)?;
     }
-    if let Some(mut own) = device.polynomials() {
-        for (what, got, want) in polynomial_answers(&mut *own)? {
-            table.push(Comparison::new(format!("learn: {what}"), normwise(&got, &want), GRADIENT));
-        }
+    for (what, got, want) in polynomial_answers(&mut *device.polynomials())? {
+        table.push(Comparison::new(format!("learn: {what}"), normwise(&got, &want), GRADIENT));
     }
     Ok(table)
 }

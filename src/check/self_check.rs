@@ -5,14 +5,13 @@
 use crate::backend::Backend;
 use crate::backend::Rule;
 use crate::backend::polynomials::{Cells, Polynomials, Step};
-use crate::diffusion::regression_reference::Plain;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::{Divergence, Estimator};
 use crate::objective::hermite::Basis;
 use crate::problem::Problem;
 use crate::problem::fit::Fit;
-use crate::reference::Reference;
+use crate::reference::{Reference, ReferencePolynomials};
 
 /// Relative to the largest number: single precision, a few hundred terms, two steps of descent.
 const TOLERANCE: f64 = 1e-4;
@@ -77,7 +76,7 @@ pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
         Ok([counts, sums, y.into_iter().map(f64::from).collect()])
     };
     let names = ["rows of cells", "Gram matrices", "the reverse diffusion"];
-    Ok(names.into_iter().zip(sums(own)?).zip(sums(&mut Plain)?).map(|((name, own), exact)| (name, own, exact)).collect())
+    Ok(names.into_iter().zip(sums(own)?).zip(sums(&mut ReferencePolynomials)?).map(|((name, own), exact)| (name, own, exact)).collect())
 }
 
 /// The gradient, the means after two steps, and the metrics there.
@@ -109,8 +108,7 @@ mod tests {
     use super::*;
     use crate::backend::polynomials::Gram;
     use crate::backend::{Description, Evaluation, Points, Session, UnitProblem};
-    use crate::cpu::Cpu;
-    use crate::diffusion::regression::Fast;
+    use crate::cpu::{Cpu, CpuPolynomials};
     use crate::objective::form::Form;
 
     /// The learner's own with a fault in its sums, or in its step.
@@ -118,19 +116,19 @@ mod tests {
 
     impl Polynomials for FaultyPolynomials {
         fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>> {
-            let mut out = Fast.grams(cells, y, target)?;
+            let mut out = CpuPolynomials.grams(cells, y, target)?;
             self.0(&mut out);
             Ok(out)
         }
         fn reverse(&mut self, step: &Step, y: &mut [f32]) -> Result<()> {
-            Fast.reverse(&Step { pull: step.pull + self.1, ..*step }, y)
+            CpuPolynomials.reverse(&Step { pull: step.pull + self.1, ..*step }, y)
         }
     }
 
     #[test]
     fn good_polynomials_pass_and_faults_are_caught() {
         let check = |own: &mut dyn Polynomials| check_polynomials(&Cpu::new(), own);
-        check(&mut Fast).unwrap();
+        check(&mut CpuPolynomials).unwrap();
         check(&mut FaultyPolynomials(|_| (), 0.0)).unwrap();
         let faults: [fn(&mut Vec<Gram>); 3] =
             [|g| g[1].n += 1, |g| g[0].moment[2] = f64::NAN, |g| g[2].gram.iter_mut().for_each(|v| *v *= 1.01)];
@@ -151,6 +149,9 @@ mod tests {
             let mut out = Cpu::new().evaluate(mixture, points, responsibilities)?;
             self.0(&mut out);
             Ok(out)
+        }
+        fn polynomials(&self) -> Box<dyn Polynomials> {
+            Cpu::new().polynomials()
         }
         fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
             let mut wrong = problem.clone();

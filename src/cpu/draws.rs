@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::nets;
+use super::nets::{self, Nets};
 use crate::objective::form;
 use crate::random::philox::philox;
 use crate::random::sobol::COORDINATES;
@@ -24,46 +24,26 @@ pub struct Draws<'a> {
     pub group_size: usize,
     /// Reflections (m, rank) that turn Sobol points into the stratum's own axes.
     pub axes: &'a [f32],
-    /// Nodes (n, rank) and weights (n) of a grid.
-    pub table: Option<(&'a [f32], &'a [f32])>,
+    /// Nodes (n, rank) of a grid.
+    pub nodes: Option<&'a [f32]>,
 }
 
 impl Draws<'_> {
-    /// Weights (m) and z (ld × rank, column-major) of samples first … first + m; ld ≥ m is a multiple of [`LANES`].
-    pub fn fill(&self, first: usize, weight: &mut [f32], z: &mut [f32], ld: usize) {
-        if let Some((_, weights)) = self.table {
-            weight.copy_from_slice(&weights[first..first + weight.len()]);
-        } else {
-            weight.fill(1.0);
-        }
-        if self.kind.is_antithetic() {
-            self.distinct(first / 2, ld / 2, &mut z[ld / 2..], ld);
-            for column in z.chunks_exact_mut(ld) {
-                // Forwards: no number is overwritten before it is read.
-                for j in 0..ld / 2 {
-                    let value = column[ld / 2 + j];
-                    (column[2 * j], column[2 * j + 1]) = (value, -value);
-                }
-            }
-        } else {
-            self.distinct(first, ld, z, ld);
-        }
-    }
-
     /// z of `rows` samples (a multiple of eight) from `first` on; of antithetic ones the first of each pair, and `first` counts
     /// pairs. Columns lie `ld` apart from the start of `z`.
     pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
-        match self.table {
+        match self.nodes {
             None if self.kind.is_nets() => {
                 if rank > COORDINATES {
                     self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
                 }
-                nets::fill(self, first, rows, z, ld);
+                let nets = Nets { key: self.key, step: self.step, stratum: self.stratum, size: self.group_size };
+                nets::fill(&nets, first, rows, z, ld);
                 nets::turn(self.axes, rows, z, ld);
             }
             None => self.draw(first, rows, 0..rank, z, ld),
-            Some((nodes, _)) => look_up(nodes, first, rows, rank, z, ld),
+            Some(nodes) => look_up(nodes, first, rows, rank, z, ld),
         }
     }
 

@@ -18,9 +18,9 @@ use std::ops::Range;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::patch::{List, distances_to};
+use super::distances::distances_to;
+use super::pair::Pair;
 use super::product;
-use super::session::Pair;
 use crate::objective::divergence::Side;
 use crate::objective::neighbours::{Kept, Near, keep, reach};
 use crate::vector::vector_fn;
@@ -37,6 +37,9 @@ const ROWS: usize = 32;
 
 /// Components that are passed over together where none of them is near.
 const CHUNK: usize = 64;
+
+/// Which components a stratum sees: `None` for all.
+pub type List = Option<Vec<u32>>;
 
 /// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
 #[derive(Debug, Clone, Default)]
@@ -109,13 +112,13 @@ impl Candidates {
     /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
     pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
         let rank = pair.rank;
-        let views = [Side::Student, Side::Teacher].map(|side| {
-            let log_weight = pair.log_weights[side as usize];
+        let views = pair.sides.each_ref().map(|side| {
+            let log_weight = side.log_weights;
             let heaviest = log_weight.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let lightest = log_weight.iter().copied().fold(f64::INFINITY, f64::min);
-            View { means: pair.side(side).1, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
+            View { means: side.means, rank, log_weight, heaviest, lightest, budget: 0.5 * budget }
         });
-        let means = pair.p.1;
+        let means = pair.side(Side::Student).means;
         let k = means.len() / rank;
         let centre = |i: usize| &means[i * rank..(i + 1) * rank];
         if !means.iter().all(|v| v.is_finite()) || !worthwhile(&views, k, centre) {

@@ -4,16 +4,19 @@
 //! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
 //! components there are.
 
+mod coefficients;
+mod distances;
 mod draws;
 mod evaluate;
+mod gram;
 mod lists;
 mod measure;
 mod nets;
+mod pair;
 mod patch;
-mod rows;
+pub(crate) mod polynomials;
 mod scatter;
 mod session;
-mod shifted;
 mod stein;
 mod strips;
 mod table;
@@ -21,6 +24,9 @@ mod tile;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
+pub use polynomials::CpuPolynomials;
+
+use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
@@ -43,6 +49,10 @@ impl Backend for Cpu {
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         Ok(evaluate::evaluate(mixture, points, responsibilities))
+    }
+
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        Box::new(CpuPolynomials)
     }
 
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {

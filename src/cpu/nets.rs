@@ -1,6 +1,5 @@
 //! Sobol points for a tile: columns of normals, net by net, and their rotation into a stratum's axes.
 
-use super::draws::Draws;
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
 use crate::vector::normals::normals;
 use crate::vector::vector_fn;
@@ -11,15 +10,23 @@ const LANES: usize = 16;
 /// Rows whose inner products are kept at a time.
 const RUN: usize = 256;
 
+/// The nets of one stratum at one step, of `size` points each.
+pub struct Nets {
+    pub key: [u32; 2],
+    pub step: u32,
+    pub stratum: u32,
+    pub size: usize,
+}
+
 /// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns lie `ld` apart.
-pub fn fill(draws: &Draws, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+pub fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
     let directions = sobol::directions();
     let mut s = 0;
     while s < rows {
-        let (net, index) = ((first + s) / draws.group_size, (first + s) % draws.group_size);
-        let end = rows.min(s + draws.group_size - index);
+        let (net, index) = ((first + s) / nets.size, (first + s) % nets.size);
+        let end = rows.min(s + nets.size - index);
         for (pair, columns) in z.chunks_mut(2 * ld).take(COORDINATES / 2).enumerate() {
-            let scrambles = sobol::scrambles(draws.key, draws.step, draws.stratum, net as u32, pair as u32);
+            let scrambles = sobol::scrambles(nets.key, nets.step, nets.stratum, net as u32, pair as u32);
             for (half, column) in columns.chunks_mut(ld).enumerate() {
                 points(&directions[2 * pair + half], index as u32, scrambles[half], &mut column[s..end]);
             }

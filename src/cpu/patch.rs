@@ -1,38 +1,35 @@
 //! A patch: a few strata that share one origin and one list of components, and both mixtures as they see them.
 //!
-//! With o the origin, ε_l = μ_l − o and e_i = μᵢ − o, log-responsibilities at x = μᵢ + z are, up to a constant of the row,
-//! ⟨z, ε_l⟩ + ln w_l − ½⟨ε_l, ε_l − 2e_i⟩. Products with ε serve all strata of the patch; the rest is a table of strata by
-//! components. Differences and tables come from double precision, and a stratum's table is relative to the component that
+//! With o the origin, ε_l = μ_l − o and e_i = cᵢ − o for the centre cᵢ of stratum i, log-responsibilities at x = cᵢ + z are, up to a
+//! constant of the row, ⟨z, ε_l⟩ + ln w_l − ½⟨ε_l, ε_l − 2e_i⟩. Products with ε serve all strata of the patch; the rest is a table of
+//! strata by components. Differences and tables come from double precision, and a stratum's table is relative to the component that
 //! dominates at its centre, so nothing large is cancelled in single precision.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use super::session::Pair;
-use super::table::{Form, Table};
+use super::lists::List;
+use super::pair::Pair;
+use super::table::{Table, Via};
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
 use crate::objective::estimator::{Blend, Components};
-use crate::vector::double::{self, square_of_difference};
-use crate::vector::vector_fn;
 
 /// Strata of a patch at the most, and the rows that they may have together.
 const MOST_STRATA: usize = 16;
 const MOST_ROWS: usize = 512;
 
-/// Distance between strata that may share an origin: rounding is about 6e-8 of its square with two products, and of the distance
-/// itself in Gram form.
+/// Distance between strata that may share an origin: rounding is about 6e-8 of its square by way of posterior means, and of the
+/// distance itself by way of squared distances.
 const RADIUS: f64 = 16.0;
-const RADIUS_GRAM: f64 = 128.0;
-
-/// Which components a stratum sees: `None` for all.
-pub type List = Option<Vec<u32>>;
+const RADIUS_BY_DISTANCES: f64 = 128.0;
 
 /// Both sides of a patch.
 pub struct Patch<'a> {
     pub strata: Range<usize>,
+    /// The first stratum draws as this one, the next as the next.
+    pub draws_as: usize,
+    /// The components that each side's table holds.
+    pub lists: [List; 2],
     pub sides: [Table; 2],
     /// How each stratum's row mixes its two forms; `None` for Stein's alone.
     pub blends: Vec<Option<Blend<'a>>>,
@@ -48,20 +45,20 @@ pub struct Plan {
     pub lists: [List; 2],
 }
 
-/// Cuts the strata into patches: runs whose means are near each other, and whose lists (empty: all) have most components in common.
-pub fn plan(pair: &Pair, rows_per_stratum: usize, lists: &[[List; 2]], gram: bool) -> Vec<Plan> {
-    let (rank, means) = (pair.rank, pair.p.1);
+/// Cuts the components of `from` into patches: runs whose means are near each other, and whose lists (empty: all) have most components
+/// in common.
+pub fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]], by_distances: bool) -> Vec<Plan> {
+    let strata = pair.side(from);
     let most = (MOST_ROWS / rows_per_stratum).clamp(1, MOST_STRATA);
-    let radius = if gram { RADIUS_GRAM } else { RADIUS };
-    let mean = |i: usize| &means[i * rank..(i + 1) * rank];
-    let length = |lists: &[List; 2]| [pair.p.0.len(), pair.q.0.len()].iter().zip(lists).map(|(n, l)| l.as_ref().map_or(*n, Vec::len)).sum();
+    let radius = if by_distances { RADIUS_BY_DISTANCES } else { RADIUS };
+    let length = |lists: &[List; 2]| pair.sides.iter().zip(lists).map(|(side, list)| list.as_ref().map_or(side.len(), Vec::len)).sum();
     let mut out: Vec<(Plan, usize)> = Vec::new();
-    for i in 0..means.len() / rank {
+    for i in 0..strata.len() {
         let own = lists.get(i).cloned().unwrap_or_default();
         let own_length: usize = length(&own);
         if let Some((last, shortest)) = out.last_mut()
             && last.strata.len() < most
-            && squared_distance(mean(last.strata.start), mean(i)) <= radius * radius
+            && squared_distance(strata.mean(last.strata.start), strata.mean(i)) <= radius * radius
         {
             let both: [List; 2] = std::array::from_fn(|s| union(&last.lists[s], &own[s]));
             if length(&both) as f64 <= LONGER * own_length.min(*shortest) as f64 {
@@ -85,10 +82,10 @@ fn union(a: &List, b: &List) -> List {
 }
 
 impl<'a> Patch<'a> {
-    /// The tables of some strata, each of which sees its own of `lists` (empty: all); rows of so many samples are to be `blended`.
-    pub fn new(pair: &Pair<'a>, plan: &Plan, lists: &[[List; 2]], form: impl Fn(Side, &List) -> Form, blended: Option<usize>) -> Self {
+    /// The tables of some components of `from`, each of which sees its own of `lists` (empty: all).
+    pub fn new(pair: &Pair<'a>, from: Side, plan: &Plan, lists: &[[List; 2]], via: impl Fn(Side, &List) -> Via) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
-        let centres = &pair.p.1[strata.start * rank..strata.end * rank];
+        let centres = &pair.side(from).means[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
             let share = 1.0 / strata.len() as f64;
             (0..rank).map(|c| centres.iter().skip(c).step_by(rank).sum::<f64>() * share).collect::<Vec<f64>>()
@@ -96,74 +93,37 @@ impl<'a> Patch<'a> {
         let sides = [Side::Student, Side::Teacher].map(|side| {
             let own: Vec<Option<&[u32]>> = strata.clone().map(|i| lists.get(i).and_then(|own| own[side as usize].as_deref())).collect();
             let list = &plan.lists[side as usize];
-            let means = pair.side(side).1;
-            Table::new((pair.log_weights[side as usize], means), rank, list, &own, centres, middle.as_deref(), form(side, list))
+            Table::new(pair.side(side), list, &own, centres, middle.as_deref(), via(side, list))
         });
-        let blend = |(i, centre): (usize, &[f64])| {
-            let samples = blended?;
-            let near = [0, 1].map(|side| sides[side].near(i, &plan.lists[side]));
-            let mixtures = [Side::Student, Side::Teacher].map(|side| Components {
-                log_weights: pair.log_weights[side as usize],
-                means: pair.side(side).1,
-                squares: pair.squares.filter(|_| side == Side::Teacher),
-            });
-            Blend::new(centre, mixtures, near.each_ref().map(|near| Some(&near[..])), samples)
-        };
-        let blends = centres.chunks_exact(rank).enumerate().map(blend).collect();
-        Self { strata, sides, blends }
+        let blends = strata.clone().map(|_| None).collect();
+        Self { draws_as: strata.start, strata, lists: plan.lists.clone(), sides, blends }
     }
 
+    /// Component i of `from` alone, by way of posterior means, with the draws of stratum `draws_as`.
+    pub fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
+        let plan = Plan { strata: i..i + 1, lists: [None, None] };
+        Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| Via::Means) }
+    }
+
+    /// The same, with rows of `n_samples` samples that mix both forms where that lessens their noise.
+    pub fn blended(self, pair: &Pair<'a>, n_samples: usize) -> Self {
+        let mixtures = pair.sides.map(|side| Components { log_weights: side.log_weights, means: side.means, squares: side.squares });
+        let blend = |i: usize| {
+            let near = [0, 1].map(|side| self.sides[side].near(i, &self.lists[side]));
+            let centre = pair.side(Side::Student).mean(self.strata.start + i);
+            Blend::new(centre, mixtures, near.each_ref().map(|near| Some(&near[..])), n_samples)
+        };
+        let blends = (0..self.strata.len()).map(blend).collect();
+        Self { blends, ..self }
+    }
+
+    /// Whether any row mixes two forms.
     pub fn is_blended(&self) -> bool {
         self.blends.iter().any(Option::is_some)
     }
-}
 
-vector_fn! {
-    /// Squared distances of `mean` to each of `means`.
-    fn distances(mean: &[f64], means: &[f64], out: &mut [f32]) {
-        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
-            *out = square_of_difference(mean, other) as f32;
-        }
-    }
-}
-
-/// Squared distances between all of `means` (m, rank), shape (m, m).
-pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
-    let m = means.len() / rank;
-    let mut out = vec![0.0f32; m * m];
-    out.par_chunks_exact_mut(m).enumerate().for_each(|(l, row)| distances(&means[l * rank..(l + 1) * rank], means, &mut row[..l]));
-    for l in 0..m {
-        for other in 0..l {
-            out[other * m + l] = out[l * m + other];
-        }
-    }
-    Arc::new(out)
-}
-
-/// Squared distances between all of `means` (m, rank) in double precision, shape (m, m).
-pub fn exact_squares(means: &[f64], rank: usize) -> Vec<f64> {
-    means.chunks_exact(rank).flat_map(|a| means.chunks_exact(rank).map(|b| double::squared_distance(a, b))).collect()
-}
-
-/// Distances of `centre` to the components `of` (all of `means`: `None`).
-pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
-    let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
-    match of {
-        None => exact_distances(centre, means, &mut out),
-        Some(of) => {
-            for (out, j) in out.chunks_exact_mut(1).zip(of) {
-                exact_distances(centre, &means[*j as usize * rank..][..rank], out);
-            }
-        }
-    }
-    out
-}
-
-vector_fn! {
-    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
-    fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
-        for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
-            *out = square_of_difference(mean, other).sqrt();
-        }
+    /// Components in both lists.
+    pub fn n_components(&self) -> usize {
+        self.sides[0].m + self.sides[1].m
     }
 }

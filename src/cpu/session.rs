@@ -1,33 +1,21 @@
-//! A problem open on the CPU: strata in parallel, tiles in order.
+//! A problem open on the CPU: replicates and strata in parallel.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::draws::Draws;
+use super::distances::exact_squares;
 use super::lists::{Candidates, Lists};
 use super::measure::measure_stratum;
-use super::patch::{List, Patch, exact_squares, plan, squared_distances};
-use super::rows::{Block, RowSums, sum_blocks};
-use super::scatter;
-use super::shifted::Shifted;
-use super::stein::{Pass, StratumSums, rows_of};
-use super::table::Form;
-use super::tile::Tile;
+use super::pair::{Mixture, Pair, Samples};
+use super::scatter::scatter;
+use super::stein;
+use crate::backend::share::total;
 use crate::backend::{GradientSums, MeasureSums, Rule, Session, UnitProblem};
 use crate::error::Result;
-use crate::objective::axes::reflections;
 use crate::objective::divergence::Side;
-use crate::objective::form::{self, Form as GradientForm};
-use crate::objective::grid::grid;
-use crate::objective::groups::{BLOCK, Groups};
-use crate::random::streams::{Purpose, key};
-
-/// Tiles that one task works through before it hands its sums back.
-const TILES_PER_RUN: usize = 8;
-
-/// Runs of a stratum whose sums wait in memory for their turn.
-const RUNS_PER_BATCH: usize = 16;
+use crate::objective::form::Form;
+use crate::objective::groups::Groups;
 
 /// Teachers whose squared distances a session keeps, at the most. (Their number alone decides: bits hang on it, and must not hang on
 /// the number of replicates that run together.)
@@ -42,74 +30,6 @@ pub struct CpuSession {
     log_weights: [Vec<f64>; 2],
     /// Squared distances between the teacher's means, shape (R, K, K); empty where there are too many.
     squares: Vec<f64>,
-}
-
-/// The samples of one replicate's step.
-pub(super) struct Samples {
-    pub groups: Groups,
-    pub key: [u32; 2],
-    pub kind: form::Draws,
-    pub step: u32,
-    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
-    pub axes: Vec<f32>,
-    pub table: Option<(Vec<f32>, Vec<f32>)>,
-    n_strata: usize,
-}
-
-impl Samples {
-    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
-        let table = self.table.as_ref().map(|(nodes, weights)| (&nodes[..], &weights[..]));
-        let each = self.axes.len() / self.n_strata;
-        Draws {
-            key: self.key,
-            kind: self.kind,
-            step: self.step,
-            stratum: stratum as u32,
-            group_size: self.groups.group_size,
-            axes: &self.axes[stratum * each..(stratum + 1) * each],
-            table,
-        }
-    }
-
-    /// What sums over group g are divided by.
-    pub(super) fn mass(&self, g: usize) -> f64 {
-        if self.table.is_some() { 1.0 } else { self.groups.range(g).len() as f64 }
-    }
-}
-
-/// One replicate's student and teacher.
-#[derive(Clone, Copy)]
-pub(super) struct Pair<'a> {
-    pub rank: usize,
-    pub p: (&'a [f64], &'a [f64]), // weights (k), means (k, rank)
-    pub q: (&'a [f64], &'a [f64]),
-    /// ln w and ln v.
-    pub log_weights: [&'a [f64]; 2],
-    /// Squared distances between the teacher's means (K, K), where they are kept.
-    pub squares: Option<&'a [f64]>,
-}
-
-impl<'a> Pair<'a> {
-    pub(super) fn side(&self, side: Side) -> (&'a [f64], &'a [f64]) {
-        if side == Side::Student { self.p } else { self.q }
-    }
-
-    /// Both mixtures as stratum i of `from` sees them.
-    pub(super) fn shifted(&self, from: Side, i: usize) -> [Shifted; 2] {
-        let centre = &self.side(from).1[i * self.rank..(i + 1) * self.rank];
-        [Shifted::new(self.p.0, self.p.1, centre), Shifted::new(self.q.0, self.q.1, centre)]
-    }
-
-    /// What turns the draws of the strata at `centres` (C, rank), shape (C, m, rank).
-    fn axes(&self, centres: &[f64]) -> Vec<f32> {
-        let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, [self.p, self.q]).iter().map(|h| *h as f32).collect() };
-        let axes: Vec<Vec<f32>> = centres.par_chunks_exact(self.rank).map(of).collect();
-        axes.concat()
-    }
-
-    pub(super) fn tile(&self) -> Tile {
-        Tile::new(self.p.0.len(), self.q.0.len(), self.rank)
-    }
 }
 
 impl CpuSession {
@@ -127,67 +47,18 @@ impl CpuSession {
         Self { problem: problem.clone(), means: vec![0.0; n], candidates, log_weights, squares }
     }
 
+    /// One side of replicate r.
+    fn mixture<'a>(&'a self, side: Side, r: usize, means: &'a [f64], squares: Option<&'a [f64]>) -> Mixture<'a> {
+        let (weights, rank) = (self.problem.weights(side), self.problem.rank);
+        let row = weights.len() * rank;
+        Mixture { rank, weights, log_weights: &self.log_weights[side as usize], means: &means[r * row..(r + 1) * row], squares }
+    }
+
     fn pair(&self, r: usize) -> Pair<'_> {
-        let rank = self.problem.rank;
-        let (k, n_teachers) = (self.problem.n_components() * rank, self.problem.n_teacher_components() * rank);
-        Pair {
-            rank,
-            p: (&self.problem.student_weights, &self.means[r * k..(r + 1) * k]),
-            q: (&self.problem.teacher_weights, &self.problem.teacher_means[r * n_teachers..(r + 1) * n_teachers]),
-            log_weights: self.log_weights.each_ref().map(Vec::as_slice),
-            squares: self.squares.chunks_exact(self.problem.n_teacher_components().pow(2)).nth(r),
-        }
-    }
-
-    fn samples(&self, r: usize, step: u64) -> Result<Samples> {
-        let (problem, pair) = (&self.problem, self.pair(r));
-        let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
-        let (mut groups, mut table) = (problem.groups(), None);
-        if let form::Draws::Grid(cap) = problem.draws {
-            let grid = grid(problem.rank, cap, pair.side(problem.strata()).1, [pair.p, pair.q])?;
-            let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
-            groups = Groups::single(grid.weights.len());
-            table = Some((narrow(&grid.nodes), narrow(&grid.weights)));
-        }
-        let centres = pair.side(problem.strata()).1;
-        let axes = if problem.draws.is_nets() { pair.axes(centres) } else { Vec::new() };
-        let n_strata = centres.len() / pair.rank;
-        Ok(Samples { groups, key, kind: problem.draws, step: step as u32, axes, table, n_strata })
-    }
-
-    /// Stein or mixed rows of one replicate: gradients (k, G′, rank) and ½|a|² (k, G′), with G′ = G or, merged, 1 and no ½|a|².
-    fn own_rows(&self, r: usize, samples: &Samples, merged: bool) -> (Vec<f64>, Vec<f64>) {
-        let pair = self.pair(r);
-        let lists = self.lists(r, samples.groups.n_samples).lists;
-        let pass = Pass { samples, rank: pair.rank, merged, with_square: !merged };
-        let n = samples.groups.n_samples;
-        let rows = if samples.table.is_some() { usize::MAX } else { rows_of(n, pass.mirrored()) };
-        let shared = [Side::Student, Side::Teacher].map(|side| {
-            let (weights, means) = pair.side(side);
-            let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[side as usize].is_none());
-            (merged && anywhere && weights.len() <= 2 * pair.rank).then(|| match (side, pair.squares) {
-                (Side::Teacher, Some(squares)) => Arc::new(squares.iter().map(|v| *v as f32).collect()),
-                _ => squared_distances(means, pair.rank),
-            })
-        });
-        let wide = shared.iter().all(Option::is_some);
-        let form = |side: Side, list: &List| match (list, &shared[side as usize]) {
-            (None, Some(squares)) => Form::Gram(squares.clone()),
-            (Some(list), _) if merged && list.len() <= 2 * pair.rank => match (side, pair.squares) {
-                (Side::Teacher, Some(squares)) => Form::Gram(Arc::new(of_list(squares, list))),
-                // Its own distances are worth their making where they serve enough samples; and patches as wide as the Gram form bears have no other.
-                _ if wide || list.len() < n => Form::Gram(squared_distances(&gathered(pair.side(side).1, list, pair.rank), pair.rank)),
-                _ => Form::Products,
-            },
-            _ => Form::Products,
-        };
-        let plans = plan(&pair, rows, &lists, wide);
-        let blended = (self.problem.form == GradientForm::Mixed).then_some(n);
-        let rows: Vec<StratumSums> =
-            plans.par_iter().flat_map_iter(|plan| pass.run(&Patch::new(&pair, plan, &lists, form, blended))).collect();
-        let weighted = |(sums, weight): (&StratumSums, &f64)| -> Vec<f64> { sums.rows.iter().map(|v| weight * v).collect() };
-        let gradients = rows.iter().zip(&self.problem.student_weights).flat_map(weighted).collect();
-        (gradients, rows.iter().flat_map(|row| row.half_square.iter().copied()).collect())
+        let student = self.mixture(Side::Student, r, &self.means, None);
+        let squares = self.squares.chunks_exact(self.problem.n_teacher_components().pow(2)).nth(r);
+        let teacher = self.mixture(Side::Teacher, r, &self.problem.teacher_means, squares);
+        Pair { rank: self.problem.rank, sides: [student, teacher] }
     }
 
     /// The neighbour lists of one replicate at the current means.
@@ -201,94 +72,60 @@ impl CpuSession {
         }
     }
 
-    /// The row of stratum i: runs of tiles in parallel, a batch of them at a time, their blocks added in order.
-    fn add_blocks(
-        &self,
-        r: usize,
-        samples: &Samples,
-        i: usize,
-        [p, q]: [&Shifted; 2],
-        pathwise: bool,
-        mut row: RowSums,
-    ) -> (Vec<f64>, Vec<f64>) {
-        let (n, length) = (samples.groups.n_samples, TILES_PER_RUN * BLOCK);
-        let draws = samples.draws(i);
-        let run = |first: usize| {
-            let mut tile = self.pair(r).tile();
-            let mut blocks = Vec::new();
-            for first in (first..n.min(first + length)).step_by(BLOCK) {
-                tile.fill(&draws, first, BLOCK.min(n - first), p, q);
-                tile.project(p, q, pathwise);
-                sum_blocks(&tile, samples.groups.block_size(), if pathwise { 0.0 } else { 1.0 }, &mut blocks);
+    /// The gradient of replicate r; `merged`: one sum of all groups, without statistics.
+    fn replicate(&self, r: usize, step: u64, merged: bool) -> Result<ReplicateSums> {
+        let pair = self.pair(r);
+        let samples = Samples::of_step(&self.problem, &pair, r, step)?;
+        let groups = samples.groups;
+        if !self.problem.form.rows_own_strata() {
+            let sums = scatter(&pair, &samples, self.problem.form);
+            let gradients = if merged { merge(&groups, sums.gradients) } else { sums.gradients };
+            return Ok(ReplicateSums { groups, gradients, statistics: sums.statistics });
+        }
+        let lists = self.lists(r, groups.n_samples).lists;
+        let strata = stein::rows(&pair, &samples, &lists, merged, self.problem.form == Form::Mixed);
+        let (rank, n_groups) = (pair.rank, if merged { 1 } else { groups.n_groups });
+        let mut gradients = Vec::with_capacity(n_groups * strata.len() * rank);
+        for g in 0..n_groups {
+            for (sums, weight) in strata.iter().zip(&self.problem.student_weights) {
+                gradients.extend(sums.rows[g * rank..(g + 1) * rank].iter().map(|v| weight * v));
             }
-            blocks
-        };
-        for batch in (0..n).step_by(length * RUNS_PER_BATCH) {
-            let runs: Vec<usize> = (batch..n.min(batch + length * RUNS_PER_BATCH)).step_by(length).collect();
-            let blocks: Vec<Vec<Block>> = runs.into_par_iter().map(run).collect();
-            blocks.iter().flatten().for_each(|block| row.add(block));
         }
-        (row.rows, row.half_square)
+        let statistics = [0, 1].map(|s| strata.iter().flat_map(|sums| sums.statistics[s].iter().copied()).collect());
+        Ok(ReplicateSums { groups, gradients, statistics })
     }
 
-    /// One replicate's gradient, (G′, k, rank), and ½|a|² (C, G).
-    fn replicate(&self, r: usize, step: u64, merged: bool) -> Result<(Samples, Vec<f64>, Vec<f64>)> {
-        let samples = self.samples(r, step)?;
-        let (k, rank) = (self.problem.n_components(), self.problem.rank);
-        if self.problem.form.rows_own_strata() {
-            let (rows, half_square) = self.own_rows(r, &samples, merged);
-            let n_groups = rows.len() / (k * rank);
-            let by_group = (0..n_groups).flat_map(|g| (0..k).flat_map(move |i| (0..rank).map(move |c| (i * n_groups + g) * rank + c)));
-            let gradients = by_group.map(|at| rows[at]).collect();
-            return Ok((samples, gradients, half_square));
-        }
-        let (mut gradients, half_square) = scatter::scatter(&self.problem, &self.pair(r), &samples);
-        if self.problem.form == GradientForm::Pathwise {
-            self.add_covariance_rows(r, &samples, &mut gradients);
-        }
-        if merged {
-            gradients = merge(&samples.groups, &gradients);
-        }
-        Ok((samples, gradients, half_square))
-    }
-
-    /// The stratum's own part of the pathwise form: wᵢEᵢ[(C_p−C_q)a] in row i of `gradients` (G, k, rank).
-    fn add_covariance_rows(&self, r: usize, samples: &Samples, gradients: &mut [f64]) {
-        let (k, rank, n_groups) = (self.problem.n_components(), self.problem.rank, samples.groups.n_groups);
-        let rows: Vec<Vec<f64>> = (0..k)
+    fn measured(&self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> MeasureSums {
+        let sums: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * strata.len())
             .into_par_iter()
-            .map(|i| {
-                let [mut p, mut q] = self.pair(r).shifted(Side::Student, i);
-                // These coefficients sum to zero: the origins drop out.
-                (p.origin, q.origin) = (vec![0.0; rank], vec![0.0; rank]);
-                let row = RowSums::new(samples, &p, &q, self.problem.student_weights[i], false);
-                self.add_blocks(r, samples, i, [&p, &q], true, row).0
+            .map(|at| {
+                let (r, place) = (at / strata.len(), at % strata.len());
+                if self.problem.interrupt.is_set() {
+                    return Vec::new(); // nobody will look
+                }
+                let samples = Samples::of_measure(&self.problem, from, r, n_samples, step);
+                measure_stratum(&self.pair(r), from, strata[place] as usize, place, &samples)
             })
             .collect();
-        for (i, row) in rows.iter().enumerate() {
-            for g in 0..n_groups {
-                let out = &mut gradients[(g * k + i) * rank..][..rank];
-                out.iter_mut().zip(&row[g * rank..]).for_each(|(o, v)| *o += v);
-            }
-        }
+        let pick = |c: usize| sums.iter().flatten().map(|v| v[c]).collect();
+        MeasureSums { groups: Groups::new(n_samples, false, 1), half_square: pick(0), log_ratio: pick(1), excess: pick(2) }
     }
 }
 
-/// The mean over groups of (G, row).
-fn merge(groups: &Groups, values: &[f64]) -> Vec<f64> {
+/// What one replicate's samples gave.
+struct ReplicateSums {
+    groups: Groups,
+    /// (G′, k, rank), with G′ = G or, merged, 1.
+    gradients: Vec<f64>,
+    /// ½|a|² and the energy, each (C, G).
+    statistics: [Vec<f64>; 2],
+}
+
+/// The mean over groups of (G, row), by the tree of groups.
+fn merge(groups: &Groups, mut values: Vec<f64>) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
-    (0..row).map(|e| (0..groups.n_groups).map(|g| groups.share(g) * values[g * row + e]).sum()).collect()
-}
-
-/// The entries of a square table at the rows and columns of `list`.
-fn of_list(table: &[f64], list: &[u32]) -> Vec<f32> {
-    let n = table.len().isqrt();
-    list.iter().flat_map(|l| list.iter().map(move |j| table[*l as usize * n + *j as usize] as f32)).collect()
-}
-
-/// The rows of `list`.
-fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
-    list.iter().flat_map(|l| &means[*l as usize * rank..][..rank]).copied().collect()
+    values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.share(g)));
+    total(&values.chunks_exact(row).map(Some).collect::<Vec<_>>())
 }
 
 impl Session for CpuSession {
@@ -312,21 +149,26 @@ impl Session for CpuSession {
     }
 
     fn gradient(&mut self, step: u64) -> Result<GradientSums> {
-        let replicates: Vec<_> =
+        let replicates: Vec<ReplicateSums> =
             (0..self.problem.n_replicates).into_par_iter().map(|r| self.replicate(r, step, false)).collect::<Result<_>>()?;
         Ok(GradientSums {
-            groups: replicates.iter().map(|r| r.0.groups).collect(),
-            group_gradients: replicates.iter().flat_map(|r| r.1.iter().copied()).collect(),
-            half_square: replicates.iter().flat_map(|r| r.2.iter().copied()).collect(),
-            energy: Vec::new(),
+            groups: replicates.iter().map(|r| r.groups).collect(),
+            group_gradients: replicates.iter().flat_map(|r| r.gradients.iter().copied()).collect(),
+            half_square: replicates.iter().flat_map(|r| r.statistics[0].iter().copied()).collect(),
+            energy: match self.problem.strata() {
+                Side::Student => replicates.iter().flat_map(|r| r.statistics[1].iter().copied()).collect(),
+                Side::Teacher => Vec::new(),
+            },
         })
     }
 
     fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
         let (rank, rates) = (self.problem.rank, rule.rates(&self.problem.student_weights));
         for step in first_step..first_step + n_steps {
-            let gradients: Vec<Vec<f64>> =
-                (0..self.problem.n_replicates).into_par_iter().map(|r| Ok(self.replicate(r, step, true)?.1)).collect::<Result<_>>()?;
+            let gradients: Vec<Vec<f64>> = (0..self.problem.n_replicates)
+                .into_par_iter()
+                .map(|r| Ok(self.replicate(r, step, true)?.gradients))
+                .collect::<Result<_>>()?;
             for (means, gradient) in self.means.chunks_exact_mut(rates.len() * rank).zip(&gradients) {
                 for (e, (mean, g)) in means.iter_mut().zip(gradient).enumerate() {
                     *mean -= rates[e / rank] * g;
@@ -341,32 +183,5 @@ impl Session for CpuSession {
         let sums = self.measured(from, strata.unwrap_or(&all), n_samples, step);
         self.problem.interrupt.check("a measurement")?;
         Ok(sums)
-    }
-}
-
-impl CpuSession {
-    fn measured(&self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> MeasureSums {
-        let groups = Groups::new(n_samples, false, 1);
-        let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
-        let n_strata = self.problem.weights(from).len();
-        let sums: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * strata.len())
-            .into_par_iter()
-            .map(|at| {
-                let (r, i) = (at / strata.len(), strata[at % strata.len()] as usize);
-                let key = key(self.problem.seed, purpose, self.problem.first_replicate + r as u32);
-                let samples = Samples {
-                    groups,
-                    key,
-                    kind: form::Draws::Independent(n_samples),
-                    step: step as u32,
-                    axes: Vec::new(),
-                    table: None,
-                    n_strata,
-                };
-                measure_stratum(&self.pair(r), from, i, at % strata.len(), &samples)
-            })
-            .collect();
-        let pick = |c: usize| sums.iter().flatten().map(|v| v[c]).collect();
-        MeasureSums { groups, half_square: pick(0), log_ratio: pick(1), excess: pick(2) }
     }
 }

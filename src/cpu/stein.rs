@@ -1,41 +1,40 @@
-//! The Stein gradient: draws → products → softmax → coefficients, tile by tile through the strata of a patch.
+//! Gradients of which every row is the work of its own stratum: Stein's form, alone or mixed with the score function's.
 //!
 //! ```text
 //! ∂L/∂μᵢ = wᵢ( Σ_l A_l μ_l − Σ_j B_j m_j )        A_l = Eᵢ[ r_l(1 + ⟨μ_l − M, μᵢ − M⟩) ],  Σ A_l = 1
 //! ```
 //!
-//! Samples accumulate coefficients, not gradients. Of antithetic pairs one half is drawn and multiplied: the logits of −z are
-//! those of z with the sign of the product turned.
+//! Samples accumulate coefficients, not gradients.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::patch::Patch;
-use super::product;
-use super::session::Samples;
-use super::strips::{self, Columns, STRIP, Strip};
-use super::table::{Form, Table};
+use super::coefficients;
+use super::gram::Gram;
+use super::lists::List;
+use super::pair::{Pair, Samples};
+use super::patch::{Patch, Plan, plan};
+use super::strips::{STRIP, Strip};
+use super::table::{Table, Via};
+use super::tile::{Scratch, Tile, Work, rows_of, rows_per_tile, with_scratch};
+use crate::objective::divergence::Side;
 use crate::vector::Buffer;
 
 /// Tiles that one task works through before it hands its sums back, and tasks whose sums wait for their turn.
 const TILES_PER_TASK: usize = 8;
 const TASKS_PER_BATCH: usize = 16;
 
-/// Most rows of a tile: sums in single precision have at most so many terms.
-const MOST_ROWS: usize = 256;
-
-/// What the rows of one stratum in one tile gave to one group: coefficients and ½|a|².
+/// What the rows of one stratum in one tile gave to one group: coefficients and statistics.
 struct Block {
     stratum: usize,
     group: usize,
     sides: Vec<Part>,
     /// In the score-function form Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z; empty where rows are not blended.
     z: Vec<f32>,
-    half_square: f32,
+    /// Σ ½|a|² and Σ ½|μᵢ−N|² − ½|μᵢ−M|².
+    statistics: [f32; 2],
 }
 
 /// Coefficients of one side.
@@ -52,117 +51,117 @@ struct Part {
 pub struct StratumSums {
     /// (G′, rank)
     pub rows: Vec<f64>,
-    /// ½|a|² (G′)
-    pub half_square: Vec<f64>,
+    /// ½|a|² and ½|μᵢ−N|² − ½|μᵢ−M|², each (G′); zero where groups are merged.
+    pub statistics: [Vec<f64>; 2],
+}
+
+/// Rows of all strata, each of which sees its own of `lists` (empty: all).
+///
+/// `merged`: one sum of all groups instead of one for each, without statistics. `blended`: rows that mix both forms.
+pub fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: bool, blended: bool) -> Vec<StratumSums> {
+    let n = samples.groups.n_samples;
+    let rows = if samples.weights().is_some() { usize::MAX } else { rows_of(n, samples.mirrored()) };
+    // The statistics are had from posterior means alone.
+    let gram = merged.then(|| Gram::new(pair, lists, n));
+    let via = |side: Side, list: &List| gram.as_ref().map_or(Via::Means, |gram| gram.via(pair, side, list));
+    let pass = Pass { samples, rank: pair.rank, merged };
+    let run = |plan: &Plan| {
+        let patch = Patch::new(pair, Side::Student, plan, lists, via);
+        pass.run(&if blended { patch.blended(pair, n) } else { patch })
+    };
+    plan(pair, Side::Student, rows, lists, gram.as_ref().is_some_and(Gram::is_wide)).par_iter().flat_map_iter(run).collect()
 }
 
 /// How the samples of a step become sums.
-#[derive(Clone, Copy)]
-pub struct Pass<'a> {
-    pub samples: &'a Samples,
-    pub rank: usize,
-    /// One sum of all groups, instead of one for each.
-    pub merged: bool,
-    /// ½|a|² too, which only the two-product form can give.
-    pub with_square: bool,
+struct Pass<'a> {
+    samples: &'a Samples,
+    rank: usize,
+    merged: bool,
 }
 
-/// Buffers of a thread, kept from tile to tile.
-#[derive(Default)]
-struct Scratch {
-    z: Buffer,
-    x: Buffer,
-    e: Buffer,
-    v: [Buffer; 2],
-    inverse: Buffer,
-    c: Buffer,
-    energy: [Buffer; 2],
-    weight: Buffer,
-    masked: Buffer,
-    kept: Vec<u32>,
-    /// ε, inner and squares of the components that a tile keeps.
-    tables: [Buffer; 3],
+/// Sums over all samples of a patch, each of as many rows as there are strata times groups.
+struct Sums {
+    /// Coefficients of both sides (rows, m): Stein's, and where rows are blended the score function's.
+    stein: [Vec<f64>; 2],
+    score: [Vec<f64>; 2],
+    /// (rows, rank) where rows are blended.
+    z: Vec<f64>,
+    statistics: [Vec<f64>; 2],
 }
 
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// Rows of one stratum for `n` samples: whole strips, where each half of antithetic pairs is whole eights.
-pub fn rows_of(n: usize, mirrored: bool) -> usize {
-    if mirrored { 2 * (n / 2).next_multiple_of(STRIP / 2) } else { n.next_multiple_of(STRIP) }
-}
-
-impl Pass<'_> {
-    pub fn mirrored(&self) -> bool {
-        self.samples.kind.is_antithetic()
-    }
-
-    /// Samples that go through together: few enough for a tile's numbers to stay in cache, unless products outweigh the loops.
-    fn rows_per_tile(&self, patch: &Patch) -> usize {
-        let components = patch.sides[0].m + patch.sides[1].m;
-        let cached = (1usize << 17) * (self.rank / 64).max(1) / components;
-        let most = if cached == 0 { 1 } else { 1 << cached.ilog2() };
-        most.clamp(64, MOST_ROWS)
-    }
-
-    /// What each stratum's samples give.
-    pub fn run(&self, patch: &Patch) -> Vec<StratumSums> {
-        let n = self.samples.groups.n_samples;
-        let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
-        let tiles = self.tiles(patch);
-        let n_rows = patch.strata.len() * n_groups;
-        let zeros = || [patch.sides[0].m, patch.sides[1].m].map(|m| vec![0.0; n_rows * m]);
-        let (mut sums, mut score_sums) = (zeros(), if patch.is_blended() { zeros() } else { Default::default() });
-        let mut energies = vec![0.0; if patch.is_blended() { n_rows * self.rank } else { 0 }];
-        let mut squares = vec![0.0; n_rows];
-        for batch in tiles.chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
-            let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
-                SCRATCH.with_borrow_mut(|scratch| {
-                    tiles.iter().flat_map(|(strata, run)| self.tile(patch, strata.clone(), run.clone(), scratch)).collect()
-                })
-            };
-            let blocks: Vec<Vec<Block>> =
-                if batch.len() <= TILES_PER_TASK { vec![work(batch)] } else { batch.par_chunks(TILES_PER_TASK).map(work).collect() };
-            for block in blocks.iter().flatten() {
-                let at = block.stratum * n_groups + block.group;
-                let mass = match (&self.samples.table, self.merged) {
-                    (Some(_), _) => 1.0,
-                    (None, true) => n as f64,
-                    (None, false) => self.samples.mass(block.group),
-                };
-                let share = 1.0 / mass;
-                for (s, part) in block.sides.iter().enumerate() {
-                    let first = at * patch.sides[s].m;
-                    let add = |sums: &mut [f64], values: &[f32]| {
-                        part.kept.iter().zip(values).for_each(|(l, v)| sums[first + *l as usize] += share * f64::from(*v));
-                    };
-                    add(&mut sums[s], &part.stein);
-                    add(&mut score_sums[s], &part.score);
-                }
-                energies[at * block.z.len()..].iter_mut().zip(&block.z).for_each(|(o, v)| *o += share * f64::from(*v));
-                squares[at] += share * f64::from(block.half_square);
-            }
+impl Sums {
+    fn zero(patch: &Patch, n_rows: usize, rank: usize) -> Self {
+        let zeros = || [0, 1].map(|s| vec![0.0; n_rows * patch.sides[s].m]);
+        let blended = patch.is_blended();
+        Self {
+            stein: zeros(),
+            score: if blended { zeros() } else { Default::default() },
+            z: vec![0.0; if blended { n_rows * rank } else { 0 }],
+            statistics: [0, 1].map(|_| vec![0.0; n_rows]),
         }
-        let mut rows = combined(patch, &sums);
+    }
+
+    /// row `at` += share·block.
+    fn add(&mut self, patch: &Patch, at: usize, share: f64, block: &Block) {
+        for (s, part) in block.sides.iter().enumerate() {
+            let first = at * patch.sides[s].m;
+            let add = |sums: &mut [f64], values: &[f32]| {
+                part.kept.iter().zip(values).for_each(|(l, v)| sums[first + *l as usize] += share * f64::from(*v));
+            };
+            add(&mut self.stein[s], &part.stein);
+            add(&mut self.score[s], &part.score);
+        }
+        self.z[at * block.z.len()..].iter_mut().zip(&block.z).for_each(|(o, v)| *o += share * f64::from(*v));
+        self.statistics.iter_mut().zip(block.statistics).for_each(|(sums, v)| sums[at] += share * f64::from(v));
+    }
+
+    /// The rows of all strata, with `n_groups` each.
+    fn finish(self, patch: &Patch, n_groups: usize, rank: usize) -> Vec<StratumSums> {
+        let mut rows = combined(patch, &self.stein);
         if patch.is_blended() {
-            let mut score_rows = combined(patch, &score_sums);
-            score_rows.iter_mut().zip(&energies).for_each(|(v, z)| *v += z);
-            let pairs = rows.chunks_exact_mut(self.rank).zip(score_rows.chunks_exact(self.rank));
+            let mut score_rows = combined(patch, &self.score);
+            score_rows.iter_mut().zip(&self.z).for_each(|(v, z)| *v += z);
+            let pairs = rows.chunks_exact_mut(rank).zip(score_rows.chunks_exact(rank));
             for (at, (row, score)) in pairs.enumerate() {
                 patch.blends[at / n_groups].iter().for_each(|blend| blend.apply(row, score));
             }
         }
-        rows.chunks_exact(n_groups * self.rank)
-            .zip(squares.chunks_exact(n_groups))
-            .map(|(rows, squares)| StratumSums { rows: rows.to_vec(), half_square: squares.to_vec() })
+        rows.chunks_exact(n_groups * rank)
+            .enumerate()
+            .map(|(i, rows)| StratumSums {
+                rows: rows.to_vec(),
+                statistics: self.statistics.each_ref().map(|sums| sums[i * n_groups..(i + 1) * n_groups].to_vec()),
+            })
             .collect()
+    }
+}
+
+impl Pass<'_> {
+    /// What each stratum's samples give.
+    fn run(&self, patch: &Patch) -> Vec<StratumSums> {
+        let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
+        let mut sums = Sums::zero(patch, patch.strata.len() * n_groups, self.rank);
+        for batch in self.tiles(patch).chunks(TILES_PER_TASK * TASKS_PER_BATCH) {
+            let work = |tiles: &[(Range<usize>, Range<usize>)]| -> Vec<Block> {
+                let tile = |scratch: &mut Scratch, (strata, run): &(Range<usize>, Range<usize>)| {
+                    self.tile(&Tile::new(patch, self.samples, strata.clone(), run.clone()), scratch)
+                };
+                with_scratch(|scratch| tiles.iter().flat_map(|cut| tile(scratch, cut)).collect())
+            };
+            let blocks: Vec<Vec<Block>> =
+                if batch.len() <= TILES_PER_TASK { vec![work(batch)] } else { batch.par_chunks(TILES_PER_TASK).map(work).collect() };
+            for block in blocks.iter().flatten() {
+                let mass = if self.merged { self.samples.total_mass() } else { self.samples.mass(block.group) };
+                sums.add(patch, block.stratum * n_groups + block.group, 1.0 / mass, block);
+            }
+        }
+        sums.finish(patch, n_groups, self.rank)
     }
 
     /// The patch cut into tiles: a run of samples of one stratum, or all samples of several strata.
     fn tiles(&self, patch: &Patch) -> Vec<(Range<usize>, Range<usize>)> {
-        let (n, most) = (self.samples.groups.n_samples, self.rows_per_tile(patch));
-        let rows = rows_of(n, self.mirrored());
+        let (n, most) = (self.samples.groups.n_samples, rows_per_tile(patch, self.rank));
+        let rows = rows_of(n, self.samples.mirrored());
         if rows < most {
             let together = most / rows;
             let strata = patch.strata.len();
@@ -172,103 +171,97 @@ impl Pass<'_> {
         (0..patch.strata.len()).flat_map(runs).collect()
     }
 
-    fn tile(&self, patch: &Patch, strata: Range<usize>, run: Range<usize>, scratch: &mut Scratch) -> Vec<Block> {
-        let mirrored = self.mirrored();
-        let rows = rows_of(run.len(), mirrored);
-        let drawn = if mirrored { rows / 2 } else { rows };
-        let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
-        let Scratch { z, x, e, v, inverse, c, energy, weight, masked, kept, tables } = scratch;
-        let z = z.take(ldz * self.rank);
-        for (t, stratum) in strata.clone().enumerate() {
-            let first = if mirrored { run.start / 2 } else { run.start };
-            self.samples.draws(patch.strata.start + stratum).distinct(first, drawn, &mut z[t * drawn..], ldz);
-        }
-        let strips = cut(&strata, rows, drawn);
-        let weight = weight.take(ld);
-        weight.fill(0.0);
-        for t in 0..strata.len() {
-            self.weigh(&run, drawn, &mut weight[t * rows..(t + 1) * rows]);
-        }
-        let parts = self.parts(&run, drawn, rows);
-        let mut blocks: Vec<Block> = strata
-            .clone()
-            .flat_map(|stratum| {
-                parts.iter().map(move |part| Block { stratum, group: part.0, sides: Vec::new(), z: Vec::new(), half_square: 0.0 })
-            })
-            .collect();
-        let tile = Rows { ld, ldz, n: strata.len() * drawn, rank: self.rank, strips: &strips };
+    fn tile(&self, tile: &Tile, scratch: &mut Scratch) -> Vec<Block> {
+        let (patch, parts) = (tile.patch, self.parts(tile));
+        let Scratch { z, weight, masked, work: [work, _], v, energy, .. } = scratch;
+        let (z, weight) = (tile.draw(z), tile.weigh(weight));
+        let block = |stratum: usize, group: usize| Block { stratum, group, sides: Vec::new(), z: Vec::new(), statistics: [0.0; 2] };
+        let mut blocks: Vec<Block> = tile.strata.clone().flat_map(|stratum| parts.iter().map(move |part| block(stratum, part.0))).collect();
         for (s, side) in patch.sides.iter().enumerate() {
-            let buffers = [&mut *x, &mut *e, &mut *inverse, &mut *c, &mut energy[s]];
-            let columns = tile.side(side, self.with_square, z, buffers, &mut v[s], kept, tables);
-            let m = columns.kept.len();
-            for (t, stratum) in strata.clone().enumerate() {
-                for (part, (_, range)) in parts.iter().enumerate() {
-                    let (strips, weight) = select(&strips, rows, t, range, weight, masked);
-                    let (mut stein, mut score) = (vec![0.0; m], vec![0.0; if patch.blends[stratum].is_some() { m } else { 0 }]);
-                    let mass = patch.blends[stratum].is_some().then_some(&mut score[..]);
-                    match side.form {
-                        Form::Gram(_) if !self.with_square => strips::gram_coefficients(&columns, &strips, weight, &mut stein, mass),
-                        _ => strips::product_coefficients(&columns, &strips, weight, &mut stein, mass),
-                    }
-                    blocks[t * parts.len() + part].sides.push(Part { kept: columns.kept.clone(), stein, score });
-                }
-            }
+            tile.exponentials(side, side.faint, z, work);
+            self.products(tile, side, work, &mut v[s], &mut energy[s]);
+            self.add_coefficients(tile, side, work, &parts, weight, masked, &mut blocks);
         }
-        if self.with_square || patch.is_blended() {
-            let energies = energy.each_mut().map(|energy| &*energy.take(ld));
-            for t in 0..strata.len() {
-                for (part, (_, range)) in parts.iter().enumerate() {
-                    let (strips, weight) = select(&strips, rows, t, range, weight, masked);
-                    let block = &mut blocks[t * parts.len() + part];
-                    if self.with_square {
-                        let [v, w] = v.each_mut().map(|v| &*v.take(ld * self.rank));
-                        block.half_square = strips::half_square(v, w, ld, self.rank, &strips, weight);
-                    }
-                    if patch.blends[block.stratum].is_some() {
-                        block.z = vec![0.0; self.rank];
-                        strips::energy_sums(energies, &strips, weight, z, ldz, &mut block.z);
-                    }
-                }
+        if self.merged && !patch.is_blended() {
+            return blocks;
+        }
+        let energies = energy.each_mut().map(|energy| &*energy.take(tile.ld));
+        let [v, w] = v.each_mut().map(|v| if self.merged { &[][..] } else { &*v.take(tile.ld * self.rank) });
+        for (at, block) in blocks.iter_mut().enumerate() {
+            let (strips, weight) = select(tile, at / parts.len(), &parts[at % parts.len()].1, weight, masked);
+            if !self.merged {
+                block.statistics = coefficients::statistics(v, w, tile.ld, self.rank, &strips, weight);
+            }
+            if patch.blends[block.stratum].is_some() {
+                block.z = vec![0.0; self.rank];
+                coefficients::energy_sums(energies, &strips, weight, z, tile.ldz, &mut block.z);
             }
         }
         blocks
     }
 
-    /// The weights of a stratum's rows; zero where there is no sample.
-    fn weigh(&self, run: &Range<usize>, drawn: usize, weight: &mut [f32]) {
-        if let Some((_, weights)) = &self.samples.table {
-            weight[..run.len()].copy_from_slice(&weights[run.clone()]);
-        } else if self.mirrored() {
-            weight.chunks_exact_mut(drawn).for_each(|half| half[..run.len() / 2].fill(1.0));
-        } else {
-            weight[..run.len()].fill(1.0);
+    /// The products that coefficients of one side need, from its exponentials.
+    fn products(&self, tile: &Tile, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
+        match &side.via {
+            Via::Distances(distances) => tile.gram(side, distances, work, energy),
+            Via::Means => {
+                tile.posterior(side, work, v, energy);
+                tile.project(side, work, v.take(tile.ld * self.rank));
+            }
         }
     }
 
-    /// The groups that a run of samples falls in, each with the rows (in a stratum's own) that are its samples.
-    fn parts(&self, run: &Range<usize>, drawn: usize, rows: usize) -> Vec<(usize, Option<[Range<usize>; 2]>)> {
-        let size = self.samples.groups.group_size;
+    /// Adds the coefficients of one side to every block.
+    #[allow(clippy::too_many_arguments)] // a tile's numbers, and where they go
+    fn add_coefficients(
+        &self,
+        tile: &Tile,
+        side: &Table,
+        work: &mut Work,
+        parts: &[(usize, Rows)],
+        weight: &[f32],
+        masked: &mut Buffer,
+        blocks: &mut [Block],
+    ) {
+        let columns = tile.columns(side, work);
+        let (m, kept) = (columns.kept.len(), Arc::<[u32]>::from(columns.kept));
+        for (at, block) in blocks.iter_mut().enumerate() {
+            let (strips, weight) = select(tile, at / parts.len(), &parts[at % parts.len()].1, weight, masked);
+            let blended = tile.patch.blends[block.stratum].is_some();
+            let (mut stein, mut score) = (vec![0.0; m], vec![0.0; if blended { m } else { 0 }]);
+            let mass = blended.then_some(&mut score[..]);
+            match side.via {
+                Via::Distances(_) => coefficients::by_distances(&columns, &strips, weight, &mut stein, mass),
+                Via::Means => coefficients::by_means(&columns, &strips, weight, &mut stein, mass),
+            }
+            block.sides.push(Part { kept: kept.clone(), stein, score });
+        }
+    }
+
+    /// The groups that a tile's samples fall in, each with its rows.
+    fn parts(&self, tile: &Tile) -> Vec<(usize, Rows)> {
+        let (size, run) = (self.samples.groups.group_size, &tile.run);
         if self.merged {
             return vec![(0, None)];
         }
-        if run.start / size == (run.end - 1) / size {
-            return vec![(run.start / size, None)];
+        let (first, last) = (run.start / size, (run.end - 1) / size);
+        if first == last {
+            return vec![(first, None)];
         }
-        let mirrored = self.mirrored();
-        (run.start / size..=(run.end - 1) / size)
-            .map(|g| {
-                let samples = (g * size).max(run.start) - run.start..((g + 1) * size).min(run.end) - run.start;
-                let rows = if mirrored {
-                    let pairs = samples.start / 2..samples.end / 2;
-                    [pairs.clone(), drawn + pairs.start..drawn + pairs.end]
-                } else {
-                    [samples, rows..rows]
-                };
-                (g, Some(rows))
-            })
-            .collect()
+        let rows_of_group = |g: usize| {
+            let samples = (g * size).max(run.start) - run.start..((g + 1) * size).min(run.end) - run.start;
+            if !self.samples.mirrored() {
+                return [samples, tile.rows..tile.rows];
+            }
+            let pairs = samples.start / 2..samples.end / 2;
+            [pairs.clone(), tile.drawn + pairs.start..tile.drawn + pairs.end]
+        };
+        (first..=last).map(|g| (g, Some(rows_of_group(g)))).collect()
     }
 }
+
+/// Which of a stratum's rows: `None` for all.
+type Rows = Option<[Range<usize>; 2]>;
 
 /// Σ A_l μ_l − Σ B_j m_j of each row of coefficients.
 fn combined(patch: &Patch, sums: &[Vec<f64>; 2]) -> Vec<f64> {
@@ -277,101 +270,14 @@ fn combined(patch: &Patch, sums: &[Vec<f64>; 2]) -> Vec<f64> {
     rows
 }
 
-/// The rows of a tile.
-struct Rows<'a> {
-    ld: usize,
-    ldz: usize,
-    n: usize,
-    rank: usize,
-    strips: &'a [Strip],
-}
-
-impl Rows<'_> {
-    /// Exponentials and what the coefficients need besides, of one mixture.
-    #[allow(clippy::too_many_arguments)] // buffers of different lengths
-    fn side<'b>(
-        &self,
-        side: &'b Table,
-        products: bool,
-        z: &[f32],
-        [x, e, inverse, c, energy]: [&'b mut Buffer; 5],
-        v: &mut Buffer,
-        kept: &mut Vec<u32>,
-        tables: &'b mut [Buffer; 3],
-    ) -> Columns<'b> {
-        let (ld, rank) = (self.ld, self.rank);
-        let rows = self.strips.len() * STRIP;
-        let matrix = |values, ld, rows, columns| MatRef::from_column_major_slice(values, ld, columns).subrows(0, rows);
-        fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
-            MatMut::from_column_major_slice_mut(values, ld, columns).subrows_mut(0, rows)
-        }
-        let (inverse, c, energy, e) = (inverse.take(ld), c.take(ld), energy.take(ld), e.take(ld * side.m));
-        let x = x.take(ld * side.m);
-        product(
-            target(&mut x[..self.ldz * side.m], self.ldz, self.n, side.m),
-            Accum::Replace,
-            matrix(&z[..self.ldz * rank], self.ldz, self.n, rank),
-            MatRef::from_column_major_slice(&side.epsilon, rank, side.m),
-        );
-        strips::softmax(x, self.ldz, self.strips, &side.offset, side.m, side.faint, e, ld, c, inverse, kept);
-        let (m, [epsilon, inner, squares]) = (kept.len(), tables);
-        let (x, e) = (&mut x[..ld * m], &e[..ld * m]);
-        let inner = side.inner_of(kept, inner);
-        match &side.form {
-            Form::Gram(table) if !products => {
-                let squares = MatRef::from_column_major_slice(side.squares_of(table, kept, squares), m, m);
-                product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
-                strips::gram_offsets(e, x, ld, self.strips, inner, m, inverse, c, energy);
-            }
-            _ => {
-                let v = v.take(ld * rank);
-                let epsilon = MatRef::from_column_major_slice(side.epsilon_of(kept, epsilon), rank, m); // rank × m
-                product(target(v, ld, rows, rank), Accum::Replace, matrix(e, ld, rows, m), epsilon.transpose());
-                strips::turn_to_centre(v, ld, self.strips, &side.centre, &side.level, rank, inverse, c, energy);
-                product(target(x, ld, rows, m), Accum::Replace, matrix(v, ld, rows, rank), epsilon);
-            }
-        }
-        Columns { ld, kept: kept.as_slice().into(), inner, e, u: x, inverse, c }
-    }
-}
-
-/// Rows between columns: whole cache lines, and an odd number of them, so that columns do not fall on the same places of a cache.
-fn padded(rows: usize) -> usize {
-    rows.next_multiple_of(2 * STRIP) + STRIP
-}
-
-/// The strips of some strata with `rows` rows each, of which `drawn` are drawn and the rest are their negatives.
-fn cut(strata: &Range<usize>, rows: usize, drawn: usize) -> Vec<Strip> {
-    let source = |t: usize, row: usize| if row < drawn { (t * drawn + row, 1.0) } else { (t * drawn + row - drawn, -1.0) };
-    strata
-        .clone()
-        .enumerate()
-        .flat_map(|(t, stratum)| {
-            (0..rows).step_by(STRIP).map(move |row| Strip {
-                row: t * rows + row,
-                stratum,
-                low: source(t, row),
-                high: source(t, row + STRIP / 2),
-            })
-        })
-        .collect()
-}
-
-/// The strips of stratum t that hold the rows of `range`, and weights that are zero elsewhere; all of them for `None`.
-fn select<'a>(
-    strips: &[Strip],
-    rows: usize,
-    t: usize,
-    range: &Option<[Range<usize>; 2]>,
-    weight: &'a [f32],
-    masked: &'a mut Buffer,
-) -> (Vec<Strip>, &'a [f32]) {
-    let own = &strips[t * rows / STRIP..(t + 1) * rows / STRIP];
+/// The strips of the t-th stratum that hold the rows of `range`, and weights that are zero elsewhere.
+fn select<'a>(tile: &Tile, t: usize, range: &Rows, weight: &'a [f32], masked: &'a mut Buffer) -> (Vec<Strip>, &'a [f32]) {
+    let own = tile.strips_of(t);
     let Some(ranges) = range else { return (own.to_vec(), weight) };
     let masked = masked.take(weight.len());
     let mut chosen = Vec::new();
     for strip in own {
-        let local = strip.row - t * rows;
+        let local = strip.row - t * tile.rows;
         if ranges.iter().any(|range| range.start < local + STRIP && local < range.end) {
             for i in 0..STRIP {
                 let inside = ranges.iter().any(|range| range.contains(&(local + i)));

@@ -1,15 +1,15 @@
-//! The loops of the Stein pass over strips of sixteen rows: softmax, then the coefficients in either of their two forms.
+//! Softmax and posterior means over strips of sixteen rows.
 //!
 //! Matrices are column-major, one column per component or coordinate. Exponentials stay unnormalised; `inverse` holds 1/Σ of each
-//! row, so no pass only divides. Sums over rows: sixteen lanes in row order, then a tree.
+//! row, so no pass only divides.
 
 use std::f32::consts::LOG2_E;
-use std::sync::Arc;
 
+use crate::vector::lanes::{LANES, lanes, lanes_mut};
 use crate::vector::vector_fn;
 
 /// Rows that are worked on at a time.
-pub const STRIP: usize = 16;
+pub const STRIP: usize = LANES;
 
 /// Log₂ of the terms r_l·D², relative to the largest responsibility, that are left out where all rows of a tile have less, D² being the
 /// largest squared distance in the tile's table, since a coefficient is r_l(1 + ⟨μ_l − M, μᵢ − M⟩): a 256th of what single precision
@@ -30,24 +30,6 @@ pub struct Strip {
     pub stratum: usize,
     pub low: (usize, f32),
     pub high: (usize, f32),
-}
-
-/// One side's numbers of a tile.
-pub struct Columns<'a> {
-    /// Rows between columns.
-    pub ld: usize,
-    /// Which component of the patch each column is, shape (m).
-    pub kept: Arc<[u32]>,
-    /// The patch's `inner` of these components, shape (strata, m).
-    pub inner: &'a [f32],
-    /// exp(logit − peak), ld × m.
-    pub e: &'a [f32],
-    /// D·e (Gram form) or ⟨ε_l, v⟩ (two products), ld × m.
-    pub u: &'a [f32],
-    /// 1/Σe, ld.
-    pub inverse: &'a [f32],
-    /// What the other terms of the coefficient add up to, ld.
-    pub c: &'a [f32],
 }
 
 /// The logits of a strip (base 2) from a column of products.
@@ -78,28 +60,6 @@ fn exp2(x: f32) -> f32 {
     let p = p.mul_add(r, 6.931_472e-1);
     let p = p.mul_add(r, 1.0);
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
-}
-
-#[inline(always)]
-fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
-    values[at..at + N].try_into().expect("N numbers")
-}
-
-#[inline(always)]
-fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; STRIP] {
-    (&mut values[at..at + STRIP]).try_into().expect("sixteen numbers")
-}
-
-#[inline(always)]
-fn tree(mut sum: [f32; STRIP]) -> f32 {
-    let mut half = STRIP / 2;
-    while half > 0 {
-        for i in 0..half {
-            sum[i] += sum[i + half];
-        }
-        half /= 2;
-    }
-    sum[0]
 }
 
 vector_fn! {
@@ -228,96 +188,6 @@ vector_fn! {
                 energy[i] = -along_v[i] - along_centre[i] - level[strip.stratum];
             }
         }
-    }
-}
-
-/// out_l = Σ weight·r_l·factor(l, r's scale, u_l, c) and, if asked, mass_l = Σ weight·r_l over the rows of `strips`, all of one stratum.
-#[inline(always)]
-fn column_sums(
-    side: &Columns,
-    strips: &[Strip],
-    weight: &[f32],
-    out: &mut [f32],
-    mut mass: Option<&mut [f32]>,
-    factor: impl Fn(usize, f32, f32, f32) -> f32,
-) {
-    for (l, out) in out.iter_mut().enumerate() {
-        let (mut sum, mut plain) = ([0.0; STRIP], [0.0; STRIP]);
-        for strip in strips {
-            let at = l * side.ld + strip.row;
-            let (e, u) = (lanes::<STRIP>(side.e, at), lanes::<STRIP>(side.u, at));
-            let (scale, c) = (lanes::<STRIP>(side.inverse, strip.row), lanes::<STRIP>(side.c, strip.row));
-            let weight = lanes::<STRIP>(weight, strip.row);
-            for i in 0..STRIP {
-                let r = e[i] * (weight[i] * scale[i]);
-                sum[i] = r.mul_add(factor(l, scale[i], u[i], c[i]), sum[i]);
-                plain[i] += r;
-            }
-        }
-        *out = tree(sum);
-        if let Some(mass) = &mut mass {
-            mass[l] = tree(plain);
-        }
-    }
-}
-
-vector_fn! {
-    /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)) and mass_l = Σ weight·r_l, for rows of one stratum.
-    pub fn gram_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
-        let inner = &side.inner[strips[0].stratum * out.len()..][..out.len()];
-        column_sums(side, strips, weight, out, mass, #[inline(always)] |l, scale, u, c| u.mul_add(scale, c - inner[l]).mul_add(0.5, 1.0));
-    }
-}
-
-vector_fn! {
-    /// out_l = Σ weight·r_l(1 + u_l − c) and mass_l = Σ weight·r_l.
-    pub fn product_coefficients(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
-        column_sums(side, strips, weight, out, mass, #[inline(always)] |_, _, u, c| 1.0 + (u - c));
-    }
-}
-
-vector_fn! {
-    /// out_c = Σ weight·½(energy of the teacher's side − of the student's)·z_c over the rows of `strips`, for draws (ldz × rank).
-    pub fn energy_sums(energies: [&[f32]; 2], strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
-        let mut sums = vec![[0.0f32; STRIP]; out.len()];
-        for strip in strips {
-            let ([p, q], weight) = (energies.map(|energy| lanes::<STRIP>(energy, strip.row)), lanes::<STRIP>(weight, strip.row));
-            let mut share = [0.0f32; STRIP];
-            for i in 0..STRIP {
-                share[i] = 0.5 * weight[i] * (q[i] - p[i]) * if i < 8 { strip.low.1 } else { strip.high.1 };
-            }
-            for (axis, sum) in sums.iter_mut().enumerate() {
-                let (low, high) = (lanes::<8>(z, axis * ldz + strip.low.0), lanes::<8>(z, axis * ldz + strip.high.0));
-                for i in 0..8 {
-                    sum[i] = share[i].mul_add(low[i], sum[i]);
-                    sum[8 + i] = share[8 + i].mul_add(high[i], sum[8 + i]);
-                }
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = tree(sum);
-        }
-    }
-}
-
-vector_fn! {
-    /// Σ weight·½|w − v|² over the rows of `strips`, for v, w (ld × rank).
-    pub fn half_square(v: &[f32], w: &[f32], ld: usize, rank: usize, strips: &[Strip], weight: &[f32]) -> f32 {
-        let mut sum = [0.0f32; STRIP];
-        for strip in strips {
-            let mut square = [0.0f32; STRIP];
-            for axis in 0..rank {
-                let (v, w) = (lanes::<STRIP>(v, axis * ld + strip.row), lanes::<STRIP>(w, axis * ld + strip.row));
-                for i in 0..STRIP {
-                    square[i] = (w[i] - v[i]).mul_add(w[i] - v[i], square[i]);
-                }
-            }
-            let weight = lanes::<STRIP>(weight, strip.row);
-            for i in 0..STRIP {
-                sum[i] += 0.5 * weight[i] * square[i];
-            }
-        }
-        tree(sum)
     }
 }
 

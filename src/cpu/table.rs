@@ -5,7 +5,8 @@ use std::sync::Arc;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::patch::List;
+use super::lists::List;
+use super::pair::Mixture;
 use super::strips::faint;
 use crate::mixture::squared_distance;
 use crate::objective::estimator::FURTHEST;
@@ -16,11 +17,11 @@ const NOWHERE: f32 = -1e30;
 
 /// How ⟨μ_l − M, μᵢ − M⟩ is had from responsibilities.
 #[derive(Debug, Clone)]
-pub enum Form {
+pub enum Via {
     /// M first, then its products with all components: 4ϱm operations a sample.
-    Products,
+    Means,
     /// ½((Dr)_l − D_il + Σ r D_i − rᵀDr) with D the squared distances (m, m) of the components: 2m² operations a sample.
-    Gram(Arc<Vec<f32>>),
+    Distances(Arc<Vec<f32>>),
 }
 
 /// One mixture as a patch sees it.
@@ -41,26 +42,21 @@ pub struct Table {
     pub offset: Vec<f32>,
     /// What `inner` is less, shape (strata).
     pub level: Vec<f32>,
+    /// ln of what `offset` is relative to: ln w − ½⟨ε, ε − 2e⟩ of the component that dominates, shape (strata).
+    pub top: Vec<f64>,
     /// Log₂ of the responsibilities that do not matter.
     pub faint: f32,
-    pub form: Form,
+    pub via: Via,
 }
 
 impl Table {
-    #[allow(clippy::too_many_arguments)] // all that a table depends on, once
-    pub fn new(
-        (log_weights, means): (&[f64], &[f64]),
-        rank: usize,
-        list: &List,
-        own: &[Option<&[u32]>],
-        centres: &[f64],
-        origin: Option<&[f64]>,
-        form: Form,
-    ) -> Self {
-        let m = list.as_ref().map_or(log_weights.len(), Vec::len);
+    /// The components `list` of a mixture as the strata at `centres` (strata, rank) see them, of which each may see its `own` part of the
+    /// list alone. `origin` is that of the patch; for one stratum it may be left to the component that dominates at its centre.
+    pub fn new(mixture: &Mixture, list: &List, own: &[Option<&[u32]>], centres: &[f64], origin: Option<&[f64]>, via: Via) -> Self {
+        let (rank, m) = (mixture.rank, list.as_ref().map_or(mixture.len(), Vec::len));
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
-        let mean = |l: usize| &means[component(l) * rank..][..rank];
-        let log_weight: Vec<f64> = (0..m).map(|l| log_weights[component(l)]).collect();
+        let mean = |l: usize| mixture.mean(component(l));
+        let log_weight: Vec<f64> = (0..m).map(|l| mixture.log_weights[component(l)]).collect();
         let origin = origin.unwrap_or_else(|| {
             let logits: Vec<f64> = (0..m).map(|l| log_weight[l] - 0.5 * squared_distance(mean(l), centres)).collect();
             mean(dominant(&logits))
@@ -72,7 +68,8 @@ impl Table {
         let mut inner = vec![0.0f64; n_strata * m]; // stratum by stratum
         differences(m, &mean, origin, &mut wide, &mut epsilon);
         inner_products(&wide, &e, rank, &mut inner);
-        let (mut narrow, mut offset, mut level) = (vec![0.0; n_strata * m], vec![0.0; n_strata * m], Vec::new());
+        let (mut narrow, mut offset) = (vec![0.0; n_strata * m], vec![0.0; n_strata * m]);
+        let (mut level, mut top) = (Vec::new(), Vec::new());
         let mut logits = vec![0.0; m];
         for (i, (inner, (narrow, offset))) in
             inner.chunks_exact(m).zip(narrow.chunks_exact_mut(m).zip(offset.chunks_exact_mut(m))).enumerate()
@@ -86,11 +83,12 @@ impl Table {
             }
             let best = dominant(&logits);
             level.push(inner[best] as f32);
+            top.push(logits[best]);
             relative(inner, &logits, best, narrow, offset);
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
-        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, form }
+        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, top, via }
     }
 
     /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.
@@ -261,7 +259,7 @@ vector_fn! {
 
 vector_fn! {
     /// out += Σ a_l ε_l.
-    fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
+    pub fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
         for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
             for (o, e) in out.iter_mut().zip(epsilon) {
                 *o = a.mul_add(f64::from(*e), *o);

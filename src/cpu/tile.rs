@@ -1,113 +1,243 @@
-//! Up to 256 samples of one stratum on their way through the pipeline: draw → logits → softmax → posterior → coefficients.
+//! A tile: samples of one or several strata of a patch on their way from draws to responsibilities and posterior means.
+//!
+//! Of antithetic pairs one half is drawn and multiplied: the logits of −z are those of z with the sign of the product turned.
+
+use std::cell::RefCell;
+use std::ops::Range;
 
 use faer::{Accum, MatMut, MatRef};
 
-use super::draws::Draws;
+use super::coefficients::Columns;
+use super::pair::Samples;
+use super::patch::Patch;
 use super::product;
-use super::shifted::Shifted;
-use crate::objective::groups::BLOCK;
-use crate::vector::lanes::{self, LANES};
+use super::strips::{self, STRIP, Strip};
+use super::table::Table;
+use crate::vector::Buffer;
 
-/// One mixture's columns; matrices are column-major with the tile's leading dimension.
-pub struct SideColumns {
-    /// Responsibilities, ld × k.
-    pub r: Vec<f32>,
-    /// centre − posterior mean, ld × rank.
-    pub v: Vec<f32>,
-    /// ⟨ε_l, v⟩ or ⟨ε_l, a⟩, ld × k.
-    pub u: Vec<f32>,
-    /// Σ_l r_l u_l, ld.
-    pub c: Vec<f32>,
-    /// The softmax's peak and mass, ld.
-    pub peak: Vec<f32>,
-    pub mass: Vec<f64>,
-}
+/// Most rows of a tile: sums in single precision have at most so many terms.
+const MOST_ROWS: usize = 256;
 
-/// Scratch for one tile, allocated once per run of tiles.
-pub struct Tile {
-    pub rank: usize,
-    /// Samples, and samples padded to whole vectors: the leading dimension.
-    pub m: usize,
+/// Where no responsibility is faint: every column is kept.
+pub const KEEP_ALL: f32 = f32::NEG_INFINITY;
+
+pub struct Tile<'a> {
+    pub patch: &'a Patch<'a>,
+    samples: &'a Samples,
+    rank: usize,
+    /// Places in the patch.
+    pub strata: Range<usize>,
+    /// The samples of each stratum.
+    pub run: Range<usize>,
+    /// Rows of each stratum, and how many of them are drawn: the others are their negatives.
+    pub rows: usize,
+    pub drawn: usize,
+    /// Rows between columns: of numbers of each row, and of z.
     pub ld: usize,
-    pub weight: Vec<f32>,
-    /// ld × rank.
-    pub z: Vec<f32>,
-    /// Score residual M − N, ld × rank.
-    pub a: Vec<f32>,
-    /// ½|a|², ld.
-    pub half_square: Vec<f32>,
-    pub student: SideColumns,
-    pub teacher: SideColumns,
+    pub ldz: usize,
+    strips: Vec<Strip>,
 }
 
-impl SideColumns {
-    fn new(k: usize, rank: usize) -> Self {
-        let column = |n: usize| vec![0.0; n * BLOCK];
-        Self { r: column(k), v: column(rank), u: column(k), c: column(1), peak: column(1), mass: vec![0.0; BLOCK] }
-    }
-
-    /// Responsibilities and centre − posterior mean, from z.
-    fn posterior(&mut self, side: &Shifted, z: &[f32], ld: usize, rank: usize) {
-        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, side.k); // rank × k
-        let r = &mut self.r[..ld * side.k];
-        product(MatMut::from_column_major_slice_mut(r, ld, side.k), Accum::Replace, matrix(z, ld, rank), epsilon);
-        lanes::softmax(r, &side.offset, ld, &mut self.peak[..ld], &mut self.mass[..ld]);
-        let v = &mut self.v[..ld * rank];
-        product(MatMut::from_column_major_slice_mut(v, ld, rank), Accum::Replace, matrix(r, ld, side.k), epsilon.transpose());
-        lanes::subtract_from(&side.e, v, ld);
-    }
-
-    /// u_l = ⟨ε_l, b⟩ and c = Σ r_l u_l = ⟨e − v, b⟩, for b = v (`None`) or another ld × rank matrix.
-    fn project(&mut self, side: &Shifted, b: Option<&[f32]>, ld: usize, rank: usize) {
-        let b = b.unwrap_or(&self.v);
-        let epsilon = MatRef::from_column_major_slice(&side.epsilon, rank, side.k);
-        let u = MatMut::from_column_major_slice_mut(&mut self.u[..ld * side.k], ld, side.k);
-        product(u, Accum::Replace, matrix(b, ld, rank), epsilon);
-        let (v, c) = (&self.v[..ld * rank], &mut self.c[..ld]);
-        lanes::inner_from(&side.e, v, &b[..ld * rank], ld, c);
-    }
-
-    /// ln of the sum of exponentials of sample s.
-    pub fn log_sum(&self, s: usize) -> f64 {
-        f64::from(self.peak[s]) + self.mass[s].ln()
-    }
+/// Buffers for one mixture's numbers of a tile.
+#[derive(Default)]
+pub struct Work {
+    /// Products with ε.
+    pub x: Buffer,
+    /// exp(logit − peak), ld × m.
+    pub e: Buffer,
+    pub inverse: Buffer,
+    /// The peaks of the logits until posterior means are had, then what coefficients need of these.
+    pub c: Buffer,
+    /// The components that have columns.
+    pub kept: Vec<u32>,
+    /// ε, inner and squared distances of these.
+    epsilon: Buffer,
+    inner: Buffer,
+    squares: Buffer,
 }
 
-fn matrix(values: &[f32], ld: usize, columns: usize) -> MatRef<'_, f32> {
-    MatRef::from_column_major_slice(&values[..ld * columns], ld, columns)
+/// Buffers of a thread, kept from tile to tile.
+#[derive(Default)]
+pub struct Scratch {
+    pub z: Buffer,
+    pub weight: Buffer,
+    pub masked: Buffer,
+    pub work: [Work; 2],
+    pub v: [Buffer; 2],
+    pub energy: [Buffer; 2],
+    pub half: Buffer,
+    pub h: Buffer,
 }
 
-impl Tile {
-    pub fn new(k: usize, n_teachers: usize, rank: usize) -> Self {
-        Self {
-            rank,
-            m: 0,
-            ld: 0,
-            weight: vec![0.0; BLOCK],
-            z: vec![0.0; BLOCK * rank],
-            a: vec![0.0; BLOCK * rank],
-            half_square: vec![0.0; BLOCK],
-            student: SideColumns::new(k, rank),
-            teacher: SideColumns::new(n_teachers, rank),
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Runs `work` with this thread's buffers; it must not wait for other tasks.
+pub fn with_scratch<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
+    SCRATCH.with_borrow_mut(work)
+}
+
+/// Rows of one stratum for `n` samples: whole strips, where each half of antithetic pairs is whole eights.
+pub fn rows_of(n: usize, mirrored: bool) -> usize {
+    if mirrored { 2 * (n / 2).next_multiple_of(STRIP / 2) } else { n.next_multiple_of(STRIP) }
+}
+
+/// Rows that go through together: few enough for a tile's numbers to stay in cache, unless products outweigh the loops.
+pub fn rows_per_tile(patch: &Patch, rank: usize) -> usize {
+    let cached = (1usize << 17) * (rank / 64).max(1) / patch.n_components();
+    let most = if cached == 0 { 1 } else { 1 << cached.ilog2() };
+    most.clamp(64, MOST_ROWS)
+}
+
+/// Rows between columns: whole cache lines, and an odd number of them, so that columns do not fall on the same places of a cache.
+fn padded(rows: usize) -> usize {
+    rows.next_multiple_of(2 * STRIP) + STRIP
+}
+
+fn matrix(values: &[f32], ld: usize, rows: usize, columns: usize) -> MatRef<'_, f32> {
+    MatRef::from_column_major_slice(&values[..ld * columns], ld, columns).subrows(0, rows)
+}
+
+fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
+    MatMut::from_column_major_slice_mut(&mut values[..ld * columns], ld, columns).subrows_mut(0, rows)
+}
+
+impl<'a> Tile<'a> {
+    pub fn new(patch: &'a Patch, samples: &'a Samples, strata: Range<usize>, run: Range<usize>) -> Self {
+        let rows = rows_of(run.len(), samples.mirrored());
+        let drawn = if samples.mirrored() { rows / 2 } else { rows };
+        let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
+        let strips = cut(&strata, rows, drawn);
+        Self { patch, samples, rank: patch.sides[0].origin.len(), strata, run, rows, drawn, ld, ldz, strips }
+    }
+
+    /// ϱ.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// The strips of all strata.
+    pub fn strips(&self) -> &[Strip] {
+        &self.strips
+    }
+
+    /// The strips of the t-th stratum.
+    pub fn strips_of(&self, t: usize) -> &[Strip] {
+        &self.strips[t * self.rows / STRIP..(t + 1) * self.rows / STRIP]
+    }
+
+    fn n_rows(&self) -> usize {
+        self.strata.len() * self.rows
+    }
+
+    fn n_drawn(&self) -> usize {
+        self.strata.len() * self.drawn
+    }
+
+    /// z of the drawn rows, ldz × rank.
+    pub fn draw<'b>(&self, z: &'b mut Buffer) -> &'b [f32] {
+        let z = z.take(self.ldz * self.rank);
+        let first = if self.samples.mirrored() { self.run.start / 2 } else { self.run.start };
+        for (t, stratum) in self.strata.clone().enumerate() {
+            self.samples.draws(self.patch.draws_as + stratum).distinct(first, self.drawn, &mut z[t * self.drawn..], self.ldz);
+        }
+        z
+    }
+
+    /// The weights of the rows (ld); zero where there is no sample.
+    pub fn weigh<'b>(&self, weight: &'b mut Buffer) -> &'b [f32] {
+        let (weight, run) = (weight.take(self.ld), &self.run);
+        weight.fill(0.0);
+        for weight in weight[..self.n_rows()].chunks_exact_mut(self.rows) {
+            if let Some(weights) = self.samples.weights() {
+                weight[..run.len()].copy_from_slice(&weights[run.clone()]);
+            } else if self.samples.mirrored() {
+                weight.chunks_exact_mut(self.drawn).for_each(|half| half[..run.len() / 2].fill(1.0));
+            } else {
+                weight[..run.len()].fill(1.0);
+            }
+        }
+        weight
+    }
+
+    /// Exponentials of one mixture; columns that are below `faint` in every row are left out.
+    pub fn exponentials(&self, side: &Table, faint: f32, z: &[f32], work: &mut Work) {
+        let (ld, ldz, n, m) = (self.ld, self.ldz, self.n_drawn(), side.m);
+        let x = work.x.take(ld * m);
+        let epsilon = MatRef::from_column_major_slice(&side.epsilon, self.rank, m);
+        product(target(x, ldz, n, m), Accum::Replace, matrix(z, ldz, n, self.rank), epsilon);
+        let (peak, inverse) = (work.c.take(ld), work.inverse.take(ld));
+        strips::softmax(x, ldz, &self.strips, &side.offset, m, faint, work.e.take(ld * m), ld, peak, inverse, &mut work.kept);
+    }
+
+    /// v = centre − posterior mean (ld × rank), from exponentials; its energy, and c.
+    pub fn posterior(&self, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
+        let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
+        let epsilon = MatRef::from_column_major_slice(side.epsilon_of(&work.kept, &mut work.epsilon), rank, m);
+        let v = v.take(ld * rank);
+        product(target(v, ld, rows, rank), Accum::Replace, matrix(work.e.take(ld * m), ld, rows, m), epsilon.transpose());
+        let (inverse, c, energy) = (work.inverse.take(ld), work.c.take(ld), energy.take(ld));
+        strips::turn_to_centre(v, ld, &self.strips, &side.centre, &side.level, rank, inverse, c, energy);
+    }
+
+    /// x_l = ⟨ε_l, b⟩ for b (ld × rank), after [`Tile::posterior`].
+    pub fn project(&self, side: &Table, work: &mut Work, b: &[f32]) {
+        let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
+        let epsilon = if m == side.m { &side.epsilon[..] } else { &*work.epsilon.take(m * rank) };
+        let epsilon = MatRef::from_column_major_slice(epsilon, rank, m);
+        product(target(work.x.take(ld * m), ld, rows, m), Accum::Replace, matrix(b, ld, rows, rank), epsilon);
+    }
+
+    /// x = D·e from exponentials and squared distances D (m, m) of the table; the energy, and c.
+    pub fn gram(&self, side: &Table, distances: &[f32], work: &mut Work, energy: &mut Buffer) {
+        let (ld, rows, m) = (self.ld, self.n_rows(), work.kept.len());
+        let squares = MatRef::from_column_major_slice(side.squares_of(distances, &work.kept, &mut work.squares), m, m);
+        let (x, e) = (work.x.take(ld * m), &*work.e.take(ld * m));
+        product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
+        let inner = side.inner_of(&work.kept, &mut work.inner);
+        let (inverse, c, energy) = (work.inverse.take(ld), work.c.take(ld), energy.take(ld));
+        strips::gram_offsets(e, x, ld, &self.strips, inner, m, inverse, c, energy);
+    }
+
+    /// What [`Tile::gram`], or [`Tile::posterior`] and [`Tile::project`], left.
+    pub fn columns<'b>(&self, side: &'b Table, work: &'b mut Work) -> Columns<'b> {
+        let (ld, m) = (self.ld, work.kept.len());
+        Columns {
+            ld,
+            kept: &work.kept,
+            inner: side.inner_of(&work.kept, &mut work.inner),
+            e: work.e.take(ld * m),
+            u: work.x.take(ld * m),
+            inverse: work.inverse.take(ld),
+            c: work.c.take(ld),
         }
     }
 
-    /// Samples first … first + m of a stratum, their responsibilities, posterior means and score residuals.
-    pub fn fill(&mut self, draws: &Draws, first: usize, m: usize, p: &Shifted, q: &Shifted) {
-        (self.m, self.ld) = (m, m.next_multiple_of(LANES));
-        let (ld, rank) = (self.ld, self.rank);
-        draws.fill(first, &mut self.weight[..m], &mut self.z[..ld * rank], ld);
-        self.student.posterior(p, &self.z, ld, rank);
-        self.teacher.posterior(q, &self.z, ld, rank);
-        let (v, w) = (&self.student.v[..ld * rank], &self.teacher.v[..ld * rank]);
-        let (a, half) = (&mut self.a[..ld * rank], &mut self.half_square[..ld]);
-        lanes::residual(w, v, a, ld, half);
+    /// out (m, rank) = Rᵀa + Hᵀz for R (ld × m), a (ld × rank), H (ldz × m) and z.
+    pub fn transposed_products(&self, [r, a, h, z]: [&[f32]; 4], out: &mut [f32]) {
+        let (rank, m) = (self.rank, out.len() / self.rank);
+        let (rows, drawn) = (self.n_rows(), self.n_drawn());
+        let r = matrix(r, self.ld, rows, m).transpose();
+        product(MatMut::from_row_major_slice_mut(&mut *out, m, rank), Accum::Replace, r, matrix(a, self.ld, rows, rank));
+        let h = matrix(h, self.ldz, drawn, m).transpose();
+        product(MatMut::from_row_major_slice_mut(out, m, rank), Accum::Add, h, matrix(z, self.ldz, drawn, rank));
     }
+}
 
-    /// u and c of both sides against their own v (Stein) or against the score residual (`pathwise`).
-    pub fn project(&mut self, p: &Shifted, q: &Shifted, pathwise: bool) {
-        let b = pathwise.then_some(&self.a[..]);
-        self.student.project(p, b, self.ld, self.rank);
-        self.teacher.project(q, b, self.ld, self.rank);
-    }
+/// The strips of some strata with `rows` rows each, of which `drawn` are drawn and the rest are their negatives.
+fn cut(strata: &Range<usize>, rows: usize, drawn: usize) -> Vec<Strip> {
+    let source = |t: usize, row: usize| if row < drawn { (t * drawn + row, 1.0) } else { (t * drawn + row - drawn, -1.0) };
+    strata
+        .clone()
+        .enumerate()
+        .flat_map(|(t, stratum)| {
+            (0..rows).step_by(STRIP).map(move |row| Strip {
+                row: t * rows + row,
+                stratum,
+                low: source(t, row),
+                high: source(t, row + STRIP / 2),
+            })
+        })
+        .collect()
 }

@@ -64,6 +64,9 @@ mod tests {
         fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             Cpu::new().evaluate(mixture, points, responsibilities)
         }
+        fn polynomials(&self) -> Box<dyn crate::backend::polynomials::Polynomials> {
+            Cpu::new().polynomials()
+        }
         fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
             Ok(Box::new(FlakySession { inner: Cpu::new().open(problem)?, left: self.lifetime }))
         }

@@ -136,7 +136,7 @@ impl Clock {
     }
 }
 
-/// Learns from `points` (n, d). `device` works with the polynomials: [`super::regression::Fast`], or a backend's own.
+/// Learns from `points` (n, d). `device` works with the polynomials: [`crate::Backend::polynomials`].
 ///
 /// # Errors
 /// [`Error::BadInput`] for points or options that nothing can be learned from; [`Error::Stopped`].

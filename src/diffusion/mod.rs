@@ -21,7 +21,6 @@ pub mod pass;
 pub mod presets;
 pub mod projection;
 pub mod regression;
-pub mod regression_reference;
 pub mod sampler;
 pub mod schedule;
 pub mod score_matching;

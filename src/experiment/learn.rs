@@ -9,10 +9,10 @@ use super::learn_summary::LearnSummary;
 use super::run_folder::{Output, StagedFolder, write_json};
 use crate::backend::polynomials::Polynomials;
 use crate::check::check_polynomials;
+use crate::cpu::CpuPolynomials;
 use crate::device::{self, Device};
 use crate::diffusion::learn::{Learned, Method, Options, learn};
 use crate::diffusion::watch::Watch;
-use crate::diffusion::{regression, regression_reference};
 use crate::error::Result;
 use crate::mixture::files::{Values, to_f32, write_mixture, write_npy};
 
@@ -85,20 +85,16 @@ fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> 
     let opened = device::open(choice)?; // a device that is asked for by name must be there, whatever the method
     if method != Method::PiecewisePolynomial {
         tell(&Event::Note { text: "this method computes on the CPU, whatever the device" });
-        return Ok(Box::new(regression::Fast));
+        return Ok(Box::new(CpuPolynomials));
     }
     if choice == Device::Reference {
         tell(&Event::Note { text: "Gram matrices and sampling in double precision and plain loops, all else as on the CPU" });
-        return Ok(Box::new(regression_reference::Plain));
+        return Ok(opened.backend.polynomials());
     }
-    Ok(match opened.backend.polynomials() {
-        Some(mut own) => {
-            check_polynomials(&*opened.backend, &mut *own)?;
-            tell(&Event::Note { text: &format!("Gram matrices and sampling on {}; all else on the CPU", opened.why) });
-            own
-        }
-        None => Box::new(regression::Fast),
-    })
+    let mut own = opened.backend.polynomials();
+    check_polynomials(&*opened.backend, &mut *own)?;
+    tell(&Event::Note { text: &format!("Gram matrices and sampling on {}; all else on the CPU", opened.why) });
+    Ok(own)
 }
 
 fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> Result<()>) -> Result<PathBuf> {

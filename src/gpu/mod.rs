@@ -248,8 +248,8 @@ impl Backend for Gpu {
         Description { kind: if software { Kind::Software } else { Kind::Gpu }, n_threads: 1, adapter: Some(adapter) }
     }
 
-    fn polynomials(&self) -> Option<Box<dyn Polynomials>> {
-        Some(Box::new(GpuPolynomials { handle: self.handle.clone() }))
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        Box::new(GpuPolynomials { handle: self.handle.clone() })
     }
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {

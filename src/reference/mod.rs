@@ -4,10 +4,14 @@ pub mod density;
 pub mod draw;
 pub mod forward_fisher;
 pub mod measure;
+mod polynomials;
 pub mod posterior;
 pub mod reverse_fisher;
 mod session;
 
+pub use polynomials::ReferencePolynomials;
+
+use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
@@ -67,6 +71,10 @@ impl Backend for Reference {
             }
         }
         Ok(out)
+    }
+
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        Box::new(ReferencePolynomials)
     }
 
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {

@@ -81,42 +81,6 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// V = e − V, for columns c of V (ld × rank) that hold Σ r_l ε_l.
-    pub fn subtract_from(e: &[f32], v: &mut [f32], ld: usize) {
-        for (column, e) in v.chunks_exact_mut(ld).zip(e) {
-            for v in column {
-                *v = e - *v;
-            }
-        }
-    }
-}
-
-vector_fn! {
-    /// out (ld) = Σ_c (e_c − v_c) b_c over columns of V and B (ld × rank).
-    pub fn inner_from(e: &[f32], v: &[f32], b: &[f32], ld: usize, out: &mut [f32]) {
-        out.fill(0.0);
-        for ((v, b), e) in v.chunks_exact(ld).zip(b.chunks_exact(ld)).zip(e) {
-            for ((o, v), b) in out.iter_mut().zip(v).zip(b) {
-                *o += (e - v) * b;
-            }
-        }
-    }
-}
-
-vector_fn! {
-    /// A = W − V column by column, and half (ld) = ½|a|².
-    pub fn residual(w: &[f32], v: &[f32], a: &mut [f32], ld: usize, half: &mut [f32]) {
-        half.fill(0.0);
-        for ((w, v), a) in w.chunks_exact(ld).zip(v.chunks_exact(ld)).zip(a.chunks_exact_mut(ld)) {
-            for (((w, v), a), half) in w.iter().zip(v).zip(a).zip(half.iter_mut()) {
-                *a = w - v;
-                *half += 0.5 * *a * *a;
-            }
-        }
-    }
-}
-
-vector_fn! {
     /// squares (ld × k) += Σ (x − μ)² over the columns of x, for rows μ of `means` that lie `row` apart.
     pub fn add_squares(x: &[f32], means: &[f32], row: usize, ld: usize, squares: &mut [f32]) {
         let mut sum = [0.0f32; crate::objective::groups::BLOCK];
@@ -132,86 +96,29 @@ vector_fn! {
     }
 }
 
-vector_fn! {
-    /// out (samples) = Σ_c (e_c − f_c)(e_c + f_c + 2z_c) over columns of z (ld × rank): |e + z|² − |f + z|².
-    pub fn difference_of_squares(e: &[f32], f: &[f32], z: &[f32], ld: usize, out: &mut [f64]) {
-        out.fill(0.0);
-        for ((e, f), z) in e.iter().zip(f).zip(z.chunks_exact(ld)) {
-            let (e, f) = (f64::from(*e), f64::from(*f));
-            for (o, z) in out.iter_mut().zip(z) {
-                *o += (e - f) * (e + f + 2.0 * f64::from(*z));
-            }
-        }
-    }
-}
-
-vector_fn! {
-    /// Σ weight·value over a run of samples.
-    pub fn weighted_sum(weight: &[f32], value: &[f32]) -> f32 {
-        let mut lanes = [0.0f32; LANES];
-        let (mut w, mut v) = (weight.chunks_exact(LANES), value.chunks_exact(LANES));
-        for (w, v) in (&mut w).zip(&mut v) {
-            for lane in 0..LANES {
-                lanes[lane] += w[lane] * v[lane];
-            }
-        }
-        for (lane, (w, v)) in w.remainder().iter().zip(v.remainder()).enumerate() {
-            lanes[lane] += w * v;
-        }
-        tree(lanes)
-    }
-}
-
-vector_fn! {
-    /// out_l = Σ weight·r_l·(base + u_l − c) over samples `first` …, as many as weights: one coefficient from each column of r and u.
-    pub fn coefficients(weight: &[f32], r: &[f32], u: &[f32], c: &[f32], ld: usize, first: usize, base: f32, out: &mut [f32]) {
-        let n = weight.len();
-        let whole = n / LANES * LANES;
-        let c = &c[first..first + n];
-        for (l, out) in out.iter_mut().enumerate() {
-            let (r, u) = (&r[l * ld + first..][..n], &u[l * ld + first..][..n]);
-            let mut lanes = [0.0f32; LANES];
-            let mut s = 0;
-            while s < whole {
-                for lane in 0..LANES {
-                    lanes[lane] += weight[s + lane] * r[s + lane] * (base + (u[s + lane] - c[s + lane]));
-                }
-                s += LANES;
-            }
-            for lane in 0..n - whole {
-                lanes[lane] += weight[s + lane] * r[s + lane] * (base + (u[s + lane] - c[s + lane]));
-            }
-            *out = tree(lanes);
-        }
-    }
-}
-
-vector_fn! {
-    /// R becomes weight·r and U becomes H = weight·r∘(u − c + extra), zero beyond the weights; `out` are the sums of H's columns.
-    pub fn weigh(weight: &[f32], extra: Option<&[f32]>, c: &[f32], ld: usize, r: &mut [f32], u: &mut [f32], out: &mut [f64]) {
-        let n = weight.len();
-        for ((r, u), out) in r.chunks_exact_mut(ld).zip(u.chunks_exact_mut(ld)).zip(out) {
-            let mut lanes = [0.0f64; LANES];
-            for s in 0..ld {
-                r[s] *= if s < n { weight[s] } else { 0.0 };
-                u[s] = r[s] * ((u[s] - c[s]) + extra.map_or(0.0, |extra| extra[s]));
-                lanes[s % LANES] += f64::from(u[s]);
-            }
-            *out = lanes.iter().sum();
-        }
-    }
-}
-
+/// The `N` numbers from `at` on, for loops over whole vectors.
 #[inline(always)]
-fn tree(mut lanes: [f32; LANES]) -> f32 {
+pub fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
+    values[at..at + N].try_into().expect("N numbers")
+}
+
+/// As [`lanes`], to be written.
+#[inline(always)]
+pub fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; LANES] {
+    (&mut values[at..at + LANES]).try_into().expect("sixteen numbers")
+}
+
+/// The sum of all lanes: halves are added until one is left.
+#[inline(always)]
+pub fn tree(mut sum: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
+        for i in 0..half {
+            sum[i] += sum[i + half];
         }
         half /= 2;
     }
-    lanes[0]
+    sum[0]
 }
 
 #[cfg(test)]
@@ -246,18 +153,5 @@ mod tests {
         assert!(mass.iter().all(|mass| (mass - exact).abs() <= 1e-12 * exact), "{} for {exact}", mass[0]);
         let single = (1..k).fold(1.0f32, |sum, _| sum + exp(logit));
         assert!((f64::from(single) - exact).abs() > 1e-7 * exact, "single precision would do: {single}");
-    }
-
-    #[test]
-    fn sums_have_one_order_whatever_the_instructions() {
-        let values: Vec<f32> = (0..200).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.1234).collect();
-        let ones = vec![1.0; 200];
-        for n in [1, 2, 15, 16, 17, 64, 200] {
-            let plain = weighted_sum(&ones[..n], &values[..n]);
-            let lanes = |lane: usize| values[..n].iter().skip(lane).step_by(LANES).fold(0.0, |sum, v| sum + v);
-            assert_eq!(plain.to_bits(), tree(std::array::from_fn(lanes)).to_bits());
-            let exact: f64 = values[..n].iter().map(|v| f64::from(*v)).sum();
-            assert!((f64::from(plain) - exact).abs() <= 200.0 * 6.2 * 6e-8, "rounding of {n} terms up to 6.2");
-        }
     }
 }

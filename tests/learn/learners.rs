@@ -1,8 +1,8 @@
 //! Every learner on one small mixture, the sampler on another: what must hold at any commit.
 
+use mixscore::cpu::CpuPolynomials;
 use mixscore::diffusion::compare;
 use mixscore::diffusion::learn::{Method, Options, Variance, learn};
-use mixscore::diffusion::regression::Fast;
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 
@@ -13,7 +13,7 @@ fn every_method_comes_near_the_truth() {
     for method in [Method::PiecewisePolynomial, Method::Ddpm, Method::Em] {
         for (components, variance) in [(Some(4), Variance::Known(1.0)), (None, Variance::Known(1.0)), (Some(4), Variance::Estimate)] {
             let o = Options { method, components, variance, pairs: 1 << 14, samples: 100, restarts: 4, seed: 1, ..Options::default() };
-            let found = unwatched(|w| learn(&x, 5, &o, &mut Fast, w)).unwrap();
+            let found = unwatched(|w| learn(&x, 5, &o, &mut CpuPolynomials, w)).unwrap();
             assert_eq!(found.mixture.n_components(), 4, "{method:?}: {}", found.why);
             let gap = log_likelihood(&truth, &fresh) - log_likelihood(&found.mixture, &fresh);
             // 24 parameters from 7200 points cost 0.0017 nats.
@@ -30,7 +30,7 @@ fn the_sampler_draws_the_truth_in_the_plane() {
     let truth = mixture(3, 2, 5.0, 21);
     let x = points(&truth, 20_000, 22);
     let o = Options { pairs: 1 << 16, samples: 50_000, ..Options::default() };
-    let found = unwatched(|w| learn(&x, 2, &o, &mut Fast, w)).unwrap();
+    let found = unwatched(|w| learn(&x, 2, &o, &mut CpuPolynomials, w)).unwrap();
     let sampled = compare::sampled(&found.samples, &truth, 0).unwrap();
     assert!(sampled.total_variation.value <= 0.05, "{sampled:?}");
     assert!(sampled.mode_mass_error.is_some_and(|e| e <= 0.02) && sampled.stray <= 0.005, "{sampled:?}");

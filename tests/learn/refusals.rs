@@ -1,7 +1,7 @@
 //! Bad points: each is refused with a way out, or dealt with as a note says.
 
+use mixscore::cpu::CpuPolynomials;
 use mixscore::diffusion::learn::{Learned, Method, Options, Variance, learn};
-use mixscore::diffusion::regression::Fast;
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 
@@ -12,7 +12,7 @@ fn quick(method: Method) -> Options {
 }
 
 fn learned(x: &[f64], d: usize, options: &Options) -> mixscore::Result<Learned> {
-    unwatched(|w| learn(x, d, options, &mut Fast, w))
+    unwatched(|w| learn(x, d, options, &mut CpuPolynomials, w))
 }
 
 fn refusal(x: &[f64], d: usize, options: &Options) -> String {
@@ -76,6 +76,6 @@ fn an_interruption_ends_with_its_own_exit_code() {
     for method in METHODS {
         let flag = std::sync::atomic::AtomicBool::new(true);
         let mut watch = mixscore::diffusion::watch::Watch { interrupted: &flag, tell: &mut |_, _| {} };
-        assert_eq!(learn(&x, 2, &quick(method), &mut Fast, &mut watch).unwrap_err().exit_code(), 130, "{method:?}");
+        assert_eq!(learn(&x, 2, &quick(method), &mut CpuPolynomials, &mut watch).unwrap_err().exit_code(), 130, "{method:?}");
     }
 }

@@ -1,9 +1,9 @@
 //! The sampler: points that are drawn against the truth.
 
+use mixscore::cpu::CpuPolynomials;
 use mixscore::diffusion::compare;
 use mixscore::diffusion::learn::{Options, draw, learn};
 use mixscore::diffusion::presets::PRESETS;
-use mixscore::diffusion::regression::Fast;
 
 use crate::truth::unwatched;
 
@@ -16,7 +16,7 @@ fn presets_reach_their_truths() {
             let options = Options { seed, ..Options::default() };
             let truth = preset.truth().unwrap();
             let points = preset.points(&truth, None, seed);
-            let learned = unwatched(|w| learn(&points, truth.n_features(), &options, &mut Fast, w)).unwrap();
+            let learned = unwatched(|w| learn(&points, truth.n_features(), &options, &mut CpuPolynomials, w)).unwrap();
             let sampled = compare::sampled(&learned.samples, &truth, seed).unwrap();
             let mixture = compare::total_variation(&learned.mixture, &truth, seed).unwrap();
             println!("{} {seed}: {sampled:?} mixture {mixture:?} {} {:?}", preset.name, learned.why, learned.seconds);

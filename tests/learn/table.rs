@@ -1,14 +1,14 @@
 //! Held-out mixtures: what each learner reaches, next to the truth.
 
+use mixscore::cpu::CpuPolynomials;
 use mixscore::diffusion::learn::{Learned, Method, Options, learn};
-use mixscore::diffusion::regression::Fast;
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 
 fn gap(k: usize, d: usize, separation: f64, seed: u64, options: &Options) -> (f64, Learned) {
     let truth = mixture(k, d, separation, seed);
     let (x, fresh) = (points(&truth, 20_000, seed + 100), points(&truth, 50_000, seed + 200));
-    let learned = unwatched(|w| learn(&x, d, options, &mut Fast, w)).unwrap();
+    let learned = unwatched(|w| learn(&x, d, options, &mut CpuPolynomials, w)).unwrap();
     (log_likelihood(&truth, &fresh) - log_likelihood(&learned.mixture, &fresh), learned)
 }
 

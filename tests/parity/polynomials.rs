@@ -4,10 +4,10 @@ use libtest_mimic::Failed;
 use mixscore::backend::polynomials::{Cells, Gram, Polynomials, Step};
 use mixscore::diffusion::learn::draw;
 use mixscore::diffusion::noised::{Address, Noised};
-use mixscore::diffusion::regression::{Fast, Piecewise};
-use mixscore::diffusion::regression_reference::Plain;
+use mixscore::diffusion::regression::Piecewise;
 use mixscore::mixture::generate::separated;
 use mixscore::objective::hermite::Basis;
+use mixscore::reference::ReferencePolynomials;
 
 use super::device::Which;
 use super::within;
@@ -32,9 +32,8 @@ fn case(rank: usize, degree: usize, cells: usize) -> Case {
 /// Few and many columns, one cell and several, one coordinate and more than a quad, cells longer than a job.
 const CASES: [(usize, usize, usize); 5] = [(1, 5, 1), (2, 3, 4), (2, 8, 3), (5, 3, 3), (11, 2, 2)];
 
-/// A device's polynomials; `None` for the learner's own on the CPU.
 fn own(which: &Which) -> Box<dyn Polynomials> {
-    which.open().polynomials().unwrap_or(Box::new(Fast))
+    which.open().polynomials()
 }
 
 /// The largest error of an entry, as a share of what Cauchy and Schwarz bound it by: the root of its two diagonal entries.
@@ -69,7 +68,7 @@ pub fn gram_matrices(which: &Which) -> Result<(), Failed> {
     for (rank, degree, n_cells) in CASES {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);
         let cells = Cells { basis: &basis, centres: &centres, sigma: SIGMA };
-        let want = Plain.grams(&cells, &noised.y, &noised.target)?;
+        let want = ReferencePolynomials.grams(&cells, &noised.y, &noised.target)?;
         let got = device.grams(&cells, &noised.y, &noised.target)?;
         let name = format!("rank {rank}, degree {degree}, {n_cells} cells");
         within(&name, worst(&got, &want, noised.len()), BOUND)?;
@@ -111,10 +110,10 @@ pub fn reverse_diffusion(which: &Which) -> Result<(), Failed> {
     let mut device = own(which);
     for (rank, degree, n_cells) in CASES {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);
-        let fitted = Piecewise::fit(&noised, &noised, centres, f64::from(SIGMA), basis, &mut Plain)?;
+        let fitted = Piecewise::fit(&noised, &noised, centres, f64::from(SIGMA), basis, &mut ReferencePolynomials)?;
         let coefficients = &fitted.coefficients;
         let step = Step { cells: fitted.cells(), coefficients, pull: 0.3, spread: 0.4, key: [7, 9], step: 3 };
-        let want = moved(&mut Plain, &step, &noised.y)?;
+        let want = moved(&mut ReferencePolynomials, &step, &noised.y)?;
         let name = format!("rank {rank}, degree {degree}, {n_cells} cells");
         within(&name, farthest(&moved(&mut *device, &step, &noised.y)?, &want), MOVED)?;
         let mut other = coefficients.clone();
@@ -136,7 +135,7 @@ pub fn any_chunk(which: &Which) -> Result<(), Failed> {
     for (rank, degree, n_cells) in [CASES[1], CASES[3]] {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);
         let everything = |gpu: &mixscore::gpu::Gpu| -> Result<(Vec<Gram>, Vec<f32>), Failed> {
-            let mut device = mixscore::Backend::polynomials(gpu).ok_or("a GPU without polynomials")?;
+            let mut device = mixscore::Backend::polynomials(gpu);
             let cells = Cells { basis: &basis, centres: &centres, sigma: SIGMA };
             let coefficients: Vec<f32> = (0..centres.len() * basis.len()).map(|i| (i as f32 * 0.7).sin() * 0.1).collect();
             let step = Step { cells, coefficients: &coefficients, pull: 0.3, spread: 0.4, key: [7, 9], step: 3 };

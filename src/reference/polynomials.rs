@@ -1,14 +1,16 @@
-//! Piecewise polynomial regression in double precision and plain loops: the definition that every device is compared with.
+//! Piecewise polynomials in double precision, in the order of the formulas.
+//!
+//! Twins: `cpu/polynomials.rs`; `shaders/cells.wgsl`, `shaders/hermite.wgsl`, `shaders/gram.wgsl`, `shaders/reverse.wgsl`.
 
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 use crate::random::normal::normal_f64;
 
-/// Plain loops in the order of the formulas.
+/// The reference device's way with polynomials.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Plain;
+pub struct ReferencePolynomials;
 
-impl Polynomials for Plain {
+impl Polynomials for ReferencePolynomials {
     fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>> {
         let (rank, features) = (cells.rank(), cells.basis.len());
         let mut grams = vec![Gram::zero(features, rank); cells.len()];
