@@ -1,5 +1,6 @@
 //! Everything that a device computes about a case.
 
+use mixscore::backend::polynomials::Polynomials;
 use mixscore::backend::{Description, Evaluation, GradientSums, MeasureSums, Points, Rule, UnitProblem};
 use mixscore::objective::divergence::Side;
 use mixscore::{Backend, Divergences, GaussianMixture, Gradient, Result, Session};
@@ -51,6 +52,10 @@ impl Backend for Single<'_> {
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         self.device.evaluate(mixture, points, responsibilities)
+    }
+
+    fn polynomials(&self) -> Box<dyn Polynomials> {
+        self.device.polynomials()
     }
 
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {
