@@ -20,10 +20,11 @@
 //!
 //! # Rooms, from the ground up
 //!
-//! [`error`] → [`mixture`], [`random`] → [`objective`] (what is minimised) → [`backend`] (the seam) → [`reference`](mod@reference),
-//! [`cpu`], [`gpu`] (the three devices, which never name each other) → [`device`] (the choice among them); [`descent`] and [`metrics`]
-//! use only the seam; [`check`] compares devices with the reference and measures them; [`diffusion`] learns mixtures from points; [`experiment`] runs and keeps; [`report`] draws; [`cli`] talks. Loops
-//! of the CPU backend and of [`diffusion`] are compiled for the machine's vector instructions in `vector`.
+//! [`error`], [`number`], [`random`], `vector` (loops compiled for the machine's vector instructions) → [`mixture`] → [`objective`] (what is
+//! minimised) → [`backend`] (the seam: problems, sums, how work is shared) → [`reference`](mod@reference), [`cpu`], [`gpu`] (the three
+//! devices, which never name each other) and [`problem`] (users' coordinates) → [`device`] (the choice among devices); [`descent`] and
+//! [`metrics`] use only problems; [`diffusion`] learns mixtures from points; [`check`] compares devices and measures them; [`experiment`]
+//! runs and keeps; [`report`] draws; [`cli`] talks. [`math`] has the formulas.
 
 pub mod backend;
 pub mod check;
@@ -36,6 +37,7 @@ pub mod error;
 pub mod experiment;
 pub mod gpu;
 pub mod guide;
+pub mod math;
 pub mod metrics;
 pub mod mixture;
 pub mod number;

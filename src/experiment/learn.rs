@@ -6,27 +6,16 @@ use std::time::Instant;
 
 use super::learn_source::{Source, source};
 use super::learn_summary::LearnSummary;
+use super::learn_task::Task;
 use super::run_folder::{Output, StagedFolder, write_json};
 use crate::backend::polynomials::Polynomials;
 use crate::check::check_polynomials;
 use crate::cpu::CpuPolynomials;
 use crate::device::{self, Device};
-use crate::diffusion::learn::{Learned, Method, Options, learn};
+use crate::diffusion::learn::{Learned, Method, learn};
 use crate::diffusion::watch::Watch;
 use crate::error::Result;
 use crate::mixture::files::{Values, to_f32, write_mixture, write_npy};
-
-/// What is to be learned from.
-#[derive(Debug, Clone)]
-pub struct Task {
-    /// A file of points, or the name of a preset.
-    pub data: String,
-    /// The mixture that the points were drawn from, where a file has it.
-    pub truth: Option<PathBuf>,
-    /// How many of the points; `None`: all of them.
-    pub points: Option<usize>,
-    pub options: Options,
-}
 
 /// What happens on the way, for whoever shows it.
 #[derive(Debug)]

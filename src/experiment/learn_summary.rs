@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::learn::Task;
+use super::learn_task::Task;
 use crate::diffusion::compare::{self, Sampled};
 use crate::diffusion::ladder::Row;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};

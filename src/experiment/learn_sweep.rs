@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::learn::{self, Asked, Event, Task};
+use super::learn::{self, Asked, Event};
 use super::learn_summary::{Choices, LearnSummary, LearnSweepSummary, SWEEP_SCHEMA};
+use super::learn_task::Task;
 use super::run_folder::{Output, small_file, write_json};
 use crate::error::{Error, Result};
 

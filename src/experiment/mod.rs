@@ -12,6 +12,7 @@ pub mod learn;
 pub mod learn_source;
 pub mod learn_summary;
 pub mod learn_sweep;
+pub mod learn_task;
 pub mod levels;
 pub mod limits;
 pub mod logger;

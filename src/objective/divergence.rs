@@ -1,7 +1,7 @@
 //! The formulas, and the choices a user makes about them.
 //!
 //! With student p = Σ wᵢN(μᵢ, I), teacher q = Σ vⱼN(mⱼ, I), posterior means M = Σ rᵢμᵢ, N = Σ ρⱼmⱼ and the score residual
-//! a = ∇log p − ∇log q = M − N (math.md §1–§3):
+//! a = ∇log p − ∇log q = M − N ([`crate::math`]):
 //!
 //! ```text
 //! reverse  L = ½ E_{x~p} |a|²        ∂L/∂μᵢ = wᵢEᵢ[ M + C_p(μᵢ−M) ] − wᵢEᵢ[ N + C_q(μᵢ−N) ]              (Stein)
@@ -24,7 +24,7 @@ pub enum Divergence {
     Forward,
 }
 
-/// Which unbiased estimator of the reverse gradient (math.md §3). The forward gradient has one form, and ignores this.
+/// Which unbiased estimator of the reverse gradient ([`crate::math`]). The forward gradient has one form, and ignores this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {

@@ -35,7 +35,7 @@ pub struct Problem {
     pub n_samples: Option<usize>,
     /// Heat-flow time t ≥ 0, added to both variances.
     pub noise: f64,
-    /// Work in the subspace of the means (exact; math.md §7).
+    /// Work in the subspace of the means (exact; [`crate::math`]).
     pub reduce: bool,
     pub storage: Storage,
     /// How much bias components that are left out may bring.

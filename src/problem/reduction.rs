@@ -1,4 +1,4 @@
-//! Exact reduction to the subspace of the means (math.md §7), and the change of units to σ = 1.
+//! Exact reduction to the subspace of the means ([`crate::math`]), and the change of units to σ = 1.
 //!
 //! With a common variance everything depends on x only through inner products with the means, and gradients lie in their span.
 //! So a descent in d dimensions is one in ϱ ≤ min(d, k+K−1) coordinates: y = Uᵀ(μ − c)/s, with c the teacher's centroid and the

@@ -9,8 +9,10 @@ use super::compare::compare;
 use super::draw::{Case, Weights};
 use super::findings::{Findings, find};
 
+type Fault<T> = fn(&mut T);
+
 /// A device that solves another problem.
-const PROBLEMS: [(&str, fn(&mut UnitProblem)); 6] = [
+const PROBLEMS: [(&str, Fault<UnitProblem>); 6] = [
     ("another seed", |problem| problem.seed ^= 1 << 40),
     ("another replicate's draws", |problem| problem.first_replicate += 1),
     ("one sample more", |problem| problem.draws = Draws::Independent(problem.groups().n_samples + 1)),
@@ -20,7 +22,7 @@ const PROBLEMS: [(&str, fn(&mut UnitProblem)); 6] = [
 ];
 
 /// A device that spoils what it found.
-const RESULTS: [(&str, fn(&mut Findings)); 12] = [
+const RESULTS: [(&str, Fault<Findings>); 12] = [
     ("two numbers of a gradient swapped", |found| {
         let gradient = &mut found.gradients[0].gradient;
         let last = gradient.len() - 1;

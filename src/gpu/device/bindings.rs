@@ -53,7 +53,7 @@ fn declaration(line: &str) -> Option<Binding> {
 ///
 /// # Panics
 /// Where a binding is given nothing, or something is given that no binding asks for: both sides are part of this crate.
-pub fn matched<'a, T: Clone>(kernel: &str, bindings: &[Binding], given: &[(&'a str, T)]) -> Vec<(u32, T)> {
+pub fn matched<T: Clone>(kernel: &str, bindings: &[Binding], given: &[(&str, T)]) -> Vec<(u32, T)> {
     let wanted = || bindings.iter().filter(|binding| binding.access != Access::Uniform);
     let names = || wanted().map(|binding| binding.name.as_str()).collect::<Vec<_>>();
     for (at, (name, _)) in given.iter().enumerate() {
