@@ -48,7 +48,7 @@ pub mod reference;
 pub mod report;
 mod vector;
 
-pub use backend::{Backend, Session};
+pub use backend::{Backend, Rule, Session};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mixture::GaussianMixture;

@@ -11,7 +11,7 @@ pub struct GradientSums {
     pub group_gradients: Vec<f64>,
     /// ½|a|² averaged over each group of each stratum, shape (R, C, G), C strata.
     pub half_square: Vec<f64>,
-    /// eᵢ = ½|μᵢ−N|² − ½|μᵢ−M|² averaged over each group of each student stratum, shape (R, k, G): ℓᵢ = Eᵢ[eᵢ] is what
+    /// eᵢ = ½|μᵢ−N|² − ½|μᵢ−M|² averaged over each group of each student stratum, shape (R, k, G): `ℓᵢ = Eᵢ[eᵢ]` is what
     /// ∂L/∂logitᵢ = wᵢ(ℓᵢ − L) and the score-only form are made of. Empty where the strata are the teacher's.
     pub energy: Vec<f64>,
 }

@@ -25,7 +25,7 @@ pub struct Experiment {
     /// A TOML file, or a name that `mixscore presets` lists.
     #[arg(value_name = "CONFIG|PRESET")]
     pub config: String,
-    /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as teacher.separation=[2,3]; may be repeated.
+    /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as `teacher.separation=[2,3]`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }

@@ -164,7 +164,7 @@ pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixtur
     GaussianMixture::new(weights, mixture.means().to_vec(), tiles.d, mixture.variance())
 }
 
-/// One step of size `step` on ∂/∂μᵢ divided by E[rᵢ], and how far the farthest mean moved.
+/// One step of size `step` on ∂/∂μᵢ divided by `E[rᵢ]`, and how far the farthest mean moved.
 ///
 /// # Errors
 /// [`Error::NonFiniteResult`].

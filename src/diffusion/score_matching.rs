@@ -26,7 +26,7 @@ pub struct Loss {
     pub value: f64,
     /// ∂/∂μ (k, d).
     pub gradient: Vec<f64>,
-    /// E[rᵢ] at the noise level (k).
+    /// `E[rᵢ]` at the noise level (k).
     pub mass: Vec<f64>,
 }
 

@@ -8,7 +8,7 @@ use crate::vector::lanes::vectorised;
 /// Starts that are drawn for one.
 const TRIALS: usize = 8;
 
-/// The best of several [`starts`]: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
+/// The best of several `starts`: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
 /// no descent mends.
 pub fn best_starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
     let trials: Option<Vec<(f64, Vec<f64>)>> = (0..TRIALS).map(|_| starts(tiles, k, rng)).collect();

@@ -20,7 +20,7 @@ pub struct Launch {
     pub choice: Device,
     /// [`crate::Backend::describe`].
     pub device: String,
-    /// [`crate::Backend::details`].
+    /// [`crate::backend::Description::details`].
     pub details: Vec<(&'static str, String)>,
     /// The sentence that says why it is this device.
     pub why: String,

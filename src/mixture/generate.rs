@@ -41,7 +41,7 @@ pub enum Generator {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         weights: Option<Vec<f64>>,
     },
-    /// [`line`].
+    /// [`line()`].
     Line {
         components: usize,
         #[serde(default = "two")]
@@ -178,7 +178,7 @@ pub fn line(n_components: usize, separation: f64, n_features: usize) -> Result<G
 /// Random means whose smallest distance is `separation`: draws of N(0, I), scaled to that.
 ///
 /// In high dimensions all distances are then near `separation`; in the plane the closest two of many draws are very close, so the cloud
-/// becomes wide. In one dimension a [`line`] stands in for it.
+/// becomes wide. In one dimension a [`line()`] stands in for it.
 ///
 /// # Errors
 /// As [`gaussian`].

@@ -4,7 +4,7 @@
 //! The responsibilities of two components whose means differ by Δ switch along Δ like a logistic function, so their poles lie at
 //! y = π/|Δ|. Gradients have them to the third power, which costs a factor (2π/h)²/2: h = 0.5/|Δ| makes exp(−39) times that.
 //! (Measured against fine quadrature, 45 pairs with |Δ| from 0.8 to 30, worst gradient error: 1e-7 at 0.7, 1e-10 at 0.6, 1e-12 at
-//! 0.5.) Pairs that switch farther than [`REACH`] from the stratum do not count.
+//! 0.5.) Pairs that switch farther than `REACH` from the stratum do not count.
 
 use crate::error::{Error, Result};
 

@@ -96,7 +96,7 @@ impl Problem {
     }
 
     /// Where the points come from: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
-    /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least [`LEAST_NET`]; elsewhere
+    /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least `LEAST_NET`; elsewhere
     /// it is pairs, or independent draws of an odd number.
     pub fn chosen_sampler(&self) -> Sampler {
         if self.sampler != Sampler::Auto {

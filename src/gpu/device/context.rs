@@ -37,7 +37,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the adapter at `index` of [`super::adapters`].
+    /// Opens the adapter at `index` of [`super::adapter::adapters`].
     ///
     /// # Errors
     /// [`Error::NoDevice`] where the driver refuses.

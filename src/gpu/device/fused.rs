@@ -56,7 +56,7 @@ impl Sharing {
         self != Sharing::Spread || adapter.subgroup_sizes == [8, 8]
     }
 
-    /// As many rows as 128 registers hold (see [`Fused::kept`]) and as `n_samples` fill.
+    /// As many rows as 128 registers hold (see `Fused::kept`) and as `n_samples` fill.
     pub fn for_rows_of(self, quads: usize, n_samples: usize) -> Self {
         let fit = match quads {
             ..=3 => 4,

@@ -96,7 +96,7 @@ impl Draws {
     }
 }
 
-/// The first points of a net before scrambling, then every [`LOW`]-th, shape (points, quads).
+/// The first points of a net before scrambling, then every `LOW`-th, shape (points, quads).
 pub fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
     let quad = |index: usize, quad: usize| std::array::from_fn(|lane| sobol::reversed(index as u32, 4 * quad + lane));
     let indices = (0..net_size.min(LOW)).chain((0..net_size).step_by(LOW));
