@@ -17,7 +17,7 @@ use crate::diffusion::{regression, regression_reference};
 use crate::error::Result;
 use crate::experiment::run_folder::{Output, Unborn, write_json};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, write_mixture, write_npy};
+use crate::mixture::files::{write_mixture, write_points};
 use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
@@ -213,8 +213,7 @@ fn write(output: &Output, summary: &Value, learned: &Learned, source: &Source) -
     let unborn = Unborn::new(output)?;
     let (at, d) = (unborn.path(), source.d);
     write_mixture(&at.join("model.npz"), &learned.mixture)?;
-    let samples = super::pair::to_f32("samples", &learned.samples)?;
-    write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
+    write_points(&at.join("samples.npy"), d, &learned.samples, learned.mixture.variance().sqrt())?;
     write_json(&at.join("summary.json"), summary)?;
     let content =
         Content { summary, mixture: &learned.mixture, samples: &learned.samples, points: &source.points, truth: source.truth.as_ref() };

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::metrics;
 use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Sampler};
+use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::environment;
@@ -22,28 +23,24 @@ use super::watch::{METRICS, TRAJECTORY};
 const SUMMARY: &str = "summary.json";
 const REPORT: &str = "report.html";
 
-/// Writes all results of a run that stands at `means` (R, k, d); returns the summary and its finding.
+/// Writes all results of a run that stands at `state`; returns the summary and its finding.
 ///
 /// # Errors
-/// [`Error::Io`].
-pub fn write(
-    run: &Path,
-    config: &Config,
-    setting: &Setting,
-    means: &[f64],
-    state: &State,
-    stop: &Stop,
-    certified_bias: f64,
-) -> Result<(Value, String)> {
-    setting.write_students(&run.join("student.npz"), means)?;
+/// [`Error::Io`]; those of the device.
+pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<(Value, String)> {
+    fit.set_coordinates(&state.coordinates)?;
+    let means = fit.lift(&state.coordinates);
+    setting.write_students(&run.join("student.npz"), &means)?;
     if config.log.trajectory {
         write_trajectory(run, config.replicates, setting)?;
     }
     let (first, last) = first_and_last(&run.join(METRICS))?;
     let finding = finding(config, setting, &first, &last, state);
-    let mut summary = summary(run, config, setting, means, [&first, &last], state, stop, &finding);
+    let mut summary = summary(run, config, setting, &means, [&first, &last], state, stop, &finding);
     // Of the gradient's rows at the end, from components that steps leave out: objective.neighbours bounds it.
-    summary["certified_bias"] = json!(certified_bias);
+    summary["certified_bias"] = json!(fit.certified_bias()?);
+    summary["subspace_dimensions"] = json!(fit.rank());
+    summary["subspace_left_out"] = json!(fit.left_out());
     run_folder::write_json(&run.join(SUMMARY), &summary)?;
     Ok((summary, finding))
 }
@@ -106,7 +103,7 @@ fn summary(
     // Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
     put("noise", json!(config.objective.noise.measured()));
     // What was asked for, and what `auto` stands for.
-    let sampler = setting.problem(config, 0.0).chosen_sampler();
+    let sampler = config.objective.sampler; // a run's config.toml has no `auto`
     put("estimator", json!(config.objective.estimator));
     put("estimator_used", json!(config.objective.estimator.used(config.objective.divergence, sampler)));
     put("sampler_used", json!(sampler));

@@ -90,7 +90,7 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     }
     let mut config = config.with_absolute_paths(base);
     // Written down, so that a resumed run draws the same.
-    config.objective.sampler = setting.problem(&config, 0.0).chosen_sampler();
+    config.objective.sampler = setting.chosen_sampler(&config);
     let sitting = sitting(&asked, opened);
     let (setting, fit) = prepare(&config, setting, unborn.path(), opened, &sitting)?;
     let folder = unborn.publish(output)?;
@@ -217,9 +217,7 @@ fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Resul
     state.stop = stop.is_final().then(|| stop.clone());
     watch.book.save(&state)?;
     (watch.tell)(&Event::Finishing);
-    fit.set_coordinates(&state.coordinates)?;
-    let certified_bias = fit.certified_bias()?;
-    let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    let (summary, finding) = results::write(folder, config, setting, &state, &stop, &mut fit)?;
     if asked.report {
         crate::report::write_run(folder)?;
     }

@@ -36,6 +36,25 @@ struct BlockSums {
     half_square: Vec<f64>, // (C)
 }
 
+/// Both mixtures as a stratum sees them, with its own mean at the origin: no large number stands beside a small one, and x = z.
+struct Seen {
+    student: Vec<f64>, // (k, rank)
+    teacher: Vec<f64>, // (K, rank)
+}
+
+impl Seen {
+    fn new(session: &ReferenceSession, r: usize, origin: &[f64]) -> Self {
+        let [student, teacher] = [Side::Student, Side::Teacher]
+            .map(|side| session.side(side, r).means.iter().zip(origin.iter().cycle()).map(|(m, o)| m - o).collect());
+        Self { student, teacher }
+    }
+
+    fn sides<'a>(&'a self, problem: &'a UnitProblem) -> (Components<'a>, Components<'a>) {
+        let of = |side, means| Components { weights: problem.weights(side), means, rank: problem.rank };
+        (of(Side::Student, &self.student), of(Side::Teacher, &self.teacher))
+    }
+}
+
 impl ReferenceSession {
     pub fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
@@ -112,26 +131,26 @@ impl ReferenceSession {
         blends: &[Option<Blend>],
     ) -> BlockSums {
         let problem = &self.problem;
-        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let strata = self.side(problem.strata(), r);
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
-        let (mut gradient, mut half_square) = (vec![0.0; p.len() * p.rank], vec![0.0; strata.len()]);
+        let (mut gradient, mut half_square) = (vec![0.0; problem.n_components() * problem.rank], vec![0.0; strata.len()]);
         let mut score = gradient.clone();
-        let mut z = vec![0.0; p.rank];
-        for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
-            let share = match grid {
-                Some(grid) => grid.weights[s],
-                None => 1.0 / groups.range(s / groups.group_size).len() as f64,
-            };
-            for i in 0..strata.len() {
+        let mut x = vec![0.0; problem.rank];
+        for i in 0..strata.len() {
+            let seen = Seen::new(self, r, strata.mean(i));
+            let (p, q) = seen.sides(problem);
+            for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
+                let share = match grid {
+                    Some(grid) => grid.weights[s],
+                    None => 1.0 / groups.range(s / groups.group_size).len() as f64,
+                };
                 match grid {
-                    Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
+                    Some(grid) => x.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
                     None => {
-                        draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut z);
-                        turn(&axes[i], &mut z);
+                        draw(key, problem.sampler, groups, step as u32, i as u32, s as u32, &mut x);
+                        turn(&axes[i], &mut x);
                     }
                 }
-                let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
                 half_square[i] += share * at.half_square();
                 let weight = strata.weights[i] * share;
@@ -154,13 +173,13 @@ impl ReferenceSession {
     /// ½|a|², ln p − ln q and the excess, averaged over one group of one stratum.
     fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, g: usize, step: u64) -> [f64; 3] {
         let problem = &self.problem;
-        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let seen = Seen::new(self, r, self.side(from, r).mean(i));
+        let (p, q) = seen.sides(problem);
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
-        let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
+        let (mut sums, mut x) = ([0.0; 3], vec![0.0; p.rank]);
         for s in groups.range(g) {
-            draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut z);
-            let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
+            draw(key, Sampler::Philox, groups, step as u32, i as u32, s as u32, &mut x);
             sums.iter_mut().zip(at_point(from, &p, &q, &x)).for_each(|(sum, value)| *sum += value);
         }
         sums.map(|sum| sum / groups.range(g).len() as f64)

@@ -117,22 +117,6 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// squares (ld × k) += Σ (x − μ)² over the columns of x, for rows μ of `means` that lie `row` apart.
-    pub fn add_squares(x: &[f32], means: &[f32], row: usize, ld: usize, squares: &mut [f32]) {
-        let mut sum = [0.0f32; crate::objective::groups::BLOCK];
-        for (l, column) in squares.chunks_exact_mut(ld).enumerate() {
-            sum.fill(0.0); // each block of coordinates in a sum of its own
-            for (x, mu) in x.chunks_exact(ld).zip(&means[l * row..]) {
-                for (sum, x) in sum.iter_mut().zip(x) {
-                    *sum += (x - mu) * (x - mu);
-                }
-            }
-            column.iter_mut().zip(&sum).for_each(|(o, s)| *o += s);
-        }
-    }
-}
-
-vector_fn! {
     /// out (samples) = Σ_c (e_c − f_c)(e_c + f_c + 2z_c) over columns of z (ld × rank): |e + z|² − |f + z|².
     pub fn difference_of_squares(e: &[f32], f: &[f32], z: &[f32], ld: usize, out: &mut [f64]) {
         out.fill(0.0);

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::experiment::config::{Checkpoint, Config};
 use crate::experiment::reading::{assignment, config_of, set, table_from};
 use crate::objective::estimator::AUTO_VERSION;
+use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 /// Everything that a sweep is to do.
@@ -291,7 +292,7 @@ fn hash(config: &Config, files: &mut Files) -> Result<String> {
             *file = hash;
         }
     }
-    let text = format!("rng {RNG_VERSION}, auto {AUTO_VERSION}\n{}", config.to_toml()?);
+    let text = format!("rng {RNG_VERSION}, auto {AUTO_VERSION}, numerics {NUMERICS_VERSION}\n{}", config.to_toml()?);
     Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_string())
 }
 

@@ -15,6 +15,7 @@ mod npy;
 mod npz;
 mod numbers;
 mod open;
+mod points;
 mod safetensors;
 mod unzip;
 
@@ -22,6 +23,7 @@ pub use atomic::{Out, write_atomically};
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;
+pub use points::{Dtype, write_points};
 
 /// Numbers with a shape, in C order: `values.len()` is the product of `shape` (1 for a scalar, whose shape is empty).
 #[derive(Debug, Clone, PartialEq)]
