@@ -266,7 +266,7 @@ mod tests {
         assert!(
             few.contains("--sampler grid") && !why(&problem, &means, enough - 1).is_empty() && why(&problem, &means, enough).is_empty()
         );
-        let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(f64::from).collect(), 3, 1.0).unwrap();
+        let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(|i| f64::from(u8::from(i % 4 == 0))).collect(), 3, 1.0).unwrap();
         assert!(why(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX).contains("3 dimensions is slow"));
         let simplex = GaussianMixture::new(vec![0.25; 4], (0..16).map(|i| f64::from(u8::from(i % 5 == 0))).collect(), 4, 1.0).unwrap();
         assert!(why(&Problem::new(vec![1.0], simplex), &[-1.0; 4], usize::MAX).contains("4 dimensions, and a grid works in at most 3"));
