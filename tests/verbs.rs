@@ -259,7 +259,7 @@ fn bad_input_is_refused_with_its_exit_code_and_leaves_nothing() {
     place.refused("score --mixture a.npz --points x.npy --output o.npy", 2, "o.npz");
     place.refused("sample --mixture a.npz --count 5 --output x.csv", 2, "x.npy");
     place.refused("sample --mixture a.npz --count 5000000000 --output z.npy", 4, "addresses");
-    place.refused("sample --mixture vast.npz --count 5 --device cpu --output z.npy", 3, "double precision");
+    place.refused("sample --mixture vast.npz --count 5 --device cpu --dtype f32 --output z.npy", 3, "double precision");
     place.refused("report .", 4, "no run folder");
     place.refused("gradient --device gpu:x", 2, "reference");
 }
@@ -286,4 +286,90 @@ fn options_reach_the_problem() {
     assert_eq!(used("--samples 63 --estimator pathwise"), ["pathwise", "pathwise", "auto", "philox"]);
     assert_eq!(used("--sampler grid"), ["auto", "stein", "grid", "grid"]);
     assert_eq!(used("--samples 1024 --divergence forward"), ["auto", "forward", "auto", "sobol"]);
+}
+
+/// Weights .3/.7 against .5/.5 at a distance of 10σ (by quadrature: 9.65e-7, 1.05e-6; KL .0823, TV .2000): samples miss the gap, and means on a line are a
+/// problem of one dimension, which a grid sees, however many coordinates they have and however they are turned.
+#[test]
+fn evaluate_sees_wrong_weights_across_a_gap_in_any_dimension() {
+    let place = Place::new();
+    for d in [1, 2, 3, 17, 100, 2000] {
+        for (turned, offset, variance) in [(false, 0.0, 1.0), (true, 0.0, 1.0), (true, 3.0, 1.0), (true, -40.0, 4.0)] {
+            let axis: Vec<f64> = (0..d).map(|c| if turned { (1.0 + c as f64).sin() } else { f64::from(u8::from(c == 0)) }).collect();
+            let length = axis.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let distance = 10.0 * f64::sqrt(variance);
+            let means: Vec<f64> = [vec![offset; d], axis.iter().map(|v| offset + distance * v / length).collect()].concat();
+            place.mixture("s.npz", &[0.3, 0.7], &means, d, variance);
+            place.mixture("t.npz", &[0.5, 0.5], &means, d, variance);
+            let said = place.json("evaluate --student s.npz --teacher t.npz --device cpu", "mixscore.evaluate/1");
+            let value = |name: &str| said[name]["value"].as_f64().unwrap();
+            let what = format!("d = {d}, turned: {turned}, offset {offset}");
+            assert_eq!(said["sampler"], "grid", "{what}");
+            let digits = Tolerance { bound: 6e-3, why: "three digits are known" };
+            assert_close(&what, value("reverse_fisher") * variance / 9.65e-7, 1.0, &digits);
+            assert_close(&what, value("forward_fisher") * variance / 1.05e-6, 1.0, &digits);
+            assert_close(&what, value("kl_student_teacher"), 0.0823, &Tolerance { bound: 6e-5, why: "four decimals are known" });
+            assert_close(&what, value("total_variation"), 0.2, &Tolerance { bound: 1e-4, why: "a kink on a grid" });
+        }
+    }
+}
+
+/// Distinct points stay distinct: UTM coordinates, seconds since 1970, tiny units; and --dtype decides where it is given.
+#[test]
+fn points_are_written_in_the_type_that_tells_them_apart() {
+    let place = Place::new();
+    for (means, d, variance, double) in [
+        (vec![500_000.0, 4_649_776.0, 500_003.0, 4_649_776.0], 2, 0.01, true),
+        (vec![1.7e9], 1, 100.0, true),
+        (vec![-1.7e9, 5.0], 1, 1.0, true),
+        (vec![3e-150, -1e-150], 1, 1e-300, true),
+        (vec![1e300], 1, 1.0, true),
+        (vec![1e12, 0.0, 0.0, 1e12], 2, 1e22, false),
+        (vec![30.0, -30.0], 1, 1.0, false),
+    ] {
+        let k = means.len() / d;
+        place.mixture("m.npz", &vec![1.0 / k as f64; k], &means, d, variance);
+        let said = place.json("sample --mixture m.npz --count 4000 --output x.npy --device cpu", "mixscore.sample/1");
+        assert_eq!(said["dtype"], if double { "float64" } else { "float32" }, "{means:?}");
+        let points = read_npy(&place.path("x.npy")).unwrap().values;
+        for c in 0..d {
+            let mut column: Vec<f64> = points.iter().skip(c).step_by(d).copied().collect();
+            let centre = if k == 1 { means[c] } else { 0.0 };
+            if k == 1 && means[c] < 1e100 {
+                let spread = (column.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / 4000.0).sqrt();
+                let tolerance = Tolerance { bound: 6.0 * (0.5f64 / 4000.0).sqrt(), why: "six standard errors" };
+                assert_close("spread", spread / variance.sqrt(), 1.0, &tolerance);
+            }
+            column.sort_by(f64::total_cmp);
+            column.dedup();
+            assert!(means[0] == 1e300 || column.len() >= 3990, "{means:?}: {} distinct of 4000", column.len());
+        }
+        for dtype in ["f32", "f64"] {
+            let line = format!("sample --mixture m.npz --count 3 --output y.npy --device cpu --dtype {dtype}");
+            if means[0] < 1e300 {
+                assert_eq!(place.json(&line, "mixscore.sample/1")["dtype"], format!("float{}", &dtype[1..]));
+            }
+        }
+        // Fewer points are the first of more, in the same type.
+        place.json("sample --mixture m.npz --count 7 --output z.npy --device cpu", "mixscore.sample/1");
+        assert_eq!(read_npy(&place.path("z.npy")).unwrap().values, points[..7 * d]);
+    }
+}
+
+/// `gradient` says in how many coordinates it worked, and what it left out for that.
+#[test]
+fn a_plane_in_many_dimensions_is_said_to_be_one() {
+    let place = Place::new();
+    let d = 64;
+    let at = |x: f64, y: f64| (0..d).map(move |c| f64::from((x * (1.0 + c as f64).sin() + y * (2.0 * c as f64).cos()) as f32));
+    let student: Vec<f64> = at(0.3, 0.1).chain(at(-0.2, 0.4)).chain(at(0.5, -0.3)).collect();
+    let teacher: Vec<f64> = at(0.0, 0.0).chain(at(0.6, 0.6)).collect();
+    place.mixture("s.npz", &[0.2, 0.3, 0.5], &student, d, 1.0);
+    place.mixture("t.npz", &[0.5, 0.5], &teacher, d, 1.0);
+    let line = "gradient --student s.npz --teacher t.npz --output g.npz --device reference --sampler grid";
+    let said = place.json(line, "mixscore.gradient/1");
+    let [largest, tolerance] = ["largest", "tolerance"].map(|key| said["subspace_left_out"][key].as_f64().unwrap());
+    assert_eq!(said["subspace_dimensions"], 2);
+    assert!(largest > 0.0 && largest <= tolerance && tolerance <= 1e-3, "{largest} {tolerance}");
+    place.refused(&format!("{line} --no-reduce"), 4, "64");
 }

@@ -76,7 +76,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
     }
-    if let Some(whole) = whole_nets(&problem) {
+    if let Some(whole) = whole_nets(&problem, fit.rank()) {
         common.say(&format!("--samples {whole} makes whole nets of Sobol points, which have less noise than these pairs"));
     }
     if common.json {
@@ -93,6 +93,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "n_groups": result.n_groups,
             "certified_bias": certified_bias,
             "subspace_dimensions": fit.rank(),
+            "subspace_left_out": fit.left_out(),
             "seed": problem.seed,
             "device": opened.backend.describe().to_string(),
             "output": arguments.output.to_string_lossy(),
@@ -108,10 +109,10 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
 }
 
 /// A number of samples not much larger for which `auto` would take Sobol points, where it takes pairs now.
-fn whole_nets(problem: &Problem) -> Option<usize> {
+fn whole_nets(problem: &Problem, rank: usize) -> Option<usize> {
     let n = problem.n_samples?.checked_next_power_of_two()?;
     let larger = Problem { n_samples: Some(n), ..problem.clone() };
-    let gains = problem.chosen_sampler() == Sampler::Antithetic && larger.chosen_sampler() == Sampler::Sobol;
+    let gains = problem.chosen_sampler(rank) == Sampler::Antithetic && larger.chosen_sampler(rank) == Sampler::Sobol;
     (problem.sampler == Sampler::Auto && gains).then_some(n)
 }
 

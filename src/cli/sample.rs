@@ -10,7 +10,7 @@ use super::pair::check_output;
 use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Values, read_mixture, write_npy};
+use crate::mixture::files::{Dtype, Values, read_mixture, write_npy};
 use crate::random::normal::{normal_f32, normal_f64};
 use crate::random::streams::{Purpose, key, words};
 
@@ -26,9 +26,12 @@ pub struct Arguments {
     /// How many points.
     #[arg(long, value_name = "N")]
     count: usize,
-    /// Where the points (n,d) go; float64 on the reference device, else float32.
+    /// Where the points (n,d) go.
     #[arg(long, value_name = "X.npy")]
     output: PathBuf,
+    /// Their type; left out, float64 on the reference device and wherever float32 would merge distinct points, else float32.
+    #[arg(long, value_enum, value_name = "f32|f64")]
+    dtype: Option<Dtype>,
 }
 
 /// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
@@ -36,7 +39,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     check_output(&arguments.output, "npy")?;
     let mixture = read_mixture(&arguments.mixture)?;
     let (n, d, seed) = (arguments.count, mixture.n_features(), common.seed.unwrap_or(0));
-    let double = common.device == Device::Reference;
+    let dtype = arguments.dtype.unwrap_or_else(|| if common.device == Device::Reference { Dtype::F64 } else { dtype_of(&mixture) });
     if u32::try_from(n).is_err() {
         return Err(Error::bad_input(
             format!("{n} points are more than the {} that random numbers have addresses for", u32::MAX),
@@ -46,7 +49,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         device::open(common.device)?;
     }
-    if double {
+    if dtype == Dtype::F64 {
         let values = draw(&mixture, n, seed, |mean, scale, word| mean + scale * normal_f64(word))?;
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
         write_npy(&arguments.output, &[n, d], Values::F64(&values))?;
@@ -60,12 +63,18 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "schema": "mixscore.sample/1",
             "count": n,
             "features": d,
-            "dtype": if double { "float64" } else { "float32" },
+            "dtype": dtype.name(),
             "seed": seed,
             "output": arguments.output.to_string_lossy(),
         }));
     }
     common.print(&format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
+}
+
+/// Of all points that may be drawn, so that fewer points are the first of more.
+fn dtype_of(mixture: &GaussianMixture) -> Dtype {
+    let (sigma, furthest) = (mixture.variance().sqrt(), mixture.means().iter().fold(0.0, |a: f64, m| a.max(m.abs())));
+    Dtype::that_tells_apart(furthest + 6.0 * sigma, sigma)
 }
 
 /// n points (n, d): coordinate c of point i comes from word c mod 4 of block c div 4 of sample i.
@@ -128,8 +137,8 @@ fn refuse_overflow(at: Option<usize>, d: usize) -> Result<()> {
     match at {
         None => Ok(()),
         Some(at) => Err(Error::NonFiniteResult {
-            what: format!("point {}, coordinate {} does not fit in the precision of this device", at / d, at % d),
-            remedy: "Nothing was written. Use --device reference, which writes double precision, or smaller units".into(),
+            what: format!("point {}, coordinate {} does not fit in the precision asked for", at / d, at % d),
+            remedy: "Nothing was written. Use --dtype f64, which is double precision, or smaller units".into(),
         }),
     }
 }

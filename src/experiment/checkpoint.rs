@@ -5,7 +5,7 @@
 //! ```text
 //! checkpoints/000042.state           one line of JSON, then little-endian float64: coordinates, coordinates at the last logged step
 //! checkpoints/000042.manifest.json   length and BLAKE3 of the state, of the problem's files and of the journals up to here, and the
-//!                                    versions of the draws and of the estimator `auto`
+//!                                    versions of the draws, of the estimator `auto` and of the numerics
 //! checkpoints/LATEST                 "000042", a hint for people; a resume looks for itself
 //! ```
 //!
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::mixture::files::write_atomically;
 use crate::objective::estimator::AUTO_VERSION;
+use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 use super::fingerprint::Fingerprint;
@@ -48,11 +49,14 @@ pub struct Versions {
     pub rng: u32,
     /// [`AUTO_VERSION`].
     pub auto: u32,
+    /// [`NUMERICS_VERSION`]; the first programs did not write it.
+    #[serde(default = "first")]
+    pub numerics: u32,
 }
 
 impl Versions {
     /// Of this program.
-    pub const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION };
+    pub const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION, numerics: NUMERICS_VERSION };
 
     /// Whether this program goes on with the numbers of the run in `run`; the version of `auto` counts where the run `uses_auto`.
     ///
@@ -67,11 +71,21 @@ impl Versions {
                 self.auto,
                 Versions::OWN.auto
             )
+        } else if self.numerics != Versions::OWN.numerics {
+            format!(
+                "the run was begun with version {} of the numerics, and this program has version {}",
+                self.numerics,
+                Versions::OWN.numerics
+            )
         } else {
             return Ok(());
         };
         Err(Error::Checkpoint { path: run.into(), what, remedy: ANOTHER_PROGRAM.into() })
     }
+}
+
+fn first() -> u32 {
+    1
 }
 
 const ANOTHER_PROGRAM: &str =

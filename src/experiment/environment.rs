@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::device::Device;
 use crate::error::Result;
 use crate::objective::estimator::AUTO_VERSION;
+use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 use super::run_folder;
@@ -70,6 +71,7 @@ pub fn new(launch: &Launch) -> Value {
         "build": if cfg!(debug_assertions) { "debug assertions on" } else { "release" },
         "rng_version": RNG_VERSION,
         "auto_version": AUTO_VERSION,
+        "numerics_version": NUMERICS_VERSION,
         "os": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
         "cpu_count": std::thread::available_parallelism().map_or(0, usize::from),

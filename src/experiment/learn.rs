@@ -15,7 +15,7 @@ use crate::device::{self, Device};
 use crate::diffusion::learn::{Learned, Method, learn};
 use crate::diffusion::watch::Watch;
 use crate::error::Result;
-use crate::mixture::files::{Values, to_f32, write_mixture, write_npy};
+use crate::mixture::files::{write_mixture, write_points};
 
 /// What happens on the way, for whoever shows it.
 #[derive(Debug)]
@@ -89,9 +89,9 @@ fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> 
 fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> Result<()>) -> Result<PathBuf> {
     let staged = StagedFolder::new(output)?;
     let (at, d) = (staged.path(), outcome.source.d);
-    write_mixture(&at.join("model.npz"), &outcome.learned.mixture)?;
-    let samples = to_f32("samples", &outcome.learned.samples)?;
-    write_npy(&at.join("samples.npy"), &[samples.len() / d, d], Values::F32(&samples))?;
+    let mixture = &outcome.learned.mixture;
+    write_mixture(&at.join("model.npz"), mixture)?;
+    write_points(&at.join("samples.npy"), d, &outcome.learned.samples, mixture.variance().sqrt())?;
     write_json(&at.join("summary.json"), &serde_json::json!(outcome.summary))?;
     page(at, outcome)?;
     staged.publish(output)

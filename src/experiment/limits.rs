@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 
 use super::config::Config;
-use crate::objective::divergence::Sampler;
 use crate::objective::grid::MOST_DIMENSIONS;
 
 /// Numbers in all starts together, R·k·d: 8 GiB of float64.
@@ -104,10 +103,9 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
     Ok(())
 }
 
-/// Refuses a grid in more dimensions than it works in, before anything is written.
-pub fn check_grid(config: &Config, n_components: usize, n_teachers: usize, n_features: usize) -> Result<()> {
-    let rank = if config.objective.reduce { n_features.min(n_components + n_teachers - 1) } else { n_features };
-    if config.objective.sampler != Sampler::Grid || rank <= MOST_DIMENSIONS {
+/// Refuses a grid in more coordinates, `rank`, than it works in, before anything is written.
+pub fn check_grid(rank: usize) -> Result<()> {
+    if rank <= MOST_DIMENSIONS {
         return Ok(());
     }
     Err(Error::bad_config(

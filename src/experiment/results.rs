@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Sampler};
+use crate::problem::fit::Fit;
 
 use super::config::Config;
 use super::environment;
@@ -19,22 +20,16 @@ use super::summary::{Measured, PerReplicate, SCHEMA, Summary};
 
 const REPORT: &str = "report.html";
 
-/// Writes all results of a run that stands at `means` (R, k, d), and returns the summary.
-pub fn write(
-    run: &Path,
-    config: &Config,
-    setting: &Setting,
-    means: &[f64],
-    state: &State,
-    stop: &Stop,
-    certified_bias: f64,
-) -> Result<Summary> {
+/// Writes all results of a run that stands at `state`, and returns the summary.
+pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
+    fit.set_coordinates(&state.coordinates)?;
+    let means = &fit.lift(&state.coordinates)[..];
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
         write_trajectory(run, config.replicates, setting)?;
     }
     let (first, last) = first_and_last(&run.join(METRICS))?;
-    let sampler = setting.problem(config, 0.0).chosen_sampler();
+    let sampler = config.objective.sampler; // a run's config.toml has no `auto`
     let summary = Summary {
         schema: SCHEMA.into(),
         stop: stop.clone().into(),
@@ -55,7 +50,9 @@ pub fn write(
         student_weight_at_teachers: (setting.n_teacher_components() <= MOST_LISTED).then(|| student_weight(setting, means)),
         nearest_at_start: (setting.n_teacher_components() > 1)
             .then(|| AtNearest::of(replicates(setting, means).map(|(r, start, means)| (setting.teacher(r), start, means)))),
-        certified_bias,
+        certified_bias: fit.certified_bias()?,
+        subspace_dimensions: fit.rank(),
+        subspace_left_out: fit.left_out(),
     };
     summary.write(run)?;
     Ok(summary)

@@ -72,7 +72,7 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     }
     let mut config = config.with_absolute_paths(base);
     // Written down, so that a resumed run draws the same.
-    config.objective.sampler = setting.problem(&config, 0.0).chosen_sampler();
+    config.objective.sampler = setting.chosen_sampler(&config);
     let launch = launch(&request, opened);
     let (setting, fit) = prepare(&config, setting, staged.path(), opened, &launch)?;
     let folder = staged.publish(output)?;
@@ -176,9 +176,7 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     state.stop = stop.is_final().then(|| stop.clone());
     logger.records.save(&state)?;
     (logger.on_event)(&Event::Finishing);
-    fit.set_coordinates(&state.coordinates)?;
-    let certified_bias = fit.certified_bias()?;
-    let summary = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    let summary = results::write(folder, config, setting, &state, &stop, &mut fit)?;
     if let Some(draw) = request.draw {
         draw(folder)?;
     }

@@ -9,6 +9,7 @@ use crate::descent::initial;
 use crate::error::{Error, Result};
 use crate::mixture::files::{Array, Values, read_means, read_npz, read_variance, read_weights, write_mixture, write_npz};
 use crate::mixture::{GaussianMixture, is_same_variance, normalised};
+use crate::objective::divergence::Sampler;
 use crate::problem::Problem;
 use crate::problem::fit::Fit;
 
@@ -48,7 +49,9 @@ impl Setting {
             Some(file) => from_file(config, teachers, &base.join(file))?,
             None => from_scheme(config, teachers)?,
         };
-        limits::check_grid(config, setting.n_components(), setting.n_teacher_components(), setting.n_features())?;
+        if config.objective.sampler == Sampler::Grid {
+            limits::check_grid(setting.rank(config))?;
+        }
         setting.problem(config, config.objective.noise.measured()).validate(&setting.starts)?;
         Ok(setting)
     }
@@ -81,6 +84,19 @@ impl Setting {
     /// k.
     pub fn n_components(&self) -> usize {
         self.weights.len()
+    }
+
+    /// ϱ, the number of coordinates that these students descend in.
+    pub fn rank(&self, config: &Config) -> usize {
+        self.problem(config, 0.0).rank(&self.starts, &self.teachers)
+    }
+
+    /// Where the points come from: what `auto` stands for, if the config says that.
+    pub fn chosen_sampler(&self, config: &Config) -> Sampler {
+        match config.objective.sampler {
+            Sampler::Auto => self.problem(config, 0.0).chosen_sampler(self.rank(config)),
+            sampler => sampler,
+        }
     }
 
     /// The problem on which these students descend under a heat-flow time.

@@ -9,6 +9,7 @@ use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::objective::divergence::{Estimator, Sampler};
+use crate::problem::reduction::LeftOut;
 
 use super::nearest::AtNearest;
 use super::row::{Measurement, Row};
@@ -50,6 +51,12 @@ pub struct Summary {
     pub nearest_at_start: Option<AtNearest>,
     /// Of the gradient's rows at the end, from components that steps leave out: bounded by `objective.neighbours`.
     pub certified_bias: f64,
+    /// ϱ: the number of coordinates of the descent; 0 of summaries without it.
+    #[serde(default)]
+    pub subspace_dimensions: usize,
+    /// What the coordinates leave out as rounding.
+    #[serde(default)]
+    pub subspace_left_out: LeftOut,
 }
 
 /// Why it stopped, with the sentence for people.

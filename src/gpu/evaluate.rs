@@ -2,7 +2,10 @@
 //!
 //! First the component nearest to each point is found. Points are then sorted by it, so that the rows z = x − μ of one component form a
 //! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
-//! means far from the origin nor points in many dimensions cost any.
+//! means far from the origin nor points in many dimensions cost any. Where means are so far from each other that single precision does not
+//! resolve them, the host looks for the nearest, and each stratum has the means as they are seen from its own.
+
+use rayon::prelude::*;
 
 use super::handle::Handle;
 use crate::backend::{Evaluation, Points};
@@ -16,16 +19,21 @@ use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
 use crate::objective::form::Draws;
 
-/// A mixture in units of σ around its centroid, and its buffers.
+/// Means that extend further than this in any coordinate, in σ, are not resolved in single precision.
+const WIDE: f64 = 1e3;
+
+/// A mixture, and its buffers.
 struct Evaluator<'a> {
     handle: &'a Handle,
+    mixture: &'a GaussianMixture,
     sigma: f64,
+    is_wide: bool,
     d: usize,
     k: usize,
     widths: Widths,
     budget: usize,
-    /// (k, d), centred, in units of σ
-    unit_means: Vec<f64>,
+    centroid: Vec<f64>,
+    /// Around the centroid, in units of σ.
     means: wgpu::Buffer,
     weights: wgpu::Buffer,
 }
@@ -37,17 +45,21 @@ struct Evaluator<'a> {
 pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
-    let unit = |rows: &[f64]| -> Vec<f64> {
-        rows.chunks_exact(d).flat_map(|row| row.iter().zip(&centroid).map(|(x, c)| (x - c) / sigma)).collect()
+    let unit_means = from(&centroid, mixture.means(), sigma);
+    let extent = |c: usize| {
+        let (low, high) = unit_means.iter().skip(c).step_by(d).fold((f64::MAX, f64::MIN), |(low, high), m| (low.min(*m), high.max(*m)));
+        high - low
     };
-    let unit_means = unit(mixture.means());
-    let points: Vec<f64> = points.chunks(d).flat_map(|row| unit(&row.to_f64())).collect();
+    let points = &points.to_f64()[..];
+    let is_wide = (0..d).any(|c| extent(c) > WIDE);
     let context = &handle.context;
     let widths = Widths::new(d, k, 1);
     context.limits.check_passes(widths.passes(Draws::Independent(0)))?;
     let evaluator = Evaluator {
         handle,
+        mixture,
         sigma,
+        is_wide,
         d,
         k,
         widths,
@@ -57,10 +69,25 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, resp
         },
         means: context.upload("the means", &padded(&unit_means, d))?,
         weights: context.upload("the weights", &with_logarithms(mixture.weights()))?,
-        unit_means,
+        centroid,
     };
-    let nearest = if k == 1 { vec![0; points.len() / d] } else { evaluator.nearest(&points)? };
-    evaluator.densities(&points, &nearest, responsibilities)
+    let nearest = match k {
+        1 => vec![0; points.len() / d],
+        _ if is_wide => points.par_chunks_exact(d).map(|x| nearest_in_double(mixture, x)).collect(),
+        _ => evaluator.nearest(points)?,
+    };
+    evaluator.densities(points, &nearest, responsibilities)
+}
+
+/// `rows` (n, d) as they are seen from `origin` (d), in units of σ.
+fn from(origin: &[f64], rows: &[f64], sigma: f64) -> Vec<f64> {
+    rows.iter().zip(origin.iter().cycle()).map(|(x, o)| (x - o) / sigma).collect()
+}
+
+fn nearest_in_double(mixture: &GaussianMixture, x: &[f64]) -> u32 {
+    let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
+    let all = (0..mixture.n_components()).map(|l| (l, deficit(l)));
+    all.fold((0, f64::INFINITY), |best, next| if next.1 < best.1 { next } else { best }).0 as u32
 }
 
 impl Evaluator<'_> {
@@ -99,7 +126,7 @@ impl Evaluator<'_> {
         let out = context.buffer("nearest components", (4 * most) as u64)?;
         let mut nearest = Vec::with_capacity(n);
         for part in points.chunks(most * self.d) {
-            let rows = self.rows(part);
+            let rows = self.rows(&from(&self.centroid, part, self.sigma));
             context.write(&x, &rows);
             let n_rows = rows.len() / (4 * features);
             let (params, entry) = params::one(Rows { rows_per_pair: n_rows as u32, ..self.params() });
@@ -178,9 +205,12 @@ impl Evaluator<'_> {
         let constant = -0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() - d as f64 * self.sigma.ln();
         for (at, run) in runs.iter().enumerate() {
             let centre = nearest[run[0]] as usize;
-            let mean = |l: usize| &self.unit_means[l * d..(l + 1) * d];
+            let mean = |l: usize| self.mixture.mean(l);
             let point = |i: usize| &points[i * d..(i + 1) * d];
-            let draws: Vec<f64> = run.iter().flat_map(|i| point(*i).iter().zip(mean(centre)).map(|(x, m)| x - m)).collect();
+            let draws: Vec<f64> = run.iter().flat_map(|i| from(mean(centre), point(*i), self.sigma)).collect();
+            if self.is_wide {
+                context.write(&self.means, &padded(&from(mean(centre), self.mixture.means(), self.sigma), d));
+            }
             let rows = self.rows(&draws);
             let n_rows = rows.len() / (4 * features);
             context.write(&z, &rows);
@@ -189,7 +219,7 @@ impl Evaluator<'_> {
                 origin.dispatch(entry, 1, (60 * k * d) as f64)?,
                 logits
                     .dispatch(entry, n_rows / TILE * (4 * quads).div_ceil(component_tile.columns), product)?
-                    .after([first.then(|| means.fill()).flatten(), rows_factor.fill()]),
+                    .after([(first || self.is_wide).then(|| means.fill()).flatten(), rows_factor.fill()]),
                 softmax.dispatch(entry, n_rows / 64 * lanes, (80 * n_rows * quads) as f64)?,
                 posterior.dispatch(entry, n_rows / TILE * (4 * features).div_ceil(feature_tile.columns), product)?.after([shares.fill()]),
             ];
@@ -199,7 +229,8 @@ impl Evaluator<'_> {
             let origin_of: Vec<u32> = context.download(&origins, k)?;
             let origin = mean(origin_of[centre] as usize);
             for (row, i) in run.iter().enumerate() {
-                out.log_density[*i] = f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) + constant;
+                out.log_density[*i] =
+                    f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) / self.mixture.variance() + constant;
                 let score = &mut out.score[i * d..(i + 1) * d];
                 let (own, z) = (&vectors[row * d..(row + 1) * d], &draws[row * d..(row + 1) * d]);
                 score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / self.sigma);

@@ -42,7 +42,7 @@ pub enum Gridded {
 /// Those of the problem.
 pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Gridded> {
     problem.validate(means)?;
-    let places = Places::of(problem, means);
+    let places = Places::of(problem, means)?;
     let refused = |why: String| Ok(Gridded::Refused(why));
     if places.rank > MOST_DIMENSIONS {
         return refused(format!("the means span {} dimensions, and a grid works in at most {MOST_DIMENSIONS}", places.rank));
@@ -66,7 +66,7 @@ pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> R
 /// Those of the problem; more than three dimensions, or more nodes than memory holds.
 pub fn divergences(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Divergences> {
     problem.validate(means)?;
-    let places = Places::of(problem, means);
+    let places = Places::of(problem, means)?;
     grid_of(places.rank, places.reach(), 1.0)?; // before anything is counted
     places.divergences(places.nodes_for_exactness().max(n_nodes as f64))
 }
@@ -81,16 +81,17 @@ struct Places {
 }
 
 impl Places {
-    fn of(problem: &Problem, means: &[f64]) -> Self {
+    fn of(problem: &Problem, means: &[f64]) -> Result<Self> {
         let teacher = &problem.teacher;
         let variance = teacher.variance() + problem.noise;
-        let subspace = Subspace::of_means(teacher, means, variance.sqrt());
-        Self {
+        let mut subspace = Subspace::of_means(teacher, means, variance.sqrt());
+        subspace.shorten_gaps(teacher, means)?;
+        Ok(Self {
             rank: subspace.rank(),
             variance,
             weights: [problem.student_weights.clone(), teacher.weights().to_vec()],
             means: [subspace.reduce(means), subspace.reduce(teacher.means())],
-        }
+        })
     }
 
     fn side(&self, side: Side) -> Components<'_> {
@@ -143,7 +144,10 @@ fn mean(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Estimate; 3
     let from = if side == Side::Student { p } else { q };
     let mut total = [Sums::default(); 3];
     for i in 0..from.len() {
-        let stratum = of_stratum(grid, side, from.mean(i), p, q);
+        // As the stratum sees them, with its own mean at the origin: no large number stands beside a small one.
+        let [p_means, q_means] =
+            [p, q].map(|side| side.means.iter().zip(from.mean(i).iter().cycle()).map(|(m, o)| m - o).collect::<Vec<_>>());
+        let stratum = of_stratum(grid, side, &Components { means: &p_means, ..*p }, &Components { means: &q_means, ..*q });
         for (total, sums) in total.iter_mut().zip(stratum) {
             total.iter_mut().zip(sums).for_each(|(t, s)| *t += from.weights[i] * s);
         }
@@ -152,8 +156,8 @@ fn mean(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Estimate; 3
     std::array::from_fn(|c| Estimate { value: fine[c], standard_error: (fine[c] - second[c]).abs().max((fine[c] - third[c]).abs()) })
 }
 
-/// The same of one stratum, on the grid, on every second node of it, and on every third.
-fn of_stratum(grid: &Grid, side: Side, centre: &[f64], p: &Components, q: &Components) -> [Sums; 3] {
+/// The same of the stratum at the origin, on the grid, on every second node of it, and on every third.
+fn of_stratum(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Sums; 3] {
     const NODES: usize = 4096; // of one task
     let rank = p.rank;
     let parts: Vec<[(Sums, f64); 3]> = grid
@@ -163,9 +167,8 @@ fn of_stratum(grid: &Grid, side: Side, centre: &[f64], p: &Components, q: &Compo
         .zip(grid.on_coarse.par_chunks(NODES))
         .map(|((nodes, weights), on_coarse)| {
             let mut parts = [(Sums::default(), 0.0); 3];
-            for ((z, weight), [second, third]) in nodes.chunks_exact(rank).zip(weights).zip(on_coarse) {
-                let x: Vec<f64> = centre.iter().zip(z).map(|(m, z)| m + z).collect();
-                let values = at_point(side, p, q, &x);
+            for ((x, weight), [second, third]) in nodes.chunks_exact(rank).zip(weights).zip(on_coarse) {
+                let values = at_point(side, p, q, x);
                 for ((sums, mass), _) in parts.iter_mut().zip([true, *second, *third]).filter(|(_, has)| *has) {
                     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
                     *mass += weight;
@@ -263,7 +266,7 @@ mod tests {
         assert!(
             few.contains("--sampler grid") && !why(&problem, &means, enough - 1).is_empty() && why(&problem, &means, enough).is_empty()
         );
-        let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(f64::from).collect(), 3, 1.0).unwrap();
+        let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(|i| f64::from(u8::from(i % 4 == 0))).collect(), 3, 1.0).unwrap();
         assert!(why(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX).contains("3 dimensions is slow"));
         let simplex = GaussianMixture::new(vec![0.25; 4], (0..16).map(|i| f64::from(u8::from(i % 5 == 0))).collect(), 4, 1.0).unwrap();
         assert!(why(&Problem::new(vec![1.0], simplex), &[-1.0; 4], usize::MAX).contains("4 dimensions, and a grid works in at most 3"));

@@ -9,7 +9,7 @@ use crate::objective::divergence::{Sampler, Side};
 use crate::objective::form::Draws;
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
-use crate::problem::reduction::Subspace;
+use crate::problem::reduction::{LeftOut, Subspace};
 use crate::random::streams::{Purpose, stream};
 
 /// ∂L/∂μ and L at one replicate's means.
@@ -70,6 +70,11 @@ impl Fit {
     /// ϱ, the number of coordinates that the device works in.
     pub fn rank(&self) -> usize {
         self.unit.rank
+    }
+
+    /// What the coordinates leave out as rounding: of the replicate where it is most.
+    pub fn left_out(&self) -> LeftOut {
+        self.subspaces.iter().map(Subspace::left_out).fold(LeftOut::default(), |a, b| if b.largest >= a.largest { b } else { a })
     }
 
     /// The length that is 1 in the device's coordinates: √(σ² + t).

@@ -1,6 +1,8 @@
 //! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
 
 pub mod fit;
+mod gaps;
+mod rank;
 pub mod reduction;
 
 pub use fit::Fit;
@@ -14,6 +16,9 @@ use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 use reduction::Subspace;
+
+/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means.
+pub const NUMERICS_VERSION: u32 = 2;
 
 /// Points of a Sobol net at the least, for `auto` to take them.
 const LEAST_NET: usize = 8;
@@ -72,21 +77,28 @@ impl Problem {
     /// # Errors
     /// [`Error::BadInput`] where numbers make no problem; the device's errors.
     pub fn open(&self, backend: &mut dyn Backend, starts: &[f64]) -> Result<Fit> {
-        self.open_each(backend, starts, std::slice::from_ref(&self.teacher))
+        self.validate(starts)?;
+        let row = self.student_weights.len() * self.teacher.n_features();
+        let mut subspaces = self.subspaces(starts, std::slice::from_ref(&self.teacher), self.scale());
+        for (subspace, start) in subspaces.iter_mut().zip(starts.chunks_exact(row)) {
+            subspace.shorten_gaps(&self.teacher, start)?;
+        }
+        self.open_in(backend, starts, std::slice::from_ref(&self.teacher), subspaces)
     }
 
-    /// As [`Problem::open`], but where `teachers` are R, replicate r has its own: like `teacher` in all but the means.
+    /// As [`Problem::open`], but where `teachers` are R, replicate r has its own: like `teacher` in all but the means. And coordinates of
+    /// the same problem under another noise differ by a factor alone: gaps between far groups of means stay as long as they are.
     ///
     /// # Errors
     /// As [`Problem::open`].
     pub fn open_each(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture]) -> Result<Fit> {
-        let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         self.validate(starts)?;
-        let scale = (self.teacher.variance() + self.noise).sqrt();
+        self.open_in(backend, starts, teachers, self.subspaces(starts, teachers, self.scale()))
+    }
+
+    fn open_in(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture], subspaces: Vec<Subspace>) -> Result<Fit> {
+        let (k, d, scale) = (self.student_weights.len(), self.teacher.n_features(), self.scale());
         let pairs = || starts.chunks_exact(k * d).zip(teachers.iter().cycle());
-        let subspaces: Vec<Subspace> = pairs()
-            .map(|(start, teacher)| if self.reduce { Subspace::of_means(teacher, start, scale) } else { Subspace::full(teacher, scale) })
-            .collect();
         let teacher_means = subspaces.iter().zip(pairs()).flat_map(|(s, (_, teacher))| s.reduce(teacher.means())).collect();
         let unit = self.unit_problem(&subspaces, teacher_means)?;
         let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
@@ -95,15 +107,29 @@ impl Problem {
         Ok(Fit { session, subspaces, unit, scale })
     }
 
-    /// Where the points come from: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
+    /// ϱ with the student's means at `starts` (R, k, d) and one teacher for all replicates or one for each.
+    pub fn rank(&self, starts: &[f64], teachers: &[GaussianMixture]) -> usize {
+        self.subspaces(starts, teachers, 1.0).first().map_or(1, Subspace::rank)
+    }
+
+    /// √(σ² + t).
+    fn scale(&self) -> f64 {
+        (self.teacher.variance() + self.noise).sqrt()
+    }
+
+    fn subspaces(&self, starts: &[f64], teachers: &[GaussianMixture], scale: f64) -> Vec<Subspace> {
+        let row = self.student_weights.len() * self.teacher.n_features();
+        let pairs = teachers.iter().cycle().zip(starts.chunks_exact(row));
+        if self.reduce { Subspace::of_each(pairs, scale) } else { pairs.map(|(teacher, _)| Subspace::full(teacher, scale)).collect() }
+    }
+
+    /// Where the points come from in `rank` coordinates: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
     /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least `LEAST_NET`; elsewhere
     /// it is pairs, or independent draws of an odd number.
-    pub fn chosen_sampler(&self) -> Sampler {
+    pub fn chosen_sampler(&self, rank: usize) -> Sampler {
         if self.sampler != Sampler::Auto {
             return self.sampler;
         }
-        let (d, all) = (self.teacher.n_features(), self.student_weights.len() + self.teacher.n_components());
-        let rank = if self.reduce { d.min(all - 1) } else { d };
         let n = self.n_samples.unwrap_or(0);
         let nets = Groups::nets(n);
         match n {
@@ -117,17 +143,17 @@ impl Problem {
     pub fn form(&self) -> Form {
         match (self.divergence, self.estimator) {
             (Divergence::Forward, _) => Form::Forward,
-            (_, Estimator::Auto) if self.chosen_sampler() != Sampler::Grid => Form::Mixed,
+            (_, Estimator::Auto) if self.sampler != Sampler::Grid => Form::Mixed,
             (_, Estimator::Auto | Estimator::Stein) => Form::Stein,
             (_, Estimator::Pathwise) => Form::Pathwise,
             (_, Estimator::ScoreFunction) => Form::ScoreFunction,
         }
     }
 
-    /// The points of each stratum. Of a problem that [`Problem::validate`] passes: without a grid the number of samples is known.
-    fn draws(&self) -> Draws {
+    /// The points of each stratum in `rank` coordinates. Of a problem that [`Problem::validate`] passes: without a grid the number of samples is known.
+    fn draws(&self, rank: usize) -> Draws {
         let n = self.n_samples.unwrap_or(0);
-        match self.chosen_sampler() {
+        match self.chosen_sampler(rank) {
             Sampler::Grid => Draws::Grid(self.n_samples),
             Sampler::Sobol => Draws::Nets(n),
             Sampler::Antithetic => Draws::Antithetic(n),
@@ -189,15 +215,16 @@ impl Problem {
     }
 
     fn unit_problem(&self, subspaces: &[Subspace], teacher_means: Vec<f64>) -> Result<UnitProblem> {
+        let rank = subspaces[0].rank();
         Ok(UnitProblem {
             n_replicates: subspaces.len(),
             first_replicate: self.first_replicate,
-            rank: subspaces[0].rank(),
+            rank,
             student_weights: mixture::normalised(self.student_weights.clone())?,
             teacher_weights: self.teacher.weights().to_vec(),
             teacher_means,
             form: self.form(),
-            draws: self.draws(),
+            draws: self.draws(rank),
             storage: self.storage,
             neighbours: self.neighbours,
             seed: self.seed,

@@ -2,12 +2,25 @@
 //!
 //! With a common variance everything depends on x only through inner products with the means, and gradients lie in their span.
 //! So a descent in d dimensions is one in ϱ ≤ min(d, k+K−1) coordinates: y = Uᵀ(μ − c)/s, with c the teacher's centroid and the
-//! columns of U an orthonormal basis of the span, ordered by singular value.
+//! columns of U an orthonormal basis of the span, ordered by singular value. ϱ is the rank of the means up to the rounding of the type
+//! that they were stored in (`problem::rank`), and of several replicates the largest among them.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
+use super::gaps::Gaps;
+use super::rank::{Span, one_thread};
+use crate::error::Result;
 use crate::mixture::GaussianMixture;
+
+/// What a reduction leaves out beyond what is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct LeftOut {
+    /// The largest singular value that was dropped, of all means about the teacher's centroid, in their units; 0 where none was.
+    pub largest: f64,
+    /// What rounding explains at the most: `largest` is no more.
+    pub tolerance: f64,
+}
 
 /// Coordinates for one replicate: its student's start and the teacher lie in the subspace, and descent stays there.
 #[derive(Debug, Clone)]
@@ -16,31 +29,67 @@ pub struct Subspace {
     basis: Option<Vec<f64>>, // (rank, d), one basis vector a row; None: all of space
     scale: f64,
     rank: usize,
+    /// Of the means themselves where the coordinates are all of space, else of their coordinates.
+    gaps: Gaps,
+    left_out: LeftOut,
 }
 
 impl Subspace {
     /// All of space: only centred at the teacher's centroid and divided by `scale`.
     pub fn full(teacher: &GaussianMixture, scale: f64) -> Self {
-        Self { centre: teacher.centroid(), basis: None, scale, rank: teacher.n_features() }
+        let (centre, rank) = (teacher.centroid(), teacher.n_features());
+        Self { centre, basis: None, scale, rank, gaps: Gaps::default(), left_out: LeftOut::default() }
     }
 
     /// The span of the teacher's means and the student's `start` (k, d).
-    ///
-    /// ϱ = min(d, k+K−1) whatever the data, so that every replicate of a run has as many coordinates.
     pub fn of_means(teacher: &GaussianMixture, start: &[f64], scale: f64) -> Self {
-        let d = teacher.n_features();
-        let (k, n_teachers) = (start.len() / d, teacher.n_components());
-        let rank = d.min(k + n_teachers - 1);
-        if rank == d {
+        Self::of_each([(teacher, start)], scale).remove(0)
+    }
+
+    /// The span of each replicate's teacher and start (k, d), with as many coordinates in each: the largest rank among them.
+    pub fn of_each<'a>(replicates: impl IntoIterator<Item = (&'a GaussianMixture, &'a [f64])>, scale: f64) -> Vec<Self> {
+        let spans: Vec<_> = replicates.into_iter().map(|(teacher, start)| (teacher, start, Span::of(teacher, start))).collect();
+        let rank = spans.iter().map(|(.., span)| span.rank).max().unwrap_or(1);
+        spans.into_iter().map(|(teacher, start, span)| Self::of_span(teacher, start, span, rank, scale)).collect()
+    }
+
+    fn of_span(teacher: &GaussianMixture, start: &[f64], span: Span, rank: usize, scale: f64) -> Self {
+        if rank == teacher.n_features() {
             return Self::full(teacher, scale);
         }
-        // Differences to one teacher mean span the same affine space as all means, with one vector fewer. The heaviest one is
-        // taken because the centroid then is a well-conditioned combination of the rest.
-        let heaviest = (0..n_teachers).fold(0, |a, j| if teacher.weights()[j] > teacher.weights()[a] { j } else { a });
-        let origin = teacher.mean(heaviest);
-        let rows: Vec<&[f64]> = start.chunks_exact(d).chain((0..n_teachers).filter(|j| *j != heaviest).map(|j| teacher.mean(j))).collect();
-        let spread = Mat::from_fn(d, rows.len(), |c, l| rows[l][c] - origin[c]);
-        Self { centre: teacher.centroid(), basis: Some(principal_directions(&spread, rank)), scale, rank }
+        let basis = principal_directions(&span.cleaned.unwrap_or_else(|| spread(teacher, start)), rank);
+        let mut subspace = Self { basis: Some(basis), rank, ..Self::full(teacher, scale) };
+        if span.tolerance > 0.0 {
+            subspace.left_out = LeftOut { largest: subspace.largest_left_out(teacher, start), tolerance: span.tolerance };
+        }
+        subspace
+    }
+
+    /// Shortens what is empty between far groups of means (`problem::gaps`).
+    ///
+    /// # Errors
+    /// Means that are none of a mixture.
+    pub fn shorten_gaps(&mut self, teacher: &GaussianMixture, start: &[f64]) -> Result<()> {
+        if self.basis.is_some() {
+            self.gaps = Gaps::of(&self.reduce(start), &self.reduce(teacher.means()), self.rank, 1.0);
+            return Ok(());
+        }
+        // Before anything is subtracted from them, so that no digit is lost.
+        self.gaps = Gaps::of(start, teacher.means(), self.rank, self.scale);
+        let mut means = teacher.means().to_vec();
+        self.gaps.shorten(&mut means);
+        self.centre = teacher.with_means(means)?.centroid();
+        Ok(())
+    }
+
+    /// The largest singular value of what the coordinates do not hold of the means.
+    fn largest_left_out(&self, teacher: &GaussianMixture, start: &[f64]) -> f64 {
+        let d = self.centre.len();
+        let left =
+            |means: &[f64]| -> Vec<f64> { self.lift(&self.reduce(means)).iter().zip(means).map(|(lifted, mean)| mean - lifted).collect() };
+        let left = [left(start), left(teacher.means())].concat();
+        let left = MatRef::from_row_major_slice(&left, left.len() / d, d);
+        one_thread(|| left.singular_values()).ok().and_then(|values| values.first().copied()).unwrap_or(f64::NAN)
     }
 
     /// ϱ.
@@ -48,25 +97,41 @@ impl Subspace {
         self.rank
     }
 
+    /// What was dropped as rounding.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
     /// Unit coordinates (n, ϱ) of `means` (n, d).
     pub fn reduce(&self, means: &[f64]) -> Vec<f64> {
         let d = self.centre.len();
-        let mut out = Vec::with_capacity(means.len() / d * self.rank);
-        for mean in means.chunks_exact(d) {
-            let shifted: Vec<f64> = mean.iter().zip(&self.centre).map(|(m, c)| (m - c) / self.scale).collect();
-            match &self.basis {
-                None => out.extend(shifted),
-                Some(basis) => out.extend(basis.chunks_exact(d).map(|u| dot(u, &shifted))),
-            }
-        }
+        let shifted = |mean: &[f64]| -> Vec<f64> { mean.iter().zip(&self.centre).map(|(m, c)| (m - c) / self.scale).collect() };
+        let Some(basis) = &self.basis else {
+            let mut means = means.to_vec();
+            self.gaps.shorten(&mut means);
+            return means.chunks_exact(d).flat_map(shifted).collect();
+        };
+        let coordinates = |mean: &[f64]| -> Vec<f64> {
+            let shifted = shifted(mean);
+            basis.chunks_exact(d).map(|u| dot(u, &shifted)).collect()
+        };
+        let mut out: Vec<f64> = means.chunks_exact(d).flat_map(coordinates).collect();
+        self.gaps.shorten(&mut out);
         out
     }
 
     /// Means (n, d) of unit coordinates (n, ϱ).
     pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
-        let mut out = self.lift_vectors(coordinates, self.scale);
+        let mut coordinates = coordinates.to_vec();
+        if self.basis.is_some() {
+            self.gaps.lengthen(&mut coordinates);
+        }
+        let mut out = self.lift_vectors(&coordinates, self.scale);
         for mean in out.chunks_exact_mut(self.centre.len()) {
             mean.iter_mut().zip(&self.centre).for_each(|(m, c)| *m += c);
+        }
+        if self.basis.is_none() {
+            self.gaps.lengthen(&mut out);
         }
         out
     }
@@ -82,6 +147,16 @@ impl Subspace {
     }
 }
 
+/// Differences to one teacher mean (d, k+K−1): they span the same affine space as all means, with one vector fewer. The heaviest one is
+/// taken because the centroid then is a well-conditioned combination of the rest.
+fn spread(teacher: &GaussianMixture, start: &[f64]) -> Mat<f64> {
+    let (d, n_teachers) = (teacher.n_features(), teacher.n_components());
+    let heaviest = (0..n_teachers).fold(0, |a, j| if teacher.weights()[j] > teacher.weights()[a] { j } else { a });
+    let origin = teacher.mean(heaviest);
+    let rows: Vec<&[f64]> = start.chunks_exact(d).chain((0..n_teachers).filter(|j| *j != heaviest).map(|j| teacher.mean(j))).collect();
+    Mat::from_fn(d, rows.len(), |c, l| rows[l][c] - origin[c])
+}
+
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
@@ -91,12 +166,10 @@ pub fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
     // The largest entry becomes 1, so that no square overflows.
     let largest = columns.norm_max();
     let scaled = if largest > 0.0 { columns * faer::Scale(1.0 / largest) } else { columns.clone() };
-    // One thread: with several, the last bits would depend on their number.
-    let before = faer::get_global_parallelism();
-    faer::set_global_parallelism(Par::Seq);
-    let qr = scaled.qr();
-    let svd = qr.thin_R().thin_svd().expect("the singular value decomposition of finite numbers converges");
-    let u = qr.compute_thin_Q() * svd.U();
-    faer::set_global_parallelism(before);
-    (0..rank).flat_map(|c| (0..columns.nrows()).map(move |row| (row, c))).map(|at| u[at]).collect()
+    one_thread(|| {
+        let qr = scaled.qr();
+        let svd = qr.thin_R().thin_svd().expect("the singular value decomposition of finite numbers converges");
+        let u = qr.compute_thin_Q() * svd.U();
+        (0..rank).flat_map(|c| (0..columns.nrows()).map(move |row| (row, c))).map(|at| u[at]).collect()
+    })
 }

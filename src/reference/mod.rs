@@ -14,7 +14,7 @@ pub use polynomials::ReferencePolynomials;
 use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
 use crate::error::Result;
-use crate::mixture::GaussianMixture;
+use crate::mixture::{GaussianMixture, squared_distance};
 
 /// A mixture with unit variance as the kernels read it; nothing is checked, because descent may have left the finite numbers.
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +57,14 @@ impl Backend for Reference {
         let n = points.len() / d;
         let mut out = Evaluation { log_density: Vec::with_capacity(n), score: Vec::with_capacity(n * d), responsibilities: Vec::new() };
         let sigma = mixture.variance().sqrt();
-        let means: Vec<f64> = mixture.means().iter().map(|m| m / sigma).collect();
-        let unit = Components { weights: mixture.weights(), means: &means, rank: d };
-        let (mut r, mut mean) = (vec![0.0; k], vec![0.0; d]);
-        for point in points.chunks(d) {
-            let x: Vec<f64> = point.to_f64().iter().map(|x| x / sigma).collect();
+        let (mut r, mut mean, mut means) = (vec![0.0; k], vec![0.0; d], vec![0.0; k * d]);
+        for point in points.chunks(d).map(Points::to_f64) {
+            // From the nearest mean, so that no large number stands beside a small one.
+            let square = |i: usize| squared_distance(&point, mixture.mean(i));
+            let origin = (0..k).min_by(|a, b| square(*a).total_cmp(&square(*b))).unwrap_or(0);
+            let seen = |v: &[f64]| -> Vec<f64> { v.iter().zip(mixture.mean(origin)).map(|(v, o)| (v - o) / sigma).collect() };
+            means.chunks_exact_mut(d).enumerate().for_each(|(i, mean)| mean.copy_from_slice(&seen(mixture.mean(i))));
+            let (unit, x) = (Components { weights: mixture.weights(), means: &means, rank: d }, seen(&point));
             out.log_density.push(density::log_density(&unit, &x) - d as f64 * sigma.ln());
             density::responsibilities(&unit, &x, &mut r);
             posterior::mean(&unit, &r, &mut mean);

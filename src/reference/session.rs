@@ -39,6 +39,25 @@ struct BlockSums {
     energy: Vec<f64>,      // (C)
 }
 
+/// Both mixtures as a stratum sees them, with its own mean at the origin: no large number stands beside a small one, and x = z.
+struct Seen {
+    student: Vec<f64>, // (k, rank)
+    teacher: Vec<f64>, // (K, rank)
+}
+
+impl Seen {
+    fn new(session: &ReferenceSession, r: usize, origin: &[f64]) -> Self {
+        let [student, teacher] = [Side::Student, Side::Teacher]
+            .map(|side| session.side(side, r).means.iter().zip(origin.iter().cycle()).map(|(m, o)| m - o).collect());
+        Self { student, teacher }
+    }
+
+    fn sides<'a>(&'a self, problem: &'a UnitProblem) -> (Components<'a>, Components<'a>) {
+        let of = |side, means| Components { weights: problem.weights(side), means, rank: problem.rank };
+        (of(Side::Student, &self.student), of(Side::Teacher, &self.teacher))
+    }
+}
+
 impl ReferenceSession {
     pub fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
@@ -117,32 +136,32 @@ impl ReferenceSession {
         blends: &[Option<Blend>],
     ) -> BlockSums {
         let problem = &self.problem;
-        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
         let strata = self.side(problem.strata(), r);
         let key = key(problem.seed, Purpose::Step, problem.first_replicate + r as u32);
-        let (mut gradient, mut half_square) = (vec![0.0; p.len() * p.rank], vec![0.0; strata.len()]);
+        let (mut gradient, mut half_square) = (vec![0.0; problem.n_components() * problem.rank], vec![0.0; strata.len()]);
         let (mut score, mut energy) = (gradient.clone(), half_square.clone());
-        let mut z = vec![0.0; p.rank];
         if problem.interrupt.is_set() {
             return BlockSums { gradient, score, half_square, energy }; // nobody will look
         }
-        for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
-            let share = match grid {
-                Some(grid) => grid.weights[s],
-                None => 1.0 / groups.range(s / groups.group_size).len() as f64,
-            };
-            for i in 0..strata.len() {
+        let (mut x, own) = (vec![0.0; problem.rank], vec![0.0; problem.rank]);
+        for i in 0..strata.len() {
+            let seen = Seen::new(self, r, strata.mean(i));
+            let (p, q) = seen.sides(problem);
+            for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
+                let share = match grid {
+                    Some(grid) => grid.weights[s],
+                    None => 1.0 / groups.range(s / groups.group_size).len() as f64,
+                };
                 match grid {
-                    Some(grid) => z.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
+                    Some(grid) => x.copy_from_slice(&grid.nodes[s * p.rank..(s + 1) * p.rank]),
                     None => {
-                        draw(key, problem.draws, groups, step as u32, i as u32, s as u32, &mut z);
-                        turn(&axes[i], &mut z);
+                        draw(key, problem.draws, groups, step as u32, i as u32, s as u32, &mut x);
+                        turn(&axes[i], &mut x);
                     }
                 }
-                let x: Vec<f64> = strata.mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
                 let at = Point::at(&p, &q, &x);
                 half_square[i] += share * at.half_square();
-                energy[i] += share * reverse_fisher::energy(strata.mean(i), &at);
+                energy[i] += share * reverse_fisher::energy(&own, &at);
                 let weight = strata.weights[i] * share;
                 match problem.form {
                     Form::Forward => add_model_score_part(&p, &x, &at, 0.0, weight, &mut gradient),
@@ -164,13 +183,13 @@ impl ReferenceSession {
     #[allow(clippy::too_many_arguments)] // what a group of a stratum is, once
     fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, place: usize, g: usize, step: u64) -> [f64; 3] {
         let problem = &self.problem;
-        let (p, q) = (self.side(Side::Student, r), self.side(Side::Teacher, r));
+        let seen = Seen::new(self, r, self.side(from, r).mean(i));
+        let (p, q) = seen.sides(problem);
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
-        let (mut sums, mut z) = ([0.0; 3], vec![0.0; p.rank]);
+        let (mut sums, mut x) = ([0.0; 3], vec![0.0; p.rank]);
         for s in groups.range(g).take_while(|_| !problem.interrupt.is_set()) {
-            draw(key, Draws::Independent(groups.n_samples), groups, step as u32, place as u32, s as u32, &mut z);
-            let x: Vec<f64> = self.side(from, r).mean(i).iter().zip(&z).map(|(m, z)| m + z).collect();
+            draw(key, Draws::Independent(groups.n_samples), groups, step as u32, place as u32, s as u32, &mut x);
             sums.iter_mut().zip(at_point(from, &p, &q, &x)).for_each(|(sum, value)| *sum += value);
         }
         sums.map(|sum| sum / groups.range(g).len() as f64)

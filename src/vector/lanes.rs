@@ -5,7 +5,6 @@
 use crate::random::philox::philox;
 
 use super::normals::normals;
-use super::vector_fn;
 
 /// Samples per vector step; tiles are padded to a multiple.
 pub const LANES: usize = 16;
@@ -46,53 +45,6 @@ pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out:
     }
     for (words, out) in words.iter().zip(out) {
         normals(words, out);
-    }
-}
-
-vector_fn! {
-    /// Logits (ld × k, column-major, without offsets) become responsibilities; `peak` and `mass` (ld) give their log-sum-exp.
-    /// The mass is added up in double precision: in single, a thousand equal terms round to one side, and ln p − ln q of mixtures that
-    /// nearly coincide is smaller than that.
-    pub fn softmax(logits: &mut [f32], offset: &[f32], ld: usize, peak: &mut [f32], mass: &mut [f64]) {
-        peak.fill(f32::MIN);
-        for (column, offset) in logits.chunks_exact_mut(ld).zip(offset) {
-            for (x, peak) in column.iter_mut().zip(peak.iter_mut()) {
-                *x += offset;
-                *peak = if *x > *peak { *x } else { *peak };
-            }
-        }
-        mass.fill(0.0);
-        for column in logits.chunks_exact_mut(ld) {
-            for ((x, peak), mass) in column.iter_mut().zip(peak.iter()).zip(mass.iter_mut()) {
-                *x = exp(*x - peak);
-                *mass += f64::from(*x);
-            }
-        }
-        let mut inverse = [0.0f32; crate::objective::groups::BLOCK];
-        for (i, m) in inverse.iter_mut().zip(mass.iter()) {
-            *i = (1.0 / m) as f32;
-        }
-        for column in logits.chunks_exact_mut(ld) {
-            for (x, inverse) in column.iter_mut().zip(&inverse) {
-                *x *= inverse;
-            }
-        }
-    }
-}
-
-vector_fn! {
-    /// squares (ld × k) += Σ (x − μ)² over the columns of x, for rows μ of `means` that lie `row` apart.
-    pub fn add_squares(x: &[f32], means: &[f32], row: usize, ld: usize, squares: &mut [f32]) {
-        let mut sum = [0.0f32; crate::objective::groups::BLOCK];
-        for (l, column) in squares.chunks_exact_mut(ld).enumerate() {
-            sum.fill(0.0); // each block of coordinates in a sum of its own
-            for (x, mu) in x.chunks_exact(ld).zip(&means[l * row..]) {
-                for (sum, x) in sum.iter_mut().zip(x) {
-                    *sum += (x - mu) * (x - mu);
-                }
-            }
-            column.iter_mut().zip(&sum).for_each(|(o, s)| *o += s);
-        }
     }
 }
 
@@ -139,19 +91,5 @@ mod tests {
         assert!(worst <= 2.0, "{worst} ULP");
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(-1e30) <= 2e-38);
-    }
-
-    /// A thousand equal terms, which single precision adds up a few millionths too low: more than nearly equal mixtures differ by.
-    #[test]
-    fn the_mass_of_many_components_is_not_rounded_to_one_side() {
-        let (k, logit) = (1024, -0.7f32);
-        let mut logits = vec![logit; k * LANES];
-        logits[..LANES].fill(0.0);
-        let (mut peak, mut mass) = ([0.0; LANES], [0.0; LANES]);
-        softmax(&mut logits, &vec![0.0; k], LANES, &mut peak, &mut mass);
-        let exact = 1.0 + (k - 1) as f64 * f64::from(exp(logit));
-        assert!(mass.iter().all(|mass| (mass - exact).abs() <= 1e-12 * exact), "{} for {exact}", mass[0]);
-        let single = (1..k).fold(1.0f32, |sum, _| sum + exp(logit));
-        assert!((f64::from(single) - exact).abs() > 1e-7 * exact, "single precision would do: {single}");
     }
 }

@@ -48,7 +48,7 @@ fn ordinary() -> Case {
     let is_ordinary = |case: &Case| {
         let problem = &case.problem;
         let few = 2..=9;
-        problem.chosen_sampler() == mixscore::objective::divergence::Sampler::Philox
+        problem.chosen_sampler(problem.rank(&case.starts, &case.teachers)) == mixscore::objective::divergence::Sampler::Philox
             && few.contains(&case.n_components())
             && few.contains(&problem.teacher.n_components())
             && problem.teacher.n_features() > 1

@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use mixscore::objective::estimator::AUTO_VERSION;
+use mixscore::problem::NUMERICS_VERSION;
 use mixscore::random::streams::RNG_VERSION;
 
 use super::place::{Place, code, json, same_results, snapshot, text, with_sets};
@@ -160,10 +161,13 @@ fn a_run_of_another_version_is_refused_where_the_version_counts() {
     let run = broken_off(&place);
     let files = snapshot(&run);
     let (rng, auto) = (format!("\"rng\": {RNG_VERSION}"), format!("\"auto\": {AUTO_VERSION}"));
+    let numerics = format!("\"numerics\": {NUMERICS_VERSION}");
     for (from, to, words) in [
         (&rng, "\"rng\": 99", "version 99 of the draws"),
         (&auto, "\"auto\": 99", "version 99 of the estimator `auto`"),
         (&auto, "\"auto\": 99", "or start the run again, into another folder"),
+        (&numerics, "\"numerics\": 99", "version 99 of the numerics"),
+        (&format!(",\n    {numerics}"), "", "version 1 of the numerics"), // as before there were any
         (&"mixscore.checkpoint/2".into(), "mixscore.checkpoint/1", "of another run or version"),
     ] {
         rewrite_manifests(&run, from, to);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::experiment::config::{Checkpoint, Config};
 use crate::objective::estimator::AUTO_VERSION;
+use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 /// The hashes of data files, each read once for all cells. Relative paths start at `base`.
@@ -47,6 +48,6 @@ pub fn hash(config: &Config, files: &mut Files) -> Result<String> {
             *file = hash;
         }
     }
-    let text = format!("rng {RNG_VERSION}, auto {AUTO_VERSION}\n{}", config.to_toml()?);
+    let text = format!("rng {RNG_VERSION}, auto {AUTO_VERSION}, numerics {NUMERICS_VERSION}\n{}", config.to_toml()?);
     Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_string())
 }

@@ -16,6 +16,7 @@ mod npy;
 mod npz;
 mod numbers;
 mod open;
+mod points;
 mod safetensors;
 mod unzip;
 
@@ -24,6 +25,7 @@ pub use finite::{check_finite, to_f32};
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;
+pub use points::{Dtype, write_points};
 
 /// Numbers with a shape, in C order: `values.len()` is the product of `shape` (1 for a scalar, whose shape is empty).
 #[derive(Debug, Clone, PartialEq)]

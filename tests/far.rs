@@ -1,0 +1,160 @@
+//! Distances of 10⁰ to 10¹²σ and offsets of 10⁰ to 10¹⁵σ: differences count, wherever they are taken.
+
+mod common;
+
+use common::{Tolerance, assert_close, assert_normwise, uneven};
+use mixscore::backend::Backend;
+use mixscore::cpu::Cpu;
+use mixscore::metrics::quadrature;
+use mixscore::objective::divergence::Sampler;
+use mixscore::reference::Reference;
+use mixscore::{GaussianMixture, Problem};
+
+/// ln p and ∇ln p of a mixture in one dimension, from differences to the component nearest to x, which is far from all the others or
+/// near to one of them.
+fn exactly(weights: &[f64], means: &[f64], x: f64) -> (f64, f64, Vec<f64>) {
+    let near = (0..means.len()).fold(0, |a, i| if (means[i] - x).abs() < (means[a] - x).abs() { i } else { a });
+    let of = |i: usize| (weights[i] / weights[near]).ln() - 0.5 * (means[near] - means[i]) * ((x - means[i]) + (x - means[near]));
+    let shares: Vec<f64> = (0..means.len()).map(|i| of(i).exp()).collect();
+    let mass: f64 = shares.iter().sum();
+    let r: Vec<f64> = shares.iter().map(|s| s / mass).collect();
+    let score = (means[near] - x) + r.iter().zip(means).map(|(r, m)| r * (m - means[near])).sum::<f64>();
+    let log_density = weights[near].ln() - 0.5 * (x - means[near]).powi(2) + mass.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln();
+    (log_density, score, r)
+}
+
+fn devices() -> Vec<(&'static str, Box<dyn Backend>)> {
+    let mut all: Vec<(&'static str, Box<dyn Backend>)> = vec![("reference", Box::new(Reference)), ("cpu", Box::new(Cpu::new()))];
+    match mixscore::device::open(mixscore::device::Device::Software) {
+        Ok(opened) => all.push(("software", opened.backend)),
+        Err(why) => println!("software is left out: {why}"),
+    }
+    all
+}
+
+#[test]
+fn densities_and_scores_at_every_distance_and_offset() {
+    for (name, mut device) in devices() {
+        for distance in (0..=12).map(|e| 10f64.powi(e)) {
+            for offset in [0.0].into_iter().chain((0..=15).map(|e| 10f64.powi(e))) {
+                // What is stored is what is meant: far out, neighbouring numbers are 1/8 apart.
+                let at = |v: f64| offset + v;
+                let (weights, means) = ([0.2, 0.3, 0.5], [at(0.0), at(distance), at(distance + 2.5)]);
+                let points = [at(0.75), at(-2.0), at(distance + 0.5), at(distance + 1.5), at(distance - 1.0), at(0.5 * distance + 0.25)];
+                let mixture = GaussianMixture::new(weights.to_vec(), means.to_vec(), 1, 1.0).unwrap();
+                let got = device.evaluate(&mixture, (&points[..]).into(), true).unwrap();
+                for (s, x) in points.iter().enumerate() {
+                    if name == "software" && distance > 1e6 && s == 5 {
+                        continue; // half way: there single precision does not tell which side of the middle a point is on
+                    }
+                    let (log_density, score, r) = exactly(&weights, &means, *x);
+                    let what = format!("{name}, distance {distance:e}, offset {offset:e}, point {s}");
+                    let bound = if name == "reference" { 1e-12 } else { 3e-6 };
+                    let near = Tolerance { bound: bound * (1.0 + score.abs()), why: "the device's precision" };
+                    assert_close(&format!("{what}: score"), got.score[s], score, &near);
+                    let of_log = Tolerance { bound: bound * (1.0 + log_density.abs()), why: "the device's precision" };
+                    assert_close(&format!("{what}: log-density"), got.log_density[s], log_density, &of_log);
+                    // Half way between far components their shares hang on every digit of x; they are one or the other.
+                    let shares = Tolerance { bound: bound * 10.0, why: "exponentials of logits" };
+                    for (got, want) in got.responsibilities[3 * s..3 * s + 3].iter().zip(&r) {
+                        assert_close(&format!("{what}: responsibility"), *got, *want, &shares);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Points far off the line of the means, many dimensions, and fill values.
+#[test]
+fn shares_do_not_depend_on_what_all_components_have_in_common() {
+    for (name, mut device) in [("reference", Box::new(Reference) as Box<dyn Backend>), ("cpu", Box::new(Cpu::new()))] {
+        let bound = if name == "reference" { 1e-12 } else { 1e-6 };
+        for far in [0.0f64, 1.0, 3e3, 1e4, -1e5, 1e8, 1e12, 1e15, 1e20] {
+            let mixture = GaussianMixture::new(vec![0.5; 2], vec![-1.0, 0.0, 1.0, 0.0], 2, 1.0).unwrap();
+            for x in [0.3f64, -0.1, 0.7, 0.0] {
+                let got = device.evaluate(&mixture, (&[x, far][..]).into(), true).unwrap();
+                let want = 1.0 / (1.0 + (-2.0 * x).exp());
+                assert_close(&format!("{name}: {x}, {far:e}"), got.responsibilities[1], want, &Tolerance { bound, why: "one exponential" });
+                let log_density = got.log_density[0] / (-0.5 * far * far).min(-1.0);
+                assert!((far.abs() < 1e3 || (log_density - 1.0).abs() <= 1e-5) && log_density.is_finite(), "{name}: {far:e}");
+            }
+        }
+        let d = 100_000;
+        let base: Vec<f64> = common::scattered(d, 1).iter().map(|v| 5.0 * v).collect();
+        let mut other = base.clone();
+        other[0] += 1.0;
+        let mixture = GaussianMixture::uniform([base.clone(), other].concat(), d).unwrap();
+        for seed in 2..6 {
+            let x: Vec<f64> = common::scattered(d, seed).iter().zip(&base).map(|(z, b)| b + 1.7 * z).collect();
+            let got = device.evaluate(&mixture, (&x).into(), true).unwrap();
+            let want = 1.0 / (1.0 + (-(x[0] - base[0] - 0.5)).exp());
+            assert_close(&format!("{name}: d = {d}"), got.responsibilities[1], want, &Tolerance { bound, why: "one exponential" });
+        }
+    }
+}
+
+/// Two clusters, students a little beside their teachers: L = ½Σwδ² and ∂L/∂μ = wδ, whatever lies between.
+#[test]
+fn gradients_and_divergences_of_far_clusters() {
+    for (name, mut device) in devices() {
+        let bound = if name == "reference" { 1e-9 } else { 1e-5 };
+        for distance in [50.0].into_iter().chain((2..=12).map(|e| 10f64.powi(e))) {
+            for offset in [0.0, 1.0, 1e3, 1e6, 1e9, 1e12] {
+                let weights = vec![0.3, 0.7];
+                let teacher = [offset, offset + distance];
+                let student = [offset + 0.3, offset + distance + 0.3];
+                let delta = [student[0] - teacher[0], student[1] - teacher[1]];
+                let value = 0.5 * (0.3 * delta[0] * delta[0] + 0.7 * delta[1] * delta[1]);
+                let teacher = GaussianMixture::new(weights.clone(), teacher.to_vec(), 1, 1.0).unwrap();
+                let problem = Problem { n_samples: Some(256), sampler: Sampler::Philox, ..Problem::new(weights, teacher) };
+                let mut fit = problem.open(device.as_mut(), &student).unwrap();
+                let what = format!("{name}, distance {distance:e}, offset {offset:e}");
+                let got = fit.gradient(0).unwrap().remove(0);
+                let why = "the device's precision, of means 100σ apart at the most";
+                assert_close(&format!("{what}: L"), got.divergence.value, value, &Tolerance { bound, why });
+                assert_normwise(&what, &got.gradient, &[0.3 * delta[0], 0.7 * delta[1]], &Tolerance { bound: 10.0 * bound, why });
+                let measured = fit.measure(256, 0).unwrap().remove(0);
+                for estimate in [measured.reverse_fisher, measured.forward_fisher] {
+                    assert_close(&format!("{what}: measured"), estimate.value, value, &Tolerance { bound, why });
+                }
+                let kl = measured.kl_student_teacher;
+                assert_close(&format!("{what}: KL"), kl.value, value, &Tolerance { bound: 6.0 * kl.standard_error + bound, why });
+                let last =
+                    student.map(|m| (m.next_up() - m).abs()).into_iter().fold(if name == "software" { 5e-6 } else { 1e-15 }, f64::max);
+                assert_normwise(
+                    "means",
+                    &fit.means().unwrap(),
+                    &student,
+                    &Tolerance { bound: 2.0 * last / (offset + 1.0), why: "they come back" },
+                );
+            }
+        }
+    }
+}
+
+/// In the plane and in many dimensions; a student that has no teacher near keeps its distance; and quadrature.
+#[test]
+fn what_counts_is_not_shortened() {
+    for (name, mut device) in devices() {
+        for (far, expected) in [([0.0, 4e4], 4e4), ([3e4, 4e4], 5e4), ([-6e5, 8e5], 1e6)] {
+            // Teacher components at 0 and far; both students at 0: the divergence is that of students that see one teacher.
+            let teacher = GaussianMixture::new(vec![0.5; 2], [[0.0, 0.0], far].concat(), 2, 1.0).unwrap();
+            let problem = Problem { n_samples: Some(256), sampler: Sampler::Philox, ..Problem::new(vec![0.5; 2], teacher) };
+            let half_way = [0.4 * far[0], 0.4 * far[1]];
+            let mut fit = problem.open(device.as_mut(), &[[0.5, 0.0], half_way].concat()).unwrap();
+            let want = 0.5 * (0.5 * 0.25 + 0.5 * (0.4f64 * expected).powi(2));
+            let got = fit.gradient(0).unwrap().remove(0).divergence.value;
+            assert_close(&format!("{name}, {expected:e}"), got / want, 1.0, &Tolerance { bound: 1e-5, why: "single precision" });
+        }
+    }
+    for (distance, offset) in [(1e6, 0.0), (1e12, 0.0), (1e9, 1e9), (1e12, 1e12)] {
+        let (teacher, student) = (vec![offset, offset + distance], [offset + 0.3, offset + distance + 0.3]);
+        let value: f64 = (0..2).map(|i| 0.5 * uneven(2)[i] * f64::powi(student[i] - teacher[i], 2)).sum();
+        let problem = Problem::new(uneven(2), GaussianMixture::new(uneven(2), teacher, 1, 1.0).unwrap());
+        let quadrature::Gridded::Taken(got) = quadrature::divergences_within(&problem, &student, 1 << 14).unwrap() else {
+            panic!("two dimensions or fewer, and no walls within reach: {distance:e}, {offset:e}")
+        };
+        assert_close("L by quadrature", got.reverse_fisher.value, value, &Tolerance { bound: 1e-9, why: "exact" });
+    }
+}
