@@ -373,3 +373,37 @@ fn a_plane_in_many_dimensions_is_said_to_be_one() {
     assert!(largest > 0.0 && largest <= tolerance && tolerance <= 1e-3, "{largest} {tolerance}");
     place.refused(&format!("{line} --no-reduce"), 4, "64");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_an_input_is_refused_by_any_path() {
+    let place = Place::new();
+    place.mixture("s.npz", &[0.5, 0.5], &[-1.0, 0.0, 1.0, 0.5], 2, 1.0);
+    place.mixture("t.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
+    place.points("x.npy", 2, &[0.0, 1.0, 2.0, 3.0]);
+    std::fs::create_dir(place.path("sub")).unwrap();
+    for name in ["link.npz", "link.npy"] {
+        std::os::unix::fs::symlink("s.npz", place.path(name)).unwrap();
+    }
+    std::fs::hard_link(place.path("s.npz"), place.path("hard.npz")).unwrap();
+    let before = ["s.npz", "t.npz", "x.npy"].map(|name| std::fs::read(place.path(name)).unwrap());
+    let gradient = "gradient --samples 64 --device cpu";
+    for line in [
+        format!("{gradient} --student s.npz --teacher t.npz --output ./s.npz"),
+        format!("{gradient} --student s.npz --teacher t.npz --output sub/../t.npz"),
+        format!("{gradient} --student s.npz --teacher t.npz --output link.npz"),
+        format!("{gradient} --student s.npz --teacher t.npz --output hard.npz"),
+        format!("{gradient} --student link.npz --teacher t.npz --output s.npz"),
+        "score --mixture s.npz --points x.npy --output s.npz".into(),
+        "score --mixture link.npz --points x.npy --output hard.npz".into(),
+        "sample --mixture s.npz --count 3 --output link.npy".into(),
+    ] {
+        place.refused(&line, 2, "is the same file as");
+    }
+    assert_eq!(["s.npz", "t.npz", "x.npy"].map(|name| std::fs::read(place.path(name)).unwrap()), before);
+    // A file that is no input is replaced.
+    for _ in 0..2 {
+        let output = place.run(&format!("{gradient} --student s.npz --teacher t.npz --output g.npz --quiet"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::{Pair, check_output};
+use super::output::check_output;
+use super::pair::Pair;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, check_finite, write_npz};
@@ -54,7 +55,7 @@ pub struct Arguments {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npz")?;
+    check_output(&arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
         return Err(Error::Usage {
             what: "--samples is missing".into(),

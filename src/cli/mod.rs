@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod gradient;
 pub mod init;
 pub mod learn;
+mod output;
 mod pair;
 pub mod presets;
 pub mod progress;

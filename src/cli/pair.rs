@@ -1,7 +1,8 @@
-//! A student and a teacher from files, and the checks of an output path that every one-shot verb makes before it computes.
+//! A student and a teacher from files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::output::Input;
 use crate::error::{Error, Result};
 use crate::mixture::files::read_mixture;
 use crate::mixture::{GaussianMixture, is_same_variance};
@@ -18,6 +19,11 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// Both files.
+    pub fn inputs(&self) -> [Input<'_>; 2] {
+        [("--student", &self.student), ("--teacher", &self.teacher)]
+    }
+
     /// Reads both, and refuses two mixtures that make no problem. Where their variances differ by a rounding, the teacher's is meant.
     ///
     /// # Errors
@@ -27,27 +33,6 @@ impl Pair {
         compatible(&student, &teacher)?;
         Ok((student, teacher))
     }
-}
-
-/// Refuses, before anything is computed, an output path of another extension or in a folder that is not there.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub fn check_output(path: &Path, extension: &str) -> Result<()> {
-    if path.extension().is_none_or(|e| e != extension) {
-        return Err(Error::Usage {
-            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
-            remedy: format!("Call it {}", path.with_extension(extension).display()),
-        });
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Error::Usage {
-            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
-            remedy: "Make it first, or choose another place".into(),
-        });
-    }
-    Ok(())
 }
 
 /// Whether both can be student and teacher of one problem.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Common;
-use super::pair::check_output;
+use super::output::check_output;
 use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
@@ -36,7 +36,7 @@ pub struct Arguments {
 
 /// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npy")?;
+    check_output(&arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
     let mixture = read_mixture(&arguments.mixture)?;
     let (n, d, seed) = (arguments.count, mixture.n_features(), common.seed.unwrap_or(0));
     let dtype = arguments.dtype.unwrap_or_else(|| if common.device == Device::Reference { Dtype::F64 } else { dtype_of(&mixture) });

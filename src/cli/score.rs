@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use super::pair::check_output;
+use super::output::check_output;
 use crate::backend::Evaluation;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npz")?;
+    check_output(&arguments.output, "npz", &[("--mixture", &arguments.mixture), ("--points", &arguments.points)])?;
     let mixture = read_mixture(&arguments.mixture)?;
     let points = read_points(&arguments.points)?;
     let n = check_points(arguments, &mixture, &points)?;

@@ -1,0 +1,48 @@
+//! The checks of an output path that a one-shot verb makes before it computes: its name, its folder, and that it is none of the inputs.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// An input: what the command line calls it, and where it is.
+pub type Input<'a> = (&'a str, &'a Path);
+
+/// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling, a
+/// symbolic link, a hard link.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn check_output(path: &Path, extension: &str, inputs: &[Input]) -> Result<()> {
+    if path.extension().is_none_or(|e| e != extension) {
+        return Err(Error::Usage {
+            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+            remedy: format!("Call it {}", path.with_extension(extension).display()),
+        });
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::Usage {
+            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
+            remedy: "Make it first, or choose another place".into(),
+        });
+    }
+    match inputs.iter().find(|(_, input)| is_same_file(path, input)) {
+        None => Ok(()),
+        Some((name, input)) => Err(Error::Usage {
+            what: format!("--output {} is the same file as {name} {}, which it would replace", path.display(), input.display()),
+            remedy: "Choose another name for the output".into(),
+        }),
+    }
+}
+
+/// Whether both paths lead to one file that is there.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    let place = |path: &Path| {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    };
+    #[cfg(not(unix))]
+    let place = |path: &Path| std::fs::canonicalize(path).ok();
+    place(a).is_some_and(|at| place(b) == Some(at))
+}
