@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::{cpu, gpu, reference};
 
-/// `--device`.
+/// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// A real GPU if there is one, else the CPU.
@@ -18,7 +18,7 @@ pub enum Device {
     Cpu,
     /// Double precision, plain loops: the definition.
     Reference,
-    /// A real GPU: the n-th of `mixscore devices`, or the best.
+    /// A real GPU: the n-th of [`gpu::adapters`], or the best.
     Gpu(Option<usize>),
     /// Every discrete GPU, or where there are none every integrated one (then virtual, then other): they share out replicates, or samples
     /// where all are the same model with the same driver.
@@ -41,9 +41,9 @@ impl FromStr for Device {
             _ => match text.strip_prefix("gpu:").map(str::parse) {
                 Some(Ok(n)) => Device::Gpu(Some(n)),
                 _ => {
-                    return Err(Error::Usage {
+                    return Err(Error::BadChoice {
                         what: format!("there is no device {text:?}"),
-                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`), gpus or software".into(),
+                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (the N-th adapter, from 0), gpus or software".into(),
                     });
                 }
             },
@@ -114,7 +114,7 @@ pub fn choose(device: Device) -> Result<(Chosen, String)> {
         Device::Software => gpu(gpu::open(gpu::Choice::Software)?, "; asked for"),
         Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
             Ok(best) => gpu(best, "; the best GPU of this machine"),
-            Err(error) => cpu(format!(". {}: see `mixscore devices`", first_line(&error))),
+            Err(error) => cpu(format!(". {}", first_line(&error))),
         },
     })
 }

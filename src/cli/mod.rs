@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
-use crate::error::{Error, Result};
+use crate::error::Error;
+use exit::{Failure, Result};
 
 pub mod bench;
 pub mod check;
 pub mod compare;
 pub mod devices;
 pub mod evaluate;
+pub mod exit;
 pub mod gradient;
 pub mod init;
 pub mod learn;
@@ -42,7 +44,7 @@ pub struct Cli {
 pub struct Common {
     /// auto, cpu, reference, gpu, gpu:N, gpus or software. gpus: all discrete GPUs, or else all integrated ones,
     /// which share out replicates, or samples too where they are the same model.
-    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.
     #[arg(long, global = true, value_name = "N")]
@@ -53,6 +55,11 @@ pub struct Common {
     /// No progress and no talk on stderr.
     #[arg(long, global = true)]
     pub quiet: bool,
+}
+
+fn device(text: &str) -> std::result::Result<Device, String> {
+    let choices = "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`), gpus or software";
+    text.parse().map_err(|_| format!("there is no device {text:?}. {choices}."))
 }
 
 #[derive(Subcommand)]
@@ -104,9 +111,9 @@ pub fn main() -> ExitCode {
     };
     match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("mixscore: {error}"));
-            ExitCode::from(error.exit_code())
+        Err(failure) => {
+            complain(&format!("mixscore: {failure}"));
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -144,14 +151,11 @@ impl Common {
     /// Refuses a device where a verb uses none.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Failure::Usage`].
     pub fn refuse_device(&self, verb: &str) -> Result<()> {
         match self.device {
             Device::Auto => Ok(()),
-            device => Err(Error::Usage {
-                what: format!("{verb} uses no device, so --device {device} would do nothing"),
-                remedy: "Leave it out".into(),
-            }),
+            device => Err(Failure::usage(format!("{verb} uses no device, so --device {device} would do nothing"), "Leave it out")),
         }
     }
 
@@ -167,11 +171,7 @@ impl Common {
     /// # Errors
     /// [`Error::Io`] where stdout cannot take it, as on a full disk.
     pub fn print(&self, text: &str) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        match writeln!(out, "{text}").and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", error)),
-            _ => Ok(()),
-        }
+        Ok(print(text)?)
     }
 
     /// The one JSON object of `--json` on stdout.
@@ -180,6 +180,15 @@ impl Common {
     /// As [`Common::print`].
     pub fn print_json(&self, value: &serde_json::Value) -> Result<()> {
         self.print(&format!("{value:#}"))
+    }
+}
+
+/// As [`Common::print`], for what the library calls back.
+fn print(text: &str) -> crate::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", error)),
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
+use crate::error::Error;
 use crate::mixture::files::read_mixture;
 use crate::mixture::{GaussianMixture, is_same_variance};
 
@@ -32,20 +33,20 @@ impl Pair {
 /// Refuses, before anything is computed, an output path of another extension or in a folder that is not there.
 ///
 /// # Errors
-/// [`Error::Usage`].
+/// [`Failure::Usage`].
 pub fn check_output(path: &Path, extension: &str) -> Result<()> {
     if path.extension().is_none_or(|e| e != extension) {
-        return Err(Error::Usage {
-            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
-            remedy: format!("Call it {}", path.with_extension(extension).display()),
-        });
+        return Err(Failure::usage(
+            format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+            format!("Call it {}", path.with_extension(extension).display()),
+        ));
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        return Err(Error::Usage {
-            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
-            remedy: "Make it first, or choose another place".into(),
-        });
+        return Err(Failure::usage(
+            format!("--output {}: there is no folder {}", path.display(), folder.display()),
+            "Make it first, or choose another place",
+        ));
     }
     Ok(())
 }
@@ -59,13 +60,15 @@ pub fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Resul
         return Err(Error::bad_input(
             format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
             "Give two mixtures of the same dimension",
-        ));
+        )
+        .into());
     }
     if !is_same_variance(student.variance(), teacher.variance()) {
         return Err(Error::bad_input(
             format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
             "Student and teacher of one problem share their variance; write the same `variance` into both files",
-        ));
+        )
+        .into());
     }
     Ok(())
 }

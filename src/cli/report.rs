@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Common;
-use crate::error::{Error, Result};
+use super::exit::Result;
+use crate::error::Error;
 use crate::experiment::learn_source::source;
 use crate::experiment::run_folder::small_file;
 use crate::mixture::files::{read_mixture, read_npy};
@@ -49,7 +50,7 @@ fn learned(folder: &Path) -> Result<Option<Value>> {
 }
 
 /// The page from model, drawn points and summary, and from the points that were learned from.
-fn write_learned_again(folder: &Path, summary: &Value, page: &Path) -> Result<()> {
+fn write_learned_again(folder: &Path, summary: &Value, page: &Path) -> crate::Result<()> {
     let asked = &summary["asked"];
     let text = |key: &str| asked[key].as_str();
     let (Some(data), Some(count)) = (text("data"), asked["points"].as_u64()) else {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::progress::{self, Progress};
-use crate::error::{Error, Result};
 use crate::experiment::run::{Asked, Event};
 
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ pub struct Arguments {
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
-        return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
+        return Err(Failure::usage("a resumed run keeps its seed", "Leave --seed out, or start a new run"));
     }
     let mut progress = Progress::new(common);
     let asked = Asked {

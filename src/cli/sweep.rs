@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::exit::{Failure, Result};
 use super::run::{Experiment, source};
 use super::{Common, complain, progress};
-use crate::error::{Error, Result};
 use crate::experiment::sweep::folder::turn;
 use crate::experiment::sweep::plan::plan;
 use crate::experiment::sweep::run::{Asked, Event, Swept, Tally, sweep};
@@ -62,7 +62,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let _turn = turn(&folder);
         crate::report::write_sweep(&folder)?
     };
-    conclude(common, &swept, &finding)
+    conclude(common, swept, &finding)
 }
 
 fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<()> {
@@ -78,10 +78,10 @@ fn list(common: &Common, plan: &crate::experiment::sweep::plan::Plan) -> Result<
 }
 
 /// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
-fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
-    let Swept { folder, tally, failures, .. } = swept;
+fn conclude(common: &Common, swept: Swept, finding: &str) -> Result<()> {
+    let Swept { folder, tally, failures, .. } = &swept;
     let said = if common.json {
-        let failures: Vec<_> = failures.iter().map(|(hash, error, _)| json!({"hash": hash, "error": error})).collect();
+        let failures: Vec<_> = failures.iter().map(|(hash, error)| json!({"hash": hash, "error": error.to_string()})).collect();
         common.print_json(&json!({
             "schema": "mixscore.sweep/1",
             "folder": folder,
@@ -105,10 +105,11 @@ fn conclude(common: &Common, swept: &Swept, finding: &str) -> Result<()> {
         ))
     };
     if swept.interrupted {
-        return Err(Error::SweepInterrupted { done: tally.done, cells: tally.cells });
+        return Err(Failure::SweepInterrupted { done: tally.done, cells: tally.cells });
     }
-    match failures.first() {
-        Some((_, first, code)) => Err(Error::CellsFailed { failed: failures.len(), cells: tally.cells, first: first.clone(), code: *code }),
+    let (failed, cells) = (failures.len(), tally.cells);
+    match swept.failures.into_iter().next() {
+        Some((_, first)) => Err(Failure::CellsFailed { failed, cells, first }),
         None => said,
     }
 }

@@ -208,7 +208,7 @@ fn em_options(options: &Options, components: usize, variance: Option<f64>) -> em
 }
 
 fn by_em(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Give --components")) };
+    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
     let variance = matches!(options.variance, Variance::Known(_)).then_some(1.0);
     let fitted = em::fit(&data.train, &em_options(options, k, variance), watch)?;
     clock.lap("EM");
@@ -219,7 +219,7 @@ fn by_em(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock,
 }
 
 fn by_ddpm(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Give --components")) };
+    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
     let projection = Projection::principal(&data.train, k)?;
     let tiles = Tiles::of_rows(&projection.reduce(&data.train), projection.rank());
     clock.lap("projection");

@@ -143,7 +143,7 @@ impl Problem {
         };
         match (self.sampler, self.n_samples) {
             (Sampler::Grid, None) => Ok(()),
-            (_, None) => Err(Error::bad_input("the number of samples is missing", "Give --samples N, or --sampler grid")),
+            (_, None) => Err(Error::MissingSamples),
             (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(
                 format!("{n} samples per component are more than the {MOST_SAMPLES} that random numbers have addresses for"),
                 "Use fewer, and more steps",
@@ -156,9 +156,7 @@ impl Problem {
                 let below = n / net * net;
                 Err(Error::bad_input(format!("{n} Sobol points are no whole nets of {net}"), format!("Use {below} or {}", below + net)))
             }
-            (_, Some(n)) if n < least => {
-                Err(Error::bad_input(format!("{n} samples per component have no standard error"), format!("Use at least {least}")))
-            }
+            (_, Some(n)) if n < least => Err(Error::TooFewSamples { n, least }),
             _ => Ok(()),
         }
     }

@@ -85,10 +85,7 @@ struct Point {
 pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, base: &Path) -> Result<Plan> {
     let mut table = table_from(text)?;
     let Some(mut sweep) = table.remove("sweep") else {
-        return Err(Error::bad_config(
-            "there is no [sweep] table",
-            "Give one, as `mixscore init --preset random-start FILE` writes it, or use `mixscore run`",
-        ));
+        return Err(Error::bad_config("there is no [sweep] table", "Give one, as the preset random-start has it, or run the config alone"));
     };
     for text in overrides {
         let (key, value) = assignment(text)?;
@@ -124,7 +121,10 @@ pub fn plan(text: &str, overrides: &[String], seed: Option<u64>, name: &str, bas
     let axes = axes(&dimensions, &spec.cells);
     refuse_axes(&axes)?;
     if seed.is_some() && all.iter().flatten().flat_map(|point| &point.settings).any(|(key, _)| key == "seed") {
-        return Err(Error::bad_config("the sweep sets seed, and so does --seed", "Leave --seed out, or pin the axis by --set seed=N"));
+        return Err(Error::bad_config(
+            "the sweep sets seed, and a seed is given beside it",
+            "Leave it out, or pin the axis by an override, seed=N",
+        ));
     }
     let mut seen: HashMap<String, Vec<String>> = HashMap::new();
     let mut cells = Vec::with_capacity(all.len());
@@ -168,7 +168,7 @@ fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool> {
     let wanted: Vec<String> = value.as_array().map_or_else(|| vec![plain(value)], |values| values.iter().map(plain).collect());
     let labels: Vec<String> = points.iter().map(label).collect();
     if let Some(unknown) = wanted.iter().find(|wanted| !labels.contains(wanted)) {
-        return Err(Error::bad_config(format!("--set {key}: there is no {unknown}"), format!("Choose among {}", labels.join(", "))));
+        return Err(Error::bad_config(format!("override {key}: there is no {unknown}"), format!("Choose among {}", labels.join(", "))));
     }
     points.retain(|point| wanted.contains(&label(point)));
     Ok(true)

@@ -64,8 +64,8 @@ pub struct Asked<'a> {
 pub struct Swept {
     pub folder: PathBuf,
     pub tally: Tally,
-    /// Hash, values and error of each failed cell of this process, with the error's exit code.
-    pub failures: Vec<(String, String, u8)>,
+    /// Hash and error of each failed cell of this process.
+    pub failures: Vec<(String, Error)>,
     pub interrupted: bool,
     pub seconds: f64,
 }
@@ -105,7 +105,7 @@ struct Sweep<'a, 'b> {
     folder: &'a Path,
     asked: Asked<'b>,
     tally: Tally,
-    failures: Vec<(String, String, u8)>,
+    failures: Vec<(String, Error)>,
     begun: Instant,
     /// The cost of the cells that this process has been through, and of all that it has to.
     spent: f64,
@@ -191,9 +191,9 @@ impl Sweep<'_, '_> {
         };
         run_folder::write_text(&failed, &format!("{error}\n"))?;
         self.tally.failed += 1;
-        self.failures.push((cell.hash.clone(), error.to_string(), error.exit_code()));
         let named: Vec<String> = self.plan.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
         (self.asked.tell)(&Event::Note { text: &format!("cell {} ({}) failed: {error}", cell.hash, named.join(", ")) });
+        self.failures.push((cell.hash.clone(), error));
         Ok(())
     }
 
