@@ -27,6 +27,7 @@
 
 pub mod backend;
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod descent;
@@ -34,6 +35,7 @@ pub mod device;
 pub mod diffusion;
 pub mod error;
 pub mod experiment;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod guide;
 pub mod metrics;
@@ -43,6 +45,7 @@ pub mod objective;
 pub mod problem;
 pub mod random;
 pub mod reference;
+#[cfg(feature = "report")]
 pub mod report;
 mod vector;
 

@@ -12,6 +12,7 @@ use exit::{Failure, Result};
 pub mod bench;
 pub mod check;
 pub mod compare;
+#[cfg(feature = "gpu")]
 pub mod devices;
 pub mod evaluate;
 pub mod exit;
@@ -26,6 +27,7 @@ pub mod resume;
 pub mod run;
 pub mod sample;
 pub mod score;
+#[cfg(feature = "gpu")]
 pub mod shaders;
 pub mod sweep;
 
@@ -85,6 +87,7 @@ pub enum Verb {
     /// Learn a mixture and a sampler from points.
     Learn(learn::Arguments),
     /// List adapters and say which one `--device auto` takes, and why.
+    #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
     /// Compare this machine's device with the reference: known answers and a parity table.
     Check(check::Arguments),
@@ -95,6 +98,7 @@ pub enum Verb {
     /// Write a commented config to start from.
     Init(init::Arguments),
     /// Write every composed WGSL module.
+    #[cfg(feature = "gpu")]
     Shaders(shaders::Arguments),
 }
 
@@ -131,11 +135,13 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Score(arguments) => score::run(common, arguments),
         Verb::Sample(arguments) => sample::run(common, arguments),
         Verb::Learn(arguments) => learn::run(common, arguments),
+        #[cfg(feature = "gpu")]
         Verb::Devices(arguments) => devices::run(common, arguments),
         Verb::Check(arguments) => check::run(common, arguments),
         Verb::Bench(arguments) => bench::run(common, arguments),
         Verb::Presets(arguments) => presets::run(common, arguments),
         Verb::Init(arguments) => init::run(common, arguments),
+        #[cfg(feature = "gpu")]
         Verb::Shaders(arguments) => shaders::run(common, arguments),
     }
 }

@@ -220,6 +220,7 @@ fn go_on(folder: &Path, mut levels: Levels, mut fit: Fit, asked: Asked) -> Resul
     fit.set_coordinates(&state.coordinates)?;
     let certified_bias = fit.certified_bias()?;
     let (summary, finding) = results::write(folder, config, setting, &fit.lift(&state.coordinates), &state, &stop, certified_bias)?;
+    #[cfg(feature = "report")]
     if asked.report {
         crate::report::write_run(folder)?;
     }
