@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Common;
-use crate::error::Result;
+use super::exit::Result;
 use crate::report::compare::{Comparison, Line, compare};
 
 #[derive(clap::Args)]

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::output::check_output;
 use super::pair::Pair;
-use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, check_finite, write_npz};
 use crate::number::plus_minus;
@@ -57,10 +57,7 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     check_output(&arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
-        return Err(Error::Usage {
-            what: "--samples is missing".into(),
-            remedy: "Give --samples N, samples per component, or --sampler grid".into(),
-        });
+        return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));
     }
     let (student, teacher) = arguments.pair.read()?;
     let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));
@@ -140,7 +137,7 @@ fn norm(result: &Gradient) -> Estimate {
     Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }
 }
 
-fn write(arguments: &Arguments, student: &GaussianMixture, result: &Gradient) -> Result<()> {
+fn write(arguments: &Arguments, student: &GaussianMixture, result: &Gradient) -> crate::Result<()> {
     let Gradient { gradient, standard_error, divergence, .. } = result;
     check_finite("gradient", gradient)?;
     check_finite("standard_error", standard_error)?;

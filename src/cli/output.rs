@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
 
 /// An input: what the command line calls it, and where it is.
 pub type Input<'a> = (&'a str, &'a Path);
@@ -11,24 +11,24 @@ pub type Input<'a> = (&'a str, &'a Path);
 /// symbolic link, a hard link.
 ///
 /// # Errors
-/// [`Error::Usage`].
+/// [`Failure::Usage`].
 pub fn check_output(path: &Path, extension: &str, inputs: &[Input]) -> Result<()> {
     if path.extension().is_none_or(|e| e != extension) {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
             remedy: format!("Call it {}", path.with_extension(extension).display()),
         });
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
             remedy: "Make it first, or choose another place".into(),
         });
     }
     match inputs.iter().find(|(_, input)| is_same_file(path, input)) {
         None => Ok(()),
-        Some((name, input)) => Err(Error::Usage {
+        Some((name, input)) => Err(Failure::Usage {
             what: format!("--output {} is the same file as {name} {}, which it would replace", path.display(), input.display()),
             remedy: "Choose another name for the output".into(),
         }),

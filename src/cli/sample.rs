@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Common;
+use super::exit::Result;
 use super::output::check_output;
 use crate::device::{self, Device};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Dtype, Values, read_mixture, write_npy};
 use crate::random::normal::{normal_f32, normal_f64};
@@ -44,7 +45,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return Err(Error::bad_input(
             format!("{n} points are more than the {} that random numbers have addresses for", u32::MAX),
             "Draw them in parts under several seeds",
-        ));
+        )
+        .into());
     }
     if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         device::open(common.device)?;
@@ -108,7 +110,8 @@ fn reserve<T: Copy + Default>(n: usize, d: usize) -> Result<Vec<T>> {
         return Err(Error::bad_input(
             format!("{n} points of {d} dimensions do not fit in memory ({} bytes each)", d * size_of::<T>()),
             "Draw fewer",
-        ));
+        )
+        .into());
     }
     points.resize(n * d, T::default());
     Ok(points)
@@ -139,6 +142,7 @@ fn refuse_overflow(at: Option<usize>, d: usize) -> Result<()> {
         Some(at) => Err(Error::NonFiniteResult {
             what: format!("point {}, coordinate {} does not fit in the precision asked for", at / d, at % d),
             remedy: "Nothing was written. Use --dtype f64, which is double precision, or smaller units".into(),
-        }),
+        }
+        .into()),
     }
 }

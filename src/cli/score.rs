@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
+use super::exit::Result;
 use super::output::check_output;
 use crate::backend::Evaluation;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, Values, check_finite, read_mixture, read_points, to_f32, write_npz};
 
@@ -59,11 +60,12 @@ fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &Array
             &arguments.points,
             format!("points of shape {:?} for a mixture in {} dimensions", points.shape, mixture.n_features()),
             format!("Give points of shape (n, {})", mixture.n_features()),
-        )),
+        )
+        .into()),
     }
 }
 
-fn write(arguments: &Arguments, mixture: &GaussianMixture, n: usize, evaluation: &Evaluation, double: bool) -> Result<()> {
+fn write(arguments: &Arguments, mixture: &GaussianMixture, n: usize, evaluation: &Evaluation, double: bool) -> crate::Result<()> {
     let (vector, matrix, shares) = ([n], [n, mixture.n_features()], [n, mixture.n_components()]);
     let mut arrays: Vec<(&str, &[usize], &[f64])> =
         vec![("log_density", &vector, &evaluation.log_density), ("score", &matrix, &evaluation.score)];
@@ -77,7 +79,7 @@ fn write(arguments: &Arguments, mixture: &GaussianMixture, n: usize, evaluation:
         let arrays: Vec<_> = arrays.iter().map(|(name, shape, values)| (*name, *shape, Values::F64(values))).collect();
         return write_npz(&arguments.output, &arrays);
     }
-    let single = arrays.iter().map(|(name, _, values)| to_f32(name, values)).collect::<Result<Vec<_>>>()?;
+    let single = arrays.iter().map(|(name, _, values)| to_f32(name, values)).collect::<crate::Result<Vec<_>>>()?;
     let arrays: Vec<_> = arrays.iter().zip(&single).map(|((name, shape, _), values)| (*name, *shape, Values::F32(values))).collect();
     write_npz(&arguments.output, &arrays)
 }

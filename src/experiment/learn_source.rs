@@ -35,7 +35,7 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
     if path.symlink_metadata().is_err()
         && let Some(nearest) = presets::nearest(data)
     {
-        let remedy = format!("Did you mean the preset {nearest}? `mixscore presets` lists them all");
+        let remedy = format!("Did you mean the preset {nearest}?");
         return Err(Error::bad_file(path, "there is no such file or preset", remedy));
     }
     let points = read_points(path)?;
@@ -48,7 +48,7 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
         None => points.values,
         Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
         Some(count) => {
-            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer --points"));
+            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer"));
         }
     };
     Ok(Source { points, d, truth })
