@@ -37,6 +37,7 @@ pub mod cpu;
 pub mod descent;
 pub mod device;
 pub mod diffusion;
+pub mod engine;
 pub mod error;
 pub mod experiment;
 #[cfg(feature = "gpu")]

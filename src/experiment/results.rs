@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Sampler};
+use crate::objective::form::Form;
 use crate::problem::fit::Fit;
 
 use super::config::Config;
@@ -39,7 +40,7 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
         seed: config.seed,
         noise: config.objective.noise.measured(),
         estimator: config.objective.estimator,
-        estimator_used: config.objective.estimator.used(config.objective.divergence, sampler).into(),
+        estimator_used: Form::of(config.objective.divergence, config.objective.estimator, sampler).name().into(),
         sampler_used: sampler,
         replicates: config.replicates,
         seconds: state.seconds,

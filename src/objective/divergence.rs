@@ -42,19 +42,6 @@ pub enum Estimator {
     ScoreFunction,
 }
 
-impl Estimator {
-    /// What is computed, by name: what `auto` stands for, and `forward` for the one form of the forward gradient.
-    pub fn used(self, divergence: Divergence, sampler: Sampler) -> &'static str {
-        match self {
-            _ if divergence == Divergence::Forward => "forward",
-            Estimator::Auto if sampler != Sampler::Grid => "stein+score-function",
-            Estimator::Auto | Estimator::Stein => "stein",
-            Estimator::Pathwise => "pathwise",
-            Estimator::ScoreFunction => "score-function",
-        }
-    }
-}
-
 /// Where the points of the expectation come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]

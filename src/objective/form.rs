@@ -1,7 +1,7 @@
 //! What a gradient is made of and where its points come from, decided: what users may leave to the engine is chosen in `problem`, before
 //! any device sees it.
 
-use super::divergence::{Sampler, Side};
+use super::divergence::{Divergence, Estimator, Sampler, Side};
 
 /// The form of a gradient (formulas: [`super::divergence`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,17 @@ pub enum Form {
 }
 
 impl Form {
+    /// What the choices of a user stand for. [`Estimator::Auto`] mixes two forms, except on a grid, where there is no noise to lessen.
+    pub fn of(divergence: Divergence, estimator: Estimator, sampler: Sampler) -> Form {
+        match (divergence, estimator) {
+            (Divergence::Forward, _) => Form::Forward,
+            (_, Estimator::Auto) if sampler != Sampler::Grid => Form::Mixed,
+            (_, Estimator::Auto | Estimator::Stein) => Form::Stein,
+            (_, Estimator::Pathwise) => Form::Pathwise,
+            (_, Estimator::ScoreFunction) => Form::ScoreFunction,
+        }
+    }
+
     /// Which mixture's components the strata are: x = their mean + z.
     pub fn strata(self) -> Side {
         if self == Form::Forward { Side::Teacher } else { Side::Student }

@@ -139,15 +139,9 @@ impl Problem {
         }
     }
 
-    /// What a gradient is made of: what `auto` stands for, if that was asked for. On a grid there is no noise to lessen.
+    /// What a gradient is made of.
     pub fn form(&self) -> Form {
-        match (self.divergence, self.estimator) {
-            (Divergence::Forward, _) => Form::Forward,
-            (_, Estimator::Auto) if self.sampler != Sampler::Grid => Form::Mixed,
-            (_, Estimator::Auto | Estimator::Stein) => Form::Stein,
-            (_, Estimator::Pathwise) => Form::Pathwise,
-            (_, Estimator::ScoreFunction) => Form::ScoreFunction,
-        }
+        Form::of(self.divergence, self.estimator, self.sampler)
     }
 
     /// The points of each stratum in `rank` coordinates. Of a problem that [`Problem::validate`] passes: without a grid the number of samples is known.

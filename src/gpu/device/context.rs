@@ -1,18 +1,16 @@
 //! The device: buffers, submissions paced to a fraction of a second, bounded waits.
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::adapter::{Adapter, describe, found};
 use super::canaries::Canaries;
 use super::clock::Clock;
 use super::command::Dispatch;
 use super::limits::{Limits, SCRATCH_BYTES, SOFTWARE_PASSES};
+use super::patience::{Patience, SLICE};
 use crate::backend::Interrupt;
 use crate::error::{Error, Result};
-
-/// No submission is longer than a fraction of a second, so a device that needs this long has hung.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Seconds of work in one submission: long against the cost of submitting, short against a driver's watchdog (2 s on Windows).
 const SUBMISSION_SECONDS: f64 = 0.075;
@@ -282,11 +280,19 @@ impl Context {
 
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let lost = |what: String| Error::DeviceLost { what: format!("{}: {what}", self.adapter.name) };
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) });
-        if let Some(what) = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
-            return Err(lost(what));
+        let mut patience = Patience::new(self.adapter.software);
+        loop {
+            let slice = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(SLICE) };
+            let polled = self.device.poll(slice);
+            if let Some(what) = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+                return Err(lost(what));
+            }
+            match polled {
+                Ok(_) => return Ok(()),
+                Err(wgpu::PollError::Timeout) => patience.another().map_or(Ok(()), |what| Err(lost(what)))?,
+                Err(error) => return Err(lost(error.to_string())),
+            }
         }
-        polled.map(|_| ()).map_err(|error| lost(format!("work did not finish within {} s ({error})", PATIENCE.as_secs())))
     }
 
     /// Runs `body` and turns out-of-memory and validation errors of the commands in it into ours.

@@ -11,5 +11,6 @@ pub mod fused;
 pub mod kernels;
 pub mod limits;
 pub mod params;
+mod patience;
 pub mod shaders;
 pub mod unroll;
