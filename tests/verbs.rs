@@ -1,6 +1,13 @@
 //! The one-shot verbs, through the real program: arrays, JSON, exit codes, and values against closed forms.
 
 mod common;
+#[path = "verbs/outputs.rs"]
+mod outputs;
+#[cfg(unix)]
+#[path = "verbs/signals.rs"]
+mod signals;
+#[path = "verbs/threads.rs"]
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -36,7 +36,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     })?;
     out.write_all(preset.text.as_bytes()).map_err(|e| Error::io(file, e))?;
     if common.json {
-        return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
+        return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file.to_string_lossy(), "preset": preset.name}));
     }
     let verb = if preset.is_sweep() { "sweep" } else { "run" };
     common.say(&format!("wrote {}; run it by `mixscore {verb} {}`", file.display(), file.display()));

@@ -26,7 +26,9 @@ pub mod run;
 pub mod sample;
 pub mod score;
 pub mod shaders;
+mod signals;
 pub mod sweep;
+mod threads;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
 #[derive(Parser)]
@@ -48,6 +50,9 @@ pub struct Common {
     /// Seed of all random numbers; overrides a config's.
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
+    /// Threads that compute; left out: RAYON_NUM_THREADS, OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, or else one per core.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
     /// Print exactly one JSON object on stdout.
     #[arg(long, global = true)]
     pub json: bool,
@@ -103,7 +108,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match dispatch(&cli) {
+    match threads::start(cli.common.threads).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("mixscore: {error}"));

@@ -1,6 +1,6 @@
 //! The checks of an output path that a one-shot verb makes before it computes: its name, its folder, and that it is none of the inputs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -26,13 +26,29 @@ pub fn check_output(path: &Path, extension: &str, inputs: &[Input]) -> Result<()
             remedy: "Make it first, or choose another place".into(),
         });
     }
-    match inputs.iter().find(|(_, input)| is_same_file(path, input)) {
+    refuse_inputs(path, inputs)
+}
+
+/// Refuses an output that is one of the inputs, by whatever path.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
+    match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
         Some((name, input)) => Err(Error::Usage {
-            what: format!("--output {} is the same file as {name} {}, which it would replace", path.display(), input.display()),
+            what: format!("{} is the same file as {name} {}, which it would replace", output.display(), input.display()),
             remedy: "Choose another name for the output".into(),
         }),
     }
+}
+
+/// The files of a folder and of the folders in it, pages left out: what reading it as a run may read.
+pub fn files_within(folder: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    let (inner, files): (Vec<_>, Vec<_>) = entries(folder).into_iter().partition(|path| path.is_dir());
+    let all = files.into_iter().chain(inner.iter().flat_map(|folder| entries(folder)));
+    all.filter(|path| path.extension().is_none_or(|e| e != "html")).collect()
 }
 
 /// Whether both paths lead to one file that is there.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Common;
 use super::progress::{self, Progress};
+use super::signals::interruption;
 use crate::error::{Error, Result};
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
@@ -24,7 +25,7 @@ pub struct Arguments {
 pub struct Experiment {
     /// A TOML file, or a name that `mixscore presets` lists.
     #[arg(value_name = "CONFIG|PRESET")]
-    pub config: String,
+    pub config: PathBuf,
     /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as `teacher.separation=[2,3]`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
@@ -35,14 +36,14 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let source = source(name)?;
     let config = reading::config_from(&source.text, overrides, common.seed)?;
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
-        common.say(&format!("this is one run of a sweep; `mixscore sweep {name}` runs all of its cells"));
+        common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
     }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
     let request = Request {
         device: common.device,
         command_line: progress::command_line(),
-        interrupted: progress::interruption(),
+        interrupted: interruption(),
         on_event: &mut |event: &Event| progress.show(event),
         draw: Some(&crate::report::write_run),
     };
@@ -58,8 +59,8 @@ pub(super) struct Source {
 }
 
 /// A file of that name, else the preset of that name.
-pub(super) fn source(name: &str) -> Result<Source> {
-    let path = Path::new(name);
+pub(super) fn source(path: &Path) -> Result<Source> {
+    let name = path.to_str().unwrap_or_default(); // no preset has a name that is no text
     if !path.is_file()
         && let Some(preset) = presets::find(name)
     {

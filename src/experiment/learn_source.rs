@@ -15,17 +15,16 @@ pub struct Source {
 }
 
 /// The preset of this name, where no file has it.
-pub fn preset(data: &str) -> Option<&'static presets::Preset> {
-    presets::find(data).filter(|_| !Path::new(data).exists())
+pub fn preset(data: &Path) -> Option<&'static presets::Preset> {
+    data.to_str().and_then(presets::find).filter(|_| !data.exists())
 }
 
 /// A file of that name, else the preset of that name; `count` points of it.
 ///
 /// # Errors
 /// What cannot be read, or has fewer points; a preset beside a truth.
-pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64) -> Result<Source> {
-    let path = Path::new(data);
-    if let Some(preset) = preset(data) {
+pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64) -> Result<Source> {
+    if let Some(preset) = preset(path) {
         if truth.is_some() {
             return Err(Error::bad_input(format!("{} has its own truth", preset.name), "Leave the other truth out"));
         }
@@ -33,7 +32,7 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
         return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth) });
     }
     if path.symlink_metadata().is_err()
-        && let Some(nearest) = presets::nearest(data)
+        && let Some(nearest) = path.to_str().and_then(presets::nearest)
     {
         let remedy = format!("Did you mean the preset {nearest}? `mixscore presets` lists them all");
         return Err(Error::bad_file(path, "there is no such file or preset", remedy));

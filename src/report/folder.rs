@@ -48,7 +48,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
 /// The page from model, drawn points and summary, and from the points that were learned from.
 fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Result<()> {
     let asked = &summary.asked;
-    let source = source(&asked.data, asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
+    let source = source(Path::new(&asked.data), asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
     let (mixture, samples) = (read_mixture(&folder.join("model.npz"))?, read_npy(&folder.join("samples.npy"))?);
     if [source.d, samples.shape.last().copied().unwrap_or(0)] != [mixture.n_features(); 2] {
         return Err(Error::bad_file(folder, "points, drawn points and model have different dimensions", "Learn again"));
