@@ -1,6 +1,8 @@
 //! The one-shot verbs, through the real program: arrays, JSON, exit codes, and values against closed forms.
 
 mod common;
+#[path = "verbs/counts.rs"]
+mod counts;
 #[path = "verbs/outputs.rs"]
 mod outputs;
 #[cfg(unix)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Common;
 use super::output::{files_within, refuse_inputs};
 use crate::error::Result;
+use crate::mixture::files::destination;
 use crate::report::compare::{Comparison, Line, compare};
 
 #[derive(clap::Args)]
@@ -23,7 +24,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let read: Vec<PathBuf> = arguments.folders.iter().flat_map(|folder| files_within(folder)).collect();
     refuse_inputs(&arguments.output, &read.iter().map(|path| ("the run's", path.as_path())).collect::<Vec<_>>())?;
     let comparison = compare(&arguments.folders)?;
-    comparison.write(&arguments.output)?;
+    comparison.write(&destination(&arguments.output))?;
     if common.json {
         return common.print_json(&object(&comparison, arguments));
     }

@@ -17,6 +17,7 @@ use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
 use crate::experiment::learn_task::Task;
 use crate::experiment::run_folder::Output;
+use crate::mixture::files::is_stream;
 use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::report::learn::{Content, write_learned};
@@ -24,7 +25,7 @@ use crate::report::learn_sweep::{finding, write_learn_sweep};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Points (n, d) in a .npy or .csv file; or learn-demo, learn-50d or learn-circle.
+    /// Points (n, d) in a .npy, .npz or .csv file, or - for standard input; or learn-demo, learn-50d or learn-circle.
     #[arg(value_name = "DATA|PRESET")]
     data: PathBuf,
     /// The folder for model.npz, samples.npy, summary.json and report.html; empty, or not there yet.
@@ -79,6 +80,12 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return Err(Error::Usage {
             what: "a sweep shows how far from the truth one is".into(),
             remedy: "Give the truth by --truth, or one number of points and one degree".into(),
+        });
+    }
+    if cells.len() > 1 && is_stream(&arguments.data) {
+        return Err(Error::Usage {
+            what: format!("{} can be read once, and a sweep reads its points for each cell", arguments.data.display()),
+            remedy: "Save the points into a file".into(),
         });
     }
     let inputs = [("the data", arguments.data.as_path()), ("--truth", arguments.truth.as_deref().unwrap_or(&arguments.data))];

@@ -1,21 +1,29 @@
 //! The command line: one file per verb. Results go to stdout, talk and progress to stderr.
 
+use std::any::TypeId;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
 use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::read_mixture_with_notes;
+use crate::number::count;
 
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod completions;
 pub mod devices;
 pub mod evaluate;
 pub mod gradient;
 pub mod init;
+pub mod keys;
 pub mod learn;
+pub mod man;
 mod output;
 mod pair;
 pub mod presets;
@@ -93,14 +101,22 @@ pub enum Verb {
     Presets(presets::Arguments),
     /// Write a commented config to start from.
     Init(init::Arguments),
+    /// List every key of a config: type, default, unit, meaning, and what it depends on.
+    Keys(keys::Arguments),
     /// Write every composed WGSL module.
     Shaders(shaders::Arguments),
+    /// Print a script by which a shell completes verbs and options.
+    #[command(hide = true)]
+    Completions(completions::Arguments),
+    /// Write manual pages.
+    #[command(hide = true)]
+    Man(man::Arguments),
 }
 
 /// Parses the command line, runs the verb and turns an error into a message and an exit code.
 pub fn main() -> ExitCode {
     // So that a negative number is refused by the option that it was given to.
-    let command = Cli::command().mut_subcommands(|verb| verb.allow_negative_numbers(true));
+    let command = Cli::command().mut_args(with_counts).mut_subcommands(|verb| verb.allow_negative_numbers(true).mut_args(with_counts));
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -114,6 +130,18 @@ pub fn main() -> ExitCode {
             complain(&format!("mixscore: {error}"));
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Counts as people write them, 1e4 and 10_000, wherever an option takes one.
+fn with_counts(arg: Arg) -> Arg {
+    let of = arg.get_value_parser().type_id();
+    if of == TypeId::of::<usize>() {
+        arg.value_parser(|text: &str| usize::try_from(count(text)?).map_err(|_| "more than this machine can count".to_string()))
+    } else if of == TypeId::of::<u64>() {
+        arg.value_parser(count)
+    } else {
+        arg
     }
 }
 
@@ -135,7 +163,10 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Bench(arguments) => bench::run(common, arguments),
         Verb::Presets(arguments) => presets::run(common, arguments),
         Verb::Init(arguments) => init::run(common, arguments),
+        Verb::Keys(arguments) => keys::run(common, arguments),
         Verb::Shaders(arguments) => shaders::run(common, arguments),
+        Verb::Completions(arguments) => completions::run(common, arguments),
+        Verb::Man(arguments) => man::run(common, arguments),
     }
 }
 
@@ -159,6 +190,16 @@ impl Common {
                 remedy: "Leave it out".into(),
             }),
         }
+    }
+
+    /// A mixture, and on stderr what people should know of how its file was understood.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read_mixture(&self, path: &Path) -> Result<GaussianMixture> {
+        let (mixture, notes) = read_mixture_with_notes(path)?;
+        notes.iter().for_each(|note| self.say(note));
+        Ok(mixture)
     }
 
     /// Talk, on stderr, unless `--quiet`.

@@ -1,32 +1,101 @@
-//! The checks of an output path that a one-shot verb makes before it computes: its name, its folder, and that it is none of the inputs.
+//! Where a one-shot verb writes to, checked before it computes: its name, its folder, and that it is none of the inputs.
 
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::Common;
 use crate::error::{Error, Result};
+use crate::mixture::files::destination;
 
 /// An input: what the command line calls it, and where it is.
 pub type Input<'a> = (&'a str, &'a Path);
 
-/// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling, a
-/// symbolic link, a hard link.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub fn check_output(path: &Path, extension: &str, inputs: &[Input]) -> Result<()> {
-    if path.extension().is_none_or(|e| e != extension) {
+/// Where arrays go.
+pub enum Target {
+    /// The file itself, where the path was a link to it.
+    File(PathBuf),
+    /// `-`.
+    Stdout,
+}
+
+impl Target {
+    /// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling,
+    /// a symbolic link, a hard link.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+        if path.as_os_str() == "-" {
+            return stdout_for_arrays(common);
+        }
+        if path.extension().is_none_or(|e| e != extension) {
+            return Err(Error::Usage {
+                what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+                remedy: format!("Call it {}", path.with_extension(extension).display()),
+            });
+        }
+        let file = destination(path);
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Error::Usage {
+                what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
+                remedy: "Make it first, or choose another place".into(),
+            });
+        }
+        refuse_inputs(path, inputs)?;
+        Ok(Target::File(file))
+    }
+
+    /// Lets `write` write the file, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of `write`, and of the system.
+    pub fn write(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        match self {
+            Target::File(path) => write(path),
+            Target::Stdout => {
+                let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+                let path = folder.path().join("arrays");
+                write(&path)?;
+                let copied = std::fs::File::open(&path).and_then(|mut arrays| {
+                    let mut out = std::io::stdout().lock();
+                    std::io::copy(&mut arrays, &mut out)?;
+                    out.flush()
+                });
+                copied.map_err(|e| Error::io("stdout", e))
+            }
+        }
+    }
+
+    /// A result in words: on stdout, unless that has the arrays.
+    ///
+    /// # Errors
+    /// As [`Common::print`].
+    pub fn print(&self, common: &Common, text: &str) -> Result<()> {
+        match self {
+            Target::File(_) => common.print(text),
+            Target::Stdout => {
+                common.say(text);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn stdout_for_arrays(common: &Common) -> Result<Target> {
+    if common.json {
         return Err(Error::Usage {
-            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
-            remedy: format!("Call it {}", path.with_extension(extension).display()),
+            what: "--output - writes the arrays to stdout, where --json puts its object".into(),
+            remedy: "Leave one of them out".into(),
         });
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
+    if std::io::stdout().is_terminal() {
         return Err(Error::Usage {
-            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
-            remedy: "Make it first, or choose another place".into(),
+            what: "--output - would write arrays, which are no text, to a terminal".into(),
+            remedy: "Pipe them somewhere, or name a file".into(),
         });
     }
-    refuse_inputs(path, inputs)
+    Ok(Target::Stdout)
 }
 
 /// Refuses an output that is one of the inputs, by whatever path.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
-use crate::experiment::{presets, reading};
+use crate::experiment::{explain::named, presets, reading};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,7 +34,7 @@ pub struct Experiment {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
-    let config = reading::config_from(&source.text, overrides, common.seed)?;
+    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
         common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
     }
@@ -55,6 +55,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
 pub(super) struct Source {
     pub text: String,
     pub name: String,
+    /// What errors call it.
+    pub label: String,
     pub base: PathBuf,
 }
 
@@ -64,7 +66,8 @@ pub(super) fn source(path: &Path) -> Result<Source> {
     if !path.is_file()
         && let Some(preset) = presets::find(name)
     {
-        return Ok(Source { text: preset.text.into(), name: preset.name.into(), base: PathBuf::from(".") });
+        let label = format!("the preset {}", preset.name);
+        return Ok(Source { text: preset.text.into(), name: preset.name.into(), label, base: PathBuf::from(".") });
     }
     if path.symlink_metadata().is_err()
         && let Some(nearest) = presets::nearest(name)
@@ -77,5 +80,5 @@ pub(super) fn source(path: &Path) -> Result<Source> {
     }
     let text = reading::text_of(path)?;
     let base = path.parent().map_or(PathBuf::from("."), Path::to_path_buf);
-    Ok(Source { text, name: name_of(path), base })
+    Ok(Source { text, name: name_of(path), label: path.display().to_string(), base })
 }

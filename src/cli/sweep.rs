@@ -13,6 +13,7 @@ use super::{Common, complain, progress};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::experiment::environment::first_choice;
+use crate::experiment::explain::named;
 use crate::experiment::reading::text_of;
 use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
@@ -46,7 +47,7 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
-    let design = design(&source.text, overrides, common.seed, &source.name, &source.base)?;
+    let design = design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| named(error, &source.label))?;
     if arguments.dry_run {
         return list(common, &design);
     }

@@ -102,3 +102,63 @@ fn mixed(n: usize) -> Vec<f64> {
     let noise = super::common::scattered(2 * n, 7);
     noise.iter().enumerate().map(|(i, v)| 3.0 * v + if i / 2 % 2 == 0 { 10.0 } else { -10.0 }).collect()
 }
+
+/// A link stays a link, and the file that it names gets the arrays; a run goes into the folder that a link names.
+#[cfg(unix)]
+#[test]
+fn outputs_that_are_links_reach_what_they_name() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    place.mixture("m.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
+    std::fs::create_dir(place.path("sub")).unwrap();
+    std::fs::write(place.path("sub/t.npy"), "old").unwrap();
+    symlink("sub/t.npy", place.path("l.npy")).unwrap();
+    symlink("l.npy", place.path("ll.npy")).unwrap();
+    symlink("sub/new.npy", place.path("dangling.npy")).unwrap();
+    for (link, target) in [("l.npy", "sub/t.npy"), ("ll.npy", "sub/t.npy"), ("dangling.npy", "sub/new.npy")] {
+        std::fs::write(place.path("sub/t.npy"), "old").unwrap();
+        let output = place.run(&format!("sample --mixture m.npz --count 3 --output {link} --quiet"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(std::fs::symlink_metadata(place.path(link)).unwrap().is_symlink(), "{link}");
+        assert_eq!(super::read_npy(&place.path(target)).unwrap().shape, [3, 2], "{link}");
+    }
+    std::fs::create_dir(place.path("empty")).unwrap();
+    symlink("empty", place.path("d")).unwrap();
+    symlink("gone", place.path("e")).unwrap();
+    for (link, target) in [("d", "empty"), ("e", "gone")] {
+        let output = place.run(&format!("run quickstart --set descent.steps=3 --device cpu --quiet --output {link}"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(place.path(target).join("summary.json").is_file() && std::fs::symlink_metadata(place.path(link)).unwrap().is_symlink());
+    }
+}
+
+/// Points come from pipes, and arrays go into them.
+#[cfg(target_os = "linux")]
+#[test]
+fn points_and_arrays_pass_through_pipes() {
+    let place = Place::new();
+    place.mixture("m.npz", &[0.5, 0.5], &[-1.0, 0.0, 1.0, 0.5], 2, 1.0);
+    place.points("x.npy", 2, &[0.0, 1.0, 2.5, 3.5]);
+    std::fs::write(place.path("x.csv"), "0.0,1.0\n2.5,3.5\n").unwrap();
+    let score = |line: &str| {
+        let program = env!("CARGO_BIN_EXE_mixscore");
+        let line = line.replace("mixscore", program);
+        let output = std::process::Command::new("bash").args(["-c", &line]).current_dir(place.path("")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    score("mixscore score --mixture m.npz --points x.npy --output want.npz --device cpu");
+    let want = std::fs::read(place.path("want.npz")).unwrap();
+    for source in ["- < x.npy", "- < x.csv", "/dev/stdin < x.npy", "<(cat x.npy)", "<(cat x.csv)", "/dev/fd/0 < x.csv"] {
+        score(&format!("mixscore score --mixture m.npz --output got.npz --device cpu --points {source}"));
+        assert!(std::fs::read(place.path("got.npz")).unwrap() == want, "{source}");
+    }
+    score("cat x.npy | mixscore score --mixture m.npz --output got.npz --device cpu --points -");
+    assert!(std::fs::read(place.path("got.npz")).unwrap() == want);
+    let output = score("mixscore score --mixture m.npz --points x.npy --output - --device cpu");
+    assert!(output.stdout == want && String::from_utf8_lossy(&output.stderr).contains("2 points of 2 dimensions"));
+    score("mixscore sample --mixture m.npz --count 5 --output - | mixscore score --mixture m.npz --points - --output got.npz --device cpu");
+    place.refused("score --mixture m.npz --points x.npy --output - --json", 2, "where --json puts its object");
+    place.refused("score --mixture m.npz --points /dev/fd/99 --output o.npz", 4, "cannot be opened");
+    place.refused("learn - --degree 1,2 --truth m.npz --output l", 2, "can be read once");
+}
