@@ -73,9 +73,10 @@ mod refusal {
     /// Says it without asking for memory.
     #[cold]
     fn end(size: usize) -> ! {
+        let mut digits = [0; 20];
         let parts: [&[u8]; 3] = [
             b"mixscore: this does not fit in memory: the system refused ",
-            &decimal(size),
+            decimal(size, &mut digits),
             b" bytes more. Use fewer points, samples or components, --threads 1, or raise the limit on memory (ulimit -v, or the batch \
               system's); what was written so far is kept.\n",
         ];
@@ -87,17 +88,17 @@ mod refusal {
         unsafe { libc::_exit(OUT_OF_MEMORY) }
     }
 
-    /// With leading blanks.
-    fn decimal(mut number: usize) -> [u8; 20] {
-        let mut digits = [b' '; 20];
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
+    /// The digits of a number, at the end of `room`.
+    fn decimal(mut number: usize, room: &mut [u8; 20]) -> &[u8] {
+        let mut at = room.len();
+        loop {
+            at -= 1;
+            room[at] = b'0' + (number % 10) as u8;
             number /= 10;
             if number == 0 {
-                break;
+                return &room[at..];
             }
         }
-        digits
     }
 }
 

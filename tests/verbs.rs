@@ -5,6 +5,8 @@ mod common;
 mod counts;
 #[path = "verbs/outputs.rs"]
 mod outputs;
+#[path = "verbs/shapes.rs"]
+mod shapes;
 #[cfg(unix)]
 #[path = "verbs/signals.rs"]
 mod signals;

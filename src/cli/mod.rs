@@ -40,7 +40,7 @@ mod threads;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
 #[derive(Parser)]
-#[command(name = "mixscore", version, about, max_term_width = 110)]
+#[command(name = "mixscore", version, long_version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MIXSCORE_BUILD"), ")"), about, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,

@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether stderr can show a bar: a terminal that can go back in its line.
 pub fn has_bar(common: &Common) -> bool {
-    let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb");
+    let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
     !common.quiet && goes_back && std::io::stderr().is_terminal()
 }
 

@@ -47,6 +47,9 @@ fn scripts_for_shells_and_manual_pages_are_written() {
     let page = std::fs::read_to_string(place.path("pages/mixscore-gradient.1")).unwrap();
     assert!(page.contains("estimator") && page.contains("device"), "{page}");
     assert!(place.path("pages/mixscore.1").is_file());
+    let version = String::from_utf8(place.run("--version").stdout).unwrap();
+    assert!(version.starts_with(concat!("mixscore ", env!("CARGO_PKG_VERSION"), " (")) && version.contains("; rustc 1."), "{version}");
+    assert!(version.contains("; wgpu "), "{version}");
 }
 
 /// Values that single precision would merge are written in double precision, each array for itself.

@@ -91,13 +91,11 @@ fn next_row(rows: &mut Rows, row: &mut StringRecord) -> Result<Option<u64>> {
 
 /// More cells than half of a row's bytes cannot all have a number: the first without one is told before memory is taken for all.
 fn refuse_empty_multitudes(row: &StringRecord, line: u64) -> Result<()> {
-    match row.iter().position(|cell| cell.trim().is_empty()) {
-        Some(column) if row.len() as u64 > LONGEST_ROW / 2 => Err(Error::bad_input(
-            format!("line {line}, column {} is empty, not a finite number", column + 1),
-            "Replace it or drop that line",
-        )),
-        _ => Ok(()),
+    if row.len() as u64 <= LONGEST_ROW / 2 {
+        return Ok(());
     }
+    let column = row.iter().position(|cell| cell.trim().is_empty()).unwrap_or_default() + 1;
+    Err(Error::bad_input(format!("line {line}, column {column} is empty, not a finite number"), "Replace it or drop that line"))
 }
 
 /// Appends the numbers of a row, before which there are `skipped` columns.

@@ -129,8 +129,8 @@ impl Rows {
             2 => self.third = row.values.to_vec(),
             _ => {}
         }
-        if self.n > 0 && self.first_is_whole {
-            self.has_fractions = self.has_fractions || !row.cells.iter().all(whole);
+        if self.n > 0 && self.first_is_whole && !self.has_fractions {
+            self.has_fractions = !row.cells.iter().all(whole);
             self.repeats_first = self.repeats_first && row.values.iter().all(|v| self.first.contains(v));
         }
         self.counts_from = self.counts_from.filter(|start| row.values[0] == start + self.n as f64);

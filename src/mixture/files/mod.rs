@@ -188,6 +188,9 @@ impl Contents {
 
     /// Weights divided by their sum where that is 1 within what their type can say: a sum in a plain loop errs by some √k roundings.
     fn rescaled(&self, mut weights: Vec<f64>) -> Result<Vec<f64>> {
+        if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+            return Ok(weights); // which will be refused for that
+        }
         let within = (4.0 * (weights.len() as f64).sqrt() * self.weights_rounding).max(SUM_WITHIN);
         let sum: f64 = weights.iter().sum();
         if !((sum - 1.0).abs() <= within) {
