@@ -9,7 +9,7 @@ use super::Place;
 /// A run that would take hours, in `folder`; `ignored` signals are ignored from its beginning on.
 fn begun(place: &Place, folder: &str, ignored: &str) -> Child {
     let trap = if ignored.is_empty() { String::new() } else { format!("trap '' {ignored};") };
-    let run = "run quickstart --set descent.steps=100000000 --device cpu --quiet";
+    let run = "run quickstart --set descent.steps=1000000 --device cpu --quiet";
     let child = Command::new("sh")
         .args(["-c", &format!("{trap} exec \"$0\" {run} --output {folder}"), env!("CARGO_BIN_EXE_mixscore")])
         .current_dir(place.path(""))
