@@ -7,9 +7,9 @@ use std::time::Instant;
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::{Estimator, Sampler};
-use mixscore::objective::neighbours::Neighbours;
-use mixscore::random::philox::Philox;
+use mixscore::internals::random::Philox;
+use mixscore::objective::Neighbours;
+use mixscore::objective::{Estimator, Sampler};
 use mixscore::{Fit, GaussianMixture, Problem};
 use rand_distr::{Distribution, StandardNormal};
 

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::{Estimator, Sampler};
-use mixscore::random::philox::Philox;
+use mixscore::internals::random::Philox;
+use mixscore::objective::{Estimator, Sampler};
 use mixscore::{GaussianMixture, Problem};
 use rand_distr::{Distribution, StandardNormal};
 

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
-use crate::{cpu, gpu, reference};
+#[cfg(feature = "gpu")]
+use crate::gpu::{self, Gpu};
+use crate::{cpu, reference};
 
-/// `--device`.
+/// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// A real GPU if there is one, else the CPU.
@@ -18,7 +19,7 @@ pub enum Device {
     Cpu,
     /// Double precision, plain loops: the definition.
     Reference,
-    /// A real GPU: the n-th of `mixscore devices`, or the best.
+    /// A real GPU: the n-th of the adapters, or the best.
     Gpu(Option<usize>),
     /// Every discrete GPU, or where there are none every integrated one (then virtual, then other): they share out replicates, or samples
     /// where all are the same model with the same driver.
@@ -41,9 +42,9 @@ impl FromStr for Device {
             _ => match text.strip_prefix("gpu:").map(str::parse) {
                 Some(Ok(n)) => Device::Gpu(Some(n)),
                 _ => {
-                    return Err(Error::Usage {
+                    return Err(Error::BadChoice {
                         what: format!("there is no device {text:?}"),
-                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`), gpus or software".into(),
+                        remedy: "Choose auto, cpu, reference, gpu, gpu:N (the N-th adapter, from 0), gpus or software".into(),
                     });
                 }
             },
@@ -73,6 +74,7 @@ pub struct Opened {
 
 /// An open device by its own type: a GPU can be asked for more than the seam offers.
 pub enum Chosen {
+    #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
     Other(Box<dyn Backend>),
 }
@@ -81,6 +83,7 @@ impl Chosen {
     /// As the seam sees it.
     pub fn backend(&mut self) -> &mut dyn Backend {
         match self {
+            #[cfg(feature = "gpu")]
             Chosen::Gpu(gpu) => &mut **gpu,
             Chosen::Other(backend) => &mut **backend,
         }
@@ -88,11 +91,16 @@ impl Chosen {
 
     /// Whether it is a Vulkan adapter that is itself software.
     pub fn is_software(&self) -> bool {
-        matches!(self, Chosen::Gpu(gpu) if gpu.adapter().software)
+        match self {
+            #[cfg(feature = "gpu")]
+            Chosen::Gpu(gpu) => gpu.adapter().software,
+            Chosen::Other(_) => false,
+        }
     }
 
     fn into_backend(self) -> Box<dyn Backend> {
         match self {
+            #[cfg(feature = "gpu")]
             Chosen::Gpu(gpu) => gpu,
             Chosen::Other(backend) => backend,
         }
@@ -104,19 +112,40 @@ impl Chosen {
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform.
 pub fn choose(device: Device) -> Result<(Chosen, String)> {
-    let gpu = |gpu: Gpu, why: &str| (Chosen::Gpu(Box::new(gpu)), why.to_string());
-    let cpu = |why: String| (Chosen::Other(Box::new(cpu::Cpu::new())), why);
     Ok(match device {
         Device::Reference => (Chosen::Other(Box::new(reference::Reference)), "; asked for".into()),
-        Device::Cpu => cpu("; asked for".into()),
-        Device::Gpu(index) => gpu(gpu::open(gpu::Choice::Real(index))?, "; asked for"),
-        Device::Gpus => gpu(gpu::open_all()?, "; asked for"),
-        Device::Software => gpu(gpu::open(gpu::Choice::Software)?, "; asked for"),
-        Device::Auto => match gpu::open(gpu::Choice::Real(None)) {
-            Ok(best) => gpu(best, "; the best GPU of this machine"),
-            Err(error) => cpu(format!(". {}: see `mixscore devices`", first_line(&error))),
+        Device::Cpu => (cpu(), "; asked for".into()),
+        Device::Auto => match open_gpu(device) {
+            Ok(best) => (best, "; the best GPU of this machine".into()),
+            Err(error) => (cpu(), format!(". {}", first_line(&error))),
         },
+        Device::Gpu(_) | Device::Gpus | Device::Software => (open_gpu(device)?, "; asked for".into()),
     })
+}
+
+fn cpu() -> Chosen {
+    Chosen::Other(Box::new(cpu::Cpu::new()))
+}
+
+#[cfg(feature = "gpu")]
+fn open_gpu(device: Device) -> Result<Chosen> {
+    of_gpu(device).map(|gpu| Chosen::Gpu(Box::new(gpu)))
+}
+
+/// The GPU that a choice of one means.
+#[cfg(feature = "gpu")]
+fn of_gpu(device: Device) -> Result<Gpu> {
+    match device {
+        Device::Gpu(index) => gpu::open(gpu::Choice::Real(index)),
+        Device::Gpus => gpu::open_all(),
+        Device::Software => gpu::open(gpu::Choice::Software),
+        Device::Auto | Device::Cpu | Device::Reference => gpu::open(gpu::Choice::Real(None)),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn open_gpu(_: Device) -> Result<Chosen> {
+    Err(Error::NoDevice { what: "This build has no code for GPUs.".into(), remedy: "Use the CPU, or build with the feature `gpu`.".into() })
 }
 
 /// Opens the chosen device.
@@ -138,16 +167,19 @@ fn first_line(error: &Error) -> String {
 ///
 /// # Errors
 /// As [`open`].
+#[cfg(feature = "gpu")]
 pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
-    let gpu = match device {
-        Device::Auto => gpu::open(gpu::Choice::Real(None)),
-        Device::Gpu(index) => gpu::open(gpu::Choice::Real(index)),
-        Device::Gpus => gpu::open_all(),
-        Device::Software => gpu::open(gpu::Choice::Software),
-        Device::Cpu | Device::Reference => return open(device),
-    };
-    let gpu = gpu?.with_smaller_chunks(losses);
+    if matches!(device, Device::Cpu | Device::Reference) {
+        return open(device);
+    }
+    let gpu = of_gpu(device)?.with_smaller_chunks(losses);
     Ok(Opened { why: format!("{}; opened again", gpu.describe()), backend: Box::new(gpu) })
+}
+
+/// Nothing is lost where there are no GPUs.
+#[cfg(not(feature = "gpu"))]
+pub fn reopen(device: Device, _losses: u32) -> Result<Opened> {
+    open(device)
 }
 
 #[cfg(test)]

@@ -1,100 +1,97 @@
-//! One error type for the whole crate: every message carries its numbers and ends with a way out.
+//! One error type for the whole crate: plain data with its numbers, whose message ends with a way out in the library's own words. A program
+//! that knows the options for it says them itself, as `cli::exit` does; so it does with exit codes.
 
 use std::path::PathBuf;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong, grouped by what the caller can do about it. [`Error::exit_code`] gives the program's exit code.
+/// What can go wrong, grouped by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Words of a command line that clap cannot judge (exit 2).
+    /// A word that names no choice there is: a device, a share, a key with its value.
     #[error("{what}. {remedy}.")]
-    Usage { what: String, remedy: String },
+    BadChoice { what: String, remedy: String },
 
-    /// A step produced NaN or infinity; the last good state is kept (exit 3).
+    /// A step produced NaN or infinity; the last good state is kept.
     #[error(
         "step {step} of replicate {replicate}: the mean of component {component} became non-finite. The state before it is kept; use a smaller descent.step_size (now {step_size})."
     )]
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
 
-    /// A one-shot result that overflowed; nothing was written (exit 3).
+    /// A one-shot result that overflowed; nothing was written.
     #[error("{what}. {remedy}.")]
     NonFiniteResult { what: String, remedy: String },
 
-    /// A file that cannot be read as what it should be (exit 4).
+    /// A file that cannot be read as what it should be.
     #[error("{}: {what}. {remedy}.", path.display())]
     BadFile { path: PathBuf, what: String, remedy: String },
 
-    /// Numbers that do not make a mixture or a problem (exit 4).
+    /// Numbers that do not make a mixture or a problem.
     #[error("{what}. {remedy}.")]
     BadInput { what: String, remedy: String },
 
-    /// A config that cannot be used (exit 4).
+    /// Draws were asked for, and not how many.
+    #[error("the number of samples is missing. Give one, or use the grid.")]
+    MissingSamples,
+
+    /// Too few samples of a stratum for a standard error.
+    #[error("{n} samples per component have no standard error. Use at least {least}.")]
+    TooFewSamples { n: usize, least: usize },
+
+    /// The grid was asked for in a space of too many dimensions.
+    #[error("the grid works in 1 to {most} subspace dimensions, and this problem has {rank}. Use antithetic samples.")]
+    GridTooManyDimensions { rank: usize, most: usize },
+
+    /// A grid of so few nodes that its answer would mean nothing.
+    #[error(
+        "{cap} nodes in {rank} dimensions are too coarse a grid to mean anything. Use at least {least} samples, or none for as many as 1e-10 takes."
+    )]
+    GridTooCoarse { cap: usize, rank: usize, least: usize },
+
+    /// A grid of more nodes than memory should hold.
+    #[error("a grid of {per_axis:.0} nodes per axis in {rank} dimensions is too large. Cap its nodes, or use antithetic samples.")]
+    GridTooLarge { per_axis: f64, rank: usize },
+
+    /// A place for new results that holds a run already.
+    #[error("{}: this folder holds a run already. Resume it, or choose another folder.", folder.display())]
+    HoldsRun { folder: PathBuf },
+
+    /// A config that cannot be used.
     #[error("config: {what}. {remedy}.")]
     BadConfig { what: String, remedy: String },
 
-    /// No device that the user's choice allows (exit 5).
+    /// No device that the user's choice allows.
     #[error("{what}\n{remedy}")]
     NoDevice { what: String, remedy: String },
 
-    /// A problem that does not fit the device; nothing was taken (exit 6).
-    #[error("{buffer} needs {need} bytes in one binding; {adapter} allows {limit}. Use fewer components or replicates, or --device cpu.")]
+    /// A problem that does not fit the device; nothing was taken.
+    #[error("{buffer} needs {need} bytes in one binding; {adapter} allows {limit}. Use fewer components or replicates, or the CPU.")]
     TooLarge { buffer: &'static str, need: u64, adapter: String, limit: u64 },
 
-    /// The device was lost or ran out of memory, also after retries (exit 6).
-    #[error("{what}. Use --device cpu if it happens again.")]
+    /// The device was lost or ran out of memory, also after retries.
+    #[error("{what}. Use the CPU if it happens again.")]
     DeviceLost { what: String },
 
-    /// No checkpoint of a run can be used (exit 7).
+    /// No checkpoint of a run can be used.
     #[error("{}: {what}. {remedy}.", path.display())]
     Checkpoint { path: PathBuf, what: String, remedy: String },
 
-    /// The device computes something else than the reference (exit 8).
-    #[error(
-        "self-check failed on {device}: {what}. Do not trust results of this device; use --device cpu, and report the adapter and driver."
-    )]
+    /// The device computes something else than the reference.
+    #[error("self-check failed on {device}: {what}. Do not trust results of this device; use the CPU, and report the adapter and driver.")]
     SelfCheck { device: String, what: String },
 
-    /// Writing or reading failed for the operating system's reasons (exit 1).
+    /// Writing or reading failed for the operating system's reasons.
     #[error("{}: {source}. Check the path, its permissions and the free space.", path.display())]
     Io { path: PathBuf, source: std::io::Error },
 
-    /// Stopped by Ctrl-C or SIGTERM; a checkpoint was kept (exit 130).
-    #[error("interrupted at step {step}; `mixscore resume {}` goes on from there.", folder.display())]
-    Interrupted { step: u64, folder: PathBuf },
-
-    /// A sweep stopped by Ctrl-C or SIGTERM; what is done is kept (exit 130).
-    #[error("interrupted with {done} of {cells} cells done; the same command goes on from there.")]
-    SweepInterrupted { done: usize, cells: usize },
-
-    /// Cells of a sweep that failed, while the others were run (the exit code of the first one's error).
-    #[error("{failed} of {cells} cells failed; the first: {first} The same command tries them again.")]
-    CellsFailed { failed: usize, cells: usize, first: String, code: u8 },
-
-    /// Stopped by Ctrl-C or SIGTERM with nothing to go on from (exit 130).
+    /// Interrupted with nothing to go on from.
     #[error("interrupted in {stage}: nothing was written. Start it again, with fewer points if it takes too long.")]
     Stopped { stage: String },
 }
 
 impl Error {
-    /// The program's exit code for this error (design.md §3).
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Error::Io { .. } => 1,
-            Error::Usage { .. } => 2,
-            Error::NonFinite { .. } | Error::NonFiniteResult { .. } => 3,
-            Error::BadFile { .. } | Error::BadInput { .. } | Error::BadConfig { .. } => 4,
-            Error::NoDevice { .. } => 5,
-            Error::TooLarge { .. } | Error::DeviceLost { .. } => 6,
-            Error::Checkpoint { .. } => 7,
-            Error::SelfCheck { .. } => 8,
-            Error::Interrupted { .. } | Error::SweepInterrupted { .. } | Error::Stopped { .. } => 130,
-            Error::CellsFailed { code, .. } => *code,
-        }
-    }
-
     /// [`Error::BadInput`] from two sentences without their full stops.
     pub fn bad_input(what: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error::BadInput { what: what.into(), remedy: remedy.into() }

@@ -20,14 +20,18 @@
 //!
 //! # Rooms, from the ground up
 //!
-//! [`error`], [`memory`], [`number`], [`random`], `vector` (loops compiled for the machine's vector instructions) → [`mixture`] → [`objective`] (what is
+//! [`error`], `memory`, [`number`], [`random`], `vector` (loops compiled for the machine's vector instructions) → [`mixture`] → [`objective`] (what is
 //! minimised) → [`backend`] (the seam: problems, sums, how work is shared) → [`reference`](mod@reference), [`cpu`], [`gpu`] (the three
 //! devices, which never name each other) and [`problem`] (users' coordinates) → [`device`] (the choice among devices); [`descent`] and
 //! [`metrics`] use only problems; [`diffusion`] learns mixtures from points; [`check`] compares devices and measures them; [`experiment`]
 //! runs and keeps; [`report`] draws; [`cli`] talks. [`math`] has the formulas.
 
+// Parts that only the program, the pages or the GPUs use are compiled, though unused, in a library without them.
+#![cfg_attr(not(all(feature = "cli", feature = "gpu")), allow(dead_code, unused_imports))]
+
 pub mod backend;
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod descent;
@@ -35,17 +39,21 @@ pub mod device;
 pub mod diffusion;
 pub mod error;
 pub mod experiment;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod guide;
+#[doc(hidden)]
+pub mod internals;
 pub mod math;
-pub mod memory;
+mod memory;
 pub mod metrics;
 pub mod mixture;
-pub mod number;
+mod number;
 pub mod objective;
 pub mod problem;
-pub mod random;
+mod random;
 pub mod reference;
+#[cfg(feature = "report")]
 pub mod report;
 mod vector;
 
@@ -53,5 +61,4 @@ pub use backend::{Backend, Rule, Session};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mixture::GaussianMixture;
-pub use problem::Problem;
-pub use problem::fit::{Divergences, Fit, Gradient};
+pub use problem::{Divergences, Fit, Gradient, Problem};

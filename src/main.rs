@@ -1,7 +1,7 @@
 //! The program: parse, run, exit code.
 
 #[global_allocator]
-static ALLOCATOR: mixscore::memory::ProgramAllocator = mixscore::memory::ProgramAllocator;
+static ALLOCATOR: mixscore::cli::ProgramAllocator = mixscore::cli::ProgramAllocator;
 
 fn main() -> std::process::ExitCode {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {

@@ -32,13 +32,14 @@ pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
 
 /// The system's allocator, but for a refusal, which ends the program by a sentence and exit code 6, out of memory: what is on the disk stays,
 /// checkpoints among it. The program's own; users of the library have theirs.
+#[cfg(feature = "cli")]
 pub struct ProgramAllocator;
 
 /// Exit code: the device is lost or out of memory.
-#[cfg(unix)]
+#[cfg(all(feature = "cli", unix))]
 const OUT_OF_MEMORY: i32 = 6;
 
-#[cfg(unix)]
+#[cfg(all(feature = "cli", unix))]
 mod refusal {
     use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -102,7 +103,7 @@ mod refusal {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(all(feature = "cli", not(unix)))]
 // SAFETY: all work is left to the system's allocator, with the same arguments.
 unsafe impl std::alloc::GlobalAlloc for ProgramAllocator {
     unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {

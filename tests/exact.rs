@@ -4,9 +4,10 @@ mod common;
 
 use common::{FORMS, Tolerance, assert_close, assert_normwise, exact, gradient, scattered, teacher, uneven};
 use mixscore::backend::Rule;
-use mixscore::objective::divergence::Divergence;
-use mixscore::reference::posterior::Point;
-use mixscore::reference::{Components, Reference, reverse_fisher};
+use mixscore::internals::reference::Point;
+use mixscore::internals::reference::{Components, reverse_fisher};
+use mixscore::objective::Divergence;
+use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 
 const GRID: Tolerance = Tolerance { bound: 1e-8, why: "grid 1e-10 over a central difference of 1e-5" };
@@ -176,7 +177,7 @@ fn reduction_is_exact() {
     let q = teacher(n_teachers, d, 1.0, 4);
     let start: Vec<f64> = scattered(k * d, 8);
     let weights = uneven(k);
-    let subspace = mixscore::problem::reduction::Subspace::of_means(&q, &start, 1.0);
+    let subspace = mixscore::problem::Subspace::of_means(&q, &start, 1.0);
     assert_eq!(subspace.rank(), k + n_teachers - 1);
     let (low_p, low_q) = (subspace.reduce(&start), subspace.reduce(q.means()));
     let tolerance = Tolerance { bound: 1e-12, why: "rounding of a change of basis, relative to the largest entry" };

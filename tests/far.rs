@@ -5,8 +5,8 @@ mod common;
 use common::{Tolerance, assert_close, assert_normwise, uneven};
 use mixscore::backend::Backend;
 use mixscore::cpu::Cpu;
-use mixscore::metrics::quadrature;
-use mixscore::objective::divergence::Sampler;
+use mixscore::internals::metrics::quadrature;
+use mixscore::objective::Sampler;
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 

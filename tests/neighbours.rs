@@ -5,8 +5,8 @@ mod common;
 use common::{gradient, largest, scattered, uneven};
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::{Estimator, Sampler};
-use mixscore::objective::neighbours::Neighbours;
+use mixscore::objective::Neighbours;
+use mixscore::objective::{Estimator, Sampler};
 use mixscore::{GaussianMixture, Problem};
 
 /// k students and K teachers about a few far places in d dimensions.

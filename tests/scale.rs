@@ -5,7 +5,7 @@ mod common;
 use common::{Tolerance, assert_normwise, scattered, uneven};
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::Sampler;
+use mixscore::objective::Sampler;
 use mixscore::{GaussianMixture, Problem};
 
 #[test]

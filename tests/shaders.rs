@@ -1,8 +1,8 @@
 //! Every composed module parses, validates and goes through the writers for Vulkan, Metal and DX12; struct layouts
 //! and bindings are proved.
 
-use mixscore::gpu::device::bindings::{self, Access, Binding};
-use mixscore::gpu::device::shaders::Kernel;
+use mixscore::internals::gpu::Kernel;
+use mixscore::internals::gpu::{Access, Binding, bindings};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 

@@ -5,8 +5,8 @@ mod common;
 use common::{FORMS, Tolerance, assert_normwise, exact, gradient, largest, scattered, teacher, uneven};
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::{Estimator, Sampler};
-use mixscore::objective::groups::Estimate;
+use mixscore::objective::Estimate;
+use mixscore::objective::{Estimator, Sampler};
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 

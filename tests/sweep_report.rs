@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use common::{assert_harmless, folder};
 use mixscore::metrics::Metric;
-use mixscore::report::compare::compare;
+use mixscore::report::compare;
 use mixscore::report::write_sweep;
 use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use mixscore::backend::Rule;
 use mixscore::cpu::Cpu;
 use mixscore::mixture::files::read_mixture;
-use mixscore::objective::divergence::{Estimator, Sampler};
+use mixscore::objective::{Estimator, Sampler};
 use mixscore::{Fit, Problem};
 
 struct Open {

@@ -4,20 +4,21 @@
 //! [`crate::problem::reduction`] translates between it and what users see.
 
 mod description;
-pub mod exchange;
+pub(crate) mod exchange;
 mod interrupt;
 mod parameters;
 mod points;
-pub mod polynomials;
+pub(crate) mod polynomials;
 mod problem;
-pub mod share;
-pub mod split;
+pub(crate) mod share;
+pub(crate) mod split;
 mod sums;
 
 pub use description::{AdapterInfo, Description, Kind};
 pub use interrupt::Interrupt;
 pub use parameters::{Layout, Rule};
 pub use points::{Points, whole_points};
+pub use polynomials::{Cells, Gram, Polynomials, Step};
 pub use problem::UnitProblem;
 pub use sums::{Evaluation, GradientSums, MeasureSums};
 

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::problems::{normwise, problem};
 use super::roof::Roof;
-use crate::backend::{Backend, Rule, Session};
+use crate::backend::{Backend, Rule, Session, UnitProblem};
 use crate::device::Chosen;
 use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
 use crate::gpu::profile::KernelTime;
 use crate::reference::Reference;
 
@@ -30,6 +31,7 @@ const SOFTWARE_SHARE: usize = 8;
 const SOFTWARE_PAIRS: usize = 1 << 17;
 
 /// Seconds for which each kernel runs alone.
+#[cfg(feature = "gpu")]
 const KERNEL_SECONDS: f64 = 0.03;
 
 /// Repeats whose median is given.
@@ -119,11 +121,7 @@ fn measure(chosen: &mut Chosen, roof: &Roof, sizes: [usize; 4], seconds: f64) ->
     drop(session);
     let samples = per_stratum * k;
     let both = (k + n_teachers) as f64;
-    let kernels = match chosen {
-        Chosen::Gpu(gpu) => gpu.profile(&problem, &means, KERNEL_SECONDS)?,
-        Chosen::Other(_) => Vec::new(),
-    };
-    let kernels = kernels.into_iter().map(|time| kernel_row(time, samples as f64 * both)).collect();
+    let kernels = kernels(chosen, &problem, &means, samples as f64 * both)?;
     // Logits, then the cheaper of the two ways from responsibilities to coefficients: the same ledger whatever the device really does.
     let products = 2.0 * d as f64 * both;
     let moments = (4.0 * d as f64 * both).min(2.0 * (k * k + n_teachers * n_teachers) as f64);
@@ -142,6 +140,20 @@ fn measure(chosen: &mut Chosen, roof: &Roof, sizes: [usize; 4], seconds: f64) ->
     })
 }
 
+#[cfg(not(feature = "gpu"))]
+fn kernels(_: &mut Chosen, _: &UnitProblem, _: &[f64], _: f64) -> Result<Vec<KernelThroughput>> {
+    Ok(Vec::new())
+}
+
+/// What the step consists of, on a GPU.
+#[cfg(feature = "gpu")]
+fn kernels(chosen: &mut Chosen, problem: &UnitProblem, means: &[f64], sample_components: f64) -> Result<Vec<KernelThroughput>> {
+    let Chosen::Gpu(gpu) = chosen else { return Ok(Vec::new()) };
+    let times = gpu.profile(problem, means, KERNEL_SECONDS)?;
+    Ok(times.into_iter().map(|time| kernel_row(time, sample_components)).collect())
+}
+
+#[cfg(feature = "gpu")]
 fn kernel_row(time: KernelTime, sample_components: f64) -> KernelThroughput {
     let gflops = time.operations / time.seconds / 1e9;
     KernelThroughput {

@@ -3,11 +3,13 @@
 //! [`self_check`](self_check()) is the short check that every run begins with; [`compare`] the long one, a table of errors; [`bench`](mod@bench)
 //! measures steps and kernels beside the [`roof`].
 
-pub mod bench;
+pub(crate) mod bench;
+#[cfg(feature = "gpu")]
+mod gpu_answers;
 mod known_answers;
 mod parity;
 mod problems;
-pub mod roof;
+pub(crate) mod roof;
 mod self_check;
 
 use serde::Serialize;
@@ -39,7 +41,8 @@ impl Comparison {
 /// The device's; what is wrong with its numbers is in the table.
 pub fn compare(device: &mut Chosen, storage: Storage) -> Result<Vec<Comparison>> {
     let mut table = match device {
-        Chosen::Gpu(gpu) => known_answers::of_gpu(gpu)?,
+        #[cfg(feature = "gpu")]
+        Chosen::Gpu(gpu) => gpu_answers::of_gpu(gpu)?,
         Chosen::Other(_) => known_answers::of_host(),
     };
     table.extend(parity::parity(device.backend(), storage)?);

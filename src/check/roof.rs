@@ -7,6 +7,7 @@ use faer::{Accum, Mat};
 
 use crate::device::Chosen;
 use crate::error::Result;
+#[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 
 /// The two rates that bound a step.
@@ -25,6 +26,7 @@ impl Roof {
     /// The device's.
     pub fn of(device: &mut Chosen) -> Result<Self> {
         match device {
+            #[cfg(feature = "gpu")]
             Chosen::Gpu(gpu) => Self::of_gpu(gpu),
             Chosen::Other(_) => Self::of_host(),
         }
@@ -35,6 +37,7 @@ impl Roof {
         Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
     }
 
+    #[cfg(feature = "gpu")]
     fn of_gpu(gpu: &Gpu) -> Result<Self> {
         let (arithmetic, copy) = (gpu.arithmetic_work()?, gpu.copy_work()?);
         let seconds = |work| best_of_five(&mut || gpu.perform(work));

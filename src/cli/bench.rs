@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use crate::check::bench::{Effort, Event, KernelThroughput, Throughput, bench};
 use crate::device;
-use crate::error::{Error, Result};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,7 +22,7 @@ pub struct Arguments {
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if arguments.samples == Some(0) || !(arguments.seconds.is_finite() && arguments.seconds > 0.0) {
-        return Err(Error::Usage { what: "nothing to measure".into(), remedy: "Give positive --samples and --seconds".into() });
+        return Err(Failure::usage("nothing to measure", "Give positive --samples and --seconds"));
     }
     let (mut chosen, _) = device::choose(common.device)?;
     let device = chosen.backend().describe().to_string();
@@ -36,7 +36,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         Event::Measured(_) if common.json => Ok(()),
         Event::Measured(row) => {
             let first = std::mem::take(&mut first);
-            common.print(&if arguments.markdown { markdown(row, first) } else { text(row, first) })
+            super::print(&if arguments.markdown { markdown(row, first) } else { text(row, first) })
         }
     };
     let (roof, rows) = bench(&mut chosen, Effort { samples: arguments.samples, seconds: arguments.seconds }, &mut show)?;

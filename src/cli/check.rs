@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::Common;
+use super::exit::Result;
 use crate::check::{Comparison, compare};
 use crate::device;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::objective::divergence::Storage;
 
 #[derive(clap::Args)]
@@ -30,6 +31,6 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     }
     match failed {
         None => Ok(()),
-        Some(row) => Err(Error::SelfCheck { device, what: format!("{}: {:e} is over {:e}", row.name, row.error, row.bound) }),
+        Some(row) => Err(Error::SelfCheck { device, what: format!("{}: {:e} is over {:e}", row.name, row.error, row.bound) }.into()),
     }
 }

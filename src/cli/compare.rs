@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Common;
+use super::exit::Result;
 use super::output::{files_within, refuse_inputs};
-use crate::error::Result;
 use crate::mixture::files::destination;
 use crate::report::compare::{Comparison, Line, compare};
 

@@ -3,8 +3,8 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::exit::Result;
 use super::{Cli, Common};
-use crate::error::Result;
 
 #[derive(clap::Args)]
 pub struct Arguments {

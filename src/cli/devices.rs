@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Common;
-use crate::error::Result;
+use super::exit::Result;
 use crate::gpu::{self, Adapter, Choice};
 
 #[derive(clap::Args)]

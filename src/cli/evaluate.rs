@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::pair::{Pair, compatible};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::metrics::annealed::{Annealed, annealed_kl};
-use crate::metrics::quadrature::{self, Gridded, divergences_within};
+use crate::metrics::quadrature::{self, Gridded, NoGrid, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, check_finite, read_means, read_variance, read_weights};
@@ -66,7 +67,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let students = chosen(mixtures(common, &arguments.pair.student)?, arguments)?;
     let teacher = |r: usize| &teachers[arguments.replicate.unwrap_or(r) % teachers.len()];
     if teachers.len() > 1 && arguments.replicate.map_or(students.len(), |r| r + 1) > teachers.len() {
-        return Err(Error::bad_input(format!("there are {} teachers for more replicates", teachers.len()), "Give both files of one run"));
+        return Err(
+            Error::bad_input(format!("there are {} teachers for more replicates", teachers.len()), "Give both files of one run").into()
+        );
     }
     students.iter().enumerate().try_for_each(|(r, student)| compatible(student, teacher(r)))?;
     let seed = common.seed.unwrap_or(0);
@@ -85,7 +88,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         let (on_grid, no_grid) = match arguments.sampler {
             Points::Auto => match divergences_within(&problem, student.means(), arguments.samples)? {
                 Gridded::Taken(divergences) => (Some(divergences), None),
-                Gridded::Refused(why) => (None, Some(why)),
+                Gridded::Refused(why) => (None, Some(no_grid(why))),
             },
             Points::Philox => (None, None),
             Points::Grid => (Some(quadrature::divergences(&problem, student.means(), arguments.samples)?), None),
@@ -124,6 +127,18 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&format!("{}\n{noisy}{BLIND}", tables.join("\n")))
 }
 
+/// Why there is no grid, with the options that would give one; a sentence without its full stop.
+fn no_grid(why: NoGrid) -> String {
+    match why {
+        NoGrid::TooManyDimensions { .. } => why.to_string(),
+        NoGrid::SlowDimensions { rank } => format!("a grid in {rank} dimensions is slow; --sampler grid takes it all the same"),
+        NoGrid::Slow => "a grid of so many components and nodes is slow; --sampler grid takes it all the same".into(),
+        NoGrid::TooFewNodes { needed } => {
+            format!("a grid takes {needed} nodes per component; --samples {needed} or --sampler grid allows them")
+        }
+    }
+}
+
 /// The mixture of a file, or those of its replicates, which share weights and variance.
 fn mixtures(common: &Common, path: &Path) -> Result<Vec<GaussianMixture>> {
     let Array { shape, values } = read_means(path)?;
@@ -131,7 +146,7 @@ fn mixtures(common: &Common, path: &Path) -> Result<Vec<GaussianMixture>> {
     let weights = read_weights(path)?.unwrap_or_else(|| vec![1.0 / k as f64; k]);
     let variance = read_variance(path)?.unwrap_or(1.0);
     let mixture = |means: &[f64]| GaussianMixture::new(weights.clone(), means.to_vec(), d, variance);
-    let all = values.chunks_exact((k * d).max(1)).map(mixture).collect::<Result<Vec<_>>>()?;
+    let all = values.chunks_exact((k * d).max(1)).map(mixture).collect::<crate::Result<Vec<_>>>()?;
     if all.is_empty() { Err(Error::bad_file(path, format!("means has shape {shape:?}"), "Give (k, d) or (R, k, d)")) } else { Ok(all) }
 }
 
@@ -139,10 +154,10 @@ fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<V
     match arguments.replicate {
         None => Ok(students),
         Some(r) if r < students.len() => Ok(vec![students.swap_remove(r)]),
-        Some(r) => Err(Error::Usage {
-            what: format!("--replicate {r}: {} has {}", arguments.pair.student.display(), students.len()),
-            remedy: format!("Give a number from 0 to {}", students.len() - 1),
-        }),
+        Some(r) => Err(Failure::usage(
+            format!("--replicate {r}: {} has {}", arguments.pair.student.display(), students.len()),
+            format!("Give a number from 0 to {}", students.len() - 1),
+        )),
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::output::Target;
 use super::pair::Pair;
-use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, check_finite, write_npz};
 use crate::number::plus_minus;
@@ -57,10 +57,7 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
-        return Err(Error::Usage {
-            what: "--samples is missing".into(),
-            remedy: "Give --samples N, samples per component, or --sampler grid".into(),
-        });
+        return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));
     }
     let (student, teacher) = arguments.pair.read(common)?;
     let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::Common;
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
+use crate::error::Error;
 use crate::experiment::keys::completed;
 use crate::experiment::presets;
 
@@ -28,7 +29,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             Some(name) => format!("Did you mean {name}? `mixscore presets` lists them all"),
             None => "`mixscore presets` lists them".into(),
         };
-        return Err(Error::Usage { what: format!("there is no config of a preset {}", arguments.preset.escape_debug()), remedy });
+        return Err(Failure::usage(format!("there is no config of a preset {}", arguments.preset.escape_debug()), remedy));
     };
     let file = &arguments.file;
     let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Common;
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
 use crate::experiment::keys::{KEYS, Key};
 
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let beginning = arguments.beginning.as_deref().unwrap_or_default();
     let keys: Vec<&Key> = KEYS.iter().filter(|key| key.name.starts_with(beginning)).collect();
     if keys.is_empty() {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: format!("no key begins with {}", beginning.escape_debug()),
             remedy: "`mixscore keys` lists them all".into(),
         });

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::output::refuse_inputs;
 use super::progress::Stages;
 use super::signals::interruption;
 use crate::diffusion::compare::Sampled;
 use crate::diffusion::learn::{Method, Options, Variance};
-use crate::error::{Error, Result};
 use crate::experiment::learn::{self, Asked, Event, Outcome};
 use crate::experiment::learn_source::preset;
 use crate::experiment::learn_summary::LearnSummary;
@@ -73,17 +73,17 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (is_preset, has_truth) = (preset(&arguments.data).is_some(), arguments.truth.is_some());
     if is_preset && has_truth {
-        return Err(Error::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });
+        return Err(Failure::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });
     }
     let cells = cells(&arguments.points, &arguments.degree);
     if cells.len() > 1 && !is_preset && !has_truth {
-        return Err(Error::Usage {
-            what: "a sweep shows how far from the truth one is".into(),
-            remedy: "Give the truth by --truth, or one number of points and one degree".into(),
-        });
+        return Err(Failure::usage(
+            "a sweep shows how far from the truth one is",
+            "Give the truth by --truth, or one number of points and one degree",
+        ));
     }
     if cells.len() > 1 && is_stream(&arguments.data) {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: format!("{} can be read once, and a sweep reads its points for each cell", arguments.data.display()),
             remedy: "Save the points into a file".into(),
         });
@@ -129,7 +129,7 @@ fn task(common: &Common, arguments: &Arguments) -> Task {
     Task { data: arguments.data.clone(), truth: arguments.truth.clone(), points: None, options }
 }
 
-fn write_page(folder: &Path, outcome: &Outcome) -> Result<()> {
+fn write_page(folder: &Path, outcome: &Outcome) -> crate::Result<()> {
     let Outcome { source, learned, summary } = outcome;
     let (samples, points, truth) = (&learned.samples, &source.points, source.truth.as_ref());
     write_learned(&folder.join("report.html"), &Content { summary, mixture: &learned.mixture, samples, points, truth })

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory};
 use serde_json::json;
 
+use super::exit::Result;
 use super::{Cli, Common};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::mixture::files::write_atomically;
 
 #[derive(clap::Args)]

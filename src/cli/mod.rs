@@ -8,35 +8,41 @@ use std::process::ExitCode;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::read_mixture_with_notes;
 use crate::number::count;
+use exit::{Failure, Result};
 
-pub mod bench;
-pub mod check;
-pub mod compare;
-pub mod completions;
-pub mod devices;
-pub mod evaluate;
-pub mod gradient;
-pub mod init;
-pub mod keys;
-pub mod learn;
-pub mod man;
+mod bench;
+mod check;
+mod compare;
+mod completions;
+#[cfg(feature = "gpu")]
+mod devices;
+mod evaluate;
+mod exit;
+mod gradient;
+mod init;
+mod keys;
+mod learn;
+mod man;
 mod output;
 mod pair;
-pub mod presets;
-pub mod progress;
-pub mod report;
-pub mod resume;
-pub mod run;
-pub mod sample;
-pub mod score;
-pub mod shaders;
+mod presets;
+mod progress;
+mod report;
+mod resume;
+mod run;
+mod sample;
+mod score;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod signals;
-pub mod sweep;
+mod sweep;
 mod threads;
+
+pub use crate::memory::ProgramAllocator;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
 #[derive(Parser)]
@@ -53,7 +59,7 @@ pub struct Cli {
 pub struct Common {
     /// auto, cpu, reference, gpu, gpu:N, gpus or software. gpus: all discrete GPUs, or else all integrated ones,
     /// which share out replicates, or samples too where they are the same model.
-    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.
     #[arg(long, global = true, value_name = "N")]
@@ -67,6 +73,11 @@ pub struct Common {
     /// No progress and no talk on stderr.
     #[arg(long, global = true)]
     pub quiet: bool,
+}
+
+fn device(text: &str) -> std::result::Result<Device, String> {
+    let choices = "Choose auto, cpu, reference, gpu, gpu:N (N from `mixscore devices`), gpus or software";
+    text.parse().map_err(|_| format!("there is no device {text:?}. {choices}."))
 }
 
 #[derive(Subcommand)]
@@ -92,6 +103,7 @@ pub enum Verb {
     /// Learn a mixture and a sampler from points.
     Learn(learn::Arguments),
     /// List adapters and say which one `--device auto` takes, and why.
+    #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
     /// Compare this machine's device with the reference: known answers and a parity table.
     Check(check::Arguments),
@@ -104,6 +116,7 @@ pub enum Verb {
     /// List every key of a config: type, default, unit, meaning, and what it depends on.
     Keys(keys::Arguments),
     /// Write every composed WGSL module.
+    #[cfg(feature = "gpu")]
     Shaders(shaders::Arguments),
     /// Print a script by which a shell completes verbs and options.
     #[command(hide = true)]
@@ -126,9 +139,9 @@ pub fn main() -> ExitCode {
     };
     match threads::start(cli.common.threads).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("mixscore: {error}"));
-            ExitCode::from(error.exit_code())
+        Err(failure) => {
+            complain(&format!("mixscore: {failure}"));
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -158,12 +171,14 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Score(arguments) => score::run(common, arguments),
         Verb::Sample(arguments) => sample::run(common, arguments),
         Verb::Learn(arguments) => learn::run(common, arguments),
+        #[cfg(feature = "gpu")]
         Verb::Devices(arguments) => devices::run(common, arguments),
         Verb::Check(arguments) => check::run(common, arguments),
         Verb::Bench(arguments) => bench::run(common, arguments),
         Verb::Presets(arguments) => presets::run(common, arguments),
         Verb::Init(arguments) => init::run(common, arguments),
         Verb::Keys(arguments) => keys::run(common, arguments),
+        #[cfg(feature = "gpu")]
         Verb::Shaders(arguments) => shaders::run(common, arguments),
         Verb::Completions(arguments) => completions::run(common, arguments),
         Verb::Man(arguments) => man::run(common, arguments),
@@ -181,14 +196,11 @@ impl Common {
     /// Refuses a device where a verb uses none.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Failure::Usage`].
     pub fn refuse_device(&self, verb: &str) -> Result<()> {
         match self.device {
             Device::Auto => Ok(()),
-            device => Err(Error::Usage {
-                what: format!("{verb} uses no device, so --device {device} would do nothing"),
-                remedy: "Leave it out".into(),
-            }),
+            device => Err(Failure::usage(format!("{verb} uses no device, so --device {device} would do nothing"), "Leave it out")),
         }
     }
 
@@ -214,11 +226,7 @@ impl Common {
     /// # Errors
     /// [`Error::Io`] where stdout cannot take it, as on a full disk.
     pub fn print(&self, text: &str) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        match writeln!(out, "{text}").and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", error)),
-            _ => Ok(()),
-        }
+        Ok(print(text)?)
     }
 
     /// The one JSON object of `--json` on stdout.
@@ -227,6 +235,15 @@ impl Common {
     /// As [`Common::print`].
     pub fn print_json(&self, value: &serde_json::Value) -> Result<()> {
         self.print(&format!("{value:#}"))
+    }
+}
+
+/// As [`Common::print`], for what the library calls back.
+fn print(text: &str) -> crate::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout", error)),
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::Common;
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
+use crate::error::Error;
 use crate::mixture::files::destination;
 
 /// An input: what the command line calls it, and where it is.
@@ -23,13 +24,13 @@ impl Target {
     /// a symbolic link, a hard link.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Failure::Usage`].
     pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         if path.as_os_str() == "-" {
             return stdout_for_arrays(common);
         }
         if path.extension().is_none_or(|e| e != extension) {
-            return Err(Error::Usage {
+            return Err(Failure::Usage {
                 what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
                 remedy: format!("Call it {}", path.with_extension(extension).display()),
             });
@@ -37,7 +38,7 @@ impl Target {
         let file = destination(path);
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
-            return Err(Error::Usage {
+            return Err(Failure::Usage {
                 what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
                 remedy: "Make it first, or choose another place".into(),
             });
@@ -84,13 +85,13 @@ impl Target {
 
 fn stdout_for_arrays(common: &Common) -> Result<Target> {
     if common.json {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: "--output - writes the arrays to stdout, where --json puts its object".into(),
             remedy: "Leave one of them out".into(),
         });
     }
     if std::io::stdout().is_terminal() {
-        return Err(Error::Usage {
+        return Err(Failure::Usage {
             what: "--output - would write arrays, which are no text, to a terminal".into(),
             remedy: "Pipe them somewhere, or name a file".into(),
         });
@@ -101,11 +102,11 @@ fn stdout_for_arrays(common: &Common) -> Result<Target> {
 /// Refuses an output that is one of the inputs, by whatever path.
 ///
 /// # Errors
-/// [`Error::Usage`].
+/// [`Failure::Usage`].
 pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
-        Some((name, input)) => Err(Error::Usage {
+        Some((name, input)) => Err(Failure::Usage {
             what: format!("{} is the same file as {name} {}, which it would replace", output.display(), input.display()),
             remedy: "Choose another name for the output".into(),
         }),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::Common;
+use super::exit::Result;
 use super::output::Input;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::mixture::{GaussianMixture, is_same_variance};
 
 /// `--student` and `--teacher`.
@@ -44,13 +45,15 @@ pub fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Resul
         return Err(Error::bad_input(
             format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),
             "Give two mixtures of the same dimension",
-        ));
+        )
+        .into());
     }
     if !is_same_variance(student.variance(), teacher.variance()) {
         return Err(Error::bad_input(
             format!("the student's variance is {} and the teacher's {}", student.variance(), teacher.variance()),
             "Student and teacher of one problem share their variance; write the same `variance` into both files",
-        ));
+        )
+        .into());
     }
     Ok(())
 }

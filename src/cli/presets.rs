@@ -1,7 +1,7 @@
 //! `mixscore presets`: lists the built-in experiments.
 
 use super::Common;
-use crate::error::Result;
+use super::exit::Result;
 use crate::experiment::presets::PRESETS;
 
 #[derive(clap::Args)]

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::exit::{Failure, Result};
 use super::{Common, complain};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::row::Row;
 use crate::experiment::run::Outcome;
@@ -129,8 +130,8 @@ pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     };
     use crate::descent::stop::Stop;
     match outcome.stop {
-        Stop::Interrupted { step } => Err(Error::Interrupted { step, folder: folder.clone() }),
-        Stop::NonFinite { step, replicate, component, step_size } => Err(Error::NonFinite { step, replicate, component, step_size }),
+        Stop::Interrupted { step } => Err(Failure::Interrupted { step, folder: folder.clone() }),
+        Stop::NonFinite { step, replicate, component, step_size } => Err(Error::NonFinite { step, replicate, component, step_size }.into()),
         _ => said,
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use crate::error::Result;
+use super::exit::Result;
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::Common;
+use super::exit::{Failure, Result};
 use super::progress::{self, Progress};
 use super::signals::interruption;
-use crate::error::{Error, Result};
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 
@@ -21,15 +21,15 @@ pub struct Arguments {
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
-        return Err(Error::Usage { what: "a resumed run keeps its seed".into(), remedy: "Leave --seed out, or start a new run".into() });
+        return Err(Failure::usage("a resumed run keeps its seed", "Leave --seed out, or start a new run"));
     }
     if super::sweep::is_sweep(&arguments.folder) {
         return match arguments.steps {
             None => super::sweep::resume(common, &arguments.folder),
-            Some(steps) => Err(Error::Usage {
-                what: "--steps is for a run, and this is the folder of a sweep".into(),
-                remedy: format!("Sweep again with --set descent.steps={steps} and another --output"),
-            }),
+            Some(steps) => Err(Failure::usage(
+                "--steps is for a run, and this is the folder of a sweep",
+                format!("Sweep again with --set descent.steps={steps} and another --output"),
+            )),
         };
     }
     let mut progress = Progress::new(common);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Common;
+use super::exit::Result;
 use super::progress::{self, Progress};
 use super::signals::interruption;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
@@ -27,8 +28,16 @@ pub struct Experiment {
     #[arg(value_name = "CONFIG|PRESET")]
     pub config: PathBuf,
     /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as `teacher.separation=[2,3]`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = overriding)]
     pub overrides: Vec<String>,
+}
+
+/// Refuses what is no KEY=VALUE.
+fn overriding(text: &str) -> std::result::Result<String, String> {
+    match reading::assignment(text) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!("--set {error}")),
+    }
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
@@ -76,7 +85,8 @@ pub(super) fn source(path: &Path) -> Result<Source> {
             path,
             "there is no such file or preset",
             format!("Did you mean the preset {nearest}? `mixscore presets` lists them all"),
-        ));
+        )
+        .into());
     }
     let text = reading::text_of(path)?;
     let base = path.parent().map_or(PathBuf::from("."), Path::to_path_buf);

@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Common;
+use super::exit::Result;
 use super::output::Target;
 use crate::device::{self, Device};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::memory::room_for;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Dtype, Values, write_npy};
@@ -45,7 +46,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return Err(Error::bad_input(
             format!("{n} points are more than the {} that random numbers have addresses for", u32::MAX),
             "Draw them in parts under several seeds",
-        ));
+        )
+        .into());
     }
     if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         device::open(common.device)?;
@@ -133,6 +135,7 @@ fn refuse_overflow(at: Option<usize>, d: usize) -> Result<()> {
         Some(at) => Err(Error::NonFiniteResult {
             what: format!("point {}, coordinate {} does not fit in the precision asked for", at / d, at % d),
             remedy: "Nothing was written. Use --dtype f64, which is double precision, or smaller units".into(),
-        }),
+        }
+        .into()),
     }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
+use super::exit::Result;
 use super::output::Target;
 use crate::backend::{Backend, Evaluation, Points};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::memory::room_for;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Dtype, StoredPoints, Values, read_stored_points, write_npz};

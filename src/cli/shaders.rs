@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Common;
-use crate::error::{Error, Result};
+use super::exit::Result;
+use crate::error::Error;
 use crate::gpu::device::shaders::Kernel;
 
 #[derive(clap::Args)]

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::exit::{Failure, Result};
 use super::output::refuse_inputs;
 use super::run::{Experiment, source};
 use super::signals::interruption;
 use super::{Common, complain, progress};
 use crate::device::Device;
-use crate::error::{Error, Result};
 use crate::experiment::environment::first_choice;
 use crate::experiment::explain::named;
 use crate::experiment::reading::text_of;
@@ -95,7 +95,7 @@ fn sweep_into(common: &Common, design: &Design, base: &Path, folder: &Path, wish
         let _turn = turn(folder);
         crate::report::write_sweep(folder)?
     };
-    conclude(common, &outcome, &finding)
+    conclude(common, outcome, &finding)
 }
 
 fn list(common: &Common, design: &Design) -> Result<()> {
@@ -111,10 +111,10 @@ fn list(common: &Common, design: &Design) -> Result<()> {
 }
 
 /// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
-fn conclude(common: &Common, outcome: &SweepOutcome, finding: &str) -> Result<()> {
-    let SweepOutcome { folder, tally, failures, .. } = outcome;
+fn conclude(common: &Common, outcome: SweepOutcome, finding: &str) -> Result<()> {
+    let SweepOutcome { folder, tally, failures, .. } = &outcome;
     let said = if common.json {
-        let failures: Vec<_> = failures.iter().map(|(hash, error, _)| json!({"hash": hash, "error": error})).collect();
+        let failures: Vec<_> = failures.iter().map(|(hash, error)| json!({"hash": hash, "error": error.to_string()})).collect();
         common.print_json(&json!({
             "schema": "mixscore.sweep/1",
             "folder": folder.to_string_lossy(),
@@ -138,10 +138,11 @@ fn conclude(common: &Common, outcome: &SweepOutcome, finding: &str) -> Result<()
         ))
     };
     if outcome.interrupted {
-        return Err(Error::SweepInterrupted { done: tally.done, cells: tally.cells });
+        return Err(Failure::SweepInterrupted { done: tally.done, cells: tally.cells });
     }
-    match failures.first() {
-        Some((_, first, code)) => Err(Error::CellsFailed { failed: failures.len(), cells: tally.cells, first: first.clone(), code: *code }),
+    let (failed, cells) = (failures.len(), tally.cells);
+    match outcome.failures.into_iter().next() {
+        Some((_, first)) => Err(Failure::CellsFailed { failed, cells, first }),
         None => said,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use super::exit::{Failure, Result};
 
 /// Those of rayon, of OpenMP, and of a Slurm task.
 const VARIABLES: [&str; 3] = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"];
@@ -19,7 +19,7 @@ pub fn start(option: Option<usize>) -> Result<()> {
         0 => builder.num_threads(1).use_current_thread(),
         n => builder.num_threads(n),
     };
-    builder.build_global().map_err(|error| Error::Usage {
+    builder.build_global().map_err(|error| Failure::Usage {
         what: format!("no threads could be started ({error})"),
         remedy: "Ask for fewer, as --threads 1".into(),
     })
@@ -35,7 +35,7 @@ fn wanted(option: Option<usize>, variable: impl Fn(&str) -> Option<String>) -> R
     let asked = option.map(|n| (n, "--threads".to_string())).or_else(|| VARIABLES.iter().find_map(number));
     match asked {
         Some((n, by)) if !(1..=MOST).contains(&n) => {
-            Err(Error::Usage { what: format!("{by} asks for {n} threads"), remedy: format!("Ask for 1 to {MOST}, as --threads 2") })
+            Err(Failure::Usage { what: format!("{by} asks for {n} threads"), remedy: format!("Ask for 1 to {MOST}, as --threads 2") })
         }
         asked => Ok(asked.map(|(n, _)| n)),
     }

@@ -1,8 +1,14 @@
 //! Gradient descent on the means: starts, schedule, the loop, stop rules, and what it does when a device is lost. No files.
 
-pub mod gradient_descent;
-pub mod initial;
-pub mod recovery;
-pub mod schedule;
-pub mod state;
-pub mod stop;
+pub(crate) mod gradient_descent;
+pub(crate) mod initial;
+pub(crate) mod recovery;
+pub(crate) mod schedule;
+pub(crate) mod state;
+pub(crate) mod stop;
+
+pub use gradient_descent::{Observer, descend};
+pub use initial::{Scheme, start};
+pub use schedule::Schedule;
+pub use state::State;
+pub use stop::{Measured, Stop, Tolerances};

@@ -66,16 +66,6 @@ impl Data {
         GaussianMixture::new(mixture.weights().to_vec(), means, d, mixture.variance() * self.scale * self.scale)
     }
 
-    /// A mixture of users' units in these.
-    ///
-    /// # Errors
-    /// Those of [`GaussianMixture::new`].
-    pub fn inside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
-        let d = self.centre.len();
-        let means = mixture.means().chunks_exact(d).flat_map(|m| m.iter().zip(&self.centre).map(|(m, c)| (m - c) / self.scale)).collect();
-        GaussianMixture::new(mixture.weights().to_vec(), means, d, mixture.variance() / (self.scale * self.scale))
-    }
-
     /// What one nat of log-density in these units lacks to one in users' units: −d·ln(scale).
     pub fn log_unit(&self) -> f64 {
         -(self.centre.len() as f64) * self.scale.ln()

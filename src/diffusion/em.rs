@@ -162,7 +162,7 @@ pub fn step(mixture: &GaussianMixture, sums: &Sums, n: usize, variance: Option<f
     if !(variance > 1e-12) {
         return Err(Error::bad_input(
             format!("the common variance shrank to {variance:.1e} of the data's: each component sits on equal points"),
-            "Ask for fewer components, or give --variance",
+            "Ask for fewer components, or give the variance",
         ));
     }
     GaussianMixture::new(mass.iter().map(|m| m / total).collect(), means, d, variance)

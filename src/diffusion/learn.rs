@@ -21,7 +21,8 @@ use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
 
 /// Who learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The diffusion model of Gatmiry, Kelner and Lee (2024): a sampler by piecewise polynomial regression, and a mixture from its warm starts.
@@ -235,7 +236,7 @@ fn em_options(options: &Options, components: usize, variance: Option<f64>) -> em
 }
 
 fn by_em(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Give --components")) };
+    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
     let variance = matches!(options.variance, Variance::Known(_)).then_some(1.0);
     let fitted = em::fit(&data.train, &em_options(options, k, variance), watch)?;
     clock.lap("EM");
@@ -246,7 +247,7 @@ fn by_em(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock,
 }
 
 fn by_ddpm(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Give --components")) };
+    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
     let projection = Projection::principal(&data.train, k)?;
     let tiles = Tiles::of_rows(&projection.reduce(&data.train), projection.rank());
     clock.lap("projection");

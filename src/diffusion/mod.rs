@@ -9,22 +9,25 @@
 //!
 //! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 where the variance is known.
 
-pub mod compare;
-pub mod data;
-pub mod ddpm;
-pub mod em;
-pub mod ladder;
-pub mod learn;
-pub mod noised;
-pub mod parametric;
-pub mod pass;
-pub mod presets;
-pub mod projection;
-pub mod regression;
-pub mod sampler;
-pub mod schedule;
-pub mod score_matching;
-pub mod seeding;
-pub mod tiles;
-pub mod warm_start;
-pub mod watch;
+pub(crate) mod compare;
+pub(crate) mod data;
+pub(crate) mod ddpm;
+pub(crate) mod em;
+pub(crate) mod ladder;
+pub(crate) mod learn;
+pub(crate) mod noised;
+pub(crate) mod parametric;
+pub(crate) mod pass;
+pub(crate) mod presets;
+pub(crate) mod projection;
+pub(crate) mod regression;
+pub(crate) mod sampler;
+pub(crate) mod schedule;
+pub(crate) mod score_matching;
+pub(crate) mod seeding;
+pub(crate) mod tiles;
+pub(crate) mod warm_start;
+pub(crate) mod watch;
+
+pub use learn::{Learned, Method, Options, Variance, learn};
+pub use watch::Watch;

@@ -82,7 +82,7 @@ fn solve(gram: &Gram, features: usize, rank: usize, ridge: f64) -> Result<Vec<f3
     });
     let factor = matrix.llt(Side::Lower).map_err(|_| Error::NonFiniteResult {
         what: format!("the normal equations of a cell of {} points cannot be solved", gram.n),
-        remedy: "Use a lower --degree".into(),
+        remedy: "Use polynomials of a lower degree".into(),
     })?;
     let solution = factor.solve(MatRef::from_column_major_slice(&gram.moment, features, rank));
     Ok((0..rank).flat_map(|c| (0..features).map(move |f| (f, c))).map(|at| solution[at] as f32).collect())

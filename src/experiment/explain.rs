@@ -13,14 +13,14 @@ const TYPES: [(&str, &str); 7] = [
     ("expected struct Log", "expected a table"),
 ];
 
-/// Says where the key that an error begins with was given: in a `--set`, or on a line of the text.
+/// Says where the key that an error begins with was given: in an override, or on a line of the text.
 pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
     let Error::BadConfig { what, remedy } = error else { return error };
     let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
     let of_override = overrides.iter().rev().find(|text| text.split_once('=').is_some_and(|(other, _)| same(other.trim())));
     let place = match of_override {
-        Some(text) => format!("--set {}: ", clipped(text)),
+        Some(text) => format!("override {}: ", clipped(text)),
         None => line_of(text, &key).map_or(String::new(), |line| format!("line {line}: ")),
     };
     Error::BadConfig { what: place + &what, remedy }

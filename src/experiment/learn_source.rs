@@ -36,7 +36,7 @@ pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64
     if path.symlink_metadata().is_err()
         && let Some(nearest) = path.to_str().and_then(presets::nearest)
     {
-        let remedy = format!("Did you mean the preset {nearest}? `mixscore presets` lists them all");
+        let remedy = format!("Did you mean the preset {nearest}?");
         return Err(Error::bad_file(path, "there is no such file or preset", remedy));
     }
     let StoredPoints { n, d, numbers, notes } = read_stored_points(path)?;
@@ -49,7 +49,7 @@ pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64
         None => points.values,
         Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
         Some(count) => {
-            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer --points"));
+            return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer"));
         }
     };
     Ok(Source { points, d, truth, notes })

@@ -72,7 +72,7 @@ pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnS
 fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|e| Error::bad_file(folder, e.to_string(), "Choose another --output"))?,
+        entries => entries.map_err(|e| Error::bad_file(folder, e.to_string(), "Choose another folder"))?,
     };
     for entry in entries {
         let name = entry.map_err(|e| Error::io(folder, e))?.file_name().to_string_lossy().into_owned();
@@ -81,11 +81,7 @@ fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
             || name.starts_with("points-")
             || cells.iter().any(|cell| cell.name() == name);
         if !ours {
-            return Err(Error::bad_file(
-                folder,
-                format!("this folder holds {name}, which is no part of a sweep"),
-                "Choose another --output",
-            ));
+            return Err(Error::bad_file(folder, format!("this folder holds {name}, which is no part of a sweep"), "Choose another folder"));
         }
     }
     Ok(())
@@ -97,7 +93,7 @@ fn finished(place: &Path, task: &Task) -> Result<Option<LearnSummary>> {
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let bad = |what: String| Error::bad_file(place, what, "Move this folder away, or choose another --output");
+    let bad = |what: String| Error::bad_file(place, what, "Move this folder away, or choose another folder");
     let summary: LearnSummary = serde_json::from_slice(&small_file(&path)?).map_err(|e| bad(e.to_string()))?;
     let (asked, learned) = (json!(Choices::of(task, summary.points)), json!(summary.asked));
     for (key, value) in asked.as_object().into_iter().flatten() {

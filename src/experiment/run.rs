@@ -225,9 +225,9 @@ fn reopen_records(
 /// Where the device was lost for good, says that the last checkpoint is there to go on from.
 fn with_resume_hint(error: Error, folder: &Path) -> Error {
     match error {
-        Error::DeviceLost { what } => Error::DeviceLost {
-            what: format!("{what}. The last checkpoint is good, and `mixscore resume {}` goes on from it", folder.display()),
-        },
+        Error::DeviceLost { what } => {
+            Error::DeviceLost { what: format!("{what}. The last checkpoint is good, and resuming {} goes on from it", folder.display()) }
+        }
         other => other,
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     fn only_a_run_whose_device_was_lost_speaks_of_its_checkpoint() {
         let lost = || Error::DeviceLost { what: "gpu: it went away".into() };
         let said = with_resume_hint(lost(), Path::new("runs/a-1")).to_string();
-        assert!(said.contains("`mixscore resume runs/a-1`") && said.contains("--device cpu"), "{said}");
+        assert!(said.contains("resuming runs/a-1") && said.contains("Use the CPU"), "{said}");
         assert!(!lost().to_string().contains("checkpoint"));
         let other = with_resume_hint(Error::bad_input("a", "b"), Path::new("runs/a-1"));
         assert_eq!(other.to_string(), "a. b.");

@@ -38,14 +38,10 @@ impl Output {
         let Output::At(path) = self else { return Ok(()) };
         match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::bad_file(path, error.to_string(), "Choose another --output")),
+            Err(error) => Err(Error::bad_file(path, error.to_string(), "Choose another folder")),
             Ok(true) => Ok(()),
-            Ok(false) if path.join("config.toml").exists() => Err(Error::bad_file(
-                path,
-                "this folder holds a run already",
-                format!("Go on with it by `mixscore resume {}`, or choose another --output", path.display()),
-            )),
-            Ok(false) => Err(Error::bad_file(path, "this folder is not empty", "Choose another --output")),
+            Ok(false) if path.join("config.toml").exists() => Err(Error::HoldsRun { folder: path.clone() }),
+            Ok(false) => Err(Error::bad_file(path, "this folder is not empty", "Choose another folder")),
         }
     }
 
@@ -121,7 +117,7 @@ fn rename(hidden: &Path, path: &Path) -> Result<()> {
     let _ = std::fs::remove_dir(path);
     std::fs::rename(hidden, path).map_err(|error| match error.kind() {
         ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-            Error::bad_file(path, "something was put here while the run was being prepared", "Choose another --output")
+            Error::bad_file(path, "something was put here while the run was being prepared", "Choose another folder")
         }
         _ => Error::io(path, error),
     })
@@ -173,7 +169,7 @@ pub fn is_locked(run: &Path) -> bool {
 
 /// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.
 pub fn small_file(path: &Path) -> Result<Vec<u8>> {
-    let remedy = "Give the folder of a run, as `mixscore run` wrote it";
+    let remedy = "Give the folder of a run, as it was written";
     let found = std::fs::symlink_metadata(path).map_err(|e| Error::bad_file(path, e.to_string(), remedy))?;
     if !found.is_file() || found.len() > MOST_SMALL {
         return Err(Error::bad_file(path, format!("this is no plain file of at most {MOST_SMALL} bytes"), remedy));
@@ -221,9 +217,9 @@ mod tests {
         std::fs::create_dir(parent.path().join("run")).unwrap();
         output.check().unwrap();
         staged.publish(&output).unwrap();
-        assert!(output.check().unwrap_err().to_string().contains("mixscore resume"));
+        assert!(matches!(output.check(), Err(Error::HoldsRun { .. })));
         let late = StagedFolder::new(&output).unwrap();
-        assert_eq!(late.publish(&output).unwrap_err().exit_code(), 4);
+        assert!(matches!(late.publish(&output), Err(Error::BadFile { .. })));
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
     }
 }

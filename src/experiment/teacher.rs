@@ -113,7 +113,7 @@ impl TryFrom<Table> for Teacher {
             Some(_) if each => Err("teacher.per_replicate is true, but a file is one teacher for all".into()),
             Some(_) if !table.is_empty() => {
                 let keys: Vec<String> = table.keys().map(|key| format!("`{key}`")).collect();
-                let cure = "give one of them; --set 'teacher={file=\"t.npz\"}' takes the whole table's place";
+                let cure = "give one of them; the override teacher={file=\"t.npz\"} takes the whole table's place";
                 Err(format!("[teacher] has a file and also {}: {cure}", keys.join(", ")))
             }
             Some(Value::String(file)) => Ok(Teacher::File(file)),

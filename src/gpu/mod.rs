@@ -7,16 +7,16 @@
 //! chooses variants.
 
 mod batch;
-pub mod device;
+pub(crate) mod device;
 mod evaluate;
 mod handle;
 mod measure;
 mod placed;
 mod polynomials;
-pub mod probe;
-pub mod profile;
+pub(crate) mod probe;
+pub(crate) mod profile;
 mod session;
-pub mod step;
+pub(crate) mod step;
 mod tune;
 
 use std::sync::Arc;
@@ -71,16 +71,16 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
     match choice {
         Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found.\n{}", seen(adapters)), way_out())),
         Choice::Real(Some(i)) | Choice::Any(i) if i >= adapters.len() => {
-            Err(missing(format!("There is no adapter {i}.\n{}", seen(adapters)), "`mixscore devices` lists what was found.".into()))
+            Err(missing(format!("There is no adapter {i}.\n{}", seen(adapters)), "Choose one of those.".into()))
         }
         Choice::Real(Some(i)) if adapters[i].software => Err(missing(
             format!("Adapter {i} is {}, which is software on the CPU.", adapters[i].name),
-            "Use --device software if that is meant (for tests), or --device cpu, which is much faster.".into(),
+            "Choose the software device if that is meant (for tests), or the CPU, which is much faster.".into(),
         )),
         Choice::Real(Some(i)) | Choice::Any(i) => Ok(i),
         Choice::Software => adapters.iter().position(|a| a.software).ok_or_else(|| {
             let remedy = "Install one (Debian and Ubuntu: mesa-vulkan-drivers, Fedora: mesa-vulkan-drivers, Windows: WARP is built in), \
-                          or use --device cpu.";
+                          or use the CPU.";
             missing(format!("No software Vulkan adapter was found.\n{}", seen(adapters)), remedy.into())
         }),
     }
@@ -106,7 +106,7 @@ fn way_out() -> String {
     } else {
         "Install a Vulkan driver."
     };
-    format!("{platform}\nWithout a GPU use --device cpu, or --device software to try the GPU code on a software adapter.")
+    format!("{platform}\nWithout a GPU use the CPU, or the software device to try the GPU code on a software adapter.")
 }
 
 /// Opens the chosen adapter.
@@ -146,7 +146,7 @@ pub fn open_together(indices: &[usize]) -> Result<Gpu> {
 
 fn together(mut handles: Vec<Handle>) -> Result<Gpu> {
     if handles.is_empty() {
-        return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "`mixscore devices` lists what was found.".into() });
+        return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "Name at least one.".into() });
     }
     Ok(Gpu { handle: handles.remove(0), others: handles, n_refused: 0, policy: Policy::Faster, exchange: Arc::new(Local) })
 }
@@ -261,7 +261,7 @@ impl Backend for Gpu {
         if problem.storage == Storage::F16 && !self.adapter().half_precision {
             return Err(Error::NoDevice {
                 what: format!("{} has no half precision in shaders.", self.adapter().name),
-                remedy: "Use storage = \"f32\", or an adapter that `mixscore devices` lists with f16.".into(),
+                remedy: "Use storage = \"f32\", or an adapter that has f16.".into(),
             });
         }
         let handles: Vec<&Handle> = [&self.handle].into_iter().chain(&self.others).collect();

@@ -1,9 +1,10 @@
 //! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
-pub mod annealed;
-pub mod metric;
-pub mod quadrature;
+pub(crate) mod annealed;
+pub(crate) mod metric;
+pub(crate) mod quadrature;
 
+pub use annealed::{Annealed, annealed_kl};
 pub use metric::Metric;
 
 use serde::Serialize;

@@ -27,8 +27,20 @@ const MOST_VISITS: f64 = 3e9;
 #[derive(Debug)]
 pub enum Gridded {
     Taken(Divergences),
-    /// No grid was taken, for the reason that this sentence gives, without its full stop.
-    Refused(String),
+    Refused(NoGrid),
+}
+
+/// Why no grid was taken where nobody asked for one: sentences without their full stop.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum NoGrid {
+    #[error("the means span {rank} dimensions, and a grid works in at most {MOST_DIMENSIONS}")]
+    TooManyDimensions { rank: usize },
+    #[error("a grid in {rank} dimensions is slow; asked for, it is taken all the same")]
+    SlowDimensions { rank: usize },
+    #[error("a grid of so many components and nodes is slow; asked for, it is taken all the same")]
+    Slow,
+    #[error("a grid takes {needed} nodes per component; more samples or asking for the grid allows them")]
+    TooFewNodes { needed: f64 },
 }
 
 /// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either
@@ -43,19 +55,19 @@ pub enum Gridded {
 pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Gridded> {
     problem.validate(means)?;
     let places = Places::of(problem, means)?;
-    let refused = |why: String| Ok(Gridded::Refused(why));
+    let refused = |why| Ok(Gridded::Refused(why));
     if places.rank > MOST_DIMENSIONS {
-        return refused(format!("the means span {} dimensions, and a grid works in at most {MOST_DIMENSIONS}", places.rank));
+        return refused(NoGrid::TooManyDimensions { rank: places.rank });
     }
     if places.rank > 2 {
-        return refused(format!("a grid in {} dimensions is slow; --sampler grid takes it all the same", places.rank));
+        return refused(NoGrid::SlowDimensions { rank: places.rank });
     }
     if !places.is_small(n_nodes) {
-        return refused("a grid of so many components and nodes is slow; --sampler grid takes it all the same".into());
+        return refused(NoGrid::Slow);
     }
     let needed = places.nodes_for_exactness();
     if needed > n_nodes as f64 {
-        return refused(format!("a grid takes {needed} nodes per component; --samples {needed} or --sampler grid allows them"));
+        return refused(NoGrid::TooFewNodes { needed });
     }
     places.divergences(n_nodes as f64).map(Gridded::Taken)
 }
@@ -258,17 +270,15 @@ mod tests {
     fn many_dimensions_and_small_budgets_are_left_to_samples() {
         let (problem, means) = two_modes(4.0);
         let why = |problem: &Problem, means: &[f64], n_nodes: usize| match divergences_within(problem, means, n_nodes).unwrap() {
-            Gridded::Taken(_) => String::new(),
-            Gridded::Refused(why) => why,
+            Gridded::Taken(_) => None,
+            Gridded::Refused(why) => Some(why),
         };
-        let few = why(&problem, &means, 100);
-        let enough = few.split(' ').nth(3).unwrap().parse().unwrap(); // "a grid takes N nodes"
-        assert!(
-            few.contains("--sampler grid") && !why(&problem, &means, enough - 1).is_empty() && why(&problem, &means, enough).is_empty()
-        );
+        let Some(NoGrid::TooFewNodes { needed }) = why(&problem, &means, 100) else { panic!("a hundred nodes are enough") };
+        let enough = needed as usize;
+        assert!(why(&problem, &means, enough - 1).is_some() && why(&problem, &means, enough).is_none());
         let cube = GaussianMixture::new(vec![0.25; 4], (0..12).map(|i| f64::from(u8::from(i % 4 == 0))).collect(), 3, 1.0).unwrap();
-        assert!(why(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX).contains("3 dimensions is slow"));
+        assert_eq!(why(&Problem::new(vec![1.0], cube), &[0.0, 0.5, 9.0], usize::MAX), Some(NoGrid::SlowDimensions { rank: 3 }));
         let simplex = GaussianMixture::new(vec![0.25; 4], (0..16).map(|i| f64::from(u8::from(i % 5 == 0))).collect(), 4, 1.0).unwrap();
-        assert!(why(&Problem::new(vec![1.0], simplex), &[-1.0; 4], usize::MAX).contains("4 dimensions, and a grid works in at most 3"));
+        assert_eq!(why(&Problem::new(vec![1.0], simplex), &[-1.0; 4], usize::MAX), Some(NoGrid::TooManyDimensions { rank: 4 }));
     }
 }

@@ -14,7 +14,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Which density the expectation is under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Divergence {
     /// ½ E_{x~student} |∇log p − ∇log q|²: the objective of Tyurin 2026.
@@ -25,7 +26,8 @@ pub enum Divergence {
 }
 
 /// Which unbiased estimator of the reverse gradient ([`crate::math`]). The forward gradient has one form, and ignores this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
     /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on grids,
@@ -54,7 +56,8 @@ impl Estimator {
 }
 
 /// Where the points of the expectation come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
     /// The engine's choice: `sobol` in up to 16 subspace dimensions, `antithetic` in more or where the samples make no whole nets (odd numbers of samples: `philox`).
@@ -71,7 +74,8 @@ pub enum Sampler {
 }
 
 /// How draws are stored on a GPU. Means, vectors and sums are always single precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {
     #[default]

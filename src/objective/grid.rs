@@ -40,28 +40,19 @@ pub struct Grid {
 /// More than three dimensions, or more nodes than memory should hold.
 pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
     if !(1..=MOST_DIMENSIONS).contains(&rank) {
-        return Err(Error::bad_input(
-            format!("the grid sampler works in 1 to {MOST_DIMENSIONS} subspace dimensions, and this problem has {rank}"),
-            "Use --sampler antithetic",
-        ));
+        return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
     }
     let gap = widest(rank, REACH, centres, mixtures);
     let mut half = (REACH * gap / SPACING).ceil();
     if let Some(cap) = cap {
         let capped = half_within(cap as f64, rank);
         if capped < LEAST_HALF {
-            return Err(Error::bad_input(
-                format!("{cap} nodes in {rank} dimensions are too coarse a grid to mean anything"),
-                format!("Use at least {} samples, or none for as many as 1e-10 takes", (2.0 * LEAST_HALF + 1.0).powi(rank as i32)),
-            ));
+            return Err(Error::GridTooCoarse { cap, rank, least: (2.0 * LEAST_HALF + 1.0).powi(rank as i32) as usize });
         }
         half = half.min(capped);
     }
     if (2.0 * half + 1.0).powi(rank as i32) > MOST_NODES {
-        return Err(Error::bad_input(
-            format!("a grid of {:.0} nodes per axis in {rank} dimensions is too large", 2.0 * half + 1.0),
-            "Cap it with --samples, or use --sampler antithetic",
-        ));
+        return Err(Error::GridTooLarge { per_axis: 2.0 * half + 1.0, rank });
     }
     Ok(lattice(rank, REACH, half as i64))
 }
@@ -71,11 +62,11 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
 pub fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
-    if !(1..=3).contains(&rank) || n_nodes > MOST_NODES {
-        return Err(Error::bad_input(
-            format!("a grid of {n_nodes:.0} nodes in {rank} dimensions: it works in 1 to 3, with up to {MOST_NODES:.0}"),
-            "Use --sampler philox",
-        ));
+    if !(1..=MOST_DIMENSIONS).contains(&rank) {
+        return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
+    }
+    if n_nodes > MOST_NODES {
+        return Err(Error::GridTooLarge { per_axis: n_nodes.powf(1.0 / rank as f64), rank });
     }
     Ok(lattice(rank, reach, half_within(n_nodes, rank).max(LEAST_HALF) as i64))
 }

@@ -1,10 +1,15 @@
 //! What is minimised: the divergences, how they are estimated, and the problem that a descent works on.
 
-pub mod axes;
-pub mod divergence;
-pub mod estimator;
-pub mod form;
-pub mod grid;
-pub mod groups;
-pub mod hermite;
-pub mod neighbours;
+pub(crate) mod axes;
+pub(crate) mod divergence;
+pub(crate) mod estimator;
+pub(crate) mod form;
+pub(crate) mod grid;
+pub(crate) mod groups;
+pub(crate) mod hermite;
+pub(crate) mod neighbours;
+
+pub use divergence::{Divergence, Estimator, Sampler, Side, Storage};
+pub use form::{Draws, Form};
+pub use groups::Estimate;
+pub use neighbours::Neighbours;

@@ -1,11 +1,12 @@
 //! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
 
-pub mod fit;
+pub(crate) mod fit;
 mod gaps;
 mod rank;
-pub mod reduction;
+pub(crate) mod reduction;
 
-pub use fit::Fit;
+pub use fit::{Divergences, Fit, Gradient};
+pub use reduction::{LeftOut, Subspace};
 
 use crate::backend::{Backend, Interrupt, UnitProblem};
 use crate::error::{Error, Result};
@@ -15,7 +16,6 @@ use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
-use reduction::Subspace;
 
 /// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means.
 pub const NUMERICS_VERSION: u32 = 2;
@@ -219,7 +219,7 @@ impl Problem {
         };
         match (self.sampler, self.n_samples) {
             (Sampler::Grid, None) => Ok(()),
-            (_, None) => Err(Error::bad_input("the number of samples is missing", "Give --samples N, or --sampler grid")),
+            (_, None) => Err(Error::MissingSamples),
             (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(
                 format!("{n} samples per component are more than the {MOST_SAMPLES} that random numbers have addresses for"),
                 "Use fewer, and more steps",
@@ -232,9 +232,7 @@ impl Problem {
                 let below = n / net * net;
                 Err(Error::bad_input(format!("{n} Sobol points are no whole nets of {net}"), format!("Use {below} or {}", below + net)))
             }
-            (_, Some(n)) if n < least => {
-                Err(Error::bad_input(format!("{n} samples per component have no standard error"), format!("Use at least {least}")))
-            }
+            (_, Some(n)) if n < least => Err(Error::TooFewSamples { n, least }),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! Random numbers by address: the same word for the same (seed, purpose, replicate, step, stratum, sample, block) anywhere.
 
-pub mod normal;
-pub mod philox;
-pub mod sobol;
-pub mod streams;
+pub(crate) mod normal;
+pub(crate) mod philox;
+pub(crate) mod sobol;
+pub(crate) mod streams;

@@ -1,12 +1,12 @@
 //! The definition: float64, plain loops in formula order, one file per kernel. Every other device is checked against it.
 
-pub mod density;
-pub mod draw;
-pub mod forward_fisher;
-pub mod measure;
+pub(crate) mod density;
+pub(crate) mod draw;
+pub(crate) mod forward_fisher;
+pub(crate) mod measure;
 mod polynomials;
-pub mod posterior;
-pub mod reverse_fisher;
+pub(crate) mod posterior;
+pub(crate) mod reverse_fisher;
 mod session;
 
 pub use polynomials::ReferencePolynomials;

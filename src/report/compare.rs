@@ -56,12 +56,12 @@ impl Line {
 /// Reads the runs and compares them.
 ///
 /// # Errors
-/// [`Error::Usage`] for fewer than two runs or more than five; [`Error::BadFile`] for a folder that is no run's.
+/// [`Error::BadChoice`] for fewer than two runs or more than five; [`Error::BadFile`] for a folder that is no run's.
 pub fn compare(folders: &[impl AsRef<Path>]) -> Result<Comparison> {
     if !(2..=INKS.len()).contains(&folders.len()) {
-        return Err(Error::Usage {
+        return Err(Error::BadChoice {
             what: format!("{} run folder{} cannot be compared", folders.len(), if folders.len() == 1 { "" } else { "s" }),
-            remedy: format!("Give 2 to {}, as mixscore compare runs/quickstart-1 runs/quickstart-2", INKS.len()),
+            remedy: format!("Give 2 to {}", INKS.len()),
         });
     }
     let runs = folders.iter().map(|folder| read(folder.as_ref())).collect::<Result<Vec<Run>>>()?;
@@ -72,13 +72,13 @@ pub fn compare(folders: &[impl AsRef<Path>]) -> Result<Comparison> {
 
 fn read(folder: &Path) -> Result<Run> {
     if !folder.is_dir() {
-        return Err(Error::bad_file(folder, "there is no such folder", "Give the folder that `mixscore run` wrote"));
+        return Err(Error::bad_file(folder, "there is no such folder", "Give the folder that a run wrote"));
     }
     if folder.join("sweep.toml").exists() {
         return Err(Error::bad_file(
             folder,
             "this is a sweep's folder, not a run's",
-            "Give run folders of its cells/, or see all cells with `mixscore report`",
+            "Give run folders of its cells/, or see all cells on the sweep's own page",
         ));
     }
     Run::read(folder)

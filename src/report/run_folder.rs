@@ -82,7 +82,7 @@ impl Run {
             return Err(Error::bad_file(
                 folder,
                 if folder.exists() { "there is no metrics.csv: this is no run folder" } else { "there is no such folder" },
-                "Give the folder that `mixscore run` wrote",
+                "Give the folder that a run wrote",
             ));
         }
         let mut notes = Vec::new();

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use mixscore::experiment::summary::Summary;
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
+use mixscore::objective::{Divergence, Estimator, Sampler};
 use mixscore::{Backend, GaussianMixture, Gradient, Problem};
 
 /// A bound with its reason.
@@ -81,7 +81,7 @@ pub fn largest(values: &[f64]) -> f64 {
 
 /// `summary.json` of a run of ten steps, with these entries besides or instead.
 pub fn summary(entries: serde_json::Value) -> serde_json::Value {
-    let stop = mixscore::descent::stop::Stop::MaxSteps { steps: 10 };
+    let stop = mixscore::descent::Stop::MaxSteps { steps: 10 };
     let mut all = serde_json::json!(Summary { stop: stop.into(), steps: 10, ..Summary::default() });
     for (key, value) in entries.as_object().unwrap() {
         all[key] = value.clone();

@@ -1,7 +1,7 @@
 //! What a device found against what the reference found, and how far apart they may be.
 
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Storage};
-use mixscore::objective::groups::Estimate;
+use mixscore::objective::Estimate;
+use mixscore::objective::{Divergence, Estimator, Sampler, Storage};
 use mixscore::{Divergences, Gradient};
 
 use super::draw::{Case, Weights};

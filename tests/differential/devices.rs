@@ -5,8 +5,10 @@ use std::sync::Mutex;
 
 use mixscore::Backend;
 use mixscore::cpu::Cpu;
-use mixscore::gpu::device::fused::{SHARINGS, Sharing};
+#[cfg(feature = "gpu")]
 use mixscore::gpu::{self, Gpu};
+#[cfg(feature = "gpu")]
+use mixscore::internals::gpu::{SHARINGS, Sharing};
 
 use super::draw::Case;
 
@@ -15,6 +17,7 @@ use super::draw::Case;
 pub enum Which {
     Cpu,
     /// `plain`: its usual kernels are those for subgroups of eight, and here it runs those that real GPUs run.
+    #[cfg(feature = "gpu")]
     Adapter {
         index: usize,
         plain: bool,
@@ -23,9 +26,19 @@ pub enum Which {
 
 /// The CPU backend and every adapter, in both shapes of the kernels where it has both.
 pub fn all() -> Vec<Which> {
+    [Which::Cpu].into_iter().chain(adapters()).collect()
+}
+
+#[cfg(feature = "gpu")]
+fn adapters() -> Vec<Which> {
     let shapes = |adapter: &gpu::Adapter| if Sharing::of(adapter) == Sharing::Spread { vec![false, true] } else { vec![false] };
     let of = |(index, adapter): (usize, gpu::Adapter)| shapes(&adapter).into_iter().map(move |plain| Which::Adapter { index, plain });
-    [Which::Cpu].into_iter().chain(gpu::adapters().into_iter().enumerate().flat_map(of)).collect()
+    gpu::adapters().into_iter().enumerate().flat_map(of).collect()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn adapters() -> Vec<Which> {
+    Vec::new()
 }
 
 type Kind = (Which, Option<usize>);
@@ -50,19 +63,29 @@ impl Which {
     pub fn name(&self) -> String {
         match self {
             Which::Cpu => "cpu".into(),
+            #[cfg(feature = "gpu")]
             Which::Adapter { index, plain } => format!("gpu{index}{}", if *plain { "[plain]" } else { "" }),
         }
     }
 
     /// Whether a GPU lacks half precision; the CPU backend takes such a problem in single precision.
     pub fn lacks_half(&self) -> bool {
-        matches!(self, Which::Adapter { index, .. } if !gpu::adapters()[*index].half_precision)
+        match self {
+            Which::Cpu => false,
+            #[cfg(feature = "gpu")]
+            Which::Adapter { index, .. } => !gpu::adapters()[*index].half_precision,
+        }
     }
 
     fn open(&self, rows: Option<usize>) -> Box<dyn Backend> {
-        let Which::Adapter { index, plain } = self else { return Box::new(Cpu::new()) };
-        let gpu = gpu::open_together(&[*index]).unwrap();
-        let gpu = if *plain { gpu.with_sharing(Some(SHARINGS[0])) } else { gpu };
-        Box::new(rows.into_iter().fold(gpu, Gpu::with_row_budget))
+        match self {
+            Which::Cpu => Box::new(Cpu::new()),
+            #[cfg(feature = "gpu")]
+            Which::Adapter { index, plain } => {
+                let gpu = gpu::open_together(&[*index]).unwrap();
+                let gpu = if *plain { gpu.with_sharing(Some(SHARINGS[0])) } else { gpu };
+                Box::new(rows.into_iter().fold(gpu, Gpu::with_row_budget))
+            }
+        }
     }
 }

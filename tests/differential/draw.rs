@@ -4,9 +4,9 @@
 use std::fmt;
 
 use mixscore::backend::Rule;
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Storage};
-use mixscore::objective::groups::Groups;
-use mixscore::objective::neighbours::Neighbours;
+use mixscore::internals::objective::Groups;
+use mixscore::objective::Neighbours;
+use mixscore::objective::{Divergence, Estimator, Sampler, Storage};
 use mixscore::{GaussianMixture, Problem};
 
 /// Numbers of components and of dimensions.

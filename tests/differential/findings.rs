@@ -1,8 +1,8 @@
 //! Everything that a device computes about a case.
 
-use mixscore::backend::polynomials::Polynomials;
+use mixscore::backend::Polynomials;
 use mixscore::backend::{Description, Evaluation, GradientSums, MeasureSums, Points, Rule, UnitProblem};
-use mixscore::objective::divergence::Side;
+use mixscore::objective::Side;
 use mixscore::{Backend, Divergences, GaussianMixture, Gradient, Result, Session};
 
 use super::draw::Case;

@@ -45,7 +45,7 @@ fn main() {
             trials.push(Trial::test(name, move || agrees(seed, &drawn, &which, &pool)).with_ignored_flag(lacking));
         }
     }
-    if devices.len() == 1 {
+    if cfg!(feature = "gpu") && devices.len() == 1 {
         let required = std::env::var("REQUIRE_GPU").is_ok_and(|v| v == "1");
         let missing = || Err(Failed::from("no adapter was found: install a Vulkan driver (mesa-vulkan-drivers has a software one)"));
         if required || !nightly {

@@ -2,7 +2,7 @@
 
 use libtest_mimic::{Failed, Trial};
 use mixscore::backend::UnitProblem;
-use mixscore::objective::form::Draws;
+use mixscore::objective::Draws;
 use mixscore::reference::Reference;
 
 use super::compare::compare;
@@ -48,7 +48,7 @@ fn ordinary() -> Case {
     let is_ordinary = |case: &Case| {
         let problem = &case.problem;
         let few = 2..=9;
-        problem.chosen_sampler(problem.rank(&case.starts, &case.teachers)) == mixscore::objective::divergence::Sampler::Philox
+        problem.chosen_sampler(problem.rank(&case.starts, &case.teachers)) == mixscore::objective::Sampler::Philox
             && few.contains(&case.n_components())
             && few.contains(&problem.teacher.n_components())
             && problem.teacher.n_features() > 1

@@ -1,8 +1,8 @@
 //! Every learner on one small mixture, the sampler on another: what must hold at any commit.
 
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::compare;
-use mixscore::diffusion::learn::{Method, Options, Variance, learn};
+use mixscore::diffusion::{Method, Options, Variance, learn};
+use mixscore::internals::diffusion::compare;
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 

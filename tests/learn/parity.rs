@@ -1,9 +1,9 @@
 //! The score-matching gradient against differences of its loss, and what the noise is. (Gram matrices: the suite `parity`.)
 
 use mixscore::GaussianMixture;
-use mixscore::diffusion::noised::{Address, Noised};
-use mixscore::diffusion::score_matching::loss;
-use mixscore::diffusion::tiles::Tiles;
+use mixscore::internals::diffusion::Tiles;
+use mixscore::internals::diffusion::loss;
+use mixscore::internals::diffusion::{Address, Noised};
 
 use crate::truth::{mixture, points};
 

@@ -1,11 +1,11 @@
 //! Points as a teacher: more components than are measured one by one.
 
 use mixscore::backend::{Backend, Interrupt, UnitProblem};
-use mixscore::objective::divergence::{Side, Storage};
-use mixscore::objective::form::{Draws, Form};
-use mixscore::objective::groups::Estimate;
-use mixscore::objective::neighbours::Neighbours;
-use mixscore::problem::fit::Divergences;
+use mixscore::objective::Estimate;
+use mixscore::objective::Neighbours;
+use mixscore::objective::{Draws, Form};
+use mixscore::objective::{Side, Storage};
+use mixscore::problem::Divergences;
 use mixscore::reference::Reference;
 use mixscore::{Device, GaussianMixture, Problem, device};
 

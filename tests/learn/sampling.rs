@@ -1,9 +1,10 @@
 //! The sampler: points that are drawn against the truth.
 
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::compare;
-use mixscore::diffusion::learn::{Options, draw, learn};
-use mixscore::diffusion::presets::PRESETS;
+use mixscore::diffusion::{Options, learn};
+use mixscore::internals::diffusion::PRESETS;
+use mixscore::internals::diffusion::compare;
+use mixscore::internals::diffusion::draw;
 
 use crate::truth::unwatched;
 

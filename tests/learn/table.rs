@@ -1,7 +1,7 @@
 //! Held-out mixtures: what each learner reaches, next to the truth.
 
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::learn::{Learned, Method, Options, learn};
+use mixscore::diffusion::{Learned, Method, Options, learn};
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 

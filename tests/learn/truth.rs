@@ -2,10 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use mixscore::diffusion::watch::Watch;
+use mixscore::diffusion::Watch;
+use mixscore::internals::random::Philox;
+use mixscore::internals::random::{Purpose, stream};
 use mixscore::mixture::generate;
-use mixscore::random::philox::Philox;
-use mixscore::random::streams::{Purpose, stream};
 use mixscore::{Backend, GaussianMixture};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};

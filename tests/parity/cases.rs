@@ -3,10 +3,10 @@
 use libtest_mimic::Failed;
 use mixscore::GaussianMixture;
 use mixscore::backend::{Backend, Interrupt, Rule, UnitProblem};
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
-use mixscore::objective::form::{Draws, Form};
-use mixscore::objective::groups::Groups;
-use mixscore::objective::neighbours::Neighbours;
+use mixscore::internals::objective::Groups;
+use mixscore::objective::Neighbours;
+use mixscore::objective::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::objective::{Draws, Form};
 use mixscore::reference::Reference;
 
 use super::device::Which;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::Failed;
-use mixscore::backend::exchange::Exchange;
-use mixscore::backend::share::Split;
-use mixscore::backend::split::Policy;
 use mixscore::backend::{Backend, Rule};
 use mixscore::error::{Error, Result as Exchanged};
 use mixscore::gpu::{Gpu, adapters, open_together};
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side, Storage};
+use mixscore::internals::backend::Exchange;
+use mixscore::internals::backend::Policy;
+use mixscore::internals::backend::Split;
+use mixscore::objective::{Divergence, Estimator, Sampler, Side, Storage};
 
 use super::cases::{Case, all};
 use super::device::{FORMS, Which, long_case, same_bits};

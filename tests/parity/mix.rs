@@ -1,16 +1,17 @@
 //! `auto`, which mixes two forms of a row: the mix that the means ask for, on every device.
 
 use libtest_mimic::Failed;
-use mixscore::backend::split::Policy;
 use mixscore::backend::{Backend, Rule, UnitProblem};
 use mixscore::gpu::Gpu;
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
-use mixscore::objective::estimator::{self, Blend};
-use mixscore::objective::form::{Draws, Form};
-use mixscore::random::streams::{Purpose, key};
-use mixscore::reference::posterior::Point;
-use mixscore::reference::reverse_fisher::{add_own_score_function, add_stein};
-use mixscore::reference::{Components, Reference, draw::draw};
+use mixscore::internals::backend::Policy;
+use mixscore::internals::objective::estimator::{self, Blend};
+use mixscore::internals::random::{Purpose, key};
+use mixscore::internals::reference::Point;
+use mixscore::internals::reference::reverse_fisher::{add_own_score_function, add_stein};
+use mixscore::internals::reference::{Components, draw};
+use mixscore::objective::{Divergence, Estimator, Sampler};
+use mixscore::objective::{Draws, Form};
+use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 
 use super::cases::{Case, all};

@@ -2,7 +2,7 @@
 
 use libtest_mimic::{Failed, Trial};
 use mixscore::backend::Backend;
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler};
+use mixscore::objective::{Divergence, Estimator, Sampler};
 use mixscore::reference::Reference;
 
 use super::cases::{Case, all};

@@ -1,12 +1,12 @@
 //! Piecewise polynomials: Gram matrices and the reverse diffusion against plain loops in double precision, with planted faults.
 
 use libtest_mimic::Failed;
-use mixscore::backend::polynomials::{Cells, Gram, Polynomials, Step};
-use mixscore::diffusion::learn::draw;
-use mixscore::diffusion::noised::{Address, Noised};
-use mixscore::diffusion::regression::Piecewise;
+use mixscore::backend::{Cells, Gram, Polynomials, Step};
+use mixscore::internals::diffusion::Piecewise;
+use mixscore::internals::diffusion::draw;
+use mixscore::internals::diffusion::{Address, Noised};
+use mixscore::internals::objective::Basis;
 use mixscore::mixture::generate::separated;
-use mixscore::objective::hermite::Basis;
 use mixscore::reference::ReferencePolynomials;
 
 use super::device::Which;

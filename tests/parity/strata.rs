@@ -8,10 +8,10 @@ use libtest_mimic::Failed;
 use mixscore::backend::{Backend, Interrupt, MeasureSums, Rule, UnitProblem};
 use mixscore::cpu::Cpu;
 use mixscore::error::Error;
-use mixscore::objective::divergence::{Divergence, Estimator, Sampler, Side};
-use mixscore::random::streams::{Purpose, key};
-use mixscore::reference::posterior::Point;
-use mixscore::reference::{Components, draw::draw};
+use mixscore::internals::random::{Purpose, key};
+use mixscore::internals::reference::Point;
+use mixscore::internals::reference::{Components, draw};
+use mixscore::objective::{Divergence, Estimator, Sampler, Side};
 
 use super::cases::{Case, all};
 use super::device::{FORMS, Which, long_case, same_bits};

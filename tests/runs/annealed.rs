@@ -59,8 +59,7 @@ fn annealing_finds_the_modes_that_descent_misses() {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let mut summaries = Vec::new();
     let table =
-        mixscore::experiment::sweep::table::read_table(&place.path("a"), &mut |_, summary| summaries.push(summary.unwrap().clone()))
-            .unwrap();
+        mixscore::experiment::sweep::read_table(&place.path("a"), &mut |_, summary| summaries.push(summary.unwrap().clone())).unwrap();
     for (cell, summary) in table.cells.iter().zip(&summaries) {
         let coverage = summary.last.values(mixscore::metrics::Metric::Coverage).unwrap();
         let found = cell.values[0] != "none";

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use mixscore::objective::estimator::AUTO_VERSION;
+use mixscore::internals::objective::estimator::AUTO_VERSION;
+use mixscore::internals::random::RNG_VERSION;
 use mixscore::problem::NUMERICS_VERSION;
-use mixscore::random::streams::RNG_VERSION;
 
 use super::place::{Place, code, json, same_results, snapshot, text, with_sets};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mixscore::experiment::sweep::table::{CellState, SweepTable, read_table};
+use mixscore::experiment::sweep::{SweepTable, read_table};
+use mixscore::internals::experiment::CellState;
 use serde_json::Value;
 
 #[path = "../runs/place.rs"]
@@ -64,7 +65,7 @@ fn table(folder: &Path) -> mixscore::Result<SweepTable> {
 /// What every cell ended with, by its hash: the students' bytes and the summary without its times.
 fn ends(folder: &Path) -> BTreeMap<String, (Vec<u8>, String)> {
     let table = table(folder).unwrap();
-    let end = |cell: &mixscore::experiment::sweep::table::Cell| {
+    let end = |cell: &mixscore::internals::experiment::Cell| {
         assert_eq!(cell.state, CellState::Done, "{}", cell.hash);
         let mut summary = json(&folder.join("cells").join(&cell.hash).join("summary.json"));
         for name in ["seconds", "samples_per_second", "finding"] {

@@ -142,7 +142,7 @@ pub fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool
     let wanted: Vec<String> = value.as_array().map_or_else(|| vec![plain(value)], |values| values.iter().map(plain).collect());
     let labels: Vec<String> = points.iter().map(label).collect();
     if let Some(unknown) = wanted.iter().find(|wanted| !labels.contains(wanted)) {
-        return Err(Error::bad_config(format!("--set {key}: there is no {unknown}"), format!("Choose among {}", labels.join(", "))));
+        return Err(Error::bad_config(format!("override {key}: there is no {unknown}"), format!("Choose among {}", labels.join(", "))));
     }
     points.retain(|point| wanted.contains(&label(point)));
     Ok(true)

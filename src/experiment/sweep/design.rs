@@ -104,7 +104,10 @@ fn cells(section: &Section, base: &Base) -> Result<(Vec<String>, Vec<PlannedCell
     let n_gridded = gridded.len();
     let all: Vec<Vec<Point>> = gridded.into_iter().chain(section.explicit_cells()).collect();
     if base.seed.is_some() && all.iter().flatten().flat_map(|point| &point.settings).any(|(key, _)| key == "seed") {
-        return Err(Error::bad_config("the sweep sets seed, and so does --seed", "Leave --seed out, or pin the axis by --set seed=N"));
+        return Err(Error::bad_config(
+            "the sweep has an axis seed, and a seed is given besides",
+            "Leave the seed out, or pin the axis by an override seed=N",
+        ));
     }
     let mut seen: HashMap<String, Vec<String>> = HashMap::new();
     let mut cells = Vec::with_capacity(all.len());

@@ -18,7 +18,7 @@ pub fn prepare(folder: &Path, design: &Design) -> Result<bool> {
     let before = run_folder::small_file(&path).ok();
     // Another shard may have made it a sweep's meanwhile: sweep.toml is the first of its files.
     if before.is_none() && holds_something(folder)? && !path.exists() {
-        return Err(Error::bad_file(folder, "this folder is not empty, and no sweep's", "Choose another --output"));
+        return Err(Error::bad_file(folder, "this folder is not empty, and no sweep's", "Choose another folder"));
     }
     for name in ["cells", "locks"] {
         let inner = folder.join(name);
@@ -36,7 +36,7 @@ fn holds_something(folder: &Path) -> Result<bool> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::bad_file(folder, error.to_string(), "Choose another --output")),
+        Err(error) => return Err(Error::bad_file(folder, error.to_string(), "Choose another folder")),
     };
     let ours = |name: &str| ["cells", "locks", "sweep.toml"].contains(&name) || name.starts_with(".mixscore-");
     Ok(entries.flatten().any(|entry| !ours(&entry.file_name().to_string_lossy())))

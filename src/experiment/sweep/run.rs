@@ -66,8 +66,8 @@ pub struct Request<'a> {
 pub struct SweepOutcome {
     pub folder: PathBuf,
     pub tally: Tally,
-    /// Hash, values and error of each failed cell of this process, with the error's exit code.
-    pub failures: Vec<(String, String, u8)>,
+    /// Hash and error of each failed cell of this process.
+    pub failures: Vec<(String, Error)>,
     pub interrupted: bool,
     pub seconds: f64,
 }
@@ -118,7 +118,7 @@ struct Sweep<'a, 'b> {
     folder: &'a Path,
     request: Request<'b>,
     tally: Tally,
-    failures: Vec<(String, String, u8)>,
+    failures: Vec<(String, Error)>,
     /// The hashes of cells that another process was working on.
     busy: Vec<String>,
     begun: Instant,
@@ -225,9 +225,9 @@ impl Sweep<'_, '_> {
         };
         run_folder::write_text(&failed, &format!("{error}\n"))?;
         self.tally.failed += 1;
-        self.failures.push((cell.hash.clone(), error.to_string(), error.exit_code()));
         let named: Vec<String> = self.design.axes.iter().zip(&cell.values).map(|(axis, value)| format!("{axis} = {value}")).collect();
         (self.request.on_event)(&Event::Note { text: &format!("cell {} ({}) failed: {error}", cell.hash, named.join(", ")) });
+        self.failures.push((cell.hash.clone(), error));
         Ok(())
     }
 

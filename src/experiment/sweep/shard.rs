@@ -18,7 +18,7 @@ impl Shard {
     /// The share of a job array's task, from SLURM_ARRAY_TASK_ID and its kin; everything outside of one.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a task whose place in the array is unknown.
+    /// [`Error::BadChoice`] for a task whose place in the array cannot be told.
     pub fn of_job_array(variable: impl Fn(&str) -> Option<String>) -> Result<Shard> {
         let number = |name: &str| variable(name).and_then(|text| text.trim().parse::<usize>().ok());
         let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT")) else { return Ok(Shard::ALL) };
@@ -28,9 +28,9 @@ impl Shard {
             Some(first) => id.checked_sub(first).map(|n| n / step).filter(|index| *index < count),
             None => (id <= count).then(|| id % count.max(1)),
         };
-        index.map(|index| Shard { index, count }).ok_or_else(|| Error::Usage {
+        index.map(|index| Shard { index, count }).ok_or_else(|| Error::BadChoice {
             what: format!("the job array's task {id} is none of {count} in a row"),
-            remedy: "Number its tasks without gaps, or say --shard I/N".into(),
+            remedy: "Number its tasks without gaps, or give the share I/N".into(),
         })
     }
 
@@ -56,9 +56,9 @@ impl FromStr for Shard {
         let numbers = text.split_once('/').and_then(|(i, n)| Some((i.trim().parse::<usize>().ok()?, n.trim().parse::<usize>().ok()?)));
         match numbers {
             Some((index, count)) if count > 0 && index <= count => Ok(Shard { index: index % count, count }),
-            _ => Err(Error::Usage {
+            _ => Err(Error::BadChoice {
                 what: format!("{} is no share I/N", text.escape_debug()),
-                remedy: "Give I from 1 to N (or from 0 to N − 1), as --shard 1/4".into(),
+                remedy: "Give I from 1 to N (or from 0 to N − 1), as 1/4".into(),
             }),
         }
     }
@@ -90,7 +90,7 @@ mod tests {
             assert_eq!(found, [0, 1, 2]);
         }
         for bad in ["4/3", "1", "0/0", "a/b", "-1/2", ""] {
-            assert_eq!(bad.parse::<Shard>().unwrap_err().exit_code(), 2, "{bad}");
+            assert!(matches!(bad.parse::<Shard>(), Err(Error::BadChoice { .. })), "{bad}");
         }
     }
 

@@ -44,7 +44,7 @@ impl Context {
     pub fn open(index: usize) -> Result<Self> {
         let chosen = found().get(index).ok_or_else(|| Error::NoDevice {
             what: format!("There is no adapter {index}."),
-            remedy: "`mixscore devices` lists what was found.".into(),
+            remedy: format!("There are {}, counted from 0.", found().len()),
         })?;
         let adapter = describe(chosen);
         let optional = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
@@ -57,7 +57,7 @@ impl Context {
         }));
         let (device, queue) = opened.map_err(|error| Error::NoDevice {
             what: format!("{} could not be opened: {error}.", adapter.name),
-            remedy: "Update its driver, or use --device cpu.".into(),
+            remedy: "Update its driver, or use the CPU.".into(),
         })?;
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
         let (lost, uncaptured) = (failure.clone(), failure.clone());

@@ -11,7 +11,7 @@ pub fn check_finite(name: &str, values: &[f64]) -> Result<()> {
         None => Ok(()),
         Some(at) => Err(Error::NonFiniteResult {
             what: format!("{name}: number {at} of {} is {}", values.len(), values[at]),
-            remedy: "Nothing was written. Numbers this far apart need --device reference, or smaller units".into(),
+            remedy: "Nothing was written. Numbers this far apart need the reference device, or smaller units".into(),
         }),
     }
 }
@@ -27,7 +27,7 @@ pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
         None => Ok(single),
         Some(at) => Err(Error::NonFiniteResult {
             what: format!("{name}: {} does not fit in single precision", values[at]),
-            remedy: "Nothing was written. Use --device reference, which writes double precision".into(),
+            remedy: "Nothing was written. Use the reference device, which writes double precision".into(),
         }),
     }
 }

@@ -113,7 +113,8 @@ fn format_of(file: &mut File) -> Result<Format> {
 const LEAST_RESOLUTION: f64 = 131_072.0; // 2¹⁷: for a σ of 1 up to a distance of 128 from zero
 
 /// The type that points are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Dtype {
     F32,
     F64,
