@@ -1,5 +1,8 @@
 //! The program: parse, run, exit code.
 
+#[global_allocator]
+static ALLOCATOR: mixscore::cli::ProgramAllocator = mixscore::cli::ProgramAllocator;
+
 fn main() -> std::process::ExitCode {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // Without a display session Mesa's device-selection layer complains on stderr; nothing here needs that layer.

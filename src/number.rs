@@ -21,6 +21,24 @@ pub fn short(v: f64) -> String {
     significant(v, 4, true)
 }
 
+/// A whole number as people write it: 10000, 10_000 or 1e4.
+///
+/// # Errors
+/// A sentence without its beginning, for what is none.
+pub fn count(text: &str) -> Result<u64, String> {
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    let parts = plain.split('_').all(|part| part.bytes().any(|b| b.is_ascii_digit()));
+    let digits = plain.replace('_', "");
+    if let (true, Ok(number)) = (parts, digits.parse()) {
+        return Ok(number);
+    }
+    match digits.parse::<f64>() {
+        // Beyond 2^53 a float is no count that anyone wrote.
+        Ok(v) if parts && v.fract() == 0.0 && (0.0..9e15).contains(&v) => Ok(v as u64),
+        _ => Err("not a whole number from 0 on, as 10000, 10_000 or 1e4".into()),
+    }
+}
+
 /// The value and its standard error, which no line break parts, with two digits of the error; the value alone where the error is zero or unknown.
 pub fn plus_minus(value: f64, error: f64) -> String {
     // Beyond twelve digits the error is that of the arithmetic.
@@ -111,6 +129,17 @@ mod tests {
             (swept("0.0"), swept("12"), swept("1.5 wide"), swept("inf")),
             ("0".into(), "12".into(), "1.5 wide".into(), "inf".into())
         );
+    }
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, want) in [("0", 0), ("7", 7), ("10_000", 10_000), ("1e4", 10_000), ("1E4", 10_000), ("2.5e3", 2500), ("1_0e1", 100)] {
+            assert_eq!(count(text), Ok(want), "{text}");
+        }
+        assert_eq!(count("18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "-1", "1.5", "1e-1", "nan", "inf", "1e16", "_", "1__0", "_1", "0x10", "1 000", "1,000", "ten"] {
+            assert!(count(text).is_err(), "{text}");
+        }
     }
 
     #[test]

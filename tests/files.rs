@@ -2,12 +2,16 @@
 
 #[path = "files/forge.rs"]
 mod forge;
+#[path = "files/forms.rs"]
+mod forms;
 #[path = "files/hostile.rs"]
 mod hostile;
 #[path = "files/hostile_npz.rs"]
 mod hostile_npz;
 #[path = "files/mutation.rs"]
 mod mutation;
+#[path = "files/text.rs"]
+mod text;
 #[path = "files/watch.rs"]
 mod watch;
 

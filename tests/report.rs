@@ -36,8 +36,8 @@ fn descend(folder: &Path, teacher: &GaussianMixture, starts: &[f64], k: usize, n
         for (r, (m, means)) in fit.measure(256, step).unwrap().iter().zip(means.chunks_exact(k * d)).enumerate() {
             let replicate = if n_replicates > 1 { format!("{r},") } else { String::new() };
             let pair = |e: mixscore::objective::Estimate| format!("{},{}", e.value, e.standard_error);
-            let coverage = metrics::coverage(teacher, means, &weights).share;
-            let lyapunov = metrics::lyapunov(teacher, means, Some(&weights)).map_or(String::new(), |v| v.to_string());
+            let coverage = metrics::coverage(teacher, means, &weights).unwrap().share;
+            let lyapunov = metrics::lyapunov(teacher, means, Some(&weights)).unwrap().map_or(String::new(), |v| v.to_string());
             let (kl, back) = (pair(m.kl_student_teacher), pair(m.kl_teacher_student));
             let (reverse, forward, tv) = (pair(m.reverse_fisher), pair(m.forward_fisher), pair(m.total_variation));
             writeln!(csv, "{step},{:.3},{reverse},{replicate}{forward},{kl},{back},{tv},{coverage},{lyapunov}", step as f64 * 0.01)

@@ -1,6 +1,17 @@
 //! The one-shot verbs, through the real program: arrays, JSON, exit codes, and values against closed forms.
 
 mod common;
+#[path = "verbs/counts.rs"]
+mod counts;
+#[path = "verbs/outputs.rs"]
+mod outputs;
+#[path = "verbs/shapes.rs"]
+mod shapes;
+#[cfg(unix)]
+#[path = "verbs/signals.rs"]
+mod signals;
+#[path = "verbs/threads.rs"]
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -255,7 +266,7 @@ fn bad_input_is_refused_with_its_exit_code_and_leaves_nothing() {
     let score = |rest: &str| format!("score --device reference --mixture a.npz --output o.npz {rest}");
     place.refused(&score("--points nan.npy"), 4, "NaN");
     place.refused(&score("--points y.npy"), 4, "2 dimensions");
-    place.refused(&score("--points a.npz"), 4, ".npy or .csv");
+    place.refused(&score("--points a.npz"), 4, "none is known to be the points");
     place.refused("score --mixture a.npz --points x.npy --output o.npy", 2, "o.npz");
     place.refused("sample --mixture a.npz --count 5 --output x.csv", 2, "x.npy");
     place.refused("sample --mixture a.npz --count 5000000000 --output z.npy", 4, "addresses");

@@ -17,7 +17,7 @@ mod sums;
 pub use description::{AdapterInfo, Description, Kind};
 pub use interrupt::Interrupt;
 pub use parameters::{Layout, Rule};
-pub use points::Points;
+pub use points::{Points, whole_points};
 pub use polynomials::{Cells, Gram, Polynomials, Step};
 pub use problem::UnitProblem;
 pub use sums::{Evaluation, GradientSums, MeasureSums};
@@ -34,7 +34,7 @@ pub trait Backend: Send {
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Those of [`whole_points`] and of the device.
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation>;
 
     /// This device's way with the piecewise polynomials of `mixscore learn`.

@@ -1,10 +1,29 @@
 //! Points that come in as they lie in memory.
 
+use crate::error::{Error, Result};
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::Numbers;
+
 /// Points (n, d), row-major, in either precision.
 #[derive(Debug, Clone, Copy)]
 pub enum Points<'a> {
     F32(&'a [f32]),
     F64(&'a [f64]),
+}
+
+/// The number n of points that lie in `points` (n, d) of a mixture's d.
+///
+/// # Errors
+/// [`Error::BadInput`] where they are no whole points.
+pub fn whole_points(mixture: &GaussianMixture, points: Points) -> Result<usize> {
+    let (d, len) = (mixture.n_features(), points.len());
+    if len == 0 || !len.is_multiple_of(d) {
+        return Err(Error::bad_input(
+            format!("{len} numbers are no points of a mixture in {d} dimensions"),
+            format!("Give points of shape (n, {d})"),
+        ));
+    }
+    Ok(len / d)
 }
 
 impl<'a> Points<'a> {
@@ -39,6 +58,15 @@ impl<'a> Points<'a> {
         match self {
             Points::F32(x) => x.iter().map(|v| f64::from(*v)).collect(),
             Points::F64(x) => x.to_vec(),
+        }
+    }
+}
+
+impl<'a> From<&'a Numbers> for Points<'a> {
+    fn from(x: &'a Numbers) -> Self {
+        match x {
+            Numbers::F32(x) => Points::F32(x),
+            Numbers::F64(x) => Points::F64(x),
         }
     }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::exit::Result;
+use super::output::{files_within, refuse_inputs};
+use crate::mixture::files::destination;
 use crate::report::compare::{Comparison, Line, compare};
 
 #[derive(clap::Args)]
@@ -19,8 +21,10 @@ pub struct Arguments {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    let read: Vec<PathBuf> = arguments.folders.iter().flat_map(|folder| files_within(folder)).collect();
+    refuse_inputs(&arguments.output, &read.iter().map(|path| ("the run's", path.as_path())).collect::<Vec<_>>())?;
     let comparison = compare(&arguments.folders)?;
-    comparison.write(&arguments.output)?;
+    comparison.write(&destination(&arguments.output))?;
     if common.json {
         return common.print_json(&object(&comparison, arguments));
     }
@@ -57,10 +61,10 @@ fn object(comparison: &Comparison, arguments: &Arguments) -> Value {
     let config = comparison.config.iter().map(|(key, values)| (key.clone(), json!(values)));
     json!({
         "schema": "mixscore.compare/1",
-        "runs": arguments.folders,
+        "runs": arguments.folders.iter().map(|folder| folder.to_string_lossy()).collect::<Vec<_>>(),
         "finding": comparison.finding(),
         "config_differences": Value::Object(config.collect()),
         "metrics": comparison.metrics.iter().map(metric).collect::<Vec<_>>(),
-        "output": arguments.output,
+        "output": arguments.output.to_string_lossy(),
     })
 }

@@ -12,7 +12,7 @@ use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Gridded, NoGrid, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, check_finite, read_means, read_mixture, read_variance, read_weights};
+use crate::mixture::files::{Array, check_finite, read_means, read_variance, read_weights};
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;
@@ -63,8 +63,8 @@ struct Evaluated {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    let teachers = mixtures(&arguments.pair.teacher)?;
-    let students = chosen(mixtures(&arguments.pair.student)?, arguments)?;
+    let teachers = mixtures(common, &arguments.pair.teacher)?;
+    let students = chosen(mixtures(common, &arguments.pair.student)?, arguments)?;
     let teacher = |r: usize| &teachers[arguments.replicate.unwrap_or(r) % teachers.len()];
     if teachers.len() > 1 && arguments.replicate.map_or(students.len(), |r| r + 1) > teachers.len() {
         return Err(
@@ -113,8 +113,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             divergences,
             by_grid,
             no_grid,
-            coverage: metrics::coverage(teacher(r), student.means(), student.weights()),
-            matched: metrics::matched_distance(teacher(r), student.means(), student.weights()),
+            coverage: metrics::coverage(teacher(r), student.means(), student.weights())?,
+            matched: metrics::matched_distance(teacher(r), student.means(), student.weights())?,
             annealed,
         });
     }
@@ -140,9 +140,9 @@ fn no_grid(why: NoGrid) -> String {
 }
 
 /// The mixture of a file, or those of its replicates, which share weights and variance.
-fn mixtures(path: &Path) -> crate::Result<Vec<GaussianMixture>> {
+fn mixtures(common: &Common, path: &Path) -> Result<Vec<GaussianMixture>> {
     let Array { shape, values } = read_means(path)?;
-    let [_, k, d] = shape[..] else { return Ok(vec![read_mixture(path)?]) };
+    let [_, k, d] = shape[..] else { return Ok(vec![common.read_mixture(path)?]) };
     let weights = read_weights(path)?.unwrap_or_else(|| vec![1.0 / k as f64; k]);
     let variance = read_variance(path)?.unwrap_or(1.0);
     let mixture = |means: &[f64]| GaussianMixture::new(weights.clone(), means.to_vec(), d, variance);

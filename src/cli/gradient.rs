@@ -1,13 +1,13 @@
 //! `mixscore gradient`: ∂L/∂μ of a student with its standard errors, into one `.npz`.
 
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::Common;
 use super::exit::{Failure, Result};
-use super::output::check_output;
+use super::output::Target;
 use super::pair::Pair;
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, check_finite, write_npz};
@@ -49,23 +49,23 @@ pub struct Arguments {
     /// What rows may leave out: auto, exact, or the bias that a row may have, per weight and in units of σ.
     #[arg(long, default_value = "auto", value_name = "auto|exact|B")]
     neighbours: Neighbours,
-    /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error.
+    /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error; - is standard output.
     #[arg(long, value_name = "G.npz")]
     output: PathBuf,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npz", &arguments.pair.inputs())?;
+    let output = Target::of(common, &arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
         return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));
     }
-    let (student, teacher) = arguments.pair.read()?;
+    let (student, teacher) = arguments.pair.read(common)?;
     let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));
     problem.validate(student.means())?; // before a device is looked for
     let mut opened = common.open_device()?;
     let mut fit = problem.open(&mut *opened.backend, student.means())?;
     let result = fit.gradient(0)?.remove(0);
-    write(arguments, &student, &result)?;
+    output.write(|path| write(path, &student, &result))?;
     if let Some(coarse) = fit.coarse_grid()? {
         common.say(&coarse);
     }
@@ -98,12 +98,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         }));
     }
     let name = if problem.divergence == Divergence::Reverse { "reverse" } else { "forward" };
-    common.print(&format!("{name} Fisher divergence  {}", plus_minus(result.divergence.value, result.divergence.standard_error)))?;
-    common.print(&format!("norm of its gradient       {}", plus_minus(norm.value, norm.standard_error)))?;
+    output
+        .print(common, &format!("{name} Fisher divergence  {}", plus_minus(result.divergence.value, result.divergence.standard_error)))?;
+    output.print(common, &format!("norm of its gradient       {}", plus_minus(norm.value, norm.standard_error)))?;
     let sampler = fit.sampler().to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
     let samples = problem.n_samples.filter(|_| fit.sampler() != Sampler::Grid).map_or(String::new(), |n| format!("{n} per component, "));
-    common.print(&format!("samples                    {samples}{}; estimator {}", sampler, fit.estimator()))?;
-    common.print(&format!("written to {}", arguments.output.display()))
+    output.print(common, &format!("samples                    {samples}{}; estimator {}", sampler, fit.estimator()))?;
+    output.print(common, &format!("written to {}", arguments.output.display()))
 }
 
 /// A number of samples not much larger for which `auto` would take Sobol points, where it takes pairs now.
@@ -137,14 +138,14 @@ fn norm(result: &Gradient) -> Estimate {
     Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }
 }
 
-fn write(arguments: &Arguments, student: &GaussianMixture, result: &Gradient) -> crate::Result<()> {
+fn write(path: &Path, student: &GaussianMixture, result: &Gradient) -> Result<()> {
     let Gradient { gradient, standard_error, divergence, .. } = result;
     check_finite("gradient", gradient)?;
     check_finite("standard_error", standard_error)?;
     check_finite("divergence", &[divergence.value, divergence.standard_error])?;
     let shape = [student.n_components(), student.n_features()];
     write_npz(
-        &arguments.output,
+        path,
         &[
             ("gradient", &shape, Values::F64(gradient)),
             ("standard_error", &shape, Values::F64(standard_error)),

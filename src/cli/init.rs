@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::Common;
 use super::exit::{Failure, Result};
 use crate::error::Error;
+use crate::experiment::keys::completed;
 use crate::experiment::presets;
 
 #[derive(clap::Args)]
@@ -35,9 +36,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         std::io::ErrorKind::AlreadyExists => Error::bad_file(file, "this file exists already", "Choose another name, or remove it"),
         _ => Error::io(file, error),
     })?;
-    out.write_all(preset.text.as_bytes()).map_err(|e| Error::io(file, e))?;
+    out.write_all(completed(preset.text).as_bytes()).map_err(|e| Error::io(file, e))?;
     if common.json {
-        return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file, "preset": preset.name}));
+        return common.print_json(&serde_json::json!({"schema": "mixscore.init/1", "file": file.to_string_lossy(), "preset": preset.name}));
     }
     let verb = if preset.is_sweep() { "sweep" } else { "run" };
     common.say(&format!("wrote {}; run it by `mixscore {verb} {}`", file.display(), file.display()));

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::Common;
 use super::exit::{Failure, Result};
-use super::progress::{self, Stages};
+use super::output::refuse_inputs;
+use super::progress::Stages;
+use super::signals::interruption;
 use crate::diffusion::compare::Sampled;
 use crate::diffusion::learn::{Method, Options, Variance};
 use crate::experiment::learn::{self, Asked, Event, Outcome};
@@ -15,6 +17,7 @@ use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
 use crate::experiment::learn_task::Task;
 use crate::experiment::run_folder::Output;
+use crate::mixture::files::is_stream;
 use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::report::learn::{Content, write_learned};
@@ -22,9 +25,9 @@ use crate::report::learn_sweep::{finding, write_learn_sweep};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Points (n, d) in a .npy or .csv file; or learn-demo, learn-50d or learn-circle.
+    /// Points (n, d) in a .npy, .npz or .csv file, or - for standard input; or learn-demo, learn-50d or learn-circle.
     #[arg(value_name = "DATA|PRESET")]
-    data: String,
+    data: PathBuf,
     /// The folder for model.npz, samples.npy, summary.json and report.html; empty, or not there yet.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -70,7 +73,7 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (is_preset, has_truth) = (preset(&arguments.data).is_some(), arguments.truth.is_some());
     if is_preset && has_truth {
-        return Err(Failure::usage(format!("{} has its own truth", arguments.data), "Leave --truth out"));
+        return Err(Failure::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });
     }
     let cells = cells(&arguments.points, &arguments.degree);
     if cells.len() > 1 && !is_preset && !has_truth {
@@ -79,23 +82,32 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "Give the truth by --truth, or one number of points and one degree",
         ));
     }
+    if cells.len() > 1 && is_stream(&arguments.data) {
+        return Err(Failure::Usage {
+            what: format!("{} can be read once, and a sweep reads its points for each cell", arguments.data.display()),
+            remedy: "Save the points into a file".into(),
+        });
+    }
+    let inputs = [("the data", arguments.data.as_path()), ("--truth", arguments.truth.as_deref().unwrap_or(&arguments.data))];
+    for name in ["summary.json", "report.html"] {
+        refuse_inputs(&arguments.output.join(name), &inputs)?;
+    }
     let task = task(common, arguments);
     let mut show = Show { common, stages: None };
-    let mut asked =
-        Asked { device: common.device, interrupted: progress::interruption(), tell: &mut |event| show.event(event), page: &write_page };
+    let mut asked = Asked { device: common.device, interrupted: interruption(), tell: &mut |event| show.event(event), page: &write_page };
     if let [cell] = cells[..] {
         let (folder, summary) = learn::run(&cell.task(&task), &Output::At(arguments.output.clone()), &mut asked)?;
         if common.json {
-            return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder, "summary": summary}));
+            return common.print_json(&json!({"schema": "mixscore.learn/1", "folder": folder.to_string_lossy(), "summary": summary}));
         }
         return common.print(&in_words(&summary, &folder));
     }
     let folder = &arguments.output;
     let summaries = learn_sweep::run(&task, &cells, folder, &mut asked)?;
-    let summary = learn_sweep::write_summary(folder, &arguments.data, &finding(&summaries), summaries)?;
+    let summary = learn_sweep::write_summary(folder, &arguments.data.to_string_lossy(), &finding(&summaries), summaries)?;
     write_learn_sweep(&folder.join("report.html"), &summary)?;
     if common.json {
-        return common.print_json(&json!({"schema": "mixscore.learn-sweep/1", "folder": folder, "summary": summary}));
+        return common.print_json(&json!({"schema": "mixscore.learn-sweep/1", "folder": folder.to_string_lossy(), "summary": summary}));
     }
     common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }

@@ -1,24 +1,32 @@
 //! The command line: one file per verb. Results go to stdout, talk and progress to stderr.
 
+use std::any::TypeId;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
 use crate::error::Error;
+use crate::mixture::GaussianMixture;
+use crate::mixture::files::read_mixture_with_notes;
+use crate::number::count;
 use exit::{Failure, Result};
 
 mod bench;
 mod check;
 mod compare;
+mod completions;
 #[cfg(feature = "gpu")]
 mod devices;
 mod evaluate;
 mod exit;
 mod gradient;
 mod init;
+mod keys;
 mod learn;
+mod man;
 mod output;
 mod pair;
 mod presets;
@@ -30,11 +38,15 @@ mod sample;
 mod score;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod signals;
 mod sweep;
+mod threads;
+
+pub use crate::memory::ProgramAllocator;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.
 #[derive(Parser)]
-#[command(name = "mixscore", version, about, max_term_width = 110)]
+#[command(name = "mixscore", version, long_version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MIXSCORE_BUILD"), ")"), about, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -52,6 +64,9 @@ pub struct Common {
     /// Seed of all random numbers; overrides a config's.
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
+    /// Threads that compute; left out: RAYON_NUM_THREADS, OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, or else one per core.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
     /// Print exactly one JSON object on stdout.
     #[arg(long, global = true)]
     pub json: bool,
@@ -98,15 +113,23 @@ pub enum Verb {
     Presets(presets::Arguments),
     /// Write a commented config to start from.
     Init(init::Arguments),
+    /// List every key of a config: type, default, unit, meaning, and what it depends on.
+    Keys(keys::Arguments),
     /// Write every composed WGSL module.
     #[cfg(feature = "gpu")]
     Shaders(shaders::Arguments),
+    /// Print a script by which a shell completes verbs and options.
+    #[command(hide = true)]
+    Completions(completions::Arguments),
+    /// Write manual pages.
+    #[command(hide = true)]
+    Man(man::Arguments),
 }
 
 /// Parses the command line, runs the verb and turns an error into a message and an exit code.
 pub fn main() -> ExitCode {
     // So that a negative number is refused by the option that it was given to.
-    let command = Cli::command().mut_subcommands(|verb| verb.allow_negative_numbers(true));
+    let command = Cli::command().mut_args(with_counts).mut_subcommands(|verb| verb.allow_negative_numbers(true).mut_args(with_counts));
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -114,12 +137,24 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match dispatch(&cli) {
+    match threads::start(cli.common.threads).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&format!("mixscore: {failure}"));
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+/// Counts as people write them, 1e4 and 10_000, wherever an option takes one.
+fn with_counts(arg: Arg) -> Arg {
+    let of = arg.get_value_parser().type_id();
+    if of == TypeId::of::<usize>() {
+        arg.value_parser(|text: &str| usize::try_from(count(text)?).map_err(|_| "more than this machine can count".to_string()))
+    } else if of == TypeId::of::<u64>() {
+        arg.value_parser(count)
+    } else {
+        arg
     }
 }
 
@@ -142,8 +177,11 @@ fn dispatch(cli: &Cli) -> Result<()> {
         Verb::Bench(arguments) => bench::run(common, arguments),
         Verb::Presets(arguments) => presets::run(common, arguments),
         Verb::Init(arguments) => init::run(common, arguments),
+        Verb::Keys(arguments) => keys::run(common, arguments),
         #[cfg(feature = "gpu")]
         Verb::Shaders(arguments) => shaders::run(common, arguments),
+        Verb::Completions(arguments) => completions::run(common, arguments),
+        Verb::Man(arguments) => man::run(common, arguments),
     }
 }
 
@@ -164,6 +202,16 @@ impl Common {
             Device::Auto => Ok(()),
             device => Err(Failure::usage(format!("{verb} uses no device, so --device {device} would do nothing"), "Leave it out")),
         }
+    }
+
+    /// A mixture, and on stderr what people should know of how its file was understood.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read_mixture(&self, path: &Path) -> Result<GaussianMixture> {
+        let (mixture, notes) = read_mixture_with_notes(path)?;
+        notes.iter().for_each(|note| self.say(note));
+        Ok(mixture)
     }
 
     /// Talk, on stderr, unless `--quiet`.

@@ -1,38 +1,124 @@
-//! The checks of an output path that a one-shot verb makes before it computes: its name, its folder, and that it is none of the inputs.
+//! Where a one-shot verb writes to, checked before it computes: its name, its folder, and that it is none of the inputs.
 
-use std::path::Path;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
+use super::Common;
 use super::exit::{Failure, Result};
+use crate::error::Error;
+use crate::mixture::files::destination;
 
 /// An input: what the command line calls it, and where it is.
 pub type Input<'a> = (&'a str, &'a Path);
 
-/// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling, a
-/// symbolic link, a hard link.
+/// Where arrays go.
+pub enum Target {
+    /// The file itself, where the path was a link to it.
+    File(PathBuf),
+    /// `-`.
+    Stdout,
+}
+
+impl Target {
+    /// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling,
+    /// a symbolic link, a hard link.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+        if path.as_os_str() == "-" {
+            return stdout_for_arrays(common);
+        }
+        if path.extension().is_none_or(|e| e != extension) {
+            return Err(Failure::Usage {
+                what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+                remedy: format!("Call it {}", path.with_extension(extension).display()),
+            });
+        }
+        let file = destination(path);
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Failure::Usage {
+                what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
+                remedy: "Make it first, or choose another place".into(),
+            });
+        }
+        refuse_inputs(path, inputs)?;
+        Ok(Target::File(file))
+    }
+
+    /// Lets `write` write the file, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of `write`, and of the system.
+    pub fn write(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        match self {
+            Target::File(path) => write(path),
+            Target::Stdout => {
+                let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+                let path = folder.path().join("arrays");
+                write(&path)?;
+                let copied = std::fs::File::open(&path).and_then(|mut arrays| {
+                    let mut out = std::io::stdout().lock();
+                    std::io::copy(&mut arrays, &mut out)?;
+                    out.flush()
+                });
+                copied.map_err(|e| Error::io("stdout", e))
+            }
+        }
+    }
+
+    /// A result in words: on stdout, unless that has the arrays.
+    ///
+    /// # Errors
+    /// As [`Common::print`].
+    pub fn print(&self, common: &Common, text: &str) -> Result<()> {
+        match self {
+            Target::File(_) => common.print(text),
+            Target::Stdout => {
+                common.say(text);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn stdout_for_arrays(common: &Common) -> Result<Target> {
+    if common.json {
+        return Err(Failure::Usage {
+            what: "--output - writes the arrays to stdout, where --json puts its object".into(),
+            remedy: "Leave one of them out".into(),
+        });
+    }
+    if std::io::stdout().is_terminal() {
+        return Err(Failure::Usage {
+            what: "--output - would write arrays, which are no text, to a terminal".into(),
+            remedy: "Pipe them somewhere, or name a file".into(),
+        });
+    }
+    Ok(Target::Stdout)
+}
+
+/// Refuses an output that is one of the inputs, by whatever path.
 ///
 /// # Errors
 /// [`Failure::Usage`].
-pub fn check_output(path: &Path, extension: &str, inputs: &[Input]) -> Result<()> {
-    if path.extension().is_none_or(|e| e != extension) {
-        return Err(Failure::Usage {
-            what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
-            remedy: format!("Call it {}", path.with_extension(extension).display()),
-        });
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Failure::Usage {
-            what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
-            remedy: "Make it first, or choose another place".into(),
-        });
-    }
-    match inputs.iter().find(|(_, input)| is_same_file(path, input)) {
+pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
+    match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
         Some((name, input)) => Err(Failure::Usage {
-            what: format!("--output {} is the same file as {name} {}, which it would replace", path.display(), input.display()),
+            what: format!("{} is the same file as {name} {}, which it would replace", output.display(), input.display()),
             remedy: "Choose another name for the output".into(),
         }),
     }
+}
+
+/// The files of a folder and of the folders in it, pages left out: what reading it as a run may read.
+pub fn files_within(folder: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    let (inner, files): (Vec<_>, Vec<_>) = entries(folder).into_iter().partition(|path| path.is_dir());
+    let all = files.into_iter().chain(inner.iter().flat_map(|folder| entries(folder)));
+    all.filter(|path| path.extension().is_none_or(|e| e != "html")).collect()
 }
 
 /// Whether both paths lead to one file that is there.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::Common;
 use super::exit::Result;
 use super::output::Input;
 use crate::error::Error;
-use crate::mixture::files::read_mixture;
 use crate::mixture::{GaussianMixture, is_same_variance};
 
 /// `--student` and `--teacher`.
@@ -29,8 +29,8 @@ impl Pair {
     ///
     /// # Errors
     /// What cannot be read; different dimensions or variances.
-    pub fn read(&self) -> Result<(GaussianMixture, GaussianMixture)> {
-        let (student, teacher) = (read_mixture(&self.student)?, read_mixture(&self.teacher)?);
+    pub fn read(&self, common: &Common) -> Result<(GaussianMixture, GaussianMixture)> {
+        let (student, teacher) = (common.read_mixture(&self.student)?, common.read_mixture(&self.teacher)?);
         compatible(&student, &teacher)?;
         Ok((student, teacher))
     }

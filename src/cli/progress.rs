@@ -1,7 +1,6 @@
-//! Progress of a run on stderr: a bar on a terminal, a line now and then elsewhere; and Ctrl-C.
+//! Progress of a run on stderr: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,20 +16,10 @@ use crate::number::short;
 /// Where there is no terminal, a line at the most this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Set by the first Ctrl-C or SIGTERM.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// The flag that the first Ctrl-C or SIGTERM sets; the second ends the process at once.
-pub fn interruption() -> &'static AtomicBool {
-    let installed = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    });
-    if let Err(error) = installed {
-        complain(&format!("mixscore: Ctrl-C cannot be caught ({error}); checkpoints are kept nevertheless."));
-    }
-    &INTERRUPTED
+/// Whether stderr can show a bar: a terminal that can go back in its line.
+pub fn has_bar(common: &Common) -> bool {
+    let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
+    !common.quiet && goes_back && std::io::stderr().is_terminal()
 }
 
 /// As it was given, for `environment.json`.
@@ -49,7 +38,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(common: &Common) -> Progress {
-        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = has_bar(common).then(|| {
             let bar = ProgressBar::no_length();
             let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {elapsed} elapsed, {eta} left");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -122,7 +111,7 @@ pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let said = if common.json {
         common.print_json(&serde_json::json!({
             "schema": "mixscore.run/1",
-            "folder": folder,
+            "folder": folder.to_string_lossy(),
             "was_finished": outcome.was_finished,
             "summary": outcome.summary,
         }))
@@ -163,7 +152,7 @@ pub struct Stages {
 
 impl Stages {
     pub fn new(common: &Common) -> Stages {
-        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = has_bar(common).then(|| {
             let bar = ProgressBar::new(1000);
             let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed} elapsed");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

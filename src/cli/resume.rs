@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Common;
 use super::exit::{Failure, Result};
 use super::progress::{self, Progress};
+use super::signals::interruption;
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 
@@ -35,7 +36,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let request = Request {
         device: common.device,
         command_line: progress::command_line(),
-        interrupted: progress::interruption(),
+        interrupted: interruption(),
         on_event: &mut |event: &Event| progress.show(event),
         draw: Some(&crate::report::write_run),
     };

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::Common;
 use super::exit::Result;
 use super::progress::{self, Progress};
+use super::signals::interruption;
 use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
-use crate::experiment::{presets, reading};
+use crate::experiment::{explain::named, presets, reading};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -25,7 +26,7 @@ pub struct Arguments {
 pub struct Experiment {
     /// A TOML file, or a name that `mixscore presets` lists.
     #[arg(value_name = "CONFIG|PRESET")]
-    pub config: String,
+    pub config: PathBuf,
     /// Overrides a key of the config, as descent.steps=50, or an axis of a sweep, as `teacher.separation=[2,3]`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = overriding)]
     pub overrides: Vec<String>,
@@ -42,16 +43,16 @@ fn overriding(text: &str) -> std::result::Result<String, String> {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
-    let config = reading::config_from(&source.text, overrides, common.seed)?;
+    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
-        common.say(&format!("this is one run of a sweep; `mixscore sweep {name}` runs all of its cells"));
+        common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
     }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
     let mut progress = Progress::new(common);
     let request = Request {
         device: common.device,
         command_line: progress::command_line(),
-        interrupted: progress::interruption(),
+        interrupted: interruption(),
         on_event: &mut |event: &Event| progress.show(event),
         draw: Some(&crate::report::write_run),
     };
@@ -63,16 +64,19 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
 pub(super) struct Source {
     pub text: String,
     pub name: String,
+    /// What errors call it.
+    pub label: String,
     pub base: PathBuf,
 }
 
 /// A file of that name, else the preset of that name.
-pub(super) fn source(name: &str) -> Result<Source> {
-    let path = Path::new(name);
+pub(super) fn source(path: &Path) -> Result<Source> {
+    let name = path.to_str().unwrap_or_default(); // no preset has a name that is no text
     if !path.is_file()
         && let Some(preset) = presets::find(name)
     {
-        return Ok(Source { text: preset.text.into(), name: preset.name.into(), base: PathBuf::from(".") });
+        let label = format!("the preset {}", preset.name);
+        return Ok(Source { text: preset.text.into(), name: preset.name.into(), label, base: PathBuf::from(".") });
     }
     if path.symlink_metadata().is_err()
         && let Some(nearest) = presets::nearest(name)
@@ -86,5 +90,5 @@ pub(super) fn source(name: &str) -> Result<Source> {
     }
     let text = reading::text_of(path)?;
     let base = path.parent().map_or(PathBuf::from("."), Path::to_path_buf);
-    Ok(Source { text, name: name_of(path), base })
+    Ok(Source { text, name: name_of(path), label: path.display().to_string(), base })
 }

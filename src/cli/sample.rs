@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::Common;
 use super::exit::Result;
-use super::output::check_output;
+use super::output::Target;
 use crate::device::{self, Device};
 use crate::error::Error;
+use crate::memory::room_for;
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Dtype, Values, read_mixture, write_npy};
+use crate::mixture::files::{Dtype, Values, write_npy};
 use crate::random::normal::{normal_f32, normal_f64};
 use crate::random::streams::{Purpose, key, words};
 
@@ -27,7 +28,7 @@ pub struct Arguments {
     /// How many points.
     #[arg(long, value_name = "N")]
     count: usize,
-    /// Where the points (n,d) go.
+    /// Where the points (n,d) go; - is standard output.
     #[arg(long, value_name = "X.npy")]
     output: PathBuf,
     /// Their type; left out, float64 on the reference device and wherever float32 would merge distinct points, else float32.
@@ -37,8 +38,8 @@ pub struct Arguments {
 
 /// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
-    let mixture = read_mixture(&arguments.mixture)?;
+    let output = Target::of(common, &arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
+    let mixture = common.read_mixture(&arguments.mixture)?;
     let (n, d, seed) = (arguments.count, mixture.n_features(), common.seed.unwrap_or(0));
     let dtype = arguments.dtype.unwrap_or_else(|| if common.device == Device::Reference { Dtype::F64 } else { dtype_of(&mixture) });
     if u32::try_from(n).is_err() {
@@ -54,11 +55,11 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if dtype == Dtype::F64 {
         let values = draw(&mixture, n, seed, |mean, scale, word| mean + scale * normal_f64(word))?;
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
-        write_npy(&arguments.output, &[n, d], Values::F64(&values))?;
+        output.write(|path| write_npy(path, &[n, d], Values::F64(&values)))?;
     } else {
         let values = draw(&mixture, n, seed, |mean, scale, word| (mean + scale * f64::from(normal_f32(word))) as f32)?;
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
-        write_npy(&arguments.output, &[n, d], Values::F32(&values))?;
+        output.write(|path| write_npy(path, &[n, d], Values::F32(&values)))?;
     }
     if common.json {
         return common.print_json(&json!({
@@ -70,7 +71,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "output": arguments.output.to_string_lossy(),
         }));
     }
-    common.print(&format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
+    output.print(common, &format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
 }
 
 /// Of all points that may be drawn, so that fewer points are the first of more.
@@ -104,15 +105,7 @@ fn draw<T: Copy + Default + Send>(
 }
 
 fn reserve<T: Copy + Default>(n: usize, d: usize) -> Result<Vec<T>> {
-    let mut points = Vec::new();
-    let reserved = n.checked_mul(d).is_some_and(|total| points.try_reserve_exact(total).is_ok());
-    if !reserved {
-        return Err(Error::bad_input(
-            format!("{n} points of {d} dimensions do not fit in memory ({} bytes each)", d * size_of::<T>()),
-            "Draw fewer",
-        )
-        .into());
-    }
+    let mut points = room_for(n.saturating_mul(d), &format!("{n} points of {d} dimensions"))?;
     points.resize(n * d, T::default());
     Ok(points)
 }

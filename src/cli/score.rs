@@ -6,80 +6,166 @@ use serde_json::json;
 
 use super::Common;
 use super::exit::Result;
-use super::output::check_output;
-use crate::backend::Evaluation;
+use super::output::Target;
+use crate::backend::{Backend, Evaluation, Points};
 use crate::device::Device;
 use crate::error::Error;
+use crate::memory::room_for;
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{Array, Values, check_finite, read_mixture, read_points, to_f32, write_npz};
+use crate::mixture::files::{Dtype, StoredPoints, Values, read_stored_points, write_npz};
+
+/// Numbers of points that are evaluated at a time: results lie in double precision for so many only.
+const NUMBERS_AT_A_TIME: usize = 1 << 19;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A mixture file (.npz, .safetensors or .json).
     #[arg(long, value_name = "M")]
     mixture: PathBuf,
-    /// Points (n,d), as .npy or .csv.
+    /// Points (n,d), as .npy, .npz or .csv (separated by commas, semicolons, tabs or blanks); - is standard input.
     #[arg(long, value_name = "X.npy")]
     points: PathBuf,
     /// Also write responsibilities (n,k).
     #[arg(long)]
     responsibilities: bool,
-    /// Where the arrays go: log_density (n), score (n,d); float64 on the reference device, else float32.
+    /// Their type; left out, float64 on the reference device and for each array in which float32 would merge distinct values, else float32.
+    #[arg(long, value_enum, value_name = "f32|f64")]
+    dtype: Option<Dtype>,
+    /// Where the arrays go: log_density (n), score (n,d); - is standard output.
     #[arg(long, value_name = "O.npz")]
     output: PathBuf,
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
-    check_output(&arguments.output, "npz", &[("--mixture", &arguments.mixture), ("--points", &arguments.points)])?;
-    let mixture = read_mixture(&arguments.mixture)?;
-    let points = read_points(&arguments.points)?;
-    let n = check_points(arguments, &mixture, &points)?;
+    let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
+    let output = Target::of(common, &arguments.output, "npz", &inputs)?;
+    let mixture = common.read_mixture(&arguments.mixture)?;
+    let points = read_stored_points(&arguments.points)?;
+    points.notes.iter().for_each(|note| common.say(note));
+    check_points(arguments, &mixture, &points)?;
     let mut opened = common.open_device()?;
-    let evaluation = opened.backend.evaluate(&mixture, (&points.values).into(), arguments.responsibilities)?;
-    let double = common.device == Device::Reference;
-    write(arguments, &mixture, n, &evaluation, double)?;
+    let asked = arguments.dtype.or((common.device == Device::Reference).then_some(Dtype::F64));
+    let (n, d, k) = (points.n, points.d, mixture.n_components());
+    let columns = evaluate(&mut *opened.backend, &mixture, &points, arguments.responsibilities, asked)?;
+    let shapes: [&[usize]; 3] = [&[n], &[n, d], &[n, k]];
+    let arrays: Vec<_> = columns.iter().zip(shapes).map(|(column, shape)| (column.name, shape, column.values())).collect();
+    output.write(|path| write_npz(path, &arrays))?;
     if common.json {
         return common.print_json(&json!({
             "schema": "mixscore.score/1",
             "points": n,
-            "features": mixture.n_features(),
-            "components": mixture.n_components(),
-            "dtype": if double { "float64" } else { "float32" },
+            "features": d,
+            "components": k,
+            "dtype": columns[1].dtype.name(),
+            "log_density_dtype": columns[0].dtype.name(),
             "responsibilities": arguments.responsibilities,
             "device": opened.backend.describe().to_string(),
             "output": arguments.output.to_string_lossy(),
         }));
     }
-    common.print(&format!("{n} points of {} dimensions scored; written to {}", mixture.n_features(), arguments.output.display()))
+    output.print(common, &format!("{n} points of {d} dimensions scored; written to {}", arguments.output.display()))
 }
 
-fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &Array) -> Result<usize> {
-    match points.shape[..] {
-        [n, d] if d == mixture.n_features() => Ok(n),
-        _ => Err(Error::bad_file(
-            &arguments.points,
-            format!("points of shape {:?} for a mixture in {} dimensions", points.shape, mixture.n_features()),
-            format!("Give points of shape (n, {})", mixture.n_features()),
-        )
-        .into()),
+fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &StoredPoints) -> Result<()> {
+    if points.d == mixture.n_features() {
+        return Ok(());
     }
+    Err(Error::bad_file(
+        &arguments.points,
+        format!("points of shape [{}, {}] for a mixture in {} dimensions", points.n, points.d, mixture.n_features()),
+        format!("Give points of shape (n, {})", mixture.n_features()),
+    ))
 }
 
-fn write(arguments: &Arguments, mixture: &GaussianMixture, n: usize, evaluation: &Evaluation, double: bool) -> crate::Result<()> {
-    let (vector, matrix, shares) = ([n], [n, mixture.n_features()], [n, mixture.n_components()]);
-    let mut arrays: Vec<(&str, &[usize], &[f64])> =
-        vec![("log_density", &vector, &evaluation.log_density), ("score", &matrix, &evaluation.score)];
-    if arguments.responsibilities {
-        arrays.push(("responsibilities", &shares, &evaluation.responsibilities));
-    }
-    if double {
-        for (name, _, values) in &arrays {
-            check_finite(name, values)?;
+/// A result of all points, in the type in which it is written.
+struct Column {
+    name: &'static str,
+    dtype: Dtype,
+    /// Whether the type was asked for: else it becomes double precision where single would merge values.
+    is_fixed: bool,
+    /// Values that differ by much less than this are the same to whoever reads them.
+    unit: f64,
+    single: Vec<f32>,
+    double: Vec<f64>,
+}
+
+impl Column {
+    fn values(&self) -> Values<'_> {
+        match self.dtype {
+            Dtype::F32 => Values::F32(&self.single),
+            Dtype::F64 => Values::F64(&self.double),
         }
-        let arrays: Vec<_> = arrays.iter().map(|(name, shape, values)| (*name, *shape, Values::F64(values))).collect();
-        return write_npz(&arguments.output, &arrays);
     }
-    let single = arrays.iter().map(|(name, _, values)| to_f32(name, values)).collect::<crate::Result<Vec<_>>>()?;
-    let arrays: Vec<_> = arrays.iter().zip(&single).map(|((name, shape, _), values)| (*name, *shape, Values::F32(values))).collect();
-    write_npz(&arguments.output, &arrays)
+
+    /// Appends values; false where they need double precision, which the column then has, from the start again.
+    fn extend(&mut self, values: &[f64]) -> Result<bool> {
+        let so_far = self.single.len() + self.double.len();
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFiniteResult {
+                what: format!("{}: number {} is {}", self.name, so_far + at, values[at]),
+                remedy: "Nothing was written. Numbers this far apart need --device reference, or smaller units".into(),
+            });
+        }
+        let largest = values.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
+        if self.dtype == Dtype::F64 {
+            self.double.extend_from_slice(values);
+        } else if !self.is_fixed && Dtype::that_tells_apart(largest, self.unit) == Dtype::F64 {
+            self.dtype = Dtype::F64;
+            return Ok(false);
+        } else if largest > f64::from(f32::MAX) {
+            return Err(Error::NonFiniteResult {
+                what: format!("{}: {largest:e} does not fit in single precision", self.name),
+                remedy: "Nothing was written. Use --dtype f64".into(),
+            });
+        } else {
+            self.single.extend(values.iter().map(|v| *v as f32));
+        }
+        Ok(true)
+    }
+
+    fn reserve(&mut self, count: usize) -> Result<()> {
+        (self.single, self.double) = (Vec::new(), Vec::new());
+        match self.dtype {
+            Dtype::F32 => self.single = room_for(count, "the results")?,
+            Dtype::F64 => self.double = room_for(count, "the results")?,
+        }
+        Ok(())
+    }
+}
+
+/// Log-density, score and, where asked for, responsibilities, a part of the points at a time. A column that turns out to need double
+/// precision has everything evaluated once more: neither the results nor the points lie in memory twice.
+fn evaluate(
+    device: &mut dyn Backend,
+    mixture: &GaussianMixture,
+    points: &StoredPoints,
+    responsibilities: bool,
+    asked: Option<Dtype>,
+) -> Result<Vec<Column>> {
+    let column = |name, unit| Column {
+        name,
+        dtype: asked.unwrap_or(Dtype::F32),
+        is_fixed: asked.is_some(),
+        unit,
+        single: Vec::new(),
+        double: Vec::new(),
+    };
+    // A nat, a score at one standard deviation, and all of the probability.
+    let mut columns = vec![column("log_density", 1.0), column("score", 1.0 / mixture.variance().sqrt())];
+    columns.extend(responsibilities.then(|| column("responsibilities", 1.0)));
+    let (n, d, k) = (points.n, points.d, mixture.n_components());
+    let all = Points::from(&points.numbers);
+    'again: loop {
+        columns.iter_mut().zip([n, n * d, n * k]).try_for_each(|(column, count)| column.reserve(count))?;
+        let rows = (NUMBERS_AT_A_TIME / if responsibilities { d.max(k) } else { d }).max(1);
+        for part in all.chunks(rows * d) {
+            let Evaluation { log_density, score, responsibilities } = device.evaluate(mixture, part, responsibilities)?;
+            for (column, values) in columns.iter_mut().zip([log_density, score, responsibilities]) {
+                if !column.extend(&values)? {
+                    continue 'again;
+                }
+            }
+        }
+        return Ok(columns);
+    }
 }

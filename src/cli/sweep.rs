@@ -1,6 +1,5 @@
 //! `mixscore sweep`: a grid of experiments; finished cells are kept and skipped.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,10 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::exit::{Failure, Result};
+use super::output::refuse_inputs;
 use super::run::{Experiment, source};
+use super::signals::interruption;
 use super::{Common, complain, progress};
 use crate::device::Device;
 use crate::experiment::environment::first_choice;
+use crate::experiment::explain::named;
 use crate::experiment::reading::text_of;
 use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
@@ -45,11 +47,15 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
-    let design = design(&source.text, overrides, common.seed, &source.name, &source.base)?;
+    let design = design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| named(error, &source.label))?;
     if arguments.dry_run {
         return list(common, &design);
     }
     let folder = arguments.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&source.name));
+    let own = folder.join("sweep.toml");
+    if std::fs::read(&own).is_ok_and(|before| before != design.text.as_bytes()) {
+        refuse_inputs(&own, &[("the config", config.as_path())])?;
+    }
     sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
 }
 
@@ -80,7 +86,7 @@ fn sweep_into(common: &Common, design: &Design, base: &Path, folder: &Path, wish
         device: wishes.device,
         shard: wishes.shard.map_or_else(|| Shard::of_job_array(|name| std::env::var(name).ok()), Ok)?,
         command_line: progress::command_line(),
-        interrupted: progress::interruption(),
+        interrupted: interruption(),
         on_event: &mut |event: &Event| show.event(event),
         draw: if wishes.reports { Some(&crate::report::write_run) } else { None },
     };
@@ -111,7 +117,7 @@ fn conclude(common: &Common, outcome: SweepOutcome, finding: &str) -> Result<()>
         let failures: Vec<_> = failures.iter().map(|(hash, error)| json!({"hash": hash, "error": error.to_string()})).collect();
         common.print_json(&json!({
             "schema": "mixscore.sweep/1",
-            "folder": folder,
+            "folder": folder.to_string_lossy(),
             "cells": tally.cells,
             "done": tally.done,
             "skipped": tally.skipped,
@@ -120,7 +126,7 @@ fn conclude(common: &Common, outcome: SweepOutcome, finding: &str) -> Result<()>
             "interrupted": outcome.interrupted,
             "seconds": outcome.seconds,
             "finding": finding,
-            "report": folder.join("report.html"),
+            "report": folder.join("report.html").to_string_lossy(),
         }))
     } else {
         common.print(&format!(
@@ -174,7 +180,7 @@ struct Show {
 
 impl Show {
     fn new(common: &Common) -> Show {
-        let bar = (!common.quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = progress::has_bar(common).then(|| {
             let bar = ProgressBar::new(PARTS);
             let style = ProgressStyle::with_template("{bar:30} {percent}%  {msg}  {elapsed} elapsed");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

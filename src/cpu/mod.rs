@@ -27,7 +27,7 @@ use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 pub use polynomials::CpuPolynomials;
 
 use crate::backend::polynomials::Polynomials;
-use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
+use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 
@@ -48,6 +48,7 @@ impl Backend for Cpu {
     }
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+        whole_points(mixture, points)?;
         Ok(evaluate::evaluate(mixture, points, responsibilities))
     }
 

@@ -142,7 +142,17 @@ impl Clock {
 /// # Errors
 /// [`Error::BadInput`] for points or options that nothing can be learned from; [`Error::Stopped`].
 pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
-    check(points.len() / d.max(1), options)?;
+    if d == 0 || !points.len().is_multiple_of(d) {
+        return Err(Error::bad_input(format!("{} numbers are no points of {d} coordinates", points.len()), "Give points of shape (n, d)"));
+    }
+    if let Some(at) = points.iter().position(|x| !x.is_finite()) {
+        let value = points[at];
+        return Err(Error::bad_input(
+            format!("points[{}, {}] is {value}", at / d, at % d),
+            "Replace it by a finite number or drop that row",
+        ));
+    }
+    check(points.len() / d, options)?;
     let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
     let mut options = options.clone();
     let mut why = None;

@@ -48,6 +48,7 @@ impl Launch {
             "device_details": self.details(),
             "device_why": self.why,
             "version": env!("CARGO_PKG_VERSION"),
+            "made_from": env!("MIXSCORE_BUILD"),
             "executable_blake3": executable_hash(),
             "command_line": self.command_line,
             "threads": rayon::current_num_threads(),
@@ -68,6 +69,7 @@ pub fn new(launch: &Launch) -> Value {
     json!({
         "schema": "mixscore.environment/1",
         "version": env!("CARGO_PKG_VERSION"),
+        "made_from": env!("MIXSCORE_BUILD"),
         "build": if cfg!(debug_assertions) { "debug assertions on" } else { "release" },
         "rng_version": RNG_VERSION,
         "auto_version": AUTO_VERSION,

@@ -26,6 +26,15 @@ pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
     Error::BadConfig { what: place + &what, remedy }
 }
 
+/// Says which file or preset an error is about that no `--set` made.
+pub fn named(error: Error, name: &str) -> Error {
+    match error {
+        Error::BadConfig { what, remedy } if what.starts_with("line ") => Error::BadConfig { what: format!("{name}, {what}"), remedy },
+        Error::BadConfig { what, remedy } if !what.starts_with("--set ") => Error::BadConfig { what: format!("{name}: {what}"), remedy },
+        other => other,
+    }
+}
+
 /// The line on which a key, or the nearest table around it, is given.
 fn line_of(text: &str, key: &str) -> Option<usize> {
     let root = toml::de::DeTable::parse(text).ok()?;

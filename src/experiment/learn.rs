@@ -56,6 +56,7 @@ pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, 
     let options = &task.options;
     let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;
     let source = source(&task.data, task.truth.as_deref(), task.points, options.seed)?;
+    source.notes.iter().for_each(|text| (asked.tell)(&Event::Note { text }));
     let began = Instant::now();
     let tell = &mut *asked.tell;
     let mut watch = Watch { interrupted: asked.interrupted, tell: &mut |name, done| tell(&Event::Stage { name, done }) };

@@ -5,41 +5,42 @@ use std::path::Path;
 use crate::diffusion::{compare, presets};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
-use crate::mixture::files::{read_mixture, read_points};
+use crate::mixture::files::{Array, StoredPoints, read_mixture, read_stored_points};
 
 /// Points (n, d) and, where it is known, their truth.
 pub struct Source {
     pub points: Vec<f64>,
     pub d: usize,
     pub truth: Option<GaussianMixture>,
+    /// What people should know of how the file was understood.
+    pub notes: Vec<String>,
 }
 
 /// The preset of this name, where no file has it.
-pub fn preset(data: &str) -> Option<&'static presets::Preset> {
-    presets::find(data).filter(|_| !Path::new(data).exists())
+pub fn preset(data: &Path) -> Option<&'static presets::Preset> {
+    data.to_str().and_then(presets::find).filter(|_| !data.exists())
 }
 
 /// A file of that name, else the preset of that name; `count` points of it.
 ///
 /// # Errors
 /// What cannot be read, or has fewer points; a preset beside a truth.
-pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64) -> Result<Source> {
-    let path = Path::new(data);
-    if let Some(preset) = preset(data) {
+pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64) -> Result<Source> {
+    if let Some(preset) = preset(path) {
         if truth.is_some() {
             return Err(Error::bad_input(format!("{} has its own truth", preset.name), "Leave the other truth out"));
         }
         let truth = preset.truth()?;
-        return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth) });
+        return Ok(Source { points: preset.points(&truth, count, seed), d: truth.n_features(), truth: Some(truth), notes: Vec::new() });
     }
     if path.symlink_metadata().is_err()
-        && let Some(nearest) = presets::nearest(data)
+        && let Some(nearest) = path.to_str().and_then(presets::nearest)
     {
         let remedy = format!("Did you mean the preset {nearest}?");
         return Err(Error::bad_file(path, "there is no such file or preset", remedy));
     }
-    let points = read_points(path)?;
-    let (n, d) = (points.shape[0], points.shape[1]);
+    let StoredPoints { n, d, numbers, notes } = read_stored_points(path)?;
+    let points = Array { shape: vec![n, d], values: numbers.into_doubles() };
     let truth = truth.map(read_mixture).transpose()?;
     if let Some(truth) = &truth {
         compare::check_truth(truth, d)?;
@@ -51,5 +52,5 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
             return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer"));
         }
     };
-    Ok(Source { points, d, truth })
+    Ok(Source { points, d, truth, notes })
 }

@@ -95,8 +95,9 @@ pub struct LearnSweepSummary {
 impl Choices {
     /// Of a task with this many points.
     pub fn of(task: &Task, points: usize) -> Choices {
-        let Task { data, truth, options, .. } = task.clone();
-        Choices { data, truth, points, options }
+        // A path that is no text keeps what can be said of it.
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        Choices { data: text(&task.data), truth: task.truth.as_ref().map(|path| text(path).into()), points, options: task.options.clone() }
     }
 }
 
@@ -109,7 +110,7 @@ impl LearnSummary {
         let (options, d) = (&task.options, learned.mixture.n_features());
         Ok(LearnSummary {
             schema: SCHEMA.into(),
-            data: task.data.clone(),
+            data: task.data.to_string_lossy().into_owned(),
             points: n,
             features: d,
             method: options.method,

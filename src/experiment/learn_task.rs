@@ -8,7 +8,7 @@ use crate::diffusion::learn::Options;
 #[derive(Debug, Clone)]
 pub struct Task {
     /// A file of points, or the name of a preset.
-    pub data: String,
+    pub data: PathBuf,
     /// The mixture that the points were drawn from, where a file has it.
     pub truth: Option<PathBuf>,
     /// How many of the points; `None`: all of them.

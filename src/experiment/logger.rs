@@ -21,7 +21,7 @@ pub struct Logger<'a> {
 impl Observer for Logger<'_> {
     fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Option<Stop>> {
         let config = self.meter.config;
-        let means = fit.lift(&state.coordinates);
+        let means = fit.lift(&state.coordinates)?;
         let rows = self.meter.rows(fit, state, &means)?;
         self.records.add_rows(&rows)?;
         if config.log.trajectory {

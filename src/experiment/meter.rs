@@ -22,7 +22,10 @@ impl Meter<'_> {
     /// One row per replicate, from the draws of the state's step. The device stands at `state`, and `means` (R, k, d) are those of the
     /// state.
     pub fn rows(&mut self, fit: &mut Fit, state: &State, means: &[f64]) -> Result<Vec<Row>> {
-        let before = state.logged.as_ref().map(|(step, coordinates)| (state.step - step, fit.lift(coordinates)));
+        let before = match &state.logged {
+            None => None,
+            Some((step, coordinates)) => Some((state.step - step, fit.lift(coordinates)?)),
+        };
         let measured = match &mut self.measured {
             None => fit.measure(self.config.log.samples, state.step)?,
             Some(other) => {
@@ -36,7 +39,7 @@ impl Meter<'_> {
             let part = r * row_length..(r + 1) * row_length;
             let mut row = Row::new(state.step, state.seconds, r);
             row.set_divergences(divergences);
-            self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()]);
+            self.describe(&mut row, &means[part.clone()], &self.setting.starts[part.clone()])?;
             if let Some((steps, before)) = &before {
                 row.set(Metric::Movement, farthest_move(&before[part.clone()], &means[part], self.setting.n_features()) / *steps as f64);
             }
@@ -51,15 +54,16 @@ impl Meter<'_> {
     }
 
     /// The metrics of the means (k, d) alone, without a sample.
-    fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) {
+    fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) -> Result<()> {
         let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
-        row.set(Metric::Coverage, metrics::coverage(teacher, means, weights).share);
-        row.set(Metric::MatchedDistance, metrics::matched_distance(teacher, means, weights));
+        row.set(Metric::Coverage, metrics::coverage(teacher, means, weights)?.share);
+        row.set(Metric::MatchedDistance, metrics::matched_distance(teacher, means, weights)?);
         let by_weight = self.config.descent.divide_by_weight.then_some(weights.as_slice());
-        match metrics::lyapunov(teacher, means, by_weight) {
+        match metrics::lyapunov(teacher, means, by_weight)? {
             Some(sum) => row.set(Metric::Lyapunov, sum),
             None => row.set(Metric::NearestAtStart, at_nearest_of_start(teacher, start, means) as f64 / weights.len() as f64),
         }
+        Ok(())
     }
 }
 

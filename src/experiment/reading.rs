@@ -9,6 +9,7 @@ use crate::objective::divergence::Sampler;
 
 use super::config::Config;
 use super::explain::{explained, not_toml, placed};
+use super::keys::with_counts;
 use super::limits;
 
 /// A config is a page of text; anything larger is something else.
@@ -41,7 +42,8 @@ pub fn table_from(text: &str) -> Result<Table> {
 }
 
 /// The config that a table says, with `seed` put over it, defaults filled in and numbers checked.
-pub fn config_of(table: Table, seed: Option<u64>) -> Result<Config> {
+pub fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
+    with_counts(&mut table);
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
     if config.objective.sampler != Sampler::Grid {

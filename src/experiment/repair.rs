@@ -32,7 +32,7 @@ pub struct Logged {
 pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Vec<Logged>> {
     let Some((step, coordinates)) = &state.logged else { return Ok(Vec::new()) };
     let mut measure = |fit: &mut Fit, state: &State| -> Result<Logged> {
-        let means = fit.lift(&state.coordinates);
+        let means = fit.lift(&state.coordinates)?;
         Ok(Logged { step: state.step, rows: meter.rows(fit, state, &means)?, means })
     };
     let mut at_start = levels.open(0)?;

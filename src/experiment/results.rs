@@ -24,7 +24,7 @@ const REPORT: &str = "report.html";
 /// Writes all results of a run that stands at `state`, and returns the summary.
 pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
     fit.set_coordinates(&state.coordinates)?;
-    let means = &fit.lift(&state.coordinates)[..];
+    let means = &fit.lift(&state.coordinates)?[..];
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
         write_trajectory(run, config.replicates, setting)?;
@@ -48,7 +48,7 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
         metrics_step: last.first().map(|row| row.step),
         last: Measured::of(&last),
         first: Measured::of(&first),
-        student_weight_at_teachers: (setting.n_teacher_components() <= MOST_LISTED).then(|| student_weight(setting, means)),
+        student_weight_at_teachers: (setting.n_teacher_components() <= MOST_LISTED).then(|| student_weight(setting, means)).transpose()?,
         nearest_at_start: (setting.n_teacher_components() > 1)
             .then(|| AtNearest::of(replicates(setting, means).map(|(r, start, means)| (setting.teacher(r), start, means)))),
         certified_bias: fit.certified_bias()?,
@@ -92,9 +92,9 @@ fn replicates<'a>(setting: &'a Setting, means: &'a [f64]) -> impl Iterator<Item 
 const MOST_LISTED: usize = 4096;
 
 /// Where the student's weight sits: within 0.75 σ of each teacher, shape (K), by replicate.
-fn student_weight(setting: &Setting, means: &[f64]) -> PerReplicate<Vec<f64>> {
-    let of = |(r, _, means): (usize, &[f64], &[f64])| metrics::coverage(setting.teacher(r), means, &setting.weights).student_weight;
-    PerReplicate::of(replicates(setting, means).map(of).collect())
+fn student_weight(setting: &Setting, means: &[f64]) -> Result<PerReplicate<Vec<f64>>> {
+    let of = |(r, _, means): (usize, &[f64], &[f64])| Ok(metrics::coverage(setting.teacher(r), means, &setting.weights)?.student_weight);
+    Ok(PerReplicate::of(replicates(setting, means).map(of).collect::<Result<_>>()?))
 }
 
 /// Points that the steps drew, per second of stepping; a grid draws none.

@@ -8,6 +8,7 @@ use super::checkpoint::{self, Found};
 use super::config::Config;
 use super::environment::{self, Launch};
 use super::events::Event;
+use super::explain::named;
 use super::extend::extend;
 use super::levels::Levels;
 use super::logger::Logger;
@@ -129,7 +130,8 @@ pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> 
 fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
     let path = folder.join("config.toml");
     let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
-    Ok((reading::config_from(&text, &[], None)?, Setting::read(folder)?))
+    let config = reading::config_from(&text, &[], None).map_err(|error| named(error, &path.display().to_string()))?;
+    Ok((config, Setting::read(folder)?))
 }
 
 /// `_lock` is the folder's, held until the end.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::mixture::files::write_atomically;
+use crate::mixture::files::{destination, write_atomically};
 
 /// The sub-folder of checkpoints, the trajectory on its way among them.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -49,14 +49,14 @@ impl Output {
     pub fn hidden_prefix(&self) -> String {
         match self {
             Output::Numbered(_) => ".new-run-".into(),
-            Output::At(path) => format!(".new-{}-", path.file_name().unwrap_or_default().to_string_lossy()),
+            Output::At(path) => format!(".new-{}-", destination(path).file_name().unwrap_or_default().to_string_lossy()),
         }
     }
 
     fn parent(&self) -> PathBuf {
         match self {
             Output::Numbered(_) => PathBuf::from("runs"),
-            Output::At(path) => match path.parent() {
+            Output::At(path) => match destination(path).parent() {
                 Some(parent) if parent != Path::new("") => parent.into(),
                 _ => PathBuf::from("."),
             },
@@ -90,7 +90,8 @@ impl StagedFolder {
     pub fn publish(self, output: &Output) -> Result<PathBuf> {
         let hidden = self.folder.keep();
         let place = match output {
-            Output::At(path) => rename(&hidden, path).map(|()| path.clone()),
+            // Into the folder that a link names; it stays a link.
+            Output::At(path) => rename(&hidden, &destination(path)).map(|()| path.clone()),
             Output::Numbered(name) => numbered(&hidden, name),
         };
         place.inspect_err(|_| drop(std::fs::remove_dir_all(&hidden)))
@@ -158,6 +159,12 @@ pub fn lock(run: &Path) -> Result<File> {
         // File systems without locks: go on, as there is nothing to hold.
         Err(std::fs::TryLockError::Error(_)) => Ok(file),
     }
+}
+
+/// Whether another process is working on the run in a folder.
+pub fn is_locked(run: &Path) -> bool {
+    let lock = File::open(run.join(CHECKPOINTS).join("lock"));
+    lock.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.

@@ -25,7 +25,7 @@ use crate::backend::exchange::{Exchange, Local};
 use crate::backend::polynomials::Polynomials;
 use crate::backend::share::Split;
 use crate::backend::split::{Policy, split};
-use crate::backend::{AdapterInfo, Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
+use crate::backend::{AdapterInfo, Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::divergence::Storage;
@@ -253,6 +253,7 @@ impl Backend for Gpu {
     }
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+        whole_points(mixture, points)?;
         evaluate::evaluate(&self.handle, mixture, points, responsibilities)
     }
 

@@ -127,6 +127,9 @@ pub fn is_same_variance(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * a.max(b)
 }
 
+/// What the sum of weights may miss 1 by; six nines, as written in decimal, are within.
+pub(crate) const SUM_WITHIN: f64 = 1.000_001e-6;
+
 /// Weights that are positive and sum to 1 within 1e-6, divided by their sum.
 pub fn normalised(mut weights: Vec<f64>) -> Result<Vec<f64>> {
     if let Some(i) = weights.iter().position(|w| !(w.is_finite() && *w > 0.0)) {
@@ -136,7 +139,7 @@ pub fn normalised(mut weights: Vec<f64>) -> Result<Vec<f64>> {
         ));
     }
     let sum: f64 = weights.iter().sum();
-    if !((sum - 1.0).abs() <= 1e-6) {
+    if !((sum - 1.0).abs() <= SUM_WITHIN) {
         return Err(Error::bad_input(format!("weights sum to {sum}, not to 1 within 1e-6"), "Divide them by their sum"));
     }
     weights.iter_mut().for_each(|w| *w /= sum);

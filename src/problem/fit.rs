@@ -4,11 +4,12 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use crate::backend::{MeasureSums, Rule, Session, UnitProblem};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::objective::divergence::{Sampler, Side};
 use crate::objective::form::Draws;
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
+use crate::problem::MOST_SAMPLES;
 use crate::problem::reduction::{LeftOut, Subspace};
 use crate::random::streams::{Purpose, stream};
 
@@ -88,13 +89,28 @@ impl Fit {
     /// The device's.
     pub fn means(&mut self) -> Result<Vec<f64>> {
         let coordinates = self.session.parameters()?;
-        Ok(self.lift(&coordinates))
+        self.lift(&coordinates)
     }
 
     /// Means (R, k, d) of coordinates (R, k, ϱ).
-    pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for another number of them.
+    pub fn lift(&self, coordinates: &[f64]) -> Result<Vec<f64>> {
+        self.check_coordinates(coordinates)?;
         let row = self.unit.n_components() * self.unit.rank;
-        self.subspaces.iter().zip(coordinates.chunks_exact(row)).flat_map(|(s, y)| s.lift(y)).collect()
+        Ok(self.subspaces.iter().zip(coordinates.chunks_exact(row)).flat_map(|(s, y)| s.lift(y)).collect())
+    }
+
+    fn check_coordinates(&self, coordinates: &[f64]) -> Result<()> {
+        let (r, k, rank) = (self.n_replicates(), self.n_components(), self.rank());
+        if coordinates.len() == r * k * rank {
+            return Ok(());
+        }
+        Err(Error::bad_input(
+            format!("{} coordinates for {r} replicates of {k} means in {rank} coordinates, which are {}", coordinates.len(), r * k * rank),
+            "Give what Fit::coordinates gave, shape (R, k, ϱ)",
+        ))
     }
 
     /// The device's own coordinates of the means (R, k, ϱ): what a checkpoint keeps, because they restore every bit.
@@ -108,8 +124,15 @@ impl Fit {
     /// Puts the student back at [`Fit::coordinates`].
     ///
     /// # Errors
-    /// The device's.
+    /// [`Error::BadInput`] for another number of them, or one that is not finite; the device's.
     pub fn set_coordinates(&mut self, coordinates: &[f64]) -> Result<()> {
+        self.check_coordinates(coordinates)?;
+        if let Some(at) = coordinates.iter().position(|y| !y.is_finite()) {
+            return Err(Error::bad_input(
+                format!("coordinate {at} of {} is {}", coordinates.len(), coordinates[at]),
+                "Give finite numbers",
+            ));
+        }
         self.session.set(coordinates)
     }
 
@@ -165,8 +188,14 @@ impl Fit {
     /// `n_steps` of gradient descent from `first_step` on, by `rule` in users' units.
     ///
     /// # Errors
-    /// The device's.
+    /// [`Error::BadInput`] for a step size that is not positive and finite; the device's.
     pub fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()> {
+        if !(rule.step_size.is_finite() && rule.step_size > 0.0) {
+            return Err(Error::bad_input(
+                format!("the step size is {}", rule.step_size),
+                "Give a positive number; 0.5 to 1 is safe by weight",
+            ));
+        }
         self.session.descend(first_step, n_steps, &Rule { unit: self.scale, ..*rule })
     }
 
@@ -174,8 +203,14 @@ impl Fit {
     /// many components for that some are drawn by weight, where the device can leave the others out.
     ///
     /// # Errors
-    /// The device's.
+    /// [`Error::BadInput`] for fewer than two samples, which have no standard error, or more than there are addresses for; the device's.
     pub fn measure(&mut self, n_samples: usize, step: u64) -> Result<Vec<Divergences>> {
+        if !(2..=MOST_SAMPLES).contains(&n_samples) {
+            return Err(Error::bad_input(
+                format!("{n_samples} samples per component to measure by"),
+                format!("Give 2 to {MOST_SAMPLES}: one has no standard error"),
+            ));
+        }
         let student = self.side(Side::Student, n_samples, step)?;
         let teacher = self.side(Side::Teacher, n_samples, step)?;
         let units = self.scale.powi(-2);

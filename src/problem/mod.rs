@@ -93,7 +93,32 @@ impl Problem {
     /// As [`Problem::open`].
     pub fn open_each(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture]) -> Result<Fit> {
         self.validate(starts)?;
+        self.check_teachers(starts, teachers)?;
         self.open_in(backend, starts, teachers, self.subspaces(starts, teachers, self.scale()))
+    }
+
+    fn check_teachers(&self, starts: &[f64], teachers: &[GaussianMixture]) -> Result<()> {
+        let replicates = starts.len() / (self.student_weights.len() * self.teacher.n_features());
+        if teachers.len() != 1 && teachers.len() != replicates {
+            return Err(Error::bad_input(
+                format!("{} teachers for {replicates} replicates", teachers.len()),
+                "Give one for all, or one for each",
+            ));
+        }
+        let of = |t: &GaussianMixture| (t.n_components(), t.n_features());
+        match teachers.iter().position(|t| of(t) != of(&self.teacher) || t.variance() != self.teacher.variance()) {
+            None => Ok(()),
+            Some(r) => Err(Error::bad_input(
+                format!(
+                    "teacher {r} has (components, dimensions) {:?} and variance {}, the problem's has {:?} and {}",
+                    of(&teachers[r]),
+                    teachers[r].variance(),
+                    of(&self.teacher),
+                    self.teacher.variance()
+                ),
+                "Teachers of one problem differ in their means alone",
+            )),
+        }
     }
 
     fn open_in(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture], subspaces: Vec<Subspace>) -> Result<Fit> {

@@ -12,7 +12,7 @@ mod session;
 pub use polynomials::ReferencePolynomials;
 
 use crate::backend::polynomials::Polynomials;
-use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem};
+use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
 
@@ -54,7 +54,7 @@ impl Backend for Reference {
 
     fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         let (k, d) = (mixture.n_components(), mixture.n_features());
-        let n = points.len() / d;
+        let n = whole_points(mixture, points)?;
         let mut out = Evaluation { log_density: Vec::with_capacity(n), score: Vec::with_capacity(n * d), responsibilities: Vec::new() };
         let sigma = mixture.variance().sqrt();
         let (mut r, mut mean, mut means) = (vec![0.0; k], vec![0.0; d], vec![0.0; k * d]);

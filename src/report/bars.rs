@@ -28,7 +28,7 @@ pub fn covered(run: &Run) -> Option<Covered> {
     let Students { weights, means, n_replicates, n_features } = students;
     let mut covered = Covered { student_weight: vec![Vec::new(); teacher.n_components()], complete: 0, shares: Vec::new() };
     for (r, replicate) in means.chunks_exact(weights.len() * n_features).take(*n_replicates).enumerate() {
-        let coverage = metrics::coverage(&run.teachers[r % run.teachers.len()], replicate, weights);
+        let coverage = metrics::coverage(&run.teachers[r % run.teachers.len()], replicate, weights).ok()?;
         covered.complete += usize::from(coverage.covered == coverage.n_teacher_components);
         covered.shares.push(coverage.share);
         covered.student_weight.iter_mut().zip(&coverage.student_weight).for_each(|(all, w)| all.push(*w));

@@ -13,7 +13,7 @@ use crate::experiment::learn_source::source;
 use crate::experiment::learn_summary::{self, LearnSummary};
 use crate::experiment::run_folder::small_file;
 use crate::experiment::summary::FILE;
-use crate::mixture::files::{read_mixture, read_npy};
+use crate::mixture::files::{is_stream, read_mixture, read_npy};
 
 /// What every `summary.json` begins with.
 #[derive(Deserialize)]
@@ -48,7 +48,10 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
 /// The page from model, drawn points and summary, and from the points that were learned from.
 fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Result<()> {
     let asked = &summary.asked;
-    let source = source(&asked.data, asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
+    if is_stream(Path::new(&asked.data)) {
+        return Err(Error::bad_file(folder, "it was learned from points of a pipe, which are gone", "Save the points and learn again"));
+    }
+    let source = source(Path::new(&asked.data), asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
     let (mixture, samples) = (read_mixture(&folder.join("model.npz"))?, read_npy(&folder.join("samples.npy"))?);
     if [source.d, samples.shape.last().copied().unwrap_or(0)] != [mixture.n_features(); 2] {
         return Err(Error::bad_file(folder, "points, drawn points and model have different dimensions", "Learn again"));

@@ -56,7 +56,6 @@ fn npy_files() {
         (descr("'|O'"), "Python objects"),
         (descr("[('a', '<f8')]"), "structured type"),
         (descr("'<c8'"), "complex"),
-        (descr("'>f8'"), "big-endian"),
         (descr("'<f2'"), "bytes"),
         (descr("'<U2'"), "`<U2`"),
         (descr("'\x1b[31m<f8'"), "\\u{1b}[31m"),
@@ -72,13 +71,13 @@ fn npy_files() {
         (doubles("(0, 3)", &[]), "shape [0, 3]"),
         (doubles("(3, 0)", &[]), "shape [3, 0]"),
         (doubles("(2,)", &[1.0, 2.0]), "shape [2]"),
+        (descr("'>c8'"), "complex"),
+        (descr("'>f2'"), "bytes"),
     ];
     for (bytes, reason) in cases {
         assert_refused(&folder.file("a.npy", bytes), reason, read_points);
     }
-    for (name, reason) in
-        [("objects", "Python objects"), ("structured", "structured"), ("complex", "complex"), ("big_endian", "big-endian"), ("bool", "|b1")]
-    {
+    for (name, reason) in [("objects", "Python objects"), ("structured", "structured"), ("complex", "complex"), ("bool", "|b1")] {
         assert_refused(&crate::numpy(&format!("{name}.npy")), reason, read_npy);
     }
 }
@@ -111,7 +110,7 @@ fn safetensors_files() {
         (file(&[tensor("means", "F64", "[1,3]", 0, 16)], 16), "cannot be used"),
         (file(&[tensor("means", "F64", "[4294967296,4294967296]", 0, 16)], 16), "cannot be used"),
         (file(&[tensor("means", "F16", "[1,2]", 0, 8)], 8), "cannot be used"),
-        (file(&[tensor("means", "I64", "[1,2]", 0, 16)], 16), "holds I64"),
+        (file(&[tensor("means", "BOOL", "[1,2]", 0, 2)], 2), "holds BOOL"),
         (file(&[tensor("means", "F64", "[0,2]", 0, 0)], 0), "means has shape [0, 2]"),
         ([safetensors(&format!("{{{}}}", means()), 8), vec![255; 8]].concat(), "means[0, 1] is NaN"),
     ];
@@ -171,7 +170,7 @@ fn csv_files() {
         (b"1,2\n3,\x1b[2J\n".to_vec(), "\\u{1b}[2J"),
         (b"1,2\n3,\xff\n".to_vec(), "not UTF-8"),
         (b"\xff\xfe1\0,\0".to_vec(), "not UTF-8"),
-        (b"1;2\n3;4\n5;6\n".to_vec(), "line 2, column 1 is `3;4`"),
+        (b"1;2\n3;4,5\n".to_vec(), "line 2, column 2 is `4,5`, not a finite number. Decimal commas"),
         (vec![b'1'; 5 << 20], "line 1 is longer than 2097152 bytes"),
         ([b"1,2\n\"".to_vec(), vec![b','; 5 << 20]].concat(), "line 2 is longer"),
         ([b"1,2\n\"".to_vec(), b"\n".repeat(5 << 20)].concat(), "line 2, column 1 is `\\\"`"),

@@ -18,6 +18,9 @@ fn npz_files() {
     let two_names = |first: &str, second: &str| zip(&[stored(first, &means), stored(second, &means)]);
     let many: Vec<Entry> = (0..65).map(|i| stored(&format!("a{i}.npy"), &means)).collect();
     let commented = [zip(&[stored("means.npy", &means)]), b"hi".to_vec()].concat();
+    let mut with_comment = commented.clone();
+    let end = with_comment.len() - 2;
+    with_comment[end - 2] = 2; // the end says how long the comment is
     let prefixed = [b"#!/bin/sh\n".to_vec(), zip(&[stored("means.npy", &means)])].concat();
     // The last end is a lie; before it there is one that could be believed.
     let two_ends = [zip(&[stored("means.npy", &means)]), b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0".to_vec()].concat();
@@ -26,6 +29,7 @@ fn npz_files() {
         (vec![], "no end of a zip"),
         (means.clone(), "no end of a zip"),
         (commented, "no end of a zip"),
+        (with_comment, "has a comment of 2 bytes behind its end"),
         (prefixed, "does not lie where it should"),
         (zip(&[]), "no array `means` (other arrays: none)"),
         (zip(&[stored("mean\x1b.npy", &means)]), "mean\\u{1b}"),
@@ -67,7 +71,7 @@ fn npz_files() {
         (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0, f64::NAN]))]), "means[0, 1] is NaN"),
         (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0]))]), "the array means shape"),
         (zip(&[stored("means.npy", &doubles("(2,)", &[1.0, 2.0]))]), "means has shape [2]"),
-        (zip(&[stored("means.npy", &doubles("(1, 1, 2)", &[1.0, 2.0]))]), "several replicates"),
+        (zip(&[stored("means.npy", &doubles("(2, 1, 1)", &[1.0, 2.0]))]), "several replicates"),
     ];
     for (bytes, reason) in cases {
         assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
@@ -108,7 +112,7 @@ fn numbers_that_make_no_mixture() {
     let cases = [
         (with("weights.npy", "(2,)", &[0.5, 0.6]), "sum to 1.1"),
         (with("weights.npy", "(2,)", &[1.5, -0.5]), "weights[1] is -0.5"),
-        (with("weights.npy", "(2,)", &[1.0, 0.0]), "weights[1] is 0"),
+        (with("weights.npy", "(2,)", &[0.0, 0.0]), "sum to 0"),
         (with("weights.npy", "(2,)", &[f64::NAN, 0.5]), "weights[0] is NaN"),
         (with("weights.npy", "(3,)", &[0.25, 0.25, 0.5]), "3 weights do not belong to 2 means"),
         (with("weights.npy", "(1, 2)", &[0.5, 0.5]), "weights has shape [1, 2]"),

@@ -191,7 +191,10 @@ impl Sweep<'_, '_> {
 
     /// One cell, if nobody else is at it. What goes wrong in it is written down, and only what keeps that from being written is an error.
     fn run_cell(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<()> {
-        let Some(_lock) = claim(self.folder, &cell.hash)? else {
+        let lock = claim(self.folder, &cell.hash)?;
+        // Somebody may have resumed the cell as a run of its own.
+        let place = self.folder.join("cells").join(&cell.hash);
+        let Some(_lock) = lock.filter(|_| !run_folder::is_locked(&place)) else {
             self.tally.busy += 1;
             self.busy.push(cell.hash.clone());
             return Ok(());

@@ -59,8 +59,23 @@ fn look() -> Vec<wgpu::Adapter> {
     descriptor.flags = wgpu::InstanceFlags::empty();
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    let mut seen = Vec::new();
+    adapters.retain(|adapter| {
+        let info = adapter.get_info();
+        let is_new = !seen.iter().any(|other| is_twice(other, &info));
+        seen.push(info);
+        is_new
+    });
     adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu); // stable
     adapters
+}
+
+/// Whether one device was found through two descriptions of its driver. Two of one model differ in their place on the bus, which only
+/// software has none of.
+fn is_twice(a: &wgpu::AdapterInfo, b: &wgpu::AdapterInfo) -> bool {
+    let model = |info: &wgpu::AdapterInfo| (info.name.clone(), info.vendor, info.device, info.backend, info.driver_info.clone());
+    let has_place = !a.device_pci_bus_id.is_empty() || a.device_type == wgpu::DeviceType::Cpu;
+    has_place && model(a) == model(b) && (&a.driver, &a.device_pci_bus_id) == (&b.driver, &b.device_pci_bus_id)
 }
 
 /// Every adapter of this machine, in the order of `gpu:N`: software last, so that GPUs count from 0.

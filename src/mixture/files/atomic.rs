@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -48,7 +48,26 @@ fn temporary_file() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// A rename is on the disk when its folder is. Windows has no such call.
+/// A rename is on the disk when its folder is. Windows has no such call, nor have some file systems (CIFS, VirtualBox's, some of FUSE), nor
+/// has a folder that may be written but not read: the file is whole and at its place nevertheless.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported | PermissionDenied) => Ok(()),
+        done => done,
+    }
+}
+
+/// The place that a path names when its links are followed, also where nothing is there yet.
+pub fn destination(path: &Path) -> PathBuf {
+    // As many links as Linux follows.
+    let mut place = path.to_path_buf();
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&place) else { break };
+        place = place.parent().map_or(target.clone(), |folder| folder.join(&target));
+    }
+    place
 }

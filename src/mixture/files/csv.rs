@@ -1,16 +1,17 @@
-//! Points as comma-separated text, read row by row with the `csv` crate.
+//! Points as text, read row by row with the `csv` crate.
 //!
 //! The crate's rows have no limit, so the bytes that it gets for each are counted here: a file without line ends takes no more memory
 //! than a row of 2 MiB (some 100 000 columns). Quotes come off around a number but join no lines: one that never closed would hide rows.
 
 use std::fs::File;
 use std::io::{Chain, Read, Take};
-use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 
 use super::Array;
-use super::open::{at, damaged, open, reading, shown};
+use super::header::{Header, NumberRow, RowNames, Rows as Seen};
+use super::open::{damaged, reading, shown};
+use super::separator::Separator;
 use crate::error::{Error, Result};
 
 /// Two million empty cells are 2 MiB of text, and 48 MiB while the crate notes where they end.
@@ -20,39 +21,55 @@ const BUFFER: usize = 1 << 16;
 /// Rows of a file with a line end behind it: then each row ends with one, and the crate's count of them tells the row's line.
 type Rows = csv::Reader<Chain<Take<File>, &'static [u8]>>;
 
-/// Rows of numbers with equally many columns; a first row without any number is a row of names. Lines and columns count from 1 in messages.
-pub fn read(path: &Path) -> Result<Array> {
-    let (file, _) = open(path)?;
+/// Rows of numbers with equally many columns, and notes on how they were understood. A first row without any number is a row of names;
+/// lines that begin with # are comments; a column without a name that counts or names the rows is left out. Lines and columns count from 1
+/// in messages.
+pub fn read(mut file: File) -> Result<(Array, Vec<String>)> {
+    let separator = Separator::of(&mut file)?;
     let mut format = ReaderBuilder::new();
     // Flexible, because the message is ours; carriage returns fall off with the white space around numbers.
-    format.flexible(true).quoting(false).terminator(Terminator::Any(b'\n')).buffer_capacity(BUFFER);
+    format.flexible(true).quoting(false).terminator(Terminator::Any(b'\n')).buffer_capacity(BUFFER).delimiter(separator.byte());
     let mut rows = format.from_reader(file.take(0).chain(b"\n".as_slice()));
     rows.set_headers(StringRecord::new()); // else the crate keeps two copies of the first row
-    at(path, read_rows(rows))
+    read_rows(rows, separator)
 }
 
-fn read_rows(mut rows: Rows) -> Result<Array> {
+fn read_rows(mut rows: Rows, separator: Separator) -> Result<(Array, Vec<String>)> {
     let (mut values, mut n_columns, mut n_rows) = (Vec::new(), 0, 0);
     let mut row = StringRecord::new();
-    let mut first = true;
+    let (mut header, mut first, mut seen) = (None, true, Seen::default());
+    let mut row_names = RowNames::None;
     while let Some(line) = next_row(&mut rows, &mut row)? {
-        let skipped = (std::mem::take(&mut first) && is_names(&row)) || (row.len() == 1 && row[0].trim().is_empty());
-        if skipped {
+        if separator.is_no_row(&row) {
             continue;
         }
-        read_row(&row, line, &mut values)?;
-        if n_rows > 0 && row.len() != n_columns {
+        refuse_empty_multitudes(&row, line)?;
+        let cells: Vec<&str> = separator.cells(&row).collect();
+        if std::mem::take(&mut first) {
+            header = Header::of(&cells, line);
+            if header.is_some() {
+                continue;
+            }
+        }
+        if n_rows == 0 {
+            row_names = RowNames::of(header.as_ref(), &cells, row[0].trim().starts_with('"'), line)?;
+        }
+        let numbers = row_names.rest(&cells, line)?;
+        read_row(numbers, line, cells.len() - numbers.len(), separator, &mut values)?;
+        if n_rows > 0 && numbers.len() != n_columns {
             return Err(Error::bad_input(
-                format!("line {line} has {} columns, but the first row has {n_columns}", row.len()),
+                format!("line {line} has {} columns, but the first row has {n_columns}", numbers.len()),
                 "Give every row the same number of columns",
             ));
         }
-        (n_columns, n_rows) = (row.len(), n_rows + 1);
+        (n_columns, n_rows) = (numbers.len(), n_rows + 1);
+        seen.add(&NumberRow { line, cells: numbers, values: &values[values.len() - n_columns..] });
     }
     if n_rows == 0 {
         return Err(Error::bad_input("there is no row of numbers", "Give at least one line of numbers, separated by commas"));
     }
-    Ok(Array { shape: vec![n_rows, n_columns], values })
+    let notes = seen.judge(header.as_ref())?;
+    Ok((Array { shape: vec![n_rows, n_columns], values }, notes.into_iter().chain(row_names.note()).collect()))
 }
 
 /// Reads the next row and gives its line.
@@ -72,30 +89,38 @@ fn next_row(rows: &mut Rows, row: &mut StringRecord) -> Result<Option<u64>> {
     Ok(there_is.then_some(line))
 }
 
-fn cells(row: &StringRecord) -> impl Iterator<Item = &str> {
-    row.iter().map(|cell| {
-        let cell = cell.trim();
-        cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell).trim()
-    })
+/// More cells than half of a row's bytes cannot all have a number: the first without one is told before memory is taken for all.
+fn refuse_empty_multitudes(row: &StringRecord, line: u64) -> Result<()> {
+    if row.len() as u64 <= LONGEST_ROW / 2 {
+        return Ok(());
+    }
+    let column = row.iter().position(|cell| cell.trim().is_empty()).unwrap_or_default() + 1;
+    Err(Error::bad_input(format!("line {line}, column {column} is empty, not a finite number"), "Replace it or drop that line"))
 }
 
-fn is_names(row: &StringRecord) -> bool {
-    cells(row).all(|cell| cell.parse::<f64>().is_err()) && cells(row).any(|cell| !cell.is_empty())
-}
-
-/// Appends the numbers of a row.
-fn read_row(row: &StringRecord, line: u64, values: &mut Vec<f64>) -> Result<()> {
-    for (column, cell) in cells(row).enumerate() {
+/// Appends the numbers of a row, before which there are `skipped` columns.
+fn read_row(cells: &[&str], line: u64, skipped: usize, separator: Separator, values: &mut Vec<f64>) -> Result<()> {
+    for (column, cell) in cells.iter().enumerate() {
+        let place = || format!("line {line}, column {}", column + 1 + skipped);
         match cell.parse::<f64>() {
+            // No program writes 05 for five: these are the decimals of 1,05.
+            Ok(_) if column > 0 && separator == Separator::Comma && is_fraction(cell) => {
+                return Err(Error::bad_input(
+                    format!("{} is `{}`: the comma before it looks like a decimal comma", place(), shown(cell)),
+                    "Save the file with decimal points",
+                ));
+            }
             Ok(value) if value.is_finite() => values.push(value),
             _ => {
                 let what = if cell.is_empty() { "empty".into() } else { format!("`{}`", shown(cell)) };
-                return Err(Error::bad_input(
-                    format!("line {line}, column {} is {what}, not a finite number", column + 1),
-                    "Replace it or drop that line",
-                ));
+                return Err(Error::bad_input(format!("{} is {what}, not a finite number", place()), separator.remedy(cell)));
             }
         }
     }
     Ok(())
+}
+
+/// Digits that begin with a zero and are no zero.
+fn is_fraction(cell: &str) -> bool {
+    cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|b| b.is_ascii_digit())
 }

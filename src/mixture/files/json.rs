@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::numbers::Kind;
 use super::open::{at, open, reading, shown};
 use super::{Array, Contents, MEANS, VARIANCE, WEIGHTS, write_atomically};
 use crate::error::{Error, Result};
@@ -63,15 +64,15 @@ fn parse(text: &[u8]) -> Result<Contents> {
             r#"Write {"means": [[0, 0], [6, 0]], "weights": [0.5, 0.5], "variance": 1}"#,
         )
     })?;
-    let mut arrays = Vec::new();
+    let mut contents = Contents::default();
     for (name, value) in [(MEANS, keys.means), (WEIGHTS, keys.weights), (VARIANCE, keys.variance)] {
         if let Some(value) = value {
             let mut array = Array { shape: Vec::new(), values: Vec::new() };
             flatten(name, &value, 0, &mut array)?;
-            arrays.push((name.to_string(), array));
+            contents.push(name.to_string(), array, Kind::F64);
         }
     }
-    Ok(Contents { arrays, others: Vec::new() })
+    Ok(contents)
 }
 
 /// serde_json's message may quote a key of any length, and ends with the place that we give already.

@@ -6,26 +6,32 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::mixture::{GaussianMixture, normalised};
+use crate::mixture::{GaussianMixture, SUM_WITHIN, normalised};
+use numbers::Kind;
 
 mod atomic;
 mod csv;
 mod finite;
+mod header;
 mod json;
+mod names;
 mod npy;
 mod npz;
 mod numbers;
 mod open;
 mod points;
 mod safetensors;
+mod separator;
+mod stream;
 mod unzip;
 
-pub use atomic::{Out, write_atomically};
+pub use atomic::{Out, destination, write_atomically};
 pub use finite::{check_finite, to_f32};
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;
-pub use points::{Dtype, write_points};
+pub use points::{Dtype, Numbers, StoredPoints, read_points, read_stored_points, write_points};
+pub use stream::is_stream;
 
 /// Numbers with a shape, in C order: `values.len()` is the product of `shape` (1 for a scalar, whose shape is empty).
 #[derive(Debug, Clone, PartialEq)]
@@ -35,9 +41,12 @@ pub struct Array {
 }
 
 /// The arrays of a mixture file that were asked for, and the names of all others.
+#[derive(Default)]
 struct Contents {
     arrays: Vec<(String, Array)>,
     others: Vec<String>,
+    /// How far each weight may be from what was meant, relative to itself.
+    weights_rounding: f64,
 }
 
 /// The names of a mixture's parts in any file.
@@ -45,18 +54,22 @@ const MEANS: &str = "means";
 const WEIGHTS: &str = "weights";
 const VARIANCE: &str = "variance";
 
-/// Names that others use: beside them, a missing `weights` or `variance` is more likely a mistake than a wish for the default.
-const MISTAKEN: [(&str, &[&str]); 2] = [
-    (WEIGHTS, &["weight", "w", "pi", "probabilities", "mixing"]),
-    (VARIANCE, &["variances", "var", "sigma", "sigma2", "std", "covariance", "covariances", "cov", "precision", "precisions"]),
-];
-
 /// A mixture from .npz, .safetensors or .json: `means` (k, d), optional `weights` (k, default uniform), optional `variance` (default 1).
+/// Weights must sum to 1 within 1e-6, or within what their type in the file can say; components of weight 0 are left out.
 ///
 /// # Errors
 /// [`Error::BadFile`] with what is wrong in the file, or with it as a mixture.
 pub fn read_mixture(path: &Path) -> Result<GaussianMixture> {
-    open::at(path, mixture_of(read_named(path, &[MEANS, WEIGHTS, VARIANCE])?))
+    Ok(read_mixture_with_notes(path)?.0)
+}
+
+/// As [`read_mixture`], with what people should know of how the file was understood, as sentences without full stops.
+///
+/// # Errors
+/// As [`read_mixture`].
+pub fn read_mixture_with_notes(path: &Path) -> Result<(GaussianMixture, Vec<String>)> {
+    let (mixture, notes) = open::at(path, mixture_of(read_named(path, &[MEANS, WEIGHTS, VARIANCE])?))?;
+    Ok((mixture, notes.into_iter().map(|note| format!("{}: {note}", path.display())).collect()))
 }
 
 /// The `means` of a mixture file or of starts of replicates: (k, d) or (R, k, d), all finite.
@@ -74,7 +87,8 @@ pub fn read_means(path: &Path) -> Result<Array> {
 pub fn read_weights(path: &Path) -> Result<Option<Vec<f64>>> {
     let mut contents = read_named(path, &[WEIGHTS])?;
     open::at(path, contents.refuse_mistaken_names())?;
-    open::at(path, contents.weights().and_then(|weights| weights.map(normalised).transpose()))
+    let weights = open::at(path, contents.weights())?;
+    open::at(path, weights.map(|weights| normalised(contents.rescaled(weights)?)).transpose())
 }
 
 /// The `variance` of a mixture file or of starts of replicates; `None` where the file has none.
@@ -90,20 +104,6 @@ pub fn read_variance(path: &Path) -> Result<Option<f64>> {
         }
         variance => Ok(variance),
     }
-}
-
-/// Points (n, d) from .npy, or from .csv with or without a row of names: at least one row and one column, all finite.
-///
-/// # Errors
-/// [`Error::BadFile`], with row and column of a number that cannot be used.
-pub fn read_points(path: &Path) -> Result<Array> {
-    let points = match extension(path).as_str() {
-        "npy" => read_npy(path)?,
-        "csv" => csv::read(path)?,
-        other => return Err(open::unknown_extension(path, other, ".npy or .csv")),
-    };
-    open::at(path, require_points(&points))?;
-    Ok(points)
 }
 
 /// Writes weights, means and variance in float64, as the extension says: .npz, .safetensors or .json.
@@ -137,14 +137,18 @@ fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-fn mixture_of(mut contents: Contents) -> Result<GaussianMixture> {
+/// The mixture, and notes on it.
+fn mixture_of(mut contents: Contents) -> Result<(GaussianMixture, Vec<String>)> {
     contents.refuse_mistaken_names()?;
-    let means = contents.means()?;
-    let &[k, d] = means.shape.as_slice() else {
-        return Err(Error::bad_input(
-            format!("means has shape {:?}, a start of several replicates, where one mixture (k, d) is needed", means.shape),
-            "Save one replicate of it, means[r]",
-        ));
+    let mut means = contents.means()?;
+    let (k, d) = match means.shape[..] {
+        [k, d] | [1, k, d] => (k, d),
+        _ => {
+            return Err(Error::bad_input(
+                format!("means has shape {:?}, a start of several replicates, where one mixture (k, d) is needed", means.shape),
+                "Save one replicate of it, means[r]",
+            ));
+        }
     };
     let weights = match contents.weights()? {
         None => vec![1.0 / k as f64; k],
@@ -156,10 +160,48 @@ fn mixture_of(mut contents: Contents) -> Result<GaussianMixture> {
             ));
         }
     };
-    GaussianMixture::new(weights, means.values, d, contents.variance()?.unwrap_or(1.0))
+    let sum: f64 = weights.iter().sum();
+    let mut weights = contents.rescaled(weights)?;
+    let mut notes = Vec::new();
+    if (sum - 1.0).abs() > SUM_WITHIN {
+        notes.push(format!("the weights sum to {sum} and were divided by that: it is 1 within what their type can say"));
+    }
+    let n_empty = weights.iter().filter(|w| **w == 0.0).count();
+    if n_empty > 0 && n_empty < k {
+        notes.push(format!("{n_empty} of {k} components have weight 0 and are left out: those that stay are counted anew"));
+        let stays = |i: usize| weights[i] != 0.0;
+        means.values = means.values.chunks_exact(d).enumerate().filter(|(i, _)| stays(*i)).flat_map(|(_, mean)| mean.to_vec()).collect();
+        weights.retain(|w| *w != 0.0);
+    }
+    let mixture = GaussianMixture::new(weights, means.values, d, contents.variance()?.unwrap_or(1.0))?;
+    Ok((mixture, notes))
 }
 
 impl Contents {
+    /// Adds an array that was asked for.
+    fn push(&mut self, name: String, array: Array, kind: Kind) {
+        if name == WEIGHTS {
+            self.weights_rounding = kind.rounding();
+        }
+        self.arrays.push((name, array));
+    }
+
+    /// Weights divided by their sum where that is 1 within what their type can say: a sum in a plain loop errs by some √k roundings.
+    fn rescaled(&self, mut weights: Vec<f64>) -> Result<Vec<f64>> {
+        if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+            return Ok(weights); // which will be refused for that
+        }
+        let within = (4.0 * (weights.len() as f64).sqrt() * self.weights_rounding).max(SUM_WITHIN);
+        let sum: f64 = weights.iter().sum();
+        if !((sum - 1.0).abs() <= within) {
+            return Err(Error::bad_input(format!("weights sum to {sum}, not to 1 within {within:.0e}"), "Divide them by their sum"));
+        }
+        if (sum - 1.0).abs() > SUM_WITHIN {
+            weights.iter_mut().for_each(|w| *w /= sum);
+        }
+        Ok(weights)
+    }
+
     fn take(&mut self, name: &str) -> Option<Array> {
         let at = self.arrays.iter().position(|(other, _)| other == name)?;
         Some(self.arrays.swap_remove(at).1)
@@ -173,6 +215,12 @@ impl Contents {
                 "Save the means (k, d) under that name",
             ));
         };
+        if means.shape.len() == 1 {
+            return Err(Error::bad_input(
+                format!("means has shape {:?}", means.shape),
+                "Give (k, d): k means on a line are means.reshape(-1, 1), one mean in d dimensions is means.reshape(1, -1)",
+            ));
+        }
         if !matches!(means.shape.len(), 2 | 3) || means.values.is_empty() {
             return Err(Error::bad_input(
                 format!("means has shape {:?}", means.shape),
@@ -204,38 +252,50 @@ impl Contents {
     }
 
     fn refuse_mistaken_names(&self) -> Result<()> {
-        for (name, mistaken) in MISTAKEN {
-            let missing = self.arrays.iter().all(|(present, _)| present != name) && self.others.iter().all(|present| present != name);
-            if let Some(other) = self.others.iter().find(|other| missing && mistaken.contains(&other.as_str())) {
-                return Err(Error::bad_input(
-                    format!("there is an array `{other}`, which is not read, and no `{name}`"),
-                    format!("Save {name} under that name, or leave `{other}` out for the default"),
-                ));
+        let present = |name: &str| self.arrays.iter().any(|(present, _)| present == name) || self.others.iter().any(|other| other == name);
+        for other in &self.others {
+            // An array of the one right name decides; but two statements of the covariance contradict each other.
+            let both = present(VARIANCE) && ["covariance", "covariances"].contains(&other.as_str());
+            match names::probably_meant(other).filter(|name| both || !present(name)) {
+                Some(name) if both => {
+                    return Err(Error::bad_input(
+                        format!("there are arrays `{other}` and `{name}`, and only `{name}` is read"),
+                        format!("Leave `{other}` out"),
+                    ));
+                }
+                Some(name) => {
+                    return Err(Error::bad_input(
+                        format!("there is an array `{}`, which is not read, and no `{name}`", open::shown(other)),
+                        format!("Save {} under the name `{name}`, or leave `{}` out for the default", meaning(name), open::shown(other)),
+                    ));
+                }
+                None => {}
             }
         }
         Ok(())
     }
 }
 
-fn require_points(points: &Array) -> Result<()> {
-    if points.shape.len() != 2 || points.values.is_empty() {
-        return Err(Error::bad_input(
-            format!("points have shape {:?}", points.shape),
-            "Give (n, d) with at least one row and one column; a single column is x.reshape(-1, 1)",
-        ));
-    }
-    require_finite("points", points)
+/// What a part of a mixture is, for those who have it in another form.
+fn meaning(name: &str) -> &'static str {
+    if name == WEIGHTS { "the weights, which are positive and sum to 1," } else { "the common variance σ², one number," }
 }
 
 /// Refuses NaN and infinity, with the index of the first.
 fn require_finite(name: &str, array: &Array) -> Result<()> {
-    let Some(at) = array.values.iter().position(|v| !v.is_finite()) else { return Ok(()) };
-    let index = index_of(at, &array.shape);
+    match array.values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(not_finite(name, at, &array.shape, array.values[at])),
+    }
+}
+
+fn not_finite(name: &str, at: usize, shape: &[usize], value: f64) -> Error {
+    let index = index_of(at, shape);
     let place = match index[..] {
         [row, column] => format!(" (row {row}, column {column}, counted from 0)"),
         _ => String::new(),
     };
-    Err(Error::bad_input(format!("{name}{index:?} is {}{place}", array.values[at]), "Replace it by a finite number or drop that row"))
+    Error::bad_input(format!("{name}{index:?} is {value}{place}"), "Replace it by a finite number or drop that row")
 }
 
 /// The multi-index of the element at `at` in C order.

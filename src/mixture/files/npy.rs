@@ -5,8 +5,9 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::numbers::{Kind, Values, extent, read_values};
+use super::numbers::{Encoding, Kind, Values, extent, read_singles, read_values};
 use super::open::{at, damaged, open, reading, shown};
+use super::points::Numbers;
 use super::{Array, write_atomically};
 use crate::error::{Error, Result};
 
@@ -14,13 +15,13 @@ use crate::error::{Error, Result};
 const LONGEST_HEADER: u64 = 1 << 16;
 const MOST_DIMENSIONS: usize = 8;
 
-/// An array from .npy: float32, float64, or whole numbers of 32 or 64 bits, all little-endian, in C or Fortran order.
+/// An array from .npy: floats of 16 to 64 bits or whole numbers of 8 to 64, of either endianness, in C or Fortran order.
 ///
 /// # Errors
 /// [`Error::BadFile`].
 pub fn read_npy(path: &Path) -> Result<Array> {
     let (file, length) = open(path)?;
-    at(path, read(&mut BufReader::new(file), length))
+    at(path, read(&mut BufReader::new(file), length)).map(|(array, _)| array)
 }
 
 /// Writes an .npy file; `shape` is that of `values` in C order.
@@ -56,17 +57,35 @@ pub fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads an array whose header and numbers are exactly `length` bytes. Memory is taken only after the header agrees with that.
-pub fn read(reader: &mut dyn Read, length: u64) -> Result<Array> {
+/// Reads an array whose header and numbers are exactly `length` bytes, and the type that these have in the file. Memory is taken only after
+/// the header agrees with that.
+pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
+    let (header, count) = checked_header(reader, length)?;
+    let values = read_values(reader, header.encoding, count)?;
+    let values = if header.fortran_order { c_order(values, &header.shape) } else { values };
+    Ok((Array { shape: header.shape, values }, header.encoding.kind))
+}
+
+/// As [`read`], in single precision where the file is: its shape and its numbers.
+pub fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
+    let (Header { encoding, fortran_order, shape }, count) = checked_header(reader, length)?;
+    let numbers = if encoding.kind.is_single() {
+        let values = read_singles(reader, encoding, count)?;
+        Numbers::F32(if fortran_order { c_order(values, &shape) } else { values })
+    } else {
+        let values = read_values(reader, encoding, count)?;
+        Numbers::F64(if fortran_order { c_order(values, &shape) } else { values })
+    };
+    Ok((shape, numbers))
+}
+
+/// The header, and how many numbers follow it: as many as `length` leaves room for.
+fn checked_header(reader: &mut dyn Read, length: u64) -> Result<(Header, usize)> {
     let (header_length, text) = header_text(reader, length)?;
     let header = Header::parse(&text)?;
     let there = length - header_length;
-    match extent(&header.shape, header.kind) {
-        Some((count, bytes)) if bytes == there => {
-            let values = read_values(reader, header.kind, count)?;
-            let values = if header.fortran_order { c_order(&values, &header.shape) } else { values };
-            Ok(Array { shape: header.shape, values })
-        }
+    match extent(&header.shape, header.encoding.kind) {
+        Some((count, bytes)) if bytes == there => Ok((header, count)),
         Some((_, bytes)) => Err(damaged(format!("shape {:?} needs {bytes} bytes, but {there} follow the header", header.shape))),
         None => Err(damaged(format!("shape {:?} is more than any machine can hold, and {there} bytes follow the header", header.shape))),
     }
@@ -103,7 +122,7 @@ fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
 }
 
 struct Header {
-    kind: Kind,
+    encoding: Encoding,
     fortran_order: bool,
     shape: Vec<usize>,
 }
@@ -112,13 +131,13 @@ impl Header {
     /// A Python dictionary of exactly `descr`, `fortran_order` and `shape`.
     fn parse(text: &str) -> Result<Header> {
         let mut words = Words { rest: text };
-        let (mut kind, mut fortran_order, mut shape) = (None, None, None);
+        let (mut encoding, mut fortran_order, mut shape) = (None, None, None);
         words.expect('{')?;
         while !words.eat('}') {
             let key = words.quoted()?;
             words.expect(':')?;
             let repeated = match key {
-                "descr" => kind.replace(words.kind()?).is_some(),
+                "descr" => encoding.replace(words.encoding()?).is_some(),
                 "fortran_order" => fortran_order.replace(words.boolean()?).is_some(),
                 "shape" => shape.replace(words.shape()?).is_some(),
                 other => return Err(damaged(format!("has an unknown key `{}` in its header", shown(other)))),
@@ -130,8 +149,10 @@ impl Header {
                 return Err(words.unexpected());
             }
         }
-        match (kind, fortran_order, shape) {
-            (Some(kind), Some(fortran_order), Some(shape)) if words.rest.trim().is_empty() => Ok(Header { kind, fortran_order, shape }),
+        match (encoding, fortran_order, shape) {
+            (Some(encoding), Some(fortran_order), Some(shape)) if words.rest.trim().is_empty() => {
+                Ok(Header { encoding, fortran_order, shape })
+            }
             (Some(_), Some(_), Some(_)) => Err(words.unexpected()),
             _ => Err(damaged("has a header without descr, fortran_order or shape")),
         }
@@ -199,22 +220,32 @@ impl<'a> Words<'a> {
         Ok(shape)
     }
 
-    fn kind(&mut self) -> Result<Kind> {
+    fn encoding(&mut self) -> Result<Encoding> {
         let remedy = "Save float64 numbers: x.astype('<f8')";
         if self.rest.trim_start().starts_with('[') {
             return Err(Error::bad_input("holds a structured type, not plain numbers", remedy));
         }
         let descr = self.quoted()?;
+        let big_endian = descr.starts_with('>');
+        let kind = match descr.strip_prefix(['<', '>', '|', '=']).unwrap_or_default() {
+            "f2" => Some(Kind::F16),
+            "f4" => Some(Kind::F32),
+            "f8" => Some(Kind::F64),
+            "i1" => Some(Kind::I8),
+            "i2" => Some(Kind::I16),
+            "i4" => Some(Kind::I32),
+            "i8" => Some(Kind::I64),
+            "u1" => Some(Kind::U8),
+            "u2" => Some(Kind::U16),
+            "u4" => Some(Kind::U32),
+            "u8" => Some(Kind::U64),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            return Ok(Encoding { kind, big_endian });
+        }
         let what = match descr {
-            "<f2" => return Ok(Kind::F16),
-            "<f4" => return Ok(Kind::F32),
-            "<f8" => return Ok(Kind::F64),
-            "<i4" => return Ok(Kind::I32),
-            "<i8" => return Ok(Kind::I64),
-            "<u4" => return Ok(Kind::U32),
-            "<u8" => return Ok(Kind::U64),
             _ if descr.contains('O') => "Python objects, which are never loaded",
-            _ if descr.starts_with('>') => "big-endian numbers",
             _ if descr.contains('c') => "complex numbers",
             _ if descr.contains('V') => "a structured type",
             _ => "a type that is not read here",
@@ -224,7 +255,7 @@ impl<'a> Words<'a> {
 }
 
 /// Column-major numbers in row-major order.
-fn c_order(values: &[f64], shape: &[usize]) -> Vec<f64> {
+fn c_order<T: Copy>(values: Vec<T>, shape: &[usize]) -> Vec<T> {
     let mut index = vec![0; shape.len()];
     let strides: Vec<usize> = shape.iter().scan(1, |stride, n| Some(std::mem::replace(stride, *stride * n))).collect();
     let mut from = 0;

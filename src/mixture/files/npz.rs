@@ -8,15 +8,19 @@ use zip::read::{ZipFile, ZipFileEntry};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use super::numbers::Values;
+use super::numbers::{Kind, Values};
 use super::open::{at, damaged, open, reading, shown};
+use super::points::Numbers;
 use super::unzip::{Archive, open_archive, unsound};
-use super::{Array, Contents, npy, write_atomically};
+use super::{Array, Contents, MEANS, npy, write_atomically};
 use crate::error::{Error, Result};
 
 /// What compressed entries may unpack to: this much, or [`MOST_GROWTH`] times the file. Random numbers hardly shrink; bombs grow 1000-fold.
 const ALWAYS_UNPACKED: u64 = 16 << 20;
 const MOST_GROWTH: u64 = 8;
+
+/// What points are called among other arrays; the last is numpy.savez's own name for an array without one.
+const POINTS: [&str; 7] = ["points", "x", "X", "data", "samples", "observations", "arr_0"];
 
 /// All arrays of an .npz file, in its order.
 ///
@@ -64,10 +68,10 @@ pub fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
 }
 
 fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> Result<Contents> {
-    let names = (0..archive.len()).map(|i| array_name(&archive.by_index_data(i).map_err(unsound)?)).collect::<Result<Vec<String>>>()?;
-    let mut contents = Contents { arrays: Vec::new(), others: Vec::new() };
+    let names = array_names(&archive)?;
+    let mut contents = Contents::default();
     let mut budget = length.saturating_mul(MOST_GROWTH).max(ALWAYS_UNPACKED);
-    for (index, name) in names.into_iter().enumerate() {
+    for (index, name) in names {
         if wanted.is_some_and(|wanted| !wanted.contains(&name.as_str())) {
             contents.others.push(name);
             continue;
@@ -76,18 +80,48 @@ fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> R
         if entry.compression() != CompressionMethod::Stored {
             budget = budget.checked_sub(entry.size()).ok_or_else(|| too_much(&name, entry.compressed_size(), entry.size()))?;
         }
-        let array = read_entry(&mut entry).map_err(|error| in_entry(&name, error))?;
-        contents.arrays.push((name, array));
+        let (array, kind) = read_entry(&mut entry).map_err(|error| in_entry(&name, error))?;
+        contents.push(name, array, kind);
     }
     Ok(contents)
 }
 
-fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<Array> {
+/// The points (n, d) of an archive, as they are stored: its only array, or the one that is called as points are.
+pub fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Numbers)> {
+    let mut archive = open_archive(file, length)?;
+    let names = array_names(&archive)?;
+    let called = |wanted: &str| names.iter().find(|(_, name)| name == wanted);
+    let found = match &names[..] {
+        [only] => Some(only),
+        _ => POINTS.iter().find_map(|wanted| called(wanted)),
+    };
+    let Some((index, name)) = found.filter(|_| called(MEANS).is_none()) else {
+        let names: Vec<String> = names.iter().take(8).map(|(_, name)| shown(name)).collect();
+        return Err(Error::bad_input(
+            format!("holds the arrays {}, and none is known to be the points", names.join(", ")),
+            format!("Save the points (n, d) alone, or under one of the names {}", POINTS.join(", ")),
+        ));
+    };
+    let mut entry = archive.by_index(*index).map_err(unsound)?;
+    if entry.compression() != CompressionMethod::Stored && entry.size() > length.saturating_mul(MOST_GROWTH).max(ALWAYS_UNPACKED) {
+        return Err(too_much(name, entry.compressed_size(), entry.size()));
+    }
     let size = entry.size();
-    let array = npy::read(entry, size)?;
-    // The checksum, and whether there are more bytes than declared, show at the end only.
-    io::copy(entry, &mut io::sink()).map_err(reading)?;
-    Ok(array)
+    let read = npy::read_as_stored(&mut entry, size).map_err(|error| in_entry(name, error))?;
+    read_out(&mut entry)?;
+    Ok(read)
+}
+
+fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<(Array, Kind)> {
+    let size = entry.size();
+    let read = npy::read(entry, size)?;
+    read_out(entry)?;
+    Ok(read)
+}
+
+/// The checksum, and whether there are more bytes than declared, show at the end only.
+fn read_out(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<()> {
+    io::copy(entry, &mut io::sink()).map(drop).map_err(reading)
 }
 
 fn too_much(name: &str, packed: u64, size: u64) -> Error {
@@ -102,6 +136,18 @@ fn in_entry(name: &str, error: Error) -> Error {
         Error::BadInput { what, remedy } => Error::bad_input(format!("the array {} {what}", shown(name)), remedy),
         error => error,
     }
+}
+
+/// Each array's place in the archive, and its name. What a Mac adds to an archive is no array.
+fn array_names(archive: &Archive) -> Result<Vec<(usize, String)>> {
+    let mut names = Vec::new();
+    for index in 0..archive.len() {
+        let entry = archive.by_index_data(index).map_err(unsound)?;
+        if !entry.name().map_err(unsound)?.starts_with("__MACOSX/") {
+            names.push((index, array_name(&entry)?));
+        }
+    }
+    Ok(names)
 }
 
 fn array_name(entry: &ZipFileEntry) -> Result<String> {

@@ -1,21 +1,26 @@
-//! Numbers as little-endian bytes.
+//! Numbers as bytes.
 
 use std::io::{self, Read, Write};
 
 use half::{bf16, f16};
 
 use super::open::{damaged, reading};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::memory::room_for;
 
-/// The number types that are read; all become float64.
+/// The number types that are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     F16,
     Bf16,
     F32,
     F64,
+    I8,
+    I16,
     I32,
     I64,
+    U8,
+    U16,
     U32,
     U64,
 }
@@ -24,10 +29,39 @@ impl Kind {
     /// Bytes of one number.
     pub fn size(self) -> u64 {
         match self {
-            Kind::F16 | Kind::Bf16 => 2,
+            Kind::I8 | Kind::U8 => 1,
+            Kind::F16 | Kind::Bf16 | Kind::I16 | Kind::U16 => 2,
             Kind::F32 | Kind::I32 | Kind::U32 => 4,
             Kind::F64 | Kind::I64 | Kind::U64 => 8,
         }
+    }
+
+    /// Half a unit in the last place of a number near one; whole numbers are exact.
+    pub fn rounding(self) -> f64 {
+        match self {
+            Kind::F16 => 2f64.powi(-11),
+            Kind::Bf16 => 2f64.powi(-8),
+            Kind::F32 => 2f64.powi(-24),
+            _ => 2f64.powi(-53),
+        }
+    }
+
+    /// Whether single precision holds all of its numbers.
+    pub fn is_single(self) -> bool {
+        matches!(self, Kind::F16 | Kind::Bf16 | Kind::F32)
+    }
+}
+
+/// How numbers lie in a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Encoding {
+    pub kind: Kind,
+    pub big_endian: bool,
+}
+
+impl From<Kind> for Encoding {
+    fn from(kind: Kind) -> Encoding {
+        Encoding { kind, big_endian: false }
     }
 }
 
@@ -46,23 +80,40 @@ pub fn extent(shape: &[usize], kind: Kind) -> Option<(usize, u64)> {
 }
 
 /// Reads `count` numbers. The caller has checked that the file can hold that many.
-pub fn read_values(reader: &mut dyn Read, kind: Kind, count: usize) -> Result<Vec<f64>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| {
-        let bytes = 8 * count as u128;
-        Error::bad_input(format!("{count} numbers need {bytes} bytes, more than this machine gives"), "Read a smaller file")
-    })?;
+pub fn read_values(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f64>> {
+    let values = read_all(reader, encoding, count, extend)?;
+    // Whole numbers beyond 2⁵³ were rounded: they are no counts of anything that we wrote.
+    let exact = 2f64.powi(53);
+    if matches!(encoding.kind, Kind::I64 | Kind::U64) && values.iter().any(|v: &f64| v.abs() > exact) {
+        return Err(damaged("holds whole numbers beyond 2^53, which float64 cannot hold exactly"));
+    }
+    Ok(values)
+}
+
+/// As [`read_values`], of a kind that [is single](Kind::is_single), as it lies in the file.
+pub fn read_singles(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f32>> {
+    read_all(reader, encoding, count, |values, kind, bytes| {
+        let twos = bytes.as_chunks::<2>().0;
+        match kind {
+            Kind::F16 => values.extend(twos.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+            Kind::Bf16 => values.extend(twos.iter().map(|b| bf16::from_le_bytes(*b).to_f32())),
+            _ => values.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
+        }
+    })
+}
+
+/// In parts, each made little-endian first.
+fn read_all<T>(reader: &mut dyn Read, encoding: Encoding, count: usize, extend: fn(&mut Vec<T>, Kind, &[u8])) -> Result<Vec<T>> {
+    let mut values = room_for(count, "these numbers")?;
     let mut buffer = vec![0u8; 1 << 16];
-    let size = kind.size() as usize;
+    let size = encoding.kind.size() as usize;
     while values.len() < count {
         let bytes = &mut buffer[..size * (count - values.len()).min((1 << 16) / size)];
         reader.read_exact(bytes).map_err(reading)?;
-        extend(&mut values, kind, bytes);
-    }
-    // Whole numbers beyond 2⁵³ were rounded: they are no counts of anything that we wrote.
-    let exact = 2f64.powi(53);
-    if matches!(kind, Kind::I32 | Kind::I64 | Kind::U32 | Kind::U64) && values.iter().any(|v| v.abs() > exact) {
-        return Err(damaged("holds whole numbers beyond 2^53, which float64 cannot hold exactly"));
+        if encoding.big_endian {
+            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        extend(&mut values, encoding.kind, bytes);
     }
     Ok(values)
 }
@@ -74,6 +125,10 @@ fn extend(values: &mut Vec<f64>, kind: Kind, bytes: &[u8]) {
         Kind::F16 => values.extend(twos.iter().map(|b| f64::from(f16::from_le_bytes(*b)))),
         Kind::Bf16 => values.extend(twos.iter().map(|b| f64::from(bf16::from_le_bytes(*b)))),
         Kind::F32 => values.extend(fours.iter().map(|b| f64::from(f32::from_le_bytes(*b)))),
+        Kind::I8 => values.extend(bytes.iter().map(|b| f64::from(*b as i8))),
+        Kind::U8 => values.extend(bytes.iter().map(|b| f64::from(*b))),
+        Kind::I16 => values.extend(twos.iter().map(|b| f64::from(i16::from_le_bytes(*b)))),
+        Kind::U16 => values.extend(twos.iter().map(|b| f64::from(u16::from_le_bytes(*b)))),
         Kind::I32 => values.extend(fours.iter().map(|b| f64::from(i32::from_le_bytes(*b)))),
         Kind::U32 => values.extend(fours.iter().map(|b| f64::from(u32::from_le_bytes(*b)))),
         Kind::F64 => values.extend(eights.iter().map(|b| f64::from_le_bytes(*b))),

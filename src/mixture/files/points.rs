@@ -1,9 +1,113 @@
-//! Points as .npy, in single precision where that keeps them apart.
+//! Points: read from .npy, .npz or text, written as .npy, in single precision where that keeps them apart.
 
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use super::{Values, write_npy};
+use super::open::{at, open, reading, unknown_extension};
+use super::stream::{is_stream, open_stream};
+use super::{Array, Values, csv, extension, not_finite, npy, npz, write_npy};
 use crate::error::{Error, Result};
+
+/// Numbers in the precision in which they are stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Numbers {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+/// Points (n, d) in C order, as they are stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPoints {
+    pub n: usize,
+    pub d: usize,
+    pub numbers: Numbers,
+    /// What people should know of how the file was understood, as sentences without full stops.
+    pub notes: Vec<String>,
+}
+
+impl Numbers {
+    /// In double precision, exactly.
+    pub fn into_doubles(self) -> Vec<f64> {
+        match self {
+            Numbers::F64(values) => values,
+            Numbers::F32(values) => values.into_iter().map(f64::from).collect(),
+        }
+    }
+
+    fn not_finite(&self) -> Option<(usize, f64)> {
+        match self {
+            Numbers::F32(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(x[at]))),
+            Numbers::F64(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, x[at])),
+        }
+    }
+}
+
+/// As [`read_stored_points`], in double precision and without the notes.
+///
+/// # Errors
+/// As [`read_stored_points`].
+pub fn read_points(path: &Path) -> Result<Array> {
+    let StoredPoints { n, d, numbers, .. } = read_stored_points(path)?;
+    Ok(Array { shape: vec![n, d], values: numbers.into_doubles() })
+}
+
+/// Points (n, d) from .npy, .npz, or text (.csv, .tsv, .txt) with or without a row of names: at least one row and one column, all finite.
+/// `-` is standard input; of it and of `/dev/fd/N` the contents tell the format.
+///
+/// # Errors
+/// [`Error::BadFile`], with row and column of a number that cannot be used.
+pub fn read_stored_points(path: &Path) -> Result<StoredPoints> {
+    let (format, file, length) = if is_stream(path) {
+        let (mut file, length) = open_stream(path)?;
+        (at(path, format_of(&mut file))?, file, length)
+    } else {
+        let format = match extension(path).as_str() {
+            "npy" => Format::Npy,
+            "npz" => Format::Npz,
+            "csv" | "tsv" | "txt" | "dat" => Format::Text,
+            other => return Err(unknown_extension(path, other, ".npy, .npz or .csv")),
+        };
+        let (file, length) = open(path)?;
+        (format, file, length)
+    };
+    let read = match format {
+        Format::Npy => npy::read_as_stored(&mut BufReader::new(file), length).map(|read| (read, Vec::new())),
+        Format::Npz => npz::read_stored_points(file, length).map(|read| (read, Vec::new())),
+        Format::Text => csv::read(file).map(|(array, notes)| ((array.shape, Numbers::F64(array.values)), notes)),
+    };
+    let ((shape, numbers), notes) = at(path, read)?;
+    let notes = notes.into_iter().map(|note| format!("{}: {note}", path.display())).collect();
+    match (&shape[..], numbers.not_finite()) {
+        (_, Some((place, value))) => at(path, Err(not_finite("points", place, &shape, value))),
+        (&[n, d], None) if n > 0 && d > 0 => Ok(StoredPoints { n, d, numbers, notes }),
+        _ => at(
+            path,
+            Err(Error::bad_input(
+                format!("points have shape {shape:?}"),
+                "Give (n, d) with at least one row and one column; a single column is x.reshape(-1, 1)",
+            )),
+        ),
+    }
+}
+
+enum Format {
+    Npy,
+    Npz,
+    Text,
+}
+
+/// By the first bytes, which are read again afterwards.
+fn format_of(file: &mut File) -> Result<Format> {
+    let mut first = Vec::new();
+    file.by_ref().take(6).read_to_end(&mut first).map_err(reading)?;
+    file.rewind().map_err(reading)?;
+    Ok(match &first[..] {
+        b"\x93NUMPY" => Format::Npy,
+        first if first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06") => Format::Npz,
+        _ => Format::Text,
+    })
+}
 
 /// The least numbers of single precision within a length that matters, as σ: with fewer, points of a large sample fall together.
 const LEAST_RESOLUTION: f64 = 131_072.0; // 2¹⁷: for a σ of 1 up to a distance of 128 from zero

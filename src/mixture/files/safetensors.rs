@@ -16,7 +16,7 @@ use crate::mixture::GaussianMixture;
 /// A mixture's header has some hundred bytes; the format itself allows 100 MB.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// The tensors called `wanted` (float32 or float64), and the names of the others.
+/// The tensors called `wanted`, and the names of the others.
 pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
     let (file, length) = open(path)?;
     at(path, read_tensors(BufReader::new(file), length, wanted))
@@ -25,13 +25,13 @@ pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
 fn read_tensors(mut file: BufReader<File>, length: u64, wanted: &[&str]) -> Result<Contents> {
     let (metadata, data) = header(&mut file, length)?;
     let (wanted, others): (Vec<String>, Vec<String>) = metadata.offset_keys().into_iter().partition(|name| wanted.contains(&name.as_str()));
-    let mut arrays = Vec::new();
+    let mut contents = Contents { others, ..Contents::default() };
     for name in wanted {
         let info = metadata.info(&name).ok_or_else(|| damaged(format!("has no tensor {}", shown(&name))))?;
-        let array = read_tensor(&mut file, data, &name, info)?;
-        arrays.push((name, array));
+        let (array, kind) = read_tensor(&mut file, data, &name, info)?;
+        contents.push(name, array, kind);
     }
-    Ok(Contents { arrays, others })
+    Ok(contents)
 }
 
 /// The checked header and where the numbers start. The crate checks that tensors fill the data without gaps and overlaps.
@@ -53,19 +53,27 @@ fn header(file: &mut BufReader<File>, length: u64) -> Result<(Metadata, u64)> {
     Ok((metadata, start))
 }
 
-fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorInfo) -> Result<Array> {
+fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorInfo) -> Result<(Array, Kind)> {
     let kind = match info.dtype {
         Dtype::F16 => Kind::F16,
         Dtype::BF16 => Kind::Bf16,
         Dtype::F32 => Kind::F32,
         Dtype::F64 => Kind::F64,
+        Dtype::I8 => Kind::I8,
+        Dtype::I16 => Kind::I16,
+        Dtype::I32 => Kind::I32,
+        Dtype::I64 => Kind::I64,
+        Dtype::U8 => Kind::U8,
+        Dtype::U16 => Kind::U16,
+        Dtype::U32 => Kind::U32,
+        Dtype::U64 => Kind::U64,
         other => return Err(Error::bad_input(format!("the tensor {name} holds {other:?}"), "Save it as F32 or F64")),
     };
     let (from, to) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
     match extent(&info.shape, kind) {
         Some((count, bytes)) if from.checked_add(bytes) == Some(to) => {
             file.seek(SeekFrom::Start(data + from)).map_err(reading)?;
-            Ok(Array { shape: info.shape.clone(), values: read_values(file, kind, count)? })
+            Ok((Array { shape: info.shape.clone(), values: read_values(file, kind.into(), count)? }, kind))
         }
         _ => Err(damaged(format!("the tensor {name} of shape {:?} does not fill its place", info.shape))),
     }

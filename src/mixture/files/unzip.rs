@@ -70,6 +70,21 @@ fn require_readable(entry: &ZipFileEntry) -> Result<()> {
     Ok(())
 }
 
+/// A comment behind the end of an archive is no damage, but it could hold another end.
+fn no_plain_end(file: &mut File, length: u64) -> Error {
+    let mut tail = Vec::new();
+    let looked = file.seek(SeekFrom::Start(length.saturating_sub(22 + 0xffff))).and_then(|_| file.read_to_end(&mut tail));
+    let comment = |at: usize| tail.get(at + 20..at + 22).map(|bytes| usize::from(bytes[0]) | usize::from(bytes[1]) << 8);
+    let ends = |at: &usize| tail[*at..].starts_with(b"PK\x05\x06") && comment(*at).is_some_and(|n| n > 0 && at + 22 + n == tail.len());
+    match looked.ok().and_then(|_| (0..tail.len().saturating_sub(21)).find(ends)) {
+        Some(at) => Error::bad_input(
+            format!("has a comment of {} bytes behind its end, which is not read here", tail.len() - at - 22),
+            "Save it with numpy.savez, or remove the comment, as by `zip -z`",
+        ),
+        None => damaged("has no end of a zip archive"),
+    }
+}
+
 /// Requires that the archive's last bytes are its end, in the form in which the crate accepts the first end that it finds, and that
 /// this end declares no more than what may be read.
 fn require_plain_end(file: &mut File, length: u64) -> Result<()> {
@@ -82,7 +97,7 @@ fn require_plain_end(file: &mut File, length: u64) -> Result<()> {
     file.read_exact(&mut tail[(ALL - n) as usize..]).map_err(reading)?;
     let number = |at: usize, n: usize| tail[at..at + n].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
     if &tail[76..80] != b"PK\x05\x06" || number(96, 2) != 0 {
-        return Err(damaged("has no end of a zip archive, or a comment behind it"));
+        return Err(no_plain_end(file, length));
     }
     let (mut count, mut size, mut start, mut end) = (number(86, 2), number(88, 4), number(92, 4), length.saturating_sub(END));
     let mut one_disk = number(80, 4) == 0 && number(84, 2) == count;

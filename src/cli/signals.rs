@@ -1,0 +1,91 @@
+//! Signals that ask a long command to stop: it finishes the steps at hand and writes everything.
+
+use std::sync::atomic::AtomicBool;
+
+/// Set by the first of them.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The flag that the first signal sets: Ctrl-C, or what batch systems send before a time limit (TERM, HUP, USR1, USR2, XCPU). One that was
+/// ignored when the program began stays ignored, as under nohup. A second Ctrl-C ends the process at once; of the others any number is one,
+/// as some are sent to a process and again to its group.
+pub fn interruption() -> &'static AtomicBool {
+    system::listen();
+    &INTERRUPTED
+}
+
+#[cfg(unix)]
+mod system {
+    use std::sync::Once;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::INTERRUPTED;
+
+    const SIGNALS: [libc::c_int; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
+
+    /// A second Ctrl-C so many milliseconds after the first is impatience; sooner, it is the same one, sent twice.
+    const MOMENT: u64 = 300;
+
+    /// When the first Ctrl-C came, in milliseconds of the monotonic clock; 0 before.
+    static FIRST: AtomicU64 = AtomicU64::new(0);
+
+    pub fn listen() {
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| SIGNALS.into_iter().for_each(catch));
+    }
+
+    fn catch(signal: libc::c_int) {
+        // SAFETY: both structures are plain data for which zeros are valid, and the handler calls only what a signal handler may.
+        unsafe {
+            let mut before: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(signal, std::ptr::null(), &mut before) != 0 || before.sa_sigaction == libc::SIG_IGN {
+                return;
+            }
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let handler: extern "C" fn(libc::c_int) = on_signal;
+            action.sa_sigaction = handler as libc::sighandler_t;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(signal, &action, std::ptr::null_mut());
+        }
+    }
+
+    /// Atomics, the clock and `_exit`: nothing that could wait for what it interrupts.
+    extern "C" fn on_signal(signal: libc::c_int) {
+        INTERRUPTED.store(true, Ordering::SeqCst);
+        if signal != libc::SIGINT {
+            return;
+        }
+        let now = milliseconds().max(1);
+        if let Err(first) = FIRST.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst)
+            && now.saturating_sub(first) >= MOMENT
+        {
+            // SAFETY: `_exit` is made for signal handlers.
+            unsafe { libc::_exit(130) }
+        }
+    }
+
+    fn milliseconds() -> u64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the clock writes into `time` alone; signal handlers may ask it.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::sync::atomic::Ordering;
+
+    use super::INTERRUPTED;
+
+    /// Ctrl-C, and a closed console.
+    pub fn listen() {
+        let installed = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        if let Err(error) = installed {
+            crate::cli::complain(&format!("mixscore: Ctrl-C cannot be caught ({error}); checkpoints are kept nevertheless."));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Room for large arrays, and what the program says where the system refuses memory.
+
+use std::cell::Cell;
+
+use crate::error::{Error, Result};
+
+thread_local! {
+    /// Whether this thread is asking for memory that it can do without.
+    static TRYING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// An empty vector with room for `count` elements of what `name` is.
+///
+/// # Errors
+/// [`Error::BadInput`] with the figures where the system refuses it.
+pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    let before = TRYING.replace(true);
+    let reserved = values.try_reserve_exact(count);
+    TRYING.set(before);
+    match reserved {
+        Ok(()) => Ok(values),
+        Err(_) => {
+            let bytes = size_of::<T>() as u128 * count as u128;
+            Err(Error::bad_input(
+                format!("{name} do not fit in memory: {count} numbers need {bytes} bytes, more than this machine gives"),
+                "Use fewer at a time, or raise the limit on memory (ulimit -v, or the batch system's)",
+            ))
+        }
+    }
+}
+
+/// The system's allocator, but for a refusal, which ends the program by a sentence and exit code 6, out of memory: what is on the disk stays,
+/// checkpoints among it. The program's own; users of the library have theirs.
+#[cfg(feature = "cli")]
+pub struct ProgramAllocator;
+
+/// Exit code: the device is lost or out of memory.
+#[cfg(all(feature = "cli", unix))]
+const OUT_OF_MEMORY: i32 = 6;
+
+#[cfg(all(feature = "cli", unix))]
+mod refusal {
+    use std::alloc::{GlobalAlloc, Layout, System};
+
+    use super::{OUT_OF_MEMORY, ProgramAllocator, TRYING};
+
+    // SAFETY: all work is left to the system's allocator, with the same arguments.
+    unsafe impl GlobalAlloc for ProgramAllocator {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            given(unsafe { System.alloc(layout) }, layout.size())
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            given(unsafe { System.realloc(pointer, layout, size) }, size)
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+
+    fn given(pointer: *mut u8, size: usize) -> *mut u8 {
+        if pointer.is_null() && !TRYING.try_with(std::cell::Cell::get).unwrap_or(false) {
+            end(size);
+        }
+        pointer
+    }
+
+    /// Says it without asking for memory.
+    #[cold]
+    fn end(size: usize) -> ! {
+        let mut digits = [0; 20];
+        let parts: [&[u8]; 3] = [
+            b"mixscore: this does not fit in memory: the system refused ",
+            decimal(size, &mut digits),
+            b" bytes more. Use fewer points, samples or components, --threads 1, or raise the limit on memory (ulimit -v, or the batch \
+              system's); what was written so far is kept.\n",
+        ];
+        for part in parts {
+            // SAFETY: the bytes are there for the call.
+            unsafe { libc::write(2, part.as_ptr().cast(), part.len()) };
+        }
+        // SAFETY: it does not return, and runs nothing that could ask for memory.
+        unsafe { libc::_exit(OUT_OF_MEMORY) }
+    }
+
+    /// The digits of a number, at the end of `room`.
+    fn decimal(mut number: usize, room: &mut [u8; 20]) -> &[u8] {
+        let mut at = room.len();
+        loop {
+            at -= 1;
+            room[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return &room[at..];
+            }
+        }
+    }
+}
+
+#[cfg(all(feature = "cli", not(unix)))]
+// SAFETY: all work is left to the system's allocator, with the same arguments.
+unsafe impl std::alloc::GlobalAlloc for ProgramAllocator {
+    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
+        unsafe { std::alloc::System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
+        unsafe { std::alloc::System.dealloc(pointer, layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_has_is_refused_with_the_figures() {
+        assert_eq!(room_for::<f64>(3, "points").unwrap().capacity(), 3);
+        for count in [usize::MAX, usize::MAX / 8, 1 << 52] {
+            let error = room_for::<f64>(count, "points").unwrap_err().to_string();
+            assert!(error.contains(&format!("{count} numbers need {} bytes", 8 * count as u128)), "{error}");
+        }
+    }
+}
