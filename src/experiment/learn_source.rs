@@ -6,6 +6,7 @@ use crate::diffusion::{compare, presets};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{read_mixture, read_points};
+use crate::random::rows;
 
 /// Points (n, d) and, where it is known, their truth.
 pub struct Source {
@@ -19,7 +20,7 @@ pub fn preset(data: &str) -> Option<&'static presets::Preset> {
     presets::find(data).filter(|_| !Path::new(data).exists())
 }
 
-/// A file of that name, else the preset of that name; `count` points of it.
+/// A file of that name, else the preset of that name; `count` points of it, chosen by a hash of `seed` and row number.
 ///
 /// # Errors
 /// What cannot be read, or has fewer points; a preset beside a truth.
@@ -46,7 +47,7 @@ pub fn source(data: &str, truth: Option<&Path>, count: Option<usize>, seed: u64)
     }
     let points = match count {
         None => points.values,
-        Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
+        Some(count) if count <= n => rows::chosen(n, count, seed).into_iter().flat_map(|i| &points.values[i * d..][..d]).copied().collect(),
         Some(count) => {
             return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer --points"));
         }

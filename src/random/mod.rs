@@ -2,5 +2,6 @@
 
 pub mod normal;
 pub mod philox;
+pub mod rows;
 pub mod sobol;
 pub mod streams;
