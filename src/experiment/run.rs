@@ -19,6 +19,7 @@ use super::results;
 use super::run_folder::{self, METRICS, Output, StagedFolder};
 use super::setting::Setting;
 use super::summary::Summary;
+use super::teacher::rename_old_bandwidth;
 use crate::backend::Kind;
 use crate::check::self_check;
 use crate::descent::state::State;
@@ -129,7 +130,9 @@ pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> 
 fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
     let path = folder.join("config.toml");
     let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
-    Ok((reading::config_from(&text, &[], None)?, Setting::read(folder)?))
+    let mut table = reading::table_from(&text)?;
+    rename_old_bandwidth(&mut table);
+    Ok((reading::config_of(table, None)?, Setting::read(folder)?))
 }
 
 /// `_lock` is the folder's, held until the end.
