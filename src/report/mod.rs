@@ -17,6 +17,7 @@ mod html;
 mod interval;
 mod layout;
 pub mod learn;
+pub mod learn_draws;
 pub mod learn_sweep;
 mod measured;
 mod one_gaussian;
