@@ -21,6 +21,7 @@ use crate::mixture::files::is_stream;
 use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::report::learn::{Content, write_learned};
+use crate::report::learn_draws;
 use crate::report::learn_sweep::{finding, write_learn_sweep};
 
 #[derive(clap::Args)]
@@ -43,7 +44,7 @@ pub struct Arguments {
     /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.
     #[arg(long, value_delimiter = ',', default_value = "3", value_name = "D")]
     degree: Vec<usize>,
-    /// How many of the points to learn from, evenly spaced; a preset draws as many. Several, as 1000,10000: a sweep, with a page of the errors.
+    /// How many of the points to learn from, chosen by a hash of seed and row number; a preset draws as many. Several, as 1000,10000: a sweep, with a page of the errors.
     #[arg(long, value_delimiter = ',', value_name = "N")]
     points: Vec<usize>,
     /// Points to draw into samples.npy.
@@ -172,6 +173,8 @@ fn in_words(summary: &LearnSummary, folder: &Path) -> String {
         }
         text += ".\n";
     }
+    let compared = summary.draws.as_ref().map_or(String::new(), learn_draws::in_words);
+    text += &if compared.is_empty() { compared } else { format!("{compared}\n") };
     for note in &summary.notes {
         text += &format!("Note: {note}.\n");
     }

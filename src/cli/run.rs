@@ -44,6 +44,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
     let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;
+    config.teacher.kernel().iter().for_each(|kernel| common.say(kernel));
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
         common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
     }

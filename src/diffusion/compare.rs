@@ -50,24 +50,7 @@ pub fn total_variation(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> R
     Ok(Estimate { value: 0.5 * (a.value + b.value), standard_error: 0.5 * a.standard_error.hypot(b.standard_error) })
 }
 
-/// KL(truth ‖ model) in nats: by how much the mean log-density of the truth's points falls short of the best, by draws from the truth.
-///
-/// With r = model/truth the mean of (r − 1) − ln r is the divergence too, and no term of it is negative: its noise falls with it.
-///
-/// # Errors
-/// [`Error::BadInput`] for different dimensions.
-pub fn divergence(truth: &GaussianMixture, model: &GaussianMixture, seed: u64) -> Result<Estimate> {
-    same_dimension(truth, model)?;
-    let points = draw(truth, DRAWS, seed ^ 0x5EED_0004);
-    let term = |x: &[f64]| {
-        let log_ratio = log_density(model, x) - log_density(truth, x);
-        log_ratio.exp_m1() - log_ratio
-    };
-    let values: Vec<f64> = points.par_chunks_exact(truth.n_features()).map(term).collect();
-    Ok(Estimate::of_mean(&values))
-}
-
-fn same_dimension(p: &GaussianMixture, q: &GaussianMixture) -> Result<()> {
+pub(super) fn same_dimension(p: &GaussianMixture, q: &GaussianMixture) -> Result<()> {
     if p.n_features() == q.n_features() {
         return Ok(());
     }

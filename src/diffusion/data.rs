@@ -4,6 +4,7 @@ use super::tiles::Tiles;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::random::philox::Philox;
+use crate::random::rows;
 use crate::random::streams::{Purpose, stream};
 use rand::RngExt;
 
@@ -43,8 +44,9 @@ impl Data {
                 "Replace it by a finite number below 1e15, or drop that row",
             ));
         }
-        let centre = median_point(points, d);
-        let typical = typical_distance(points, d, &centre);
+        let looked_at = looked_at(points, d);
+        let centre = median_point(&looked_at, d);
+        let typical = typical_distance(&looked_at, &centre);
         if !(typical > 0.0) && points.chunks_exact(d).all(|row| row == &points[..d]) {
             return Err(Error::bad_input(format!("all {n} points are the same"), "A mixture cannot be learned from one place"));
         }
@@ -73,16 +75,16 @@ impl Data {
 }
 
 /// The median of each coordinate: unlike the mean it does not follow a stray point.
-fn median_point(points: &[f64], d: usize) -> Vec<f64> {
-    (0..d).map(|c| median(looked_at(points, d).map(|row| row[c]).collect())).collect()
+fn median_point(looked_at: &[&[f64]], d: usize) -> Vec<f64> {
+    (0..d).map(|c| median(looked_at.iter().map(|row| row[c]).collect())).collect()
 }
 
-fn typical_distance(points: &[f64], d: usize, centre: &[f64]) -> f64 {
-    median(looked_at(points, d).map(|row| crate::mixture::squared_distance(row, centre).sqrt()).collect())
+fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
+    median(looked_at.iter().map(|row| crate::mixture::squared_distance(row, centre).sqrt()).collect())
 }
 
-fn looked_at(points: &[f64], d: usize) -> impl Iterator<Item = &[f64]> {
-    points.chunks_exact(d).step_by((points.len() / d).div_ceil(MOST_LOOKED_AT))
+fn looked_at(points: &[f64], d: usize) -> Vec<&[f64]> {
+    rows::chosen(points.len() / d, MOST_LOOKED_AT, 0).into_iter().map(|i| &points[i * d..][..d]).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

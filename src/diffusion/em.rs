@@ -171,12 +171,12 @@ pub fn step(mixture: &GaussianMixture, sums: &Sums, n: usize, variance: Option<f
 /// The mean squared distance per coordinate from the nearest of `means`.
 fn start_variance(tiles: &Tiles, means: &[f64]) -> f64 {
     let d = tiles.d;
-    let few = tiles.n.min(2048);
-    let sum: f64 = (0..few)
+    let few = tiles.thinned(2048);
+    let sum: f64 = (0..few.n)
         .map(|i| {
-            let row: Vec<f64> = tiles.row(i * (tiles.n / few)).map(f64::from).collect();
+            let row: Vec<f64> = few.row(i).map(f64::from).collect();
             means.chunks_exact(d).map(|mean| crate::mixture::squared_distance(mean, &row)).fold(f64::INFINITY, f64::min)
         })
         .sum();
-    (sum / (few * d) as f64).max(1e-6)
+    (sum / (few.n * d) as f64).max(1e-6)
 }

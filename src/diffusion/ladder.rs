@@ -4,18 +4,22 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::with_between;
 use super::noised::{Address, Noised};
 use super::regression::Piecewise;
 use super::schedule;
-use super::warm_start::{radius, set_cover};
+use super::warm_start::{radius, set_cover, smallest_cell};
 use super::watch::Watch;
 use crate::backend::polynomials::Polynomials;
 use crate::error::Result;
 use crate::objective::hermite::Basis;
 
-/// Pairs that warm starts are covered on, and that a level's error is measured on.
+/// Pairs that warm starts are covered on, and that ridges are chosen and a level's error is measured on: a cell of one row in two thousand
+/// has some thirty of them.
 const COVER_PAIRS: usize = 2048;
-const CHECK_PAIRS: usize = 8192;
+const CHECK_PAIRS: usize = 32_768;
+/// Warm starts are looked for anew when the noise has fallen to this share. (Published: one half; modes of a per cent lose mass by that.)
+const REFRESH: f64 = 0.7;
 /// Features of one polynomial at most: the degree is lowered where it would have more.
 const MOST_FEATURES: usize = 400;
 
@@ -85,7 +89,13 @@ pub fn climb(
     let basis = Basis::within(rank, settings.degree, MOST_FEATURES);
     let highest = 4.0 * variances.iter().sum::<f64>();
     let noises = schedule::levels(highest, settings.kappa);
-    let mut centres = vec![0.0f32; rank];
+    let smallest = smallest_cell(basis.len(), 2 * settings.pairs);
+    let cover = |points: &[f32], t: f64| set_cover(points, rank, radius(rank) * (1.0 + t).sqrt(), smallest);
+    // Under the highest noise the points themselves are as good as denoised ones.
+    let mut centres = cover(&points[..points.len().min(2 * COVER_PAIRS * rank)], highest);
+    if centres.is_empty() {
+        centres = vec![0.0; rank];
+    }
     let mut refreshed = highest;
     let mut levels: Vec<Level> = Vec::with_capacity(noises.len());
     let mut denoised = Vec::new();
@@ -95,21 +105,24 @@ pub fn climb(
         let address = |usage| Address { seed: settings.seed, level: index as u32, usage };
         let noised = Noised::new(points, rank, t, settings.pairs, index * settings.pairs, address(FIT));
         let check = Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS, 0, address(CHECK));
-        let posterior_mean = Piecewise::fit(&noised, &check, centres.clone(), (1.0 + t).sqrt(), basis.clone(), device)?;
+        let sigma = (1.0 + t).sqrt();
+        let cells = with_between(&centres, rank, sigma, &noised.y, basis.len());
+        let n_cells = cells.len() / rank;
+        let posterior_mean = Piecewise::fit(&noised, &check, cells, sigma, basis.clone(), device)?;
         let row = Row {
             noise: t,
-            cells: centres.len() / rank,
+            cells: n_cells,
             features: basis.len(),
             held_out_error: mean_square(&posterior_mean.posterior_mean(&check.y), &check.target),
             distance_to_model: None,
             seconds: 0.0,
         };
         let is_last = index + 1 == noises.len();
-        if t <= 0.5 * refreshed || is_last {
+        if t <= REFRESH * refreshed || is_last {
             refreshed = t;
             let fresh = Noised::new(points, rank, t, COVER_PAIRS, index * COVER_PAIRS, address(COVER));
             denoised = posterior_mean.posterior_mean(&fresh.y);
-            let found = set_cover(&denoised, rank, radius(rank) * (1.0 + t).sqrt());
+            let found = cover(&denoised, t);
             if !found.is_empty() {
                 centres = found;
             }

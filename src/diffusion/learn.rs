@@ -6,11 +6,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use super::draws::{self, Draws};
 use super::ladder::{self, Ladder, Row};
 use super::noised::{Address, Noised};
 use super::projection::Projection;
 use super::tiles::Tiles;
-use super::warm_start::set_cover;
+use super::warm_start::{SMALLEST_COMPONENT, set_cover};
 use super::watch::Watch;
 use super::{ddpm, em, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
@@ -102,6 +103,8 @@ pub struct Learned {
     /// Drawn points (samples, d), and from what.
     pub samples: Vec<f64>,
     pub samples_from: &'static str,
+    /// The drawn points against the points; `None` where none were drawn.
+    pub draws: Option<Draws>,
     /// Mean ln p of the held-out points, in nats; NaN where none are.
     pub held_out: Estimate,
     pub train_log_likelihood: f64,
@@ -182,6 +185,9 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
         Method::PiecewisePolynomial => by_polynomials(&data, &options, &mut clock, device, watch)?,
     };
     learned.notes.splice(0..0, data.notes.iter().cloned());
+    learned.draws = draws::compared(&data, &data.inside(&learned.mixture)?, &learned.samples, options.seed)?;
+    learned.notes.extend(learned.draws.iter().flat_map(|draws| draws.notes(learned.samples_from)));
+    clock.lap("comparing draws");
     learned.seconds = clock.seconds;
     Ok(learned)
 }
@@ -268,10 +274,10 @@ fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, device: &mu
     let settings = ladder::Settings { degree: options.degree, pairs: options.pairs, kappa: schedule::KAPPA, seed: options.seed };
     let mut ladder = ladder::climb(&points, &held_out, &projection.variances, &settings, device, watch)?;
     clock.lap("levels");
-    let samples = sampler::draw(&ladder, &projection, options.samples, options.seed, device, watch)?;
+    let samples = sampler::draw(&ladder, &points, &projection, options.samples, options.seed, device, watch)?;
     clock.lap("sampling");
     let tiles = Tiles::of_rows(&points, rank);
-    let candidates = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS);
+    let candidates = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS, SMALLEST_COMPONENT);
     let found = parametric::fit(&tiles, &candidates, options.components, options.seed, watch)?;
     clock.lap("mixture");
     compare_levels(&mut ladder, &found.mixture, if held_out.is_empty() { &points } else { &held_out }, options.seed);
@@ -325,6 +331,7 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, why: String, options: &Opti
         why,
         samples,
         samples_from: "the mixture",
+        draws: None,
         held_out: Estimate { value: held_out.value + data.log_unit(), ..held_out },
         train_log_likelihood: train + data.log_unit(),
         held_out_points,

@@ -2,17 +2,21 @@
 //!
 //! Points x ~ Q₀ * N(0, σ₀²I) are noised to y = x + √t·ξ at a ladder of noise levels ([`schedule`]); at each level the posterior mean of
 //! the centre, f(y) = y + σ²∇ln p(y) with σ² = σ₀² + t, is learned by least squares on Hermite polynomials, one polynomial for each
-//! Voronoi cell of the current warm starts ([`regression`], [`crate::objective::hermite`]); warm starts are a set cover of denoised points
+//! Voronoi cell of the current warm starts and of places between them ([`cells`], [`regression`], [`crate::objective::hermite`]); warm starts are a set cover of denoised points
 //! ([`warm_start`]); and the reverse diffusion draws new points ([`sampler`]). Only the principal directions matter ([`projection`]).
 //! [`parametric`] turns the last warm starts into means and weights, by denoising score matching ([`score_matching`]).
 //! [`ddpm`] is the two-stage learner of Shah, Chen and Klivans (2023), [`em`] the method that everyone knows.
 //!
 //! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 where the variance is known.
 
+pub(crate) mod cells;
 pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod ddpm;
+pub(crate) mod divergence;
+pub(crate) mod draws;
 pub(crate) mod em;
+pub(crate) mod energy;
 pub(crate) mod ladder;
 pub(crate) mod learn;
 pub(crate) mod noised;

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::random::rows;
+
 /// Samples of a tile. Four vectors of 16 lanes; a tile of 50 coordinates lies in the first-level cache.
 pub const TILE: usize = 64;
 
@@ -52,11 +54,10 @@ impl Tiles {
         (0..self.d).map(move |c| tile[c * TILE + i % TILE])
     }
 
-    /// At most `most` samples, evenly spaced.
+    /// At most `most` samples, chosen by a hash of their numbers. (A learner's samples are in an order that the user's seed decides.)
     pub fn thinned(&self, most: usize) -> Self {
-        let n = self.n.min(most);
-        let place = |i: usize| (i as u128 * self.n as u128 / n as u128) as usize;
-        Self::new(n, self.d, |i, c| self.tile(place(i) / TILE)[c * TILE + place(i) % TILE])
+        let rows = rows::chosen(self.n, most, 0);
+        Self::new(rows.len(), self.d, |i, c| self.tile(rows[i] / TILE)[c * TILE + rows[i] % TILE])
     }
 
     /// Rows (n, d).

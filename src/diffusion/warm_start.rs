@@ -10,14 +10,23 @@ pub fn radius(rank: usize) -> f64 {
     (0.5 * (rank as f64).sqrt()).min(2.5)
 }
 
-/// Balls with a smaller share of the points are dropped.
-pub const SMALLEST_SHARE: f64 = 0.005;
+/// Rows that a cell has for each feature of its polynomial, at least.
+pub const LEAST_ROWS: usize = 4;
+/// A ball with a smaller share of the points makes no cell, and no component.
+const SMALLEST_CELL: f64 = 5e-4;
+pub const SMALLEST_COMPONENT: f64 = 0.005;
+
+/// The share of the points that a cell needs for polynomials of so many features from `rows` rows. Modes of half a per cent, and the
+/// places between them and others, are cells of their own only where few points are enough.
+pub fn smallest_cell(features: usize, rows: usize) -> f64 {
+    ((LEAST_ROWS * features) as f64 / rows as f64).max(SMALLEST_CELL)
+}
 /// More balls than this are not looked for.
 const MOST_BALLS: usize = 200;
 
 /// Centres (C, rank) of balls of `radius` that cover `points` (m, rank): again and again the ball around that point which holds most
-/// of those not covered yet, until it would hold less than [`SMALLEST_SHARE`]. A centre is the mean of what its ball covers first.
-pub fn set_cover(points: &[f32], rank: usize, radius: f64) -> Vec<f32> {
+/// of those not covered yet, until it would hold less than the share `smallest`. A centre is the mean of what its ball covers first.
+pub fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec<f32> {
     let m = points.len() / rank;
     let square = (radius * radius) as f32;
     let words = m.div_ceil(64);
@@ -35,7 +44,7 @@ pub fn set_cover(points: &[f32], rank: usize, radius: f64) -> Vec<f32> {
     if !m.is_multiple_of(64) {
         open[words - 1] = (1 << (m % 64)) - 1;
     }
-    let least = ((SMALLEST_SHARE * m as f64) as u32).max(1);
+    let least = ((smallest * m as f64) as u32).max(1);
     let mut centres = Vec::new();
     while centres.len() < MOST_BALLS * rank {
         let held = |i: usize| near[i * words..(i + 1) * words].iter().zip(&open).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
@@ -64,7 +73,7 @@ mod tests {
             points.extend([(i % 3) as f32 * 10.0 + wobble, wobble]);
         }
         points.extend([500.0, 500.0]);
-        let mut centres = set_cover(&points, 2, 2.0);
+        let mut centres = set_cover(&points, 2, 2.0, SMALLEST_COMPONENT);
         assert_eq!(centres.len(), 6, "{centres:?}");
         centres = vec![centres[0], centres[2], centres[4]];
         centres.sort_by(f32::total_cmp);

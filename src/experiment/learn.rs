@@ -61,6 +61,9 @@ pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, 
     let tell = &mut *asked.tell;
     let mut watch = Watch { interrupted: asked.interrupted, tell: &mut |name, done| tell(&Event::Stage { name, done }) };
     let learned = learn(&source.points, source.d, options, &mut *polynomials, &mut watch)?;
+    if learned.draws.as_ref().is_some_and(|draws| !draws.faults.is_empty()) {
+        (asked.tell)(&Event::Note { text: "the drawn points are not to be used as they are: the notes say for which components" });
+    }
     let n = source.points.len() / source.d;
     let seconds = began.elapsed().as_secs_f64();
     let summary = LearnSummary::of(task, n, &learned, source.truth.as_ref(), seconds)?;

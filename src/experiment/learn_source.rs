@@ -6,6 +6,7 @@ use crate::diffusion::{compare, presets};
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, StoredPoints, read_mixture, read_stored_points};
+use crate::random::rows;
 
 /// Points (n, d) and, where it is known, their truth.
 pub struct Source {
@@ -21,7 +22,7 @@ pub fn preset(data: &Path) -> Option<&'static presets::Preset> {
     data.to_str().and_then(presets::find).filter(|_| !data.exists())
 }
 
-/// A file of that name, else the preset of that name; `count` points of it.
+/// A file of that name, else the preset of that name; `count` points of it, chosen by a hash of `seed` and row number.
 ///
 /// # Errors
 /// What cannot be read, or has fewer points; a preset beside a truth.
@@ -47,7 +48,7 @@ pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64
     }
     let points = match count {
         None => points.values,
-        Some(count) if count <= n => (0..count).flat_map(|i| &points.values[i * n / count * d..][..d]).copied().collect(),
+        Some(count) if count <= n => rows::chosen(n, count, seed).into_iter().flat_map(|i| &points.values[i * d..][..d]).copied().collect(),
         Some(count) => {
             return Err(Error::bad_file(path, format!("{count} points are asked for and there are {n}"), "Use fewer"));
         }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::learn_task::Task;
 use crate::diffusion::compare::{self, Sampled};
+use crate::diffusion::divergence::kullback_leibler;
+use crate::diffusion::draws::Draws;
 use crate::diffusion::ladder::Row;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};
 use crate::error::Result;
@@ -47,6 +49,9 @@ pub struct LearnSummary {
     /// Points that were drawn.
     pub samples: usize,
     pub samples_from: String,
+    /// The drawn points beside the points; `None` where none were drawn.
+    #[serde(default)]
+    pub draws: Option<Draws>,
     pub em_iterations: Option<usize>,
     pub em_seconds_per_iteration: Option<f64>,
     pub levels: Vec<Row>,
@@ -131,6 +136,7 @@ impl LearnSummary {
             principal_directions: learned.rank,
             samples: learned.samples.len() / d,
             samples_from: learned.samples_from.into(),
+            draws: learned.draws.clone(),
             em_iterations: learned.em.map(|em| em.0),
             em_seconds_per_iteration: learned.em.map(|em| em.1 / em.0 as f64),
             levels: learned.levels.clone(),
@@ -153,7 +159,7 @@ impl AgainstTruth {
         let drawn = Some(&learned.samples).filter(|samples| !samples.is_empty());
         let own = learned.held_out_points.chunks_exact(truth.n_features()).map(|x| compare::log_density(truth, x));
         Ok(AgainstTruth {
-            divergence: compare::divergence(truth, &learned.mixture, seed)?,
+            divergence: kullback_leibler(truth, &learned.mixture, seed)?,
             total_variation: compare::total_variation(&learned.mixture, truth, seed)?,
             sampler: drawn.map(|samples| compare::sampled(samples, truth, seed)).transpose()?,
             truth_held_out_log_likelihood: known(Estimate::of_mean(&own.collect::<Vec<f64>>())),

@@ -10,7 +10,7 @@ use crate::objective::divergence::Sampler;
 use super::config::Config;
 use super::explain::{explained, not_toml, placed};
 use super::keys::with_counts;
-use super::limits;
+use super::{limits, teacher};
 
 /// A config is a page of text; anything larger is something else.
 const MOST_BYTES: u64 = 1 << 20;
@@ -70,7 +70,24 @@ pub fn text_of(path: &Path) -> Result<String> {
         return Err(too_large(found.len()));
     }
     let bytes = std::fs::read(path).map_err(|error| Error::bad_file(path, error.to_string(), remedy))?;
-    String::from_utf8(bytes).map_err(|error| Error::bad_file(path, format!("the text is not UTF-8 ({error})"), "Save it as UTF-8"))
+    let text =
+        String::from_utf8(bytes).map_err(|error| Error::bad_file(path, format!("the text is not UTF-8 ({error})"), "Save it as UTF-8"))?;
+    check_bandwidth(path, &text)?;
+    Ok(text)
+}
+
+/// Refuses the config of a run or sweep folder whose `bandwidth` means a variance: by its name it would now be another kernel.
+fn check_bandwidth(path: &Path, text: &str) -> Result<()> {
+    let is_written =
+        ["config.toml", "sweep.toml"].iter().any(|name| path.ends_with(name)) && path.with_file_name("environment.json").is_file();
+    if is_written && text.parse::<Table>().is_ok_and(|mut table| teacher::rename_old_bandwidth(&mut table)) {
+        return Err(Error::bad_file(
+            path,
+            "an earlier version wrote this file, in which bandwidth is the kernel's variance; now it is its standard deviation",
+            "Copy the file elsewhere, and rename every bandwidth in it to variance",
+        ));
+    }
+    Ok(())
 }
 
 /// The key and the value of "a.b=VALUE"; VALUE is TOML, or else a bare string.
@@ -111,6 +128,7 @@ pub fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
         at = inner;
     }
     at.insert(last.into(), value);
+    teacher::twin(key).and_then(|twin| at.remove(twin));
     Ok(())
 }
 

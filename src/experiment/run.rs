@@ -20,6 +20,7 @@ use super::results;
 use super::run_folder::{self, METRICS, Output, StagedFolder};
 use super::setting::Setting;
 use super::summary::Summary;
+use super::teacher::rename_old_bandwidth;
 use crate::backend::Kind;
 use crate::check::self_check;
 use crate::descent::state::State;
@@ -130,7 +131,12 @@ pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> 
 fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
     let path = folder.join("config.toml");
     let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
-    let config = reading::config_from(&text, &[], None).map_err(|error| named(error, &path.display().to_string()))?;
+    let read = |text: &str| {
+        let mut table = reading::table_from(text)?;
+        rename_old_bandwidth(&mut table);
+        reading::config_of(table, None)
+    };
+    let config = read(&text).map_err(|error| named(error, &path.display().to_string()))?;
     Ok((config, Setting::read(folder)?))
 }
 

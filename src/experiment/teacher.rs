@@ -17,12 +17,13 @@ use crate::random::streams::{Purpose, key};
 pub enum Teacher {
     /// A mixture file.
     File(String),
-    /// Points and a bandwidth h: their empirical distribution convolved with N(0, hI), a mixture of as many components as points.
+    /// Points and a kernel: their empirical distribution convolved with N(0, h²I), a mixture of as many components as points. A config
+    /// names the kernel by its `bandwidth` h, a standard deviation as everywhere in the field, or by its `variance` h².
     ///
-    /// h is the variance of every component, and so of the student's components too: a problem has one variance. Around a mode of
-    /// data whose components have variance σ² the target therefore has variance σ² + h, and one student of variance h that sits there
+    /// h² is the variance of every component, and so of the student's components too: a problem has one variance. Around a mode of
+    /// data whose components have variance σ² the target therefore has variance σ² + h², and one student of variance h² that sits there
     /// sees a wider target than itself; several share it. To fit components of the data's own variance, use `mixscore learn`.
-    Samples { samples: String, bandwidth: f64 },
+    Samples { samples: String, variance: f64 },
     /// `kind = "…"` and its keys.
     Generated(Generator),
     /// The same with `per_replicate = true`: every replicate has its own draw.
@@ -37,7 +38,7 @@ impl Teacher {
     pub fn mixtures(&self, base: &Path, seed: u64, replicates: usize) -> Result<Vec<GaussianMixture>> {
         match self {
             Teacher::File(file) => Ok(vec![read_mixture(&base.join(file))?]),
-            Teacher::Samples { samples, bandwidth } => Ok(vec![of_samples(&base.join(samples), *bandwidth)?]),
+            Teacher::Samples { samples, variance } => Ok(vec![of_samples(&base.join(samples), *variance)?]),
             Teacher::Generated(generator) => Ok(vec![generator.generate(seed)?]),
             Teacher::GeneratedEach(generator) => (0..replicates).map(|r| generator.generate(seed_of(seed, r))).collect(),
         }
@@ -49,6 +50,15 @@ impl Teacher {
             Teacher::File(file) | Teacher::Samples { samples: file, .. } => Some(file),
             Teacher::Generated(_) | Teacher::GeneratedEach(_) => None,
         }
+    }
+
+    /// What a run says of the kernel around points.
+    pub fn kernel(&self) -> Option<String> {
+        let Teacher::Samples { samples, variance } = self else { return None };
+        let bandwidth = variance.sqrt();
+        Some(format!(
+            "the teacher is a kernel around each point of {samples}: bandwidth (standard deviation) {bandwidth}, variance {variance}"
+        ))
     }
 
     /// What makes it, where it is not a file.
@@ -66,30 +76,72 @@ fn seed_of(seed: u64, replicate: usize) -> u64 {
     if replicate == 0 { seed } else { u64::from(low) | u64::from(high) << 32 }
 }
 
-/// The points of a file, each the mean of a component of variance `bandwidth`.
-fn of_samples(path: &Path, bandwidth: f64) -> Result<GaussianMixture> {
+/// The points of a file, each the mean of a component.
+fn of_samples(path: &Path, variance: f64) -> Result<GaussianMixture> {
     let points = read_points(path)?;
     let (n, d) = (points.shape[0], points.shape[1]);
-    GaussianMixture::new(vec![1.0 / n as f64; n], points.values, d, bandwidth)
+    GaussianMixture::new(vec![1.0 / n as f64; n], points.values, d, variance)
 }
 
-/// `samples = "…"` and `bandwidth = h`, and nothing else.
+/// `samples = "…"` with `bandwidth = h` or `variance = h²`, and nothing else.
 fn samples_of(mut table: Table, each: bool) -> std::result::Result<Teacher, String> {
-    let (samples, bandwidth) = (table.remove("samples"), table.remove("bandwidth"));
+    let (samples, bandwidth, variance) = (table.remove("samples"), table.remove("bandwidth"), table.remove("variance"));
+    let Some(samples) = samples else { return Err("teacher.bandwidth belongs to teacher.samples, which is not there".into()) };
     if each || !table.is_empty() {
         let keys: Vec<String> = table.keys().map(|key| format!("`{key}`")).chain(each.then(|| "`per_replicate`".into())).collect();
-        return Err(format!("[teacher] has samples and also {}: samples take only a bandwidth", keys.join(", ")));
+        return Err(format!("[teacher] has samples and also {}: samples take only a bandwidth or a variance", keys.join(", ")));
     }
-    let bandwidth = bandwidth.and_then(|h| h.as_float().or(h.as_integer().map(|h| h as f64)));
-    match (samples, bandwidth) {
-        (Some(Value::String(samples)), Some(bandwidth)) if bandwidth > 0.0 && bandwidth.is_finite() => {
-            Ok(Teacher::Samples { samples, bandwidth })
+    let Value::String(samples) = samples else {
+        return Err(format!("teacher.samples is of type {}, where a path is needed", samples.type_str()));
+    };
+    let bandwidth = bandwidth.map(|h| positive("teacher.bandwidth", &h)).transpose()?;
+    let variance = match (bandwidth.map(|h| h * h), variance.map(|v| positive("teacher.variance", &v)).transpose()?) {
+        (Some(of_bandwidth), Some(variance)) if (of_bandwidth - variance).abs() > SAME * variance => {
+            return Err(format!(
+                "teacher.bandwidth is {} and teacher.variance {variance}, but the variance is the square of the bandwidth, {of_bandwidth}: give one of them",
+                of_bandwidth.sqrt()
+            ));
         }
-        (Some(Value::String(_)), Some(bandwidth)) => Err(format!("teacher.bandwidth is {bandwidth}, where a positive number is needed")),
-        (Some(Value::String(_)), None) => Err("teacher.samples needs teacher.bandwidth, the variance of a component, as a number".into()),
-        (Some(other), _) => Err(format!("teacher.samples is of type {}, where a path is needed", other.type_str())),
-        (None, _) => Err("teacher.bandwidth belongs to teacher.samples, which is not there".into()),
+        (_, Some(variance)) | (Some(variance), None) => variance,
+        (None, None) => {
+            return Err("teacher.samples needs teacher.bandwidth, the kernel's standard deviation, or teacher.variance, its square".into());
+        }
+    };
+    if variance > 0.0 && variance.is_finite() {
+        return Ok(Teacher::Samples { samples, variance });
     }
+    Err(format!("the square of teacher.bandwidth is {variance}, where a positive number is needed"))
+}
+
+/// A config that a run has written names both; their rounding differs by less.
+const SAME: f64 = 1e-12;
+
+fn positive(key: &str, value: &Value) -> std::result::Result<f64, String> {
+    let number = value.as_float().or(value.as_integer().map(|number| number as f64));
+    match number {
+        Some(number) if number > 0.0 && number.is_finite() => Ok(number),
+        Some(number) => Err(format!("{key} is {number}, where a positive number is needed")),
+        None => Err(format!("{key} is of type {}, where a number is needed", value.type_str())),
+    }
+}
+
+/// The other name of what `key` says, which a new value of `key` replaces.
+pub fn twin(key: &str) -> Option<&'static str> {
+    match key {
+        "teacher.bandwidth" => Some("variance"),
+        "teacher.variance" => Some("bandwidth"),
+        _ => None,
+    }
+}
+
+/// The config of a run or sweep folder that an earlier version wrote named only a bandwidth, and meant the variance; all since name both.
+/// Gives it the name that it has now; false where there is nothing to rename.
+pub fn rename_old_bandwidth(config: &mut Table) -> bool {
+    let Some(Value::Table(teacher)) = config.get_mut("teacher") else { return false };
+    if !teacher.contains_key("samples") || teacher.contains_key("variance") {
+        return false;
+    }
+    teacher.remove("bandwidth").is_some_and(|variance| teacher.insert("variance".into(), variance).is_none())
 }
 
 impl TryFrom<Table> for Teacher {
@@ -126,9 +178,11 @@ impl From<Teacher> for Table {
     fn from(teacher: Teacher) -> Table {
         match teacher {
             Teacher::File(file) => Table::from_iter([("file".to_string(), Value::String(file))]),
-            Teacher::Samples { samples, bandwidth } => {
-                Table::from_iter([("samples".to_string(), Value::String(samples)), ("bandwidth".to_string(), Value::Float(bandwidth))])
-            }
+            Teacher::Samples { samples, variance } => Table::from_iter([
+                ("samples".to_string(), Value::String(samples)),
+                ("bandwidth".to_string(), Value::Float(variance.sqrt())),
+                ("variance".to_string(), Value::Float(variance)),
+            ]),
             Teacher::Generated(generator) => Table::try_from(generator).unwrap_or_default(),
             Teacher::GeneratedEach(generator) => {
                 let mut table = Table::try_from(generator).unwrap_or_default();
@@ -148,14 +202,34 @@ mod tests {
     }
 
     #[test]
-    fn samples_need_a_bandwidth_and_nothing_else() {
-        let good = teacher("samples = 'x.npy'\nbandwidth = 1").unwrap();
-        assert_eq!(good, Teacher::Samples { samples: "x.npy".into(), bandwidth: 1.0 });
-        assert_eq!(teacher(&toml::to_string(&Table::from(good.clone())).unwrap()).unwrap(), good);
+    fn a_bandwidth_is_a_standard_deviation_and_a_variance_its_square() {
+        for (text, variance) in [
+            ("samples = 'x.npy'\nbandwidth = 0.5", 0.25),
+            ("samples = 'x.npy'\nvariance = 0.5", 0.5),
+            ("samples = 'x.npy'\nbandwidth = 3", 9.0),
+            ("samples = 'x.npy'\nbandwidth = 0.1\nvariance = 0.01", 0.01),
+            ("samples = 'x.npy'\nvariance = 0.3", 0.3),
+        ] {
+            let good = teacher(text).unwrap();
+            assert_eq!(good, Teacher::Samples { samples: "x.npy".into(), variance }, "{text}");
+            let written = Table::from(good.clone());
+            let err = (written["bandwidth"].as_float().unwrap().powi(2) - written["variance"].as_float().unwrap()).abs();
+            assert!(err <= 1e-15, "both are written: {written}");
+            assert_eq!(teacher(&toml::to_string(&written).unwrap()).unwrap(), good);
+            assert!(good.kernel().unwrap().contains(&format!("variance {variance}")));
+        }
+    }
+
+    #[test]
+    fn samples_need_one_kernel_and_nothing_else() {
         for (text, fault) in [
             ("samples = 'x.npy'", "needs teacher.bandwidth"),
             ("samples = 'x.npy'\nbandwidth = 0", "bandwidth is 0"),
             ("samples = 'x.npy'\nbandwidth = nan", "bandwidth is NaN"),
+            ("samples = 'x.npy'\nvariance = -1", "variance is -1"),
+            ("samples = 'x.npy'\nvariance = 'wide'", "of type string"),
+            ("samples = 'x.npy'\nbandwidth = 1e-200", "square of teacher.bandwidth is 0"),
+            ("samples = 'x.npy'\nbandwidth = 0.5\nvariance = 0.5", "give one of them"),
             ("samples = 3\nbandwidth = 1", "teacher.samples is of type integer"),
             ("bandwidth = 1", "which is not there"),
             ("samples = 'x.npy'\nbandwidth = 1\nfile = 'y.npz'", "also `file`"),
@@ -163,6 +237,20 @@ mod tests {
             let error = teacher(text).unwrap_err();
             assert!(error.contains(fault), "{text}: {error}");
         }
+    }
+
+    /// What an earlier version wrote keeps its meaning; what is written now, and what has no points, is left alone.
+    #[test]
+    fn the_bandwidth_of_an_old_folder_is_renamed() {
+        let renamed = |text: &str| {
+            let mut config: Table = text.parse().unwrap();
+            rename_old_bandwidth(&mut config).then(|| Teacher::try_from(config["teacher"].as_table().unwrap().clone()).unwrap())
+        };
+        let old = renamed("[teacher]\nsamples = 'x.npy'\nbandwidth = 0.5").unwrap();
+        assert_eq!(old, Teacher::Samples { samples: "x.npy".into(), variance: 0.5 });
+        assert_eq!(renamed("[teacher]\nsamples = 'x.npy'\nbandwidth = 0.5\nvariance = 0.25"), None);
+        assert_eq!(renamed("[teacher]\nfile = 't.npz'"), None);
+        assert_eq!(renamed("seed = 1"), None);
     }
 
     #[test]
@@ -174,7 +262,7 @@ mod tests {
             crate::mixture::files::Values::F64(&[0., 1., 2., 3., 4., 5.]),
         )
         .unwrap();
-        let teacher = Teacher::Samples { samples: "x.npy".into(), bandwidth: 0.25 };
+        let teacher = Teacher::Samples { samples: "x.npy".into(), variance: 0.25 };
         let mixture = teacher.mixtures(folder.path(), 0, 1).unwrap().remove(0);
         assert_eq!((mixture.n_components(), mixture.variance(), mixture.mean(2)), (3, 0.25, &[4., 5.][..]));
     }

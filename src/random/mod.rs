@@ -2,5 +2,6 @@
 
 pub(crate) mod normal;
 pub(crate) mod philox;
+pub(crate) mod rows;
 pub(crate) mod sobol;
 pub(crate) mod streams;

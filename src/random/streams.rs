@@ -41,6 +41,8 @@ pub enum Purpose {
     LearnData = 44,
     /// Points by which a learned density is compared with the truth.
     LearnMeasure = 45,
+    /// Which rows are taken where not all are.
+    Rows = 46,
 }
 
 /// The key of a purpose and replicate under the user's seed.

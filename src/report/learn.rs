@@ -6,6 +6,7 @@ use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
 use super::contours::contours;
 use super::html::{Figure, Page, Table};
+use super::learn_draws;
 use super::plane::Plane;
 use crate::diffusion::ladder::Row;
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::mixture::GaussianMixture;
 use crate::mixture::files::write_atomically;
 use crate::number::{minus, short, word};
 use crate::objective::groups::Estimate;
+use crate::random::rows;
 
 /// Points that are drawn.
 const MOST_POINTS: usize = 1500;
@@ -45,7 +47,7 @@ pub fn write_learned(path: &Path, content: &Content) -> Result<()> {
         figures: figures(content)?,
         table: levels_table(summary),
         notes: summary.notes.clone(),
-        listings: Vec::new(),
+        listings: summary.draws.iter().map(learn_draws::listing).collect(),
     };
     write_atomically(path, |out| out.write_all(page.html().as_bytes()))
 }
@@ -90,7 +92,10 @@ fn facts(summary: &LearnSummary) -> Vec<(String, String)> {
         ("Seconds", short(summary.seconds)),
     ];
     let named = facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_string(), value));
-    named.chain(summary.stages.iter().map(|(stage, s)| (format!("Seconds: {stage}"), short(*s)))).collect()
+    named
+        .chain(learn_draws::facts(summary.draws.as_ref()))
+        .chain(summary.stages.iter().map(|(stage, s)| (format!("Seconds: {stage}"), short(*s))))
+        .collect()
 }
 
 fn figures(content: &Content) -> Result<Vec<Figure>> {
@@ -159,8 +164,8 @@ impl<'a> View<'a> {
     fn density(&self, points: &[f64], x: &Axis, y: &Axis) -> Chart {
         let d = self.mixture.n_features();
         let small = 0.004 * (x.high - x.low);
-        let stride = (points.len() / d).div_ceil(MOST_POINTS).max(1);
-        let places = points.chunks_exact(d).step_by(stride).map(|p| self.plane.project(p));
+        let shown = rows::chosen(points.len() / d, MOST_POINTS, 0).into_iter();
+        let places = shown.map(|i| self.plane.project(&points[i * d..][..d]));
         let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
         let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
         let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }).collect();

@@ -17,6 +17,7 @@ mod html;
 mod interval;
 mod layout;
 pub(crate) mod learn;
+pub(crate) mod learn_draws;
 pub(crate) mod learn_sweep;
 mod measured;
 mod one_gaussian;

@@ -8,6 +8,7 @@ use super::run_folder::{Run, Students, Trajectory};
 use super::view::{View, clipped};
 use crate::mixture::GaussianMixture;
 use crate::number::short;
+use crate::random::rows;
 
 /// Students and points per path that are drawn.
 const MOST_PATHS: usize = 200;
@@ -53,13 +54,13 @@ pub fn paths(run: &Run) -> Option<(Chart, String)> {
     Some((chart, caption))
 }
 
-/// At most [`MOST_MEANS`] of a teacher's components, evenly spaced.
+/// At most [`MOST_MEANS`] of a teacher's components, chosen by a hash: those of points may come in turns.
 fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
     let (n, d) = (teacher.n_components(), teacher.n_features());
     if n <= MOST_MEANS {
         return teacher.clone();
     }
-    let chosen: Vec<usize> = (0..MOST_MEANS).map(|i| i * n / MOST_MEANS).collect();
+    let chosen = rows::chosen(n, MOST_MEANS, 0);
     let means = chosen.iter().flat_map(|j| teacher.mean(*j)).copied().collect();
     let weights: Vec<f64> = chosen.iter().map(|j| teacher.weights()[*j]).collect();
     let total: f64 = weights.iter().sum();

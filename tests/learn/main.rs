@@ -1,5 +1,6 @@
 //! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
 
+mod draws;
 mod em;
 mod learners;
 mod parity;
@@ -7,5 +8,6 @@ mod points_as_teacher;
 mod refusals;
 mod sampling;
 mod table;
+mod thinned;
 mod truth;
 mod verb;

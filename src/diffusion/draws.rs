@@ -1,0 +1,283 @@
+//! Drawn points against the points that were learned from, and whether they are to be used: shares, means and variances of the model's
+//! components, and a two-sample test.
+//!
+//! Both sides are told apart by the same responsibilities, those of the learned mixture, so that no component is counted otherwise in one
+//! than in the other; a mixture with too many or too few components is as good a ruler.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::data::Data;
+use super::energy::{self, TwoSample};
+use crate::error::Result;
+use crate::mixture::{GaussianMixture, squared_distance};
+use crate::number::{or_nan, short};
+use crate::objective::groups::Estimate;
+use crate::random::rows;
+
+/// Coordinates of all components, over both sides' points, that are looked at, and points of one side at the most.
+const MOST_WORK: usize = 1 << 30;
+const MOST_POINTS: usize = 1 << 17;
+const LEAST_POINTS: usize = 1 << 13;
+/// Beyond these a component's draws are not to be used: relative error of the share, distance of the means in σ, ratio of variances.
+/// Fifteen per cent and 0.2σ is what is promised of the truth; the rest is for the points' own chance.
+const MOST_SHARE: f64 = 0.12;
+const MOST_MEAN: f64 = 0.15;
+const MOST_VARIANCE: f64 = 1.25;
+/// Standard errors that are chance.
+const CHANCE: f64 = 3.0;
+/// A component of a smaller part of the points, or with fewer on either side to be expected, is not judged.
+const LEAST_SHARE: f64 = 1e-3;
+const LEAST_OF_COMPONENT: f64 = 10.0;
+/// Shares below the one whose relative standard error, by the number of points, is larger than the other get a note.
+const SMALL: f64 = 0.05;
+const UNSURE: f64 = 0.075;
+/// A two-sample test below this is told in a note.
+const TELLING: f64 = 1e-3;
+
+/// Drawn points against points.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Draws {
+    /// Draws and points that were compared by components.
+    pub draws: usize,
+    pub points: usize,
+    /// Of the model, in its order.
+    pub components: Vec<Component>,
+    /// `None` where either side has too few points.
+    pub two_sample: Option<TwoSample>,
+    /// What is wrong with the draws, a sentence each; none: nothing was found.
+    pub faults: Vec<String>,
+}
+
+/// One component of the model, as the draws and the points have it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Component {
+    /// Mean responsibility of the draws, with the chance of their number.
+    pub share: Estimate,
+    /// The same of the points: what they themselves are a sample of is known no better.
+    pub share_of_points: Estimate,
+    /// |mean of the draws − mean of the points| in σ, and its standard error, chance of the draws alone.
+    pub mean_distance: Estimate,
+    /// Variance of the draws over that of the points, averaged over directions.
+    pub variance: Estimate,
+    /// The same along the line to the nearest other component; `None` where there is no other.
+    pub variance_along: Option<Estimate>,
+    /// Points enough to judge it by, and fault found with it.
+    pub is_judged: bool,
+    #[serde(deserialize_with = "or_nan")]
+    pub worst: f64,
+}
+
+/// Draws (m, d) of users' units against the points of `data`, by the components of `mixture`, of the learner's units. `None` without draws.
+///
+/// # Errors
+/// Those of [`GaussianMixture::new`].
+pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64) -> Result<Option<Draws>> {
+    let d = data.centre.len();
+    if draws.len() < 2 * d {
+        return Ok(None);
+    }
+    let most = (MOST_WORK / (mixture.n_components() * d)).clamp(LEAST_POINTS, MOST_POINTS);
+    let inside: Vec<f32> = rows::chosen(draws.len() / d, most, seed)
+        .into_iter()
+        .flat_map(|i| draws[i * d..(i + 1) * d].iter().zip(&data.centre).map(|(x, centre)| ((x - centre) / data.scale) as f32))
+        .collect();
+    let (mut points, held_out) = (data.train.thinned(most).rows(), data.held_out.thinned(most).rows());
+    let two_sample = if held_out.len() >= energy::LEAST * d {
+        energy::test(&inside, &held_out, d, seed).map(|test| TwoSample { against: "held-out points".into(), ..test })
+    } else {
+        energy::test(&inside, &points, d, seed).map(|test| TwoSample { against: "points that were learned from".into(), ..test })
+    };
+    points.extend(held_out);
+    let (of_draws, of_points) = (moments(&inside, mixture), moments(&points, mixture));
+    let scale = mixture.variance().sqrt();
+    let components: Vec<Component> = of_draws.iter().zip(&of_points).map(|(a, b)| component(a, b, d, scale)).collect();
+    let faults = components.iter().enumerate().filter(|(_, c)| c.worst > 1.0).map(|(l, c)| fault(l, c)).collect();
+    Ok(Some(Draws { draws: inside.len() / d, points: points.len() / d, components, two_sample, faults }))
+}
+
+impl Draws {
+    /// What people should know of them; `from` is what they were drawn from.
+    pub fn notes(&self, from: &str) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.faults.is_empty() {
+            notes.push(format!(
+                "the points drawn from {from} are not to be used where their shares, means or variances are not those of the points: {}",
+                self.faults.join("; ")
+            ));
+        }
+        let unsure: Vec<String> = self.components.iter().enumerate().filter_map(|(l, c)| unsure(l, c)).collect();
+        if !unsure.is_empty() {
+            notes.push(format!("the points are too few to know small shares to 15 %: {}", unsure.join(", ")));
+        }
+        if let Some(test) = self.two_sample.as_ref().filter(|test| test.p < TELLING) {
+            notes.push(format!(
+                "a two-sample test tells the drawn points from the {}: energy distance {} ± {} σ, p = {}",
+                test.against,
+                short(test.energy_distance.value),
+                short(test.energy_distance.standard_error),
+                short(test.p)
+            ));
+        }
+        notes
+    }
+
+    /// The component that is farthest from the points, among those that are judged.
+    pub fn worst(&self) -> Option<(usize, &Component)> {
+        self.components.iter().enumerate().filter(|(_, c)| c.is_judged).max_by(|a, b| a.1.worst.total_cmp(&b.1.worst))
+    }
+}
+
+fn fault(l: usize, c: &Component) -> String {
+    let along = c.variance_along.map_or(String::new(), |along| format!(" ({} along the line to the nearest other)", short(along.value)));
+    format!(
+        "component {l} has a share of {} for {}, a mean off by {}σ and {} times the variance{along}",
+        short(c.share.value),
+        short(c.share_of_points.value),
+        short(c.mean_distance.value),
+        short(c.variance.value)
+    )
+}
+
+fn unsure(l: usize, c: &Component) -> Option<String> {
+    let Estimate { value, standard_error } = c.share_of_points;
+    let is_unsure = c.is_judged && value < SMALL && standard_error > UNSURE * value;
+    is_unsure.then(|| format!("that of component {l} is {} ± {}", short(value), short(standard_error)))
+}
+
+/// Sums over the points of one side for one component, about the component's own mean.
+#[derive(Clone)]
+struct Moments {
+    n: usize,
+    /// Σr, Σr².
+    mass: f64,
+    square: f64,
+    /// Σr(x − μ), shape (d), and Σr|x − μ|².
+    first: Vec<f64>,
+    second: f64,
+    /// Σr⟨u, x − μ⟩², u the direction to the nearest other mean (d); empty where there is none.
+    along: f64,
+    direction: Vec<f64>,
+}
+
+impl Moments {
+    fn add(&mut self, other: &Moments) {
+        self.n += other.n;
+        self.mass += other.mass;
+        self.square += other.square;
+        self.second += other.second;
+        self.along += other.along;
+        self.first.iter_mut().zip(&other.first).for_each(|(a, b)| *a += b);
+    }
+
+    fn share(&self) -> Estimate {
+        let (n, share) = (self.n as f64, self.mass / self.n as f64);
+        Estimate { value: share, standard_error: ((self.square / n - share * share).max(0.0) / n).sqrt() }
+    }
+
+    /// How many whole points would know a mean as well.
+    fn effective(&self) -> f64 {
+        self.mass * self.mass / self.square
+    }
+
+    fn mean(&self) -> impl Iterator<Item = f64> + '_ {
+        self.first.iter().map(|m| m / self.mass)
+    }
+
+    /// Per coordinate, and along the direction.
+    fn variances(&self) -> [f64; 2] {
+        let mean: Vec<f64> = self.mean().collect();
+        let along: f64 = mean.iter().zip(&self.direction).map(|(m, u)| m * u).sum();
+        let d = mean.len() as f64;
+        [(self.second / self.mass - mean.iter().map(|m| m * m).sum::<f64>()) / d, self.along / self.mass - along * along]
+    }
+}
+
+/// The moments of points (n, d) for each component.
+fn moments(points: &[f32], mixture: &GaussianMixture) -> Vec<Moments> {
+    const JOB: usize = 1024;
+    let (k, d) = (mixture.n_components(), mixture.n_features());
+    let none: Vec<Moments> = (0..k)
+        .map(|l| Moments { n: 0, mass: 0.0, square: 0.0, first: vec![0.0; d], second: 0.0, along: 0.0, direction: direction(mixture, l) })
+        .collect();
+    let jobs: Vec<Vec<Moments>> = points.par_chunks(JOB * d).map(|points| of_job(points, mixture, none.clone())).collect();
+    jobs.iter().fold(none, |mut sum, job| {
+        sum.iter_mut().zip(job).for_each(|(a, b)| a.add(b));
+        sum
+    })
+}
+
+fn of_job(points: &[f32], mixture: &GaussianMixture, mut sums: Vec<Moments>) -> Vec<Moments> {
+    let d = mixture.n_features();
+    let (log_weights, half) = (mixture.weights().iter().map(|w| w.ln()).collect::<Vec<f64>>(), 0.5 / mixture.variance());
+    let mut r = vec![0.0; log_weights.len()];
+    for x in points.chunks_exact(d) {
+        let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        r.iter_mut().enumerate().for_each(|(l, r)| *r = log_weights[l] - half * squared_distance(mixture.mean(l), &x));
+        let peak = r.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        r.iter_mut().for_each(|r| *r = (*r - peak).exp());
+        let mass: f64 = r.iter().sum();
+        for (l, sum) in sums.iter_mut().enumerate() {
+            sum.n += 1;
+            let r = r[l] / mass;
+            if r < 1e-12 {
+                continue;
+            }
+            sum.mass += r;
+            sum.square += r * r;
+            let mut along = 0.0;
+            for (c, ((first, x), mean)) in sum.first.iter_mut().zip(&x).zip(mixture.mean(l)).enumerate() {
+                let e = x - mean;
+                *first += r * e;
+                sum.second += r * e * e;
+                along += sum.direction.get(c).map_or(0.0, |u| u * e);
+            }
+            sum.along += r * along * along;
+        }
+    }
+    sums
+}
+
+/// The unit vector from component `l` to the nearest other one at another place.
+fn direction(mixture: &GaussianMixture, l: usize) -> Vec<f64> {
+    let own = mixture.mean(l);
+    let others = (0..mixture.n_components()).map(|m| (squared_distance(own, mixture.mean(m)), m)).filter(|(square, _)| *square > 0.0);
+    let Some((square, other)) = others.min_by(|a, b| a.0.total_cmp(&b.0)) else { return Vec::new() };
+    mixture.mean(other).iter().zip(own).map(|(a, b)| (a - b) / square.sqrt()).collect()
+}
+
+fn component(draws: &Moments, points: &Moments, d: usize, scale: f64) -> Component {
+    let (mut share, share_of_points) = (draws.share(), points.share());
+    let by_chance = (share_of_points.value * (1.0 - share_of_points.value).max(0.0) / draws.n as f64).sqrt();
+    share.standard_error = share.standard_error.max(by_chance); // where none were drawn their spread is nothing
+    let (m, n) = (draws.effective(), points.effective());
+    let of_points = points.variances();
+    let offset = draws.mean().zip(points.mean()).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    let error = (d as f64 * of_points[0] / m).sqrt() / scale;
+    let mean_distance = Estimate { value: offset.sqrt() / scale, standard_error: error };
+    // The variance of a normal sample of n in d directions has a relative error of √(2/(nd)).
+    let ratio = |at: usize, d: usize| {
+        let value = draws.variances()[at] / of_points[at];
+        Estimate { value, standard_error: value * (2.0 / d as f64 * (1.0 / m + 1.0 / n)).sqrt() }
+    };
+    let variance = ratio(0, d);
+    let variance_along = (!points.direction.is_empty()).then(|| ratio(1, 1));
+    let expected = share_of_points.value * (draws.n.min(points.n)) as f64;
+    let is_judged = share_of_points.value >= LEAST_SHARE && expected >= LEAST_OF_COMPONENT;
+    let mut c = Component { share, share_of_points, mean_distance, variance, variance_along, is_judged, worst: f64::NAN };
+    if is_judged {
+        c.worst = worst(&c);
+    }
+    c
+}
+
+/// The largest deviation, as a multiple of the largest that is allowed.
+fn worst(c: &Component) -> f64 {
+    let of = |deviation: f64, error: f64, most: f64| if deviation.is_nan() { f64::INFINITY } else { deviation / most.max(CHANCE * error) };
+    let value = c.share_of_points.value;
+    let share = of((c.share.value / value - 1.0).abs(), c.share.standard_error / value, MOST_SHARE);
+    let mean = of(c.mean_distance.value, c.mean_distance.standard_error, MOST_MEAN);
+    let variance = |ratio: Estimate| of(ratio.value.max(1e-9).ln().abs(), ratio.standard_error / ratio.value, MOST_VARIANCE.ln());
+    let variances = [Some(c.variance), c.variance_along].into_iter().flatten().map(variance).fold(0.0, f64::max);
+    share.max(mean).max(variances)
+}

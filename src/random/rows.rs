@@ -1,0 +1,62 @@
+//! Which rows of a table are taken where not all are: by a hash of a seed and the row's number.
+//!
+//! Every n-th row would see one instrument of ten that write in turn, and the first rows one file of several that were joined. The hash
+//! knows nothing of the order. Fewer rows of the same seed are a part of more.
+
+use super::streams::{Purpose, key, words};
+
+/// `count` of the rows 0 … n − 1 in rising order, all of them where there are not more: those with the smallest hashes.
+pub fn chosen(n: usize, count: usize, seed: u64) -> Vec<usize> {
+    if count >= n {
+        return (0..n).collect();
+    }
+    if count == 0 {
+        return Vec::new();
+    }
+    let key = key(seed, Purpose::Rows, 0);
+    let mut hashed: Vec<(u64, usize)> = (0..n).map(|row| (hash(key, row as u64), row)).collect();
+    hashed.select_nth_unstable(count - 1);
+    hashed.truncate(count);
+    let mut rows: Vec<usize> = hashed.into_iter().map(|(_, row)| row).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// The row's hash: the first two words of its address.
+fn hash(key: [u32; 2], row: u64) -> u64 {
+    let [a, b, ..] = words(key, (row >> 32) as u32, 0, row as u32, 0);
+    u64::from(a) << 32 | u64::from(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of rows in periods of 10, 7 and 4096, every phase is taken about as often as by chance.
+    #[test]
+    fn no_period_is_favoured() {
+        for (n, count, period) in [(10_000, 1000, 10), (10_000, 2000, 7), (100_000, 20_000, 4096), (1 << 17, 1 << 14, 2)] {
+            for seed in 0..3 {
+                let rows = chosen(n, count, seed);
+                assert!(rows.len() == count && rows.windows(2).all(|w| w[0] < w[1]) && rows[count - 1] < n);
+                let mut phases = vec![0.0f64; period];
+                rows.iter().for_each(|row| phases[row % period] += 1.0);
+                let (mean, free) = (count as f64 / period as f64, (period - 1) as f64);
+                // Drawn without replacement: χ² of period − 1 degrees, times the share of rows that are left.
+                let square: f64 = phases.iter().map(|f| (f - mean).powi(2) / mean).sum::<f64>() / (1.0 - count as f64 / n as f64);
+                assert!((square - free).abs() <= 5.0 * (2.0 * free).sqrt() + 5.0, "{n} {count} {period}: χ² {square} of {free} degrees");
+            }
+        }
+        // Planted: every tenth row has but one phase of ten.
+        let even: Vec<usize> = (0..1000).map(|i| i * 10).collect();
+        assert!(even.iter().all(|row| row % 10 == 0) && chosen(10_000, 1000, 0).iter().any(|row| row % 10 == 3));
+    }
+
+    #[test]
+    fn fewer_rows_are_a_part_of_more_and_seeds_differ() {
+        let (few, many) = (chosen(5000, 100, 4), chosen(5000, 300, 4));
+        assert!(few.iter().all(|row| many.binary_search(row).is_ok()));
+        assert_ne!(few, chosen(5000, 100, 5));
+        assert_eq!((chosen(5, 9, 0), chosen(5, 0, 0), chosen(0, 3, 0)), (vec![0, 1, 2, 3, 4], vec![], vec![]));
+    }
+}
