@@ -62,6 +62,13 @@ impl Projection {
         out
     }
 
+    /// Coordinates (m, rank) of points (m, d).
+    pub fn coordinates(&self, points: &[f64]) -> Vec<f64> {
+        let d = self.d();
+        let along = |point: &[f64], u: &[f64]| point.iter().zip(&self.mean).zip(u).map(|((x, m), u)| (x - m) * u).sum::<f64>();
+        points.chunks_exact(d).flat_map(|point| self.basis.chunks_exact(d).map(move |u| along(point, u))).collect()
+    }
+
     /// Points (n, d) of coordinates (n, rank): the mean in all other directions.
     pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
         let (d, rank) = (self.d(), self.rank());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::learn_task::Task;
 use crate::diffusion::compare::{self, Sampled};
 use crate::diffusion::ladder::Row;
+use crate::diffusion::search::Tried;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
@@ -49,6 +50,12 @@ pub struct LearnSummary {
     pub samples_from: String,
     pub em_iterations: Option<usize>,
     pub em_seconds_per_iteration: Option<f64>,
+    /// What EM's last step gained, in nats per point.
+    #[serde(default)]
+    pub em_last_gain: Option<f64>,
+    /// Every number of components that was tried, with its Bayesian information criterion.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
     pub levels: Vec<Row>,
     pub seconds: f64,
     /// Seconds of each stage.
@@ -130,8 +137,10 @@ impl LearnSummary {
             principal_directions: learned.rank,
             samples: learned.samples.len() / d,
             samples_from: learned.samples_from.into(),
-            em_iterations: learned.em.map(|em| em.0),
-            em_seconds_per_iteration: learned.em.map(|em| em.1 / em.0 as f64),
+            em_iterations: learned.em.map(|em| em.iterations),
+            em_seconds_per_iteration: learned.em.map(|em| em.seconds / em.iterations as f64),
+            em_last_gain: learned.em.map(|em| em.last_gain),
+            tried: learned.tried.clone(),
             levels: learned.levels.clone(),
             seconds,
             stages: learned.seconds.iter().map(|(stage, seconds)| ((*stage).into(), *seconds)).collect(),

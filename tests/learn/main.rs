@@ -1,5 +1,6 @@
 //! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
 
+mod choice;
 mod em;
 mod learners;
 mod parity;
