@@ -58,6 +58,10 @@ pub struct Arguments {
     /// EM ends after so many iterations (em).
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     iterations: usize,
+    /// Learn in units of each column's standard deviation: for columns in unlike units. model.npz is in users' units and has a variance for
+    /// each column; model-standardised.npz is what was learned.
+    #[arg(long)]
+    standardise: bool,
     /// Share of the points that is held out; the log-likelihood is theirs.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     held_out: f64,
@@ -117,6 +121,7 @@ fn task(common: &Common, arguments: &Arguments) -> Task {
         restarts: arguments.restarts,
         tolerance: arguments.tolerance,
         iterations: arguments.iterations,
+        standardise: arguments.standardise,
         held_out: arguments.held_out,
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),

@@ -85,8 +85,9 @@ pub fn climb_at_some_degree(
 ) -> Result<Ladder> {
     let rank = variances.len();
     let within = Basis::within(rank, settings.degree, MOST_FEATURES).degree;
-    let mut note = (within < settings.degree)
-        .then(|| format!("polynomials of degree {} in {rank} directions would have too many terms: degree {within} was used", settings.degree));
+    let mut note = (within < settings.degree).then(|| {
+        format!("polynomials of degree {} in {rank} directions would have too many terms: degree {within} was used", settings.degree)
+    });
     let mut degree = within;
     loop {
         match climb(points, held_out, variances, &Settings { degree, ..settings.clone() }, device, watch) {

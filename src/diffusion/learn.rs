@@ -5,16 +5,17 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::data::Data;
+use super::islands::Islands;
 use super::ladder::{self, Ladder, Row};
 use super::noised::{Address, Noised};
-pub use super::options::{Method, Options, Variance};
 use super::options::check;
+pub use super::options::{Method, Options, Variance};
 use super::projection::Projection;
 use super::search::{self, Found, Tried};
 use super::tiles::Tiles;
 use super::warm_start::set_cover;
 use super::watch::Watch;
-use super::{ddpm, em, parametric, pass, sampler, schedule};
+use super::{ddpm, em, misfit, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
@@ -95,11 +96,26 @@ impl Clock {
 /// [`Error::BadInput`] for points or options that nothing can be learned from; [`Error::Stopped`].
 pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
     check(points.len() / d.max(1), options)?;
+    let islands = Islands::of(points, d, options.components.unwrap_or(usize::MAX));
+    let (learned, is_between) = learn_from(points, d, islands, options, device, watch)?;
+    // A component that spans islands has another variance when these are drawn together: then they must stay where they are.
+    if is_between { Ok(learn_from(points, d, Islands::default(), options, device, watch)?.0) } else { Ok(learned) }
+}
+
+/// What is learned from islands drawn together, and whether a mean lies between them.
+fn learn_from(
+    points: &[f64],
+    d: usize,
+    islands: Islands,
+    options: &Options,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<(Learned, bool)> {
     let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
     let mut options = options.clone();
     let needs_variance = options.variance == Variance::Estimate && options.method != Method::Em;
     let first = if needs_variance || (options.method == Method::Ddpm && options.components.is_none()) {
-        let first = look(points, d, &options, watch)?;
+        let first = look(points, d, islands.clone(), &options, watch)?;
         if needs_variance {
             options.variance = Variance::Known(first.mixture.variance());
         }
@@ -108,7 +124,7 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
     } else {
         None
     };
-    let data = Data::new(points, d, known(&options).map(f64::sqrt), options.held_out, options.seed)?;
+    let data = Data::new(points, d, known(&options).map(f64::sqrt), islands, options.held_out, options.seed)?;
     clock.lap("data");
     let mut learned = match options.method {
         Method::Em => by_em(&data, &options, &mut clock, watch)?,
@@ -117,7 +133,8 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
     };
     learned.notes.splice(0..0, data.notes.iter().cloned());
     learned.seconds = clock.seconds;
-    Ok(learned)
+    let is_between = data.is_between_islands(&learned.mixture);
+    Ok((learned, is_between))
 }
 
 fn known(options: &Options) -> Option<f64> {
@@ -128,8 +145,8 @@ fn known(options: &Options) -> Option<f64> {
 }
 
 /// What the search finds; the mixture is in users' units.
-fn look(points: &[f64], d: usize, options: &Options, watch: &mut Watch) -> Result<Found> {
-    let data = Data::new(points, d, known(options).map(f64::sqrt), options.held_out, options.seed)?;
+fn look(points: &[f64], d: usize, islands: Islands, options: &Options, watch: &mut Watch) -> Result<Found> {
+    let data = Data::new(points, d, known(options).map(f64::sqrt), islands, options.held_out, options.seed)?;
     let mut found = search::components(&data.train, &[], false, &search_options(options), watch)?;
     found.mixture = data.outside(&found.mixture)?;
     Ok(found)
@@ -209,8 +226,7 @@ fn by_polynomials(
     let mixture = lifted(data, &refined, &projection, options.seed, watch)?;
     clock.lap("all dimensions");
     let mut learned = of_mixture(data, &mixture, &Options { samples: 0, ..options.clone() }, clock)?;
-    let d = data.centre.len();
-    learned.samples = samples.par_iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
+    learned.samples = data.outside_points(&samples.iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
     learned.samples_from = "the reverse diffusion";
     learned.rank = rank;
     learned.notes.extend(ladder.note.take());
@@ -222,7 +238,7 @@ fn by_polynomials(
 
 /// Means in all d dimensions, and a last descent there: directions of too little spread to be told from noise hold some of the means.
 fn lifted(data: &Data, mixture: &GaussianMixture, projection: &Projection, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
-    let d = data.centre.len();
+    let d = data.train.d;
     let lifted = GaussianMixture::new(mixture.weights().to_vec(), projection.lift(mixture.means()), d, mixture.variance())?;
     if projection.rank() == d { Ok(lifted) } else { parametric::refine(&data.train, lifted, &parametric::REFINEMENT[2..], seed, watch) }
 }
@@ -241,10 +257,10 @@ fn compare_levels(ladder: &mut Ladder, mixture: &GaussianMixture, points: &[f32]
 /// What there is to say of a mixture in the learners' units, and draws from it.
 fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &mut Clock) -> Result<Learned> {
     let mixture = data.outside(inside)?;
-    let d = data.centre.len();
     let held_out = Estimate::of_mean(&pass::log_densities(&data.held_out, inside));
     let train = pass::sums(&data.train, inside).log_likelihood / data.train.n as f64;
-    let held_out_points = data.held_out.rows().iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
+    let held_out_points = data.outside_points(&data.held_out.rows().iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
+    let unit = data.log_unit(inside.variance());
     let samples = draw(&mixture, options.samples, options.seed);
     clock.lap("likelihood");
     Ok(Learned {
@@ -252,15 +268,15 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
         mixture,
         samples,
         samples_from: "the mixture",
-        held_out: Estimate { value: held_out.value + data.log_unit(), ..held_out },
-        train_log_likelihood: train + data.log_unit(),
+        held_out: Estimate { value: held_out.value + unit, ..held_out },
+        train_log_likelihood: train + unit,
         held_out_points,
         n_train: data.train.n,
-        rank: d,
+        rank: data.train.d,
         levels: Vec::new(),
         em: None,
         tried: Vec::new(),
-        notes: Vec::new(),
+        notes: misfit::notes(&data.train, inside),
         seconds: Vec::new(),
     })
 }

@@ -57,6 +57,9 @@ pub struct Options {
     pub tolerance: f64,
     /// … or after so many.
     pub iterations: usize,
+    /// Learn in units of each column's standard deviation; whoever reads and writes the points sees to it.
+    #[serde(default)]
+    pub standardise: bool,
     /// Share of the points that is kept away from learning.
     pub held_out: f64,
     /// Points to draw.
@@ -75,6 +78,7 @@ impl Default for Options {
             restarts: 10,
             tolerance: 1e-10,
             iterations: 10_000,
+            standardise: false,
             held_out: 0.1,
             samples: 100_000,
             seed: 0,

@@ -12,7 +12,7 @@ use crate::vector::lanes::{LANES, exp, vectorised};
 /// Tiles whose sums stay in single precision.
 const RUN: usize = 16;
 /// Runs of one job.
-const RUNS_PER_JOB: usize = 16;
+const RUNS_PER_JOB: usize = 2;
 
 /// Σ over samples.
 #[derive(Debug, Clone, PartialEq)]

@@ -119,7 +119,9 @@ pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, 
     } else {
         let coarse = all.thinned(MOST_COARSE.max(POINTS_PER_COMPONENT * top));
         let (_, seeds) = seeding::extended(&coarse, starts.to_vec(), top, &mut search.rng);
-        for mixture in search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, options.components.unwrap_or(1), COARSE_SHARE)? {
+        for mixture in
+            search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, options.components.unwrap_or(1), COARSE_SHARE)?
+        {
             search.settle(&all, mixture, 2)?;
         }
     }
@@ -227,7 +229,9 @@ impl Search<'_, '_> {
         let why = if k == different {
             "as many as there are different points, so each has one to itself".to_string()
         } else {
-            format!("which sit on equal points, or on points that single precision does not tell apart, for there are {different} different ones")
+            format!(
+                "which sit on equal points, or on points that single precision does not tell apart, for there are {different} different ones"
+            )
         };
         Error::bad_input(
             format!("the common variance shrinks to nothing with {k} components, {why}"),
@@ -251,7 +255,8 @@ impl Search<'_, '_> {
 fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
     let (k, d, w) = (mixture.n_components(), mixture.n_features(), mixture.weights());
     let cost = |a: usize, b: usize| w[a] * w[b] / (w[a] + w[b]) * squared_distance(mixture.mean(a), mixture.mean(b));
-    let mut pairs: Vec<(f64, usize, usize)> = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).map(|(a, b)| (cost(a, b), a, b)).collect();
+    let mut pairs: Vec<(f64, usize, usize)> =
+        (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).map(|(a, b)| (cost(a, b), a, b)).collect();
     pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
     let (mut weights, mut means) = (w.to_vec(), mixture.means().to_vec());
     let mut is_used = vec![false; k];

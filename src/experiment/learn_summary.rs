@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::learn_task::Task;
+use super::standardise::Standardisation;
 use crate::diffusion::compare::{self, Sampled};
 use crate::diffusion::ladder::Row;
-use crate::diffusion::search::Tried;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};
+use crate::diffusion::search::Tried;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::number::or_nan;
@@ -61,6 +62,9 @@ pub struct LearnSummary {
     /// Seconds of each stage.
     pub stages: BTreeMap<String, f64>,
     pub notes: Vec<String>,
+    /// Units of the columns, where they were standardised: `variance` and the criteria are in these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardised: Option<Standardisation>,
     pub asked: Choices,
     #[serde(flatten)]
     pub against_truth: Option<AgainstTruth>,
@@ -145,6 +149,7 @@ impl LearnSummary {
             seconds,
             stages: learned.seconds.iter().map(|(stage, seconds)| ((*stage).into(), *seconds)).collect(),
             notes: learned.notes.clone(),
+            standardised: None,
             asked: Choices::of(task, n),
             against_truth: truth.map(|truth| AgainstTruth::of(learned, truth, options.seed)).transpose()?,
         })

@@ -30,6 +30,7 @@ pub mod run_folder;
 mod salvage;
 mod seed;
 pub mod setting;
+pub mod standardise;
 pub mod state_file;
 pub mod summary;
 pub mod sweep;

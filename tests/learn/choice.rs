@@ -50,11 +50,19 @@ fn made(at: usize) -> Made {
             let sides: &[usize] = [&[2usize, 5, 20, 64][..], &[2, 3, 5, 8], &[2, 3, 4], &[2], &[2]][d - 1];
             let side = sides[rng.random_range(0..sides.len())];
             let k = side.pow(d as u32);
-            (format!("lattice {side}^{d}"), d, (0..k).flat_map(|j| (0..d).map(move |c| (j / side.pow(c as u32) % side) as f64 * separation)).collect())
+            (
+                format!("lattice {side}^{d}"),
+                d,
+                (0..k).flat_map(|j| (0..d).map(move |c| (j / side.pow(c as u32) % side) as f64 * separation)).collect(),
+            )
         }
         1 => {
             let (d, k) = (1 + rng.random_range(0..5), 1 + rng.random_range(0..40));
-            (format!("line of {k}"), d, (0..k).flat_map(|j| (0..d).map(move |c| if c == 0 { j as f64 * separation } else { 0.0 })).collect())
+            (
+                format!("line of {k}"),
+                d,
+                (0..k).flat_map(|j| (0..d).map(move |c| if c == 0 { j as f64 * separation } else { 0.0 })).collect(),
+            )
         }
         _ => {
             let (d, k) = (1 + rng.random_range(0..8), 1 + rng.random_range(0..64));
@@ -63,7 +71,9 @@ fn made(at: usize) -> Made {
             let mut means = Vec::new();
             while means.len() < k * d {
                 let new: Vec<f64> = (0..d).map(|_| rng.random::<f64>() * spread * 2.0).collect();
-                let near = means.chunks_exact(d).any(|m: &[f64]| m.iter().zip(&new).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() < 0.25 * separation * separation);
+                let near = means
+                    .chunks_exact(d)
+                    .any(|m: &[f64]| m.iter().zip(&new).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() < 0.25 * separation * separation);
                 if !near || rng.random::<f64>() < 0.02 {
                     means.extend(new);
                 }
@@ -95,7 +105,10 @@ fn sixty_made_sets() {
         let x = made.points(at as u64);
         let tiles = Tiles::new(made.n, made.d, |i, c| x[i * made.d + c] as f32);
         let began = std::time::Instant::now();
-        let found = unwatched(|w| search::components(&tiles, &[], false, &search::Options { components: None, variance: None, rounds: 10, seed: 0 }, w)).unwrap();
+        let found = unwatched(|w| {
+            search::components(&tiles, &[], false, &search::Options { components: None, variance: None, rounds: 10, seed: 0 }, w)
+        })
+        .unwrap();
         let seconds = began.elapsed().as_secs_f64();
         let o = em::Options { variance: None, tolerance: 1e-10, most_iterations: 1000 };
         let own = em::climb(&tiles, found.mixture.clone(), o, None).unwrap();
@@ -121,7 +134,13 @@ fn sixty_made_sets() {
             }
         }
         let short = criterion(&tiles, &own) - best;
-        println!("{at} {}: true K {true_k}, found {k} in {seconds:.2} s ({} tried), {short:+.1} to best K {best_k} ({:.1} s) {}", made.name, found.tried.len(), began.elapsed().as_secs_f64(), if short > 10.0 { "BAD" } else { "" });
+        println!(
+            "{at} {}: true K {true_k}, found {k} in {seconds:.2} s ({} tried), {short:+.1} to best K {best_k} ({:.1} s) {}",
+            made.name,
+            found.tried.len(),
+            began.elapsed().as_secs_f64(),
+            if short > 10.0 { "BAD" } else { "" }
+        );
         tried += 1;
         good += usize::from(short <= 10.0);
     }

@@ -1,8 +1,8 @@
 //! EM: the sums of a pass against plain loops, what it reaches, and how fast it is.
 
 use mixscore::diffusion::em::{self, Options};
-use mixscore::diffusion::{pass, search};
 use mixscore::diffusion::tiles::Tiles;
+use mixscore::diffusion::{pass, search};
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 
