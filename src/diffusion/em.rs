@@ -62,7 +62,14 @@ pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch:
         if let Some(watch) = watch.as_deref_mut() {
             watch.at("expectation–maximisation", iterations as f64 / options.most_iterations.max(1) as f64)?;
         }
-        let sums = pass::sums(tiles, &at);
+        let sums = match watch.as_deref_mut() {
+            Some(watch) => {
+                let sums = pass::sums_until(tiles, &at, watch.interrupted);
+                watch.check("expectation–maximisation")?;
+                sums
+            }
+            None => pass::sums(tiles, &at),
+        };
         iterations += 1;
         let log_likelihood = sums.log_likelihood / tiles.n as f64;
         if let Some(safe) = safe.take()

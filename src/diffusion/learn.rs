@@ -220,7 +220,7 @@ fn by_polynomials(
     }
     let found = search::components(&tiles, &starts, first.is_some(), &search_options(options), watch)?;
     clock.lap("number of components");
-    let refined = parametric::refine(&tiles, found.mixture.clone(), &parametric::REFINEMENT, options.seed, watch)?;
+    let (refined, note) = refined(&tiles, &found.mixture, options.seed, watch)?;
     clock.lap("mixture");
     compare_levels(&mut ladder, &refined, if held_out.is_empty() { &points } else { &held_out }, options.seed);
     let mixture = lifted(data, &refined, &projection, options.seed, watch)?;
@@ -230,10 +230,26 @@ fn by_polynomials(
     learned.samples_from = "the reverse diffusion";
     learned.rank = rank;
     learned.notes.extend(ladder.note.take());
+    learned.notes.extend(note);
     learned.levels = ladder.levels.into_iter().map(|level| level.row).collect();
     let mut learned = learned.counted(found, options);
     learned.why += &format!("; {cover} of the means to begin with came from a set cover of the denoised points");
     Ok(learned)
+}
+
+/// The means of `start` refined by score matching, unless the likelihood falls by more than their number explains: then they stay, with a note.
+fn refined(tiles: &Tiles, start: &GaussianMixture, seed: u64, watch: &mut Watch) -> Result<(GaussianMixture, Option<String>)> {
+    let refined = parametric::refine(tiles, start.clone(), &parametric::REFINEMENT, seed, watch)?;
+    let log_likelihood = |mixture: &GaussianMixture| pass::sums(tiles, mixture).log_likelihood;
+    let lost = log_likelihood(start) - log_likelihood(&refined);
+    if lost <= start.means().len() as f64 {
+        return Ok((refined, None));
+    }
+    let note = format!(
+        "score matching lowered the log-likelihood by {} nats per point: the means of the search were kept",
+        crate::number::short(lost / tiles.n as f64)
+    );
+    Ok((start.clone(), Some(note)))
 }
 
 /// Means in all d dimensions, and a last descent there: directions of too little spread to be told from noise hold some of the means.

@@ -42,6 +42,7 @@ mod word {
 
 /// Everything that a learner may be told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     pub method: Method,
     /// K; `None`: it is found.
@@ -58,7 +59,6 @@ pub struct Options {
     /// … or after so many.
     pub iterations: usize,
     /// Learn in units of each column's standard deviation; whoever reads and writes the points sees to it.
-    #[serde(default)]
     pub standardise: bool,
     /// Share of the points that is kept away from learning.
     pub held_out: f64,

@@ -27,7 +27,7 @@ pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, 
     for (level, t) in levels.iter().copied().enumerate() {
         for step in 0..STEPS {
             watch.at("refining by score matching", (level as f64 + step as f64 / STEPS as f64) / levels.len() as f64)?;
-            let (next, moved) = descend(tiles, &mixture, t, 1.0, seed, level as u32)?;
+            let (next, moved) = descend(tiles, &mixture, t, 1.0, seed, level as u32, watch)?;
             mixture = weighed(tiles, next)?;
             if moved <= STILL {
                 break;
@@ -51,10 +51,19 @@ pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixtur
 /// One step of size `step` on ∂/∂μᵢ divided by `E[rᵢ]`, and how far the farthest mean moved.
 ///
 /// # Errors
-/// [`Error::NonFiniteResult`].
-pub fn descend(tiles: &Tiles, mixture: &GaussianMixture, t: f64, step: f64, seed: u64, level: u32) -> Result<(GaussianMixture, f64)> {
+/// [`Error::NonFiniteResult`]; [`Error::Stopped`].
+pub fn descend(
+    tiles: &Tiles,
+    mixture: &GaussianMixture,
+    t: f64,
+    step: f64,
+    seed: u64,
+    level: u32,
+    watch: &Watch,
+) -> Result<(GaussianMixture, f64)> {
     let rounds = LEAST_PAIRS.div_ceil(tiles.n).min(16) as u32;
-    let loss = score_matching::loss(tiles, mixture, t, rounds, seed, level)?;
+    let loss = score_matching::loss(tiles, mixture, t, rounds, seed, level, watch.interrupted)?;
+    watch.check("score matching")?;
     let d = tiles.d;
     let mut means = mixture.means().to_vec();
     let mut farthest = 0.0f64;

@@ -19,13 +19,15 @@ use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
 /// Points of the first descent, and points at all.
-const MOST_COARSE: usize = 1 << 13;
+const MOST_COARSE: usize = 1 << 12;
 const MOST_POINTS: usize = 1 << 16;
 /// Components at the most, also as a share of the points.
 const MOST_COMPONENTS: usize = 256;
 const POINTS_PER_COMPONENT: usize = 4;
 /// Of the components, this share is merged at once on the way from the top.
-const COARSE_SHARE: f64 = 0.1;
+const COARSE_SHARE: f64 = 0.12;
+/// All points look at numbers of components up to so many times the best of the first descent.
+const WITHIN: usize = 4;
 /// EM steps after a merger.
 const STEPS: usize = 6;
 /// Rounds in a row that must find nothing better.
@@ -38,8 +40,9 @@ pub const EVIDENCE: f64 = 6.0;
 const IN_QUESTION: f64 = 40.0;
 /// EM steps to the end of each K that is still in question.
 const MOST_STEPS: usize = 300;
-/// Squared differences of coordinates that are computed at the most: half a minute on two cores.
+/// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores.
 const MOST_WORK: f64 = 6e10;
+const EXPONENTIAL: usize = 4;
 
 /// One K that was tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -114,14 +117,15 @@ pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, 
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
     let mut search = Search { options, watch, n: all.n, best: BTreeMap::new(), work: 0.0, rng };
     let top = options.components.map_or((all.n / POINTS_PER_COMPONENT).clamp(1, MOST_COMPONENTS), |k| (2 * k + 2).min(all.n));
+    let last = options.components.unwrap_or(1);
     if near && !starts.is_empty() {
-        search.descend(&all, em::start(&all, starts.to_vec(), options.variance)?, 1, 0.0)?;
+        search.descend(&all, em::start(&all, starts.to_vec(), options.variance)?, last, COARSE_SHARE)?;
     } else {
         let coarse = all.thinned(MOST_COARSE.max(POINTS_PER_COMPONENT * top));
         let (_, seeds) = seeding::extended(&coarse, starts.to_vec(), top, &mut search.rng);
-        for mixture in
-            search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, options.components.unwrap_or(1), COARSE_SHARE)?
-        {
+        let path = search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, last, COARSE_SHARE)?;
+        let least = path.iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(1, |(_, mixture)| mixture.n_components());
+        for (_, mixture) in path.into_iter().filter(|(_, mixture)| mixture.n_components() <= WITHIN * least + WITHIN) {
             search.settle(&all, mixture, 2)?;
         }
     }
@@ -136,39 +140,42 @@ pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, 
     Ok(Found { mixture, tried: search.best.iter().map(tried).collect(), points: all.n, is_cut_short })
 }
 
+/// A criterion and its mixture.
+type Fit = (f64, GaussianMixture);
+
 struct Search<'a, 'b> {
     options: &'a Options,
     watch: &'a mut Watch<'b>,
     /// Points whose criterion counts.
     n: usize,
     /// The least criterion of each K on all points, and its mixture.
-    best: BTreeMap<usize, (f64, GaussianMixture)>,
+    best: BTreeMap<usize, Fit>,
     work: f64,
     rng: Philox,
 }
 
 impl Search<'_, '_> {
     /// A few EM steps; where they are on all points, their end competes.
-    fn settle(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<GaussianMixture> {
+    fn settle(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<Fit> {
         self.watch.at("number of components", (self.work / MOST_WORK).min(1.0))?;
         let variance = self.options.variance;
         let fitted = em::climb(tiles, start, em::Options { variance, tolerance: 1e-9, most_iterations: steps }, None)?;
         let (k, n) = (fitted.mixture.n_components(), tiles.n as f64);
-        self.work += (fitted.iterations * k * tiles.n * tiles.d) as f64;
+        self.work += (fitted.iterations * k * tiles.n * (tiles.d + EXPONENTIAL)) as f64;
         let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
         let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
         let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
         if tiles.n == self.n && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
             self.best.insert(k, (criterion, fitted.mixture.clone()));
         }
-        Ok(fitted.mixture)
+        Ok((criterion, fitted.mixture))
     }
 
     /// From `start` down to `last` components: all mixtures on the way. A `share` of the components is merged at once.
-    fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<GaussianMixture>> {
+    fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<Fit>> {
         let mut path = vec![self.settle(tiles, start, 2 * STEPS)?];
         loop {
-            let at = &path[path.len() - 1];
+            let at = &path[path.len() - 1].1;
             let k = at.n_components();
             if k <= last || self.is_spent() {
                 return Ok(path);

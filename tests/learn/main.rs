@@ -3,6 +3,8 @@
 mod choice;
 mod em;
 mod learners;
+mod made;
+mod odd;
 mod parity;
 mod points_as_teacher;
 mod refusals;
