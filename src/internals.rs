@@ -23,6 +23,9 @@ pub mod diffusion {
     pub mod pass {
         pub use crate::diffusion::pass::*;
     }
+    pub mod search {
+        pub use crate::diffusion::search::*;
+    }
 }
 
 pub mod experiment {

@@ -53,9 +53,19 @@ pub struct Arguments {
     /// Pairs of noised points at each noise level.
     #[arg(long, default_value_t = 1 << 17, value_name = "N")]
     pairs: usize,
-    /// Starts that compete (em, ddpm).
+    /// Rounds of the search for components, each from new starts; starts that compete (ddpm).
     #[arg(long, default_value_t = 10, value_name = "N")]
     restarts: usize,
+    /// EM ends when a step gains fewer nats per point (em).
+    #[arg(long, default_value_t = 1e-10, value_name = "NATS")]
+    tolerance: f64,
+    /// EM ends after so many iterations (em).
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    iterations: usize,
+    /// Learn in units of each column's standard deviation: for columns in unlike units. model.npz is in users' units and has a variance for
+    /// each column; model-standardised.npz is what was learned.
+    #[arg(long)]
+    standardise: bool,
     /// Share of the points that is held out; the log-likelihood is theirs.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     held_out: f64,
@@ -122,6 +132,9 @@ fn task(common: &Common, arguments: &Arguments) -> Task {
         variance: arguments.variance.unwrap_or(known),
         pairs: arguments.pairs,
         restarts: arguments.restarts,
+        tolerance: arguments.tolerance,
+        iterations: arguments.iterations,
+        standardise: arguments.standardise,
         held_out: arguments.held_out,
         samples: arguments.samples,
         seed: common.seed.unwrap_or(0),

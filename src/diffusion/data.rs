@@ -1,5 +1,10 @@
-//! The points as the learners see them: centred, in units of their own, split in two, and without a stray one at the other end of space.
+//! The points as the learners see them: centred, in units of their own and in the dimensions that they span, split in two, far islands
+//! drawn together, and without a stray one at the other end of space.
 
+use std::collections::HashMap;
+
+use super::islands::Islands;
+use super::projection::Projection;
 use super::tiles::Tiles;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
@@ -7,6 +12,7 @@ use crate::random::philox::Philox;
 use crate::random::rows;
 use crate::random::streams::{Purpose, stream};
 use rand::RngExt;
+use rayon::prelude::*;
 
 /// Points that a median or a scale looks at.
 const MOST_LOOKED_AT: usize = 10_001;
@@ -17,11 +23,17 @@ const MOST_STRAY: f64 = 1e-3;
 /// At most this many points are held out.
 const MOST_HELD_OUT: usize = 100_000;
 
-/// The points in the learners' units: x = centre + scale·z.
+/// This share of the points on one place is noted.
+const MANY_EQUAL: f64 = 0.1;
+
+/// The points in the learners' units: x = centre + scale·z, z among the directions of the span, gaps between far islands put back.
 #[derive(Debug, Clone)]
 pub struct Data {
-    pub centre: Vec<f64>,
-    pub scale: f64,
+    centre: Vec<f64>,
+    scale: f64,
+    islands: Islands,
+    /// Where the points do not span all dimensions: the directions that they do.
+    span: Option<Projection>,
     pub train: Tiles,
     pub held_out: Tiles,
     /// What people should know about these points.
@@ -33,7 +45,7 @@ impl Data {
     ///
     /// # Errors
     /// [`Error::BadInput`] for too few points, or points that are all the same.
-    pub fn new(points: &[f64], d: usize, deviation: Option<f64>, held_out: f64, seed: u64) -> Result<Self> {
+    pub fn new(points: &[f64], d: usize, deviation: Option<f64>, islands: Islands, held_out: f64, seed: u64) -> Result<Self> {
         let n = points.len() / d.max(1);
         if n < 2 {
             return Err(Error::bad_input(format!("there is {n} point"), "Give at least two; a mixture needs some hundreds"));
@@ -51,11 +63,39 @@ impl Data {
             return Err(Error::bad_input(format!("all {n} points are the same"), "A mixture cannot be learned from one place"));
         }
         let mut notes = constant_columns(points, d);
+        notes.extend(equal_points(points, d));
         let kept = kept(points, d, &centre, typical, &mut notes);
         let (held_out, train) = split(kept, held_out, seed);
+        let together = |point: &[f64]| -> Vec<f64> { point.iter().enumerate().map(|(c, x)| islands.inside(c, *x)).collect() };
+        let (centre, typical) = if islands.is_some() {
+            let few: Vec<f64> = looked_at(points, d).flat_map(together).collect();
+            let centre = median_point(&few, d);
+            let typical = typical_distance(&few, d, &centre);
+            (centre, typical)
+        } else {
+            (centre, typical)
+        };
         let scale = deviation.unwrap_or((typical / (d as f64).sqrt()).max(f64::MIN_POSITIVE));
-        let tiles = |rows: &[u32]| Tiles::new(rows.len(), d, |i, c| ((points[rows[i] as usize * d + c] - centre[c]) / scale) as f32);
-        Ok(Self { train: tiles(&train), held_out: tiles(&held_out), centre, scale, notes })
+        let place = |row: u32, c: usize| ((islands.inside(c, points[row as usize * d + c]) - centre[c]) / scale) as f32;
+        let tiles = |rows: &[u32]| Tiles::new(rows.len(), d, |i, c| place(rows[i], c));
+        let (mut train, mut held_out) = (tiles(&train), tiles(&held_out));
+        let span = Projection::span(&[&train, &held_out])?;
+        if let Some(span) = &span {
+            let rank = span.rank();
+            notes.push(format!(
+                "the points span {rank} of {d} dimensions, so that they have no density in {d}: the mixture is learned in those {rank}, and has its common variance in the others too"
+            ));
+            (train, held_out) = (Tiles::of_rows(&span.reduce(&train), rank), Tiles::of_rows(&span.reduce(&held_out), rank));
+        }
+        Ok(Self { train, held_out, centre, scale, islands, span, notes })
+    }
+
+    /// Points (n, d) in users' units.
+    pub fn outside_points(&self, inside: &[f64]) -> Vec<f64> {
+        let d = self.centre.len();
+        let lifted = self.span.as_ref().map(|span| span.lift(inside));
+        let back = |(at, z): (usize, &f64)| self.islands.outside(at % d, self.centre[at % d] + self.scale * z);
+        lifted.as_deref().unwrap_or(inside).par_iter().enumerate().map(back).collect()
     }
 
     /// The mixture in users' units.
@@ -63,14 +103,42 @@ impl Data {
     /// # Errors
     /// Those of [`GaussianMixture::new`].
     pub fn outside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
-        let d = self.centre.len();
-        let means = mixture.means().chunks_exact(d).flat_map(|m| m.iter().zip(&self.centre).map(|(m, c)| c + self.scale * m)).collect();
-        GaussianMixture::new(mixture.weights().to_vec(), means, d, mixture.variance() * self.scale * self.scale)
+        let means = self.outside_points(mixture.means());
+        GaussianMixture::new(mixture.weights().to_vec(), means, self.centre.len(), mixture.variance() * self.scale * self.scale)
     }
 
-    /// What one nat of log-density in these units lacks to one in users' units: −d·ln(scale).
-    pub fn log_unit(&self) -> f64 {
-        -(self.centre.len() as f64) * self.scale.ln()
+    /// Points (n, d) of users' units in these.
+    pub fn inside_points(&self, outside: &[f64]) -> Vec<f64> {
+        let d = self.centre.len();
+        let place = |(at, x): (usize, &f64)| (self.islands.inside(at % d, *x) - self.centre[at % d]) / self.scale;
+        let inside: Vec<f64> = outside.par_iter().enumerate().map(place).collect();
+        match &self.span {
+            Some(span) => span.coordinates(&inside),
+            None => inside,
+        }
+    }
+
+    /// A mixture of users' units in these.
+    ///
+    /// # Errors
+    /// Those of [`GaussianMixture::new`].
+    pub fn inside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
+        let means = self.inside_points(mixture.means());
+        GaussianMixture::new(mixture.weights().to_vec(), means, self.train.d, mixture.variance() / (self.scale * self.scale))
+    }
+
+    /// What one nat of log-density in these units lacks to one in users' units, where the common variance here is `variance`: −d·ln(scale),
+    /// and the normalisers of the directions that the points do not span.
+    pub fn log_unit(&self, variance: f64) -> f64 {
+        let d = self.centre.len();
+        let unspanned = (d - self.train.d) as f64;
+        -(d as f64) * self.scale.ln() - 0.5 * unspanned * (2.0 * std::f64::consts::PI * variance).ln()
+    }
+
+    /// True where a mean of `mixture`, of users' units, lies between far islands, so that their drawing together has changed it.
+    pub fn is_between_islands(&self, mixture: &GaussianMixture) -> bool {
+        let d = mixture.n_features();
+        mixture.means().chunks_exact(d).any(|mean| self.islands.is_between(mean))
     }
 }
 
@@ -79,8 +147,17 @@ fn median_point(looked_at: &[&[f64]], d: usize) -> Vec<f64> {
     (0..d).map(|c| median(looked_at.iter().map(|row| row[c]).collect())).collect()
 }
 
+/// The median distance from `centre` of the points that do not lie there; 0 where all do.
 fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
-    median(looked_at.iter().map(|row| crate::mixture::squared_distance(row, centre).sqrt()).collect())
+    let distances = looked_at.iter().map(|row| crate::mixture::squared_distance(row, centre).sqrt());
+    let (there, elsewhere): (Vec<f64>, Vec<f64>) = distances.partition(|distance| *distance == 0.0);
+    if there.len() < elsewhere.len() {
+        median([there, elsewhere].concat())
+    } else if elsewhere.is_empty() {
+        0.0
+    } else {
+        median(elsewhere)
+    }
 }
 
 fn looked_at(points: &[f64], d: usize) -> Vec<&[f64]> {
@@ -104,6 +181,27 @@ fn constant_columns(points: &[f64], d: usize) -> Vec<String> {
         constant.len(),
         first.join(", ")
     )]
+}
+
+/// A note where many points lie on one place.
+fn equal_points(points: &[f64], d: usize) -> Option<String> {
+    let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
+    let mut n = 0;
+    for row in looked_at(points, d) {
+        *counts.entry(row.iter().map(|v| (v + 0.0).to_bits()).collect()).or_default() += 1;
+        n += 1;
+    }
+    let (place, most) = counts.iter().max_by_key(|(place, count)| (**count, std::cmp::Reverse((*place).clone())))?;
+    let share = *most as f64 / n as f64;
+    let first: Vec<String> = place.iter().take(3).map(|bits| crate::number::short(f64::from_bits(*bits))).collect();
+    let more = if d > 3 { ", …" } else { "" };
+    (*most > 1 && share >= MANY_EQUAL).then(|| {
+        format!(
+            "{:.0} % of the points are equal, at ({}{more}): a common variance does not fit them beside points that spread, so that the number of components and densities are not to be trusted; set them aside",
+            100.0 * share,
+            first.join(", ")
+        )
+    })
 }
 
 /// The rows that are not stray, in order.

@@ -38,7 +38,7 @@ pub fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u
         for (stage, t) in [high, LOW].into_iter().enumerate() {
             for step in 0..STEPS {
                 watch.at("DDPM descents", (start as f64 + 0.5 * (stage as f64 + step as f64 / STEPS as f64)) / starts.max(1) as f64)?;
-                mixture = weighed(&few, descend(&few, &mixture, t, 1.0, seed, stage as u32)?.0)?;
+                mixture = weighed(&few, descend(&few, &mixture, t, 1.0, seed, stage as u32, watch)?.0)?;
             }
         }
         let log_likelihood = pass::sums(&few, &mixture).log_likelihood;

@@ -73,15 +73,13 @@ pub struct Component {
 /// # Errors
 /// Those of [`GaussianMixture::new`].
 pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64) -> Result<Option<Draws>> {
-    let d = data.centre.len();
-    if draws.len() < 2 * d {
+    let (d, width) = (data.train.d, data.centre.len());
+    if draws.len() < 2 * width {
         return Ok(None);
     }
     let most = (MOST_WORK / (mixture.n_components() * d)).clamp(LEAST_POINTS, MOST_POINTS);
-    let inside: Vec<f32> = rows::chosen(draws.len() / d, most, seed)
-        .into_iter()
-        .flat_map(|i| draws[i * d..(i + 1) * d].iter().zip(&data.centre).map(|(x, centre)| ((x - centre) / data.scale) as f32))
-        .collect();
+    let some: Vec<f64> = rows::chosen(draws.len() / width, most, seed).into_iter().flat_map(|i| &draws[i * width..][..width]).copied().collect();
+    let inside: Vec<f32> = data.inside_points(&some).into_iter().map(|x| x as f32).collect();
     let (mut points, held_out) = (data.train.thinned(most).rows(), data.held_out.thinned(most).rows());
     let two_sample = if held_out.len() >= energy::LEAST * d {
         energy::test(&inside, &held_out, d, seed).map(|test| TwoSample { against: "held-out points".into(), ..test })

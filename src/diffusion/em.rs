@@ -1,39 +1,27 @@
-//! Expectation–maximisation with one common variance: greedy k-means++ starts, several of them, on fast blocks.
+//! Expectation–maximisation with one common variance, on fast blocks; squared extrapolation (Varadhan and Roland 2008) takes many short
+//! steps at once. [`super::search`] gives it its starts.
 
 use std::time::Instant;
 
 use super::pass::{self, Sums};
-use super::seeding;
 use super::tiles::Tiles;
 use super::watch::Watch;
-use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
-use crate::random::streams::{Purpose, stream};
+use crate::error::Result;
+use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Points on which restarts compete; the winner goes on with all.
-const MOST_FOR_RESTARTS: usize = 1 << 15;
+/// Steps before the first extrapolation: far from the end it hardly pays.
+const PLAIN_STEPS: usize = 20;
+/// A common variance below this, in units of the data's, is none: single precision tells such points hardly apart.
+pub const LEAST_VARIANCE: f64 = 1e-12;
 
-/// Points on which the number of components is chosen, and components at the most.
-const MOST_FOR_CHOICE: usize = 1 << 14;
-const MOST_COMPONENTS: usize = 100;
-
-/// One component more must lower the Bayesian information criterion by this: "very strong" evidence (Kass and Raftery 1995). With less,
-/// one choice in thirty from some tens of points has a component too many.
-pub const EVIDENCE: f64 = 10.0;
-
-/// What EM needs to be told.
-#[derive(Debug, Clone)]
+/// When EM ends, and what it keeps.
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// K.
-    pub components: usize,
-    /// Starts that compete.
-    pub restarts: usize,
     /// The common variance; `None`: it is estimated.
     pub variance: Option<f64>,
-    /// Ends when the mean log-likelihood gains less per iteration, in nats.
+    /// Ends when a step gains less, in nats per point.
     pub tolerance: f64,
     pub most_iterations: usize,
-    pub seed: u64,
 }
 
 /// What EM found.
@@ -46,104 +34,113 @@ pub struct Fitted {
     pub iterations: usize,
     /// Of those, in seconds.
     pub seconds: f64,
+    /// What the last step gained, in nats per point.
+    pub last_gain: f64,
 }
 
-/// The best of several starts.
+/// Equal weights and, where it is not known, the variance around the nearest of `means` (k, d).
 ///
 /// # Errors
-/// [`Error::BadInput`] where there are fewer different points than components; [`Error::Stopped`].
-pub fn fit(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Fitted> {
-    let k = options.components;
-    let few = tiles.thinned(MOST_FOR_RESTARTS);
-    let mut best: Option<Fitted> = None;
-    for restart in 0..options.restarts.max(1) {
-        watch.at("restarts", restart as f64 / options.restarts.max(1) as f64)?;
-        let mut rng = stream(options.seed, Purpose::LearnSeeding, restart as u32, 0);
-        let means = seeding::best_starts(&few, k, &mut rng).ok_or_else(|| {
-            Error::bad_input(
-                format!("there are fewer than {k} different points among {}", few.n),
-                "Ask for fewer components, or remove duplicates",
-            )
-        })?;
-        let variance = options.variance.unwrap_or_else(|| start_variance(&few, &means));
-        let start = GaussianMixture::new(vec![1.0 / k as f64; k], means, tiles.d, variance)?;
-        let quick =
-            Options { tolerance: options.tolerance.max(1e-5), most_iterations: options.most_iterations.min(200), ..options.clone() };
-        let fitted = climb(&few, start, &quick, None)?;
-        if best.as_ref().is_none_or(|best| fitted.log_likelihood > best.log_likelihood) {
-            best = Some(fitted);
-        }
-    }
-    match best {
-        Some(best) => climb(tiles, best.mixture, options, Some(watch)),
-        None => Err(Error::bad_input("EM had no start", "Report this as a bug")),
-    }
+/// Those of [`GaussianMixture::new`].
+pub fn start(tiles: &Tiles, means: Vec<f64>, variance: Option<f64>) -> Result<GaussianMixture> {
+    let k = means.len() / tiles.d;
+    let variance = variance.unwrap_or_else(|| start_variance(tiles, &means));
+    GaussianMixture::new(vec![1.0 / k as f64; k], means, tiles.d, variance)
 }
 
-/// The number of components that the Bayesian information criterion wants, by EM on few points: one more at a time, until three in a
-/// row did not lower it by [`EVIDENCE`]. With it the mixture of the search.
+/// EM from `start` until a step gains less than the tolerance.
 ///
 /// # Errors
-/// As [`fit`].
-pub fn choose(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<(GaussianMixture, String)> {
-    let few = tiles.thinned(MOST_FOR_CHOICE);
-    let n = few.n as f64;
-    let mut best: Option<(f64, Fitted)> = None;
-    let mut tried = 0;
-    for components in 1..=MOST_COMPONENTS.min(few.n / 2).max(1) {
-        watch.at("choosing the number of components", components as f64 / MOST_COMPONENTS as f64)?;
-        let mut inner = Watch { interrupted: watch.interrupted, tell: &mut |_, _| {} };
-        let fitted = match fit(&few, &Options { components, tolerance: 1e-5, ..options.clone() }, &mut inner) {
-            Err(Error::BadInput { .. }) if best.is_some() => break, // fewer different points, or a variance of zero: no more to find
-            fitted => fitted?,
-        };
-        tried = components;
-        let parameters = (components * (few.d + 1) - 1 + usize::from(options.variance.is_none())) as f64;
-        let criterion = -2.0 * n * fitted.log_likelihood + parameters * n.ln();
-        match &best {
-            Some((least, found)) if *least - EVIDENCE <= criterion => {
-                if components >= found.mixture.n_components() + 3 {
-                    break;
-                }
-            }
-            _ => best = Some((criterion, fitted)),
-        }
-    }
-    let Some((_, found)) = best else { return Err(Error::bad_input("there are too few points", "Give at least two")) };
-    let k = found.mixture.n_components();
-    let why =
-        format!("EM on {} points with 1 to {tried} components: the Bayesian information criterion last fell by {EVIDENCE} at {k}", few.n);
-    Ok((found.mixture, why))
-}
-
-/// EM from `start` until it gains nothing any more.
-///
-/// # Errors
-/// [`Error::BadInput`] where the variance shrinks to nothing; [`Error::Stopped`].
-pub fn climb(tiles: &Tiles, start: GaussianMixture, options: &Options, mut watch: Option<&mut Watch>) -> Result<Fitted> {
+/// [`Error::Stopped`].
+pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch: Option<&mut Watch>) -> Result<Fitted> {
     let began = Instant::now();
-    let mut mixture = start;
-    let mut before = f64::NEG_INFINITY;
-    for iteration in 1..=options.most_iterations.max(1) {
+    let mut at = start;
+    let mut safe: Option<Fitted> = None; // where plain steps had come to before the extrapolation that is being tried
+    let mut plain = None; // the mixture one plain step before
+    let mut iterations = 0;
+    loop {
         if let Some(watch) = watch.as_deref_mut() {
-            watch.at("expectation–maximisation", iteration as f64 / options.most_iterations as f64)?;
+            watch.at("expectation–maximisation", iterations as f64 / options.most_iterations.max(1) as f64)?;
         }
-        let sums = pass::sums(tiles, &mixture);
+        let sums = match watch.as_deref_mut() {
+            Some(watch) => {
+                let sums = pass::sums_until(tiles, &at, watch.interrupted);
+                watch.check("expectation–maximisation")?;
+                sums
+            }
+            None => pass::sums(tiles, &at),
+        };
+        iterations += 1;
         let log_likelihood = sums.log_likelihood / tiles.n as f64;
-        mixture = step(&mixture, &sums, tiles.n, options.variance)?;
-        let gain = log_likelihood - before;
-        if gain < options.tolerance || iteration == options.most_iterations.max(1) {
-            return Ok(Fitted { mixture, log_likelihood, iterations: iteration, seconds: began.elapsed().as_secs_f64() });
+        if let Some(safe) = safe.take()
+            && !(log_likelihood >= safe.log_likelihood)
+        {
+            at = safe.mixture;
+            continue;
         }
-        before = log_likelihood;
+        let next = step(&at, &sums, tiles.n, options.variance)?;
+        let last_gain = gain(&at, &next);
+        let fitted = Fitted { mixture: next, log_likelihood, iterations, seconds: began.elapsed().as_secs_f64(), last_gain };
+        if last_gain < options.tolerance || iterations >= options.most_iterations {
+            return Ok(fitted);
+        }
+        match plain.take() {
+            Some(before) if iterations > PLAIN_STEPS => {
+                let leap = leap(&before, &at, &fitted.mixture)?;
+                (at, safe) = (leap.unwrap_or_else(|| fitted.mixture.clone()), Some(fitted));
+            }
+            _ => plain = Some(std::mem::replace(&mut at, fitted.mixture)),
+        }
     }
-    unreachable!("the last iteration returns")
 }
 
-/// One M-step. A component that lost its points keeps its mean and a weight of nearly nothing.
+/// What the M-step from `old` to `new` gains of EM's lower bound, in nats per point: the divergence of the two with their labels.
+/// Unlike a difference of log-likelihoods it does not drown in rounding.
+fn gain(old: &GaussianMixture, new: &GaussianMixture) -> f64 {
+    let ratio = new.variance() / old.variance();
+    let of_component = |l: usize| {
+        let (w, before) = (new.weights()[l], old.weights()[l]);
+        w * (w / before).ln() + w * 0.5 * squared_distance(new.mean(l), old.mean(l)) / old.variance()
+    };
+    let of_variance = 0.5 * old.n_features() as f64 * (ratio - 1.0 - ratio.ln());
+    (0..old.n_components()).map(of_component).sum::<f64>() + of_variance
+}
+
+/// Far along the way that three successive mixtures lead; `None` where they do not lead far.
+fn leap(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMixture) -> Result<Option<GaussianMixture>> {
+    let d = first.n_features();
+    let parameters = |m: &GaussianMixture| -> Vec<f64> {
+        m.means().iter().copied().chain(m.weights().iter().map(|w| w.ln())).chain([m.variance().ln()]).collect()
+    };
+    let (a, b, c) = (parameters(first), parameters(second), parameters(third));
+    let n_means = first.means().len();
+    // Lengths in the metric of the information with labels, so that a mean's and a weight's add up.
+    let size = |at: usize| match at {
+        at if at < n_means => second.weights()[at / d] / second.variance(),
+        at if at < n_means + n_means / d => second.weights()[at - n_means],
+        _ => 0.5 * d as f64,
+    };
+    let length = |v: &[f64]| v.iter().enumerate().map(|(at, v)| size(at) * v * v).sum::<f64>().sqrt();
+    let r: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b - a).collect();
+    let v: Vec<f64> = b.iter().zip(&c).zip(&r).map(|((b, c), r)| c - b - r).collect();
+    let alpha = length(&r) / length(&v);
+    if !(alpha > 1.0 && alpha.is_finite()) {
+        return Ok(None);
+    }
+    let far: Vec<f64> = a.iter().zip(r.iter().zip(&v)).map(|(a, (r, v))| a + 2.0 * alpha * r + alpha * alpha * v).collect();
+    let weights: Vec<f64> = far[n_means..far.len() - 1].iter().map(|w| w.exp().max(1e-12)).collect();
+    let (total, variance) = (weights.iter().sum::<f64>(), far[far.len() - 1].exp());
+    if !(total.is_finite() && variance.is_finite() && variance > 0.0 && far[..n_means].iter().all(|m| m.is_finite())) {
+        return Ok(None);
+    }
+    let weights = weights.iter().map(|w| w / total).collect();
+    GaussianMixture::new(weights, far[..n_means].to_vec(), d, variance).map(Some)
+}
+
+/// One M-step. A component that lost its points keeps its mean and a weight of nearly nothing; the variance is at least [`LEAST_VARIANCE`].
 ///
 /// # Errors
-/// [`Error::BadInput`] where the variance shrinks to nothing.
+/// Those of [`GaussianMixture::new`].
 pub fn step(mixture: &GaussianMixture, sums: &Sums, n: usize, variance: Option<f64>) -> Result<GaussianMixture> {
     let d = mixture.n_features();
     let mass: Vec<f64> = sums.mass.iter().map(|m| m.max(1e-6)).collect();
@@ -158,13 +155,7 @@ pub fn step(mixture: &GaussianMixture, sums: &Sums, n: usize, variance: Option<f
             means.push(new);
         }
     }
-    let variance = variance.unwrap_or(square / (n * d) as f64);
-    if !(variance > 1e-12) {
-        return Err(Error::bad_input(
-            format!("the common variance shrank to {variance:.1e} of the data's: each component sits on equal points"),
-            "Ask for fewer components, or give the variance",
-        ));
-    }
+    let variance = variance.unwrap_or((square / (n * d) as f64).max(LEAST_VARIANCE));
     GaussianMixture::new(mass.iter().map(|m| m / total).collect(), means, d, variance)
 }
 
@@ -175,7 +166,7 @@ fn start_variance(tiles: &Tiles, means: &[f64]) -> f64 {
     let sum: f64 = (0..few.n)
         .map(|i| {
             let row: Vec<f64> = few.row(i).map(f64::from).collect();
-            means.chunks_exact(d).map(|mean| crate::mixture::squared_distance(mean, &row)).fold(f64::INFINITY, f64::min)
+            means.chunks_exact(d).map(|mean| squared_distance(mean, &row)).fold(f64::INFINITY, f64::min)
         })
         .sum();
     (sum / (few.n * d) as f64).max(1e-6)

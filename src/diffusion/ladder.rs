@@ -11,7 +11,7 @@ use super::schedule;
 use super::warm_start::{radius, set_cover, smallest_cell};
 use super::watch::Watch;
 use crate::backend::polynomials::Polynomials;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::objective::hermite::Basis;
 
 /// Pairs that warm starts are covered on, and that ridges are chosen and a level's error is measured on: a cell of one row in two thousand
@@ -71,6 +71,37 @@ pub struct Ladder {
     pub levels: Vec<Level>,
     /// Denoised points of the last level (m, rank).
     pub denoised: Vec<f32>,
+    /// Why the polynomials have a lower degree than was asked for.
+    pub note: Option<String>,
+}
+
+/// The ladder of the degree that is asked for, or of the highest one below whose polynomials are few enough and can be solved for.
+///
+/// # Errors
+/// As [`climb`].
+pub fn climb_at_some_degree(
+    points: &[f32],
+    held_out: &[f32],
+    variances: &[f64],
+    settings: &Settings,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<Ladder> {
+    let rank = variances.len();
+    let within = Basis::within(rank, settings.degree, MOST_FEATURES).degree;
+    let mut note = (within < settings.degree).then(|| {
+        format!("polynomials of degree {} in {rank} directions would have too many terms: degree {within} was used", settings.degree)
+    });
+    let mut degree = within;
+    loop {
+        match climb(points, held_out, variances, &Settings { degree, ..settings.clone() }, device, watch) {
+            Err(Error::NonFiniteResult { what, .. }) if degree > 1 => {
+                degree -= 1;
+                note = Some(format!("{what} with polynomials of degree {}: degree {degree} was used", degree + 1));
+            }
+            ladder => return Ok(Ladder { note, ..ladder? }),
+        }
+    }
 }
 
 /// Learns the posterior mean at every level from `points` (n, rank), centred and with σ₀ = 1, whose variances are `variances`.
@@ -86,7 +117,7 @@ pub fn climb(
     watch: &mut Watch,
 ) -> Result<Ladder> {
     let rank = variances.len();
-    let basis = Basis::within(rank, settings.degree, MOST_FEATURES);
+    let basis = Basis::new(rank, settings.degree);
     let highest = 4.0 * variances.iter().sum::<f64>();
     let noises = schedule::levels(highest, settings.kappa);
     let smallest = smallest_cell(basis.len(), 2 * settings.pairs);
@@ -129,7 +160,7 @@ pub fn climb(
         }
         levels.push(Level { t, posterior_mean, row: Row { seconds: began.elapsed().as_secs_f64(), ..row } });
     }
-    Ok(Ladder { levels, denoised })
+    Ok(Ladder { levels, denoised, note: None })
 }
 
 /// Mean (a − b)².

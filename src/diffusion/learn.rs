@@ -3,96 +3,26 @@
 use std::time::Instant;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::data::Data;
 use super::draws::{self, Draws};
+use super::islands::Islands;
 use super::ladder::{self, Ladder, Row};
 use super::noised::{Address, Noised};
+use super::options::check;
+pub use super::options::{Method, Options, Variance};
 use super::projection::Projection;
+use super::search::{self, Found, Tried};
 use super::tiles::Tiles;
 use super::warm_start::{SMALLEST_COMPONENT, set_cover};
 use super::watch::Watch;
-use super::{ddpm, em, parametric, pass, sampler, schedule};
+use super::{ddpm, em, misfit, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::Estimate;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
-
-/// Who learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// The diffusion model of Gatmiry, Kelner and Lee (2024): a sampler by piecewise polynomial regression, and a mixture from its warm starts.
-    PiecewisePolynomial,
-    /// Gradient descent on the DDPM loss at high, then at low noise (Shah, Chen and Klivans 2023).
-    Ddpm,
-    /// Expectation–maximisation from k-means++ starts.
-    Em,
-}
-
-/// The common variance σ₀²; in files a number, or "estimate".
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Variance {
-    Known(f64),
-    #[serde(with = "word")]
-    Estimate,
-}
-
-mod word {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    const ESTIMATE: &str = "estimate";
-
-    pub fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(ESTIMATE)
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
-        let word = String::deserialize(from)?;
-        if word == ESTIMATE { Ok(()) } else { Err(D::Error::custom("a variance is a number or \"estimate\"")) }
-    }
-}
-
-/// Everything that a learner may be told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Options {
-    pub method: Method,
-    /// K; `None`: it is found.
-    pub components: Option<usize>,
-    /// Of the polynomials.
-    pub degree: usize,
-    pub variance: Variance,
-    /// Pairs of noised points at each level.
-    pub pairs: usize,
-    /// Starts that compete, in EM and in the DDPM learner.
-    pub restarts: usize,
-    /// Share of the points that is kept away from learning.
-    pub held_out: f64,
-    /// Points to draw.
-    pub samples: usize,
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            method: Method::PiecewisePolynomial,
-            components: None,
-            degree: 3,
-            variance: Variance::Known(1.0),
-            pairs: 1 << 17,
-            restarts: 10,
-            held_out: 0.1,
-            samples: 100_000,
-            seed: 0,
-        }
-    }
-}
 
 /// What was learned.
 #[derive(Debug, Clone)]
@@ -114,11 +44,34 @@ pub struct Learned {
     /// Principal directions that were worked in; d where none were looked for.
     pub rank: usize,
     pub levels: Vec<Row>,
-    /// Iterations and seconds of EM on all points.
-    pub em: Option<(usize, f64)>,
+    /// Of EM on all points, where it was what learned.
+    pub em: Option<EmEnd>,
+    /// The numbers of components that the search tried.
+    pub tried: Vec<Tried>,
     pub notes: Vec<String>,
     /// Stage and seconds, in order.
     pub seconds: Vec<(&'static str, f64)>,
+}
+
+impl Learned {
+    /// With what the search for K has to say, where it was asked.
+    fn counted(mut self, found: Found, options: &Options) -> Learned {
+        if options.components.is_none() {
+            self.why = found.why();
+            self.notes.extend(found.notes());
+            self.tried = found.tried;
+        }
+        self
+    }
+}
+
+/// How EM ended.
+#[derive(Debug, Clone, Copy)]
+pub struct EmEnd {
+    pub iterations: usize,
+    pub seconds: f64,
+    /// What the last step gained, in nats per point.
+    pub last_gain: f64,
 }
 
 /// Radius of the balls that propose components, in σ₀: modes 2.5 apart still get balls of their own.
@@ -156,152 +109,169 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
         ));
     }
     check(points.len() / d, options)?;
+    let islands = Islands::of(points, d, options.components.unwrap_or(usize::MAX));
+    let (learned, is_between) = learn_from(points, d, islands, options, device, watch)?;
+    // A component that spans islands has another variance when these are drawn together: then they must stay where they are.
+    if is_between { Ok(learn_from(points, d, Islands::default(), options, device, watch)?.0) } else { Ok(learned) }
+}
+
+/// What is learned from islands drawn together, and whether a mean lies between them.
+fn learn_from(
+    points: &[f64],
+    d: usize,
+    islands: Islands,
+    options: &Options,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<(Learned, bool)> {
     let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
     let mut options = options.clone();
-    let mut why = None;
-    if options.variance == Variance::Estimate || (options.method != Method::PiecewisePolynomial && options.components.is_none()) {
-        let (found, reason) = look(points, d, &options, watch)?;
-        if options.components.is_none() && options.method != Method::PiecewisePolynomial {
-            options.components = Some(found.n_components());
+    let needs_variance = options.variance == Variance::Estimate && options.method != Method::Em;
+    let first = if needs_variance || (options.method == Method::Ddpm && options.components.is_none()) {
+        let first = look(points, d, islands.clone(), &options, watch)?;
+        if needs_variance {
+            options.variance = Variance::Known(first.mixture.variance());
         }
-        (why, options.variance) = (
-            Some(reason),
-            match options.variance {
-                Variance::Estimate if options.method != Method::Em => Variance::Known(found.variance()),
-                other => other,
-            },
-        );
         clock.lap("first look");
-    }
-    let deviation = match options.variance {
-        Variance::Known(variance) => Some(variance.sqrt()),
-        Variance::Estimate => None,
+        Some(first)
+    } else {
+        None
     };
-    let data = Data::new(points, d, deviation, options.held_out, options.seed)?;
+    let data = Data::new(points, d, known(&options).map(f64::sqrt), islands, options.held_out, options.seed)?;
     clock.lap("data");
     let mut learned = match options.method {
-        Method::Em => by_em(&data, &options, why, &mut clock, watch)?,
-        Method::Ddpm => by_ddpm(&data, &options, why, &mut clock, watch)?,
-        Method::PiecewisePolynomial => by_polynomials(&data, &options, &mut clock, device, watch)?,
+        Method::Em => by_em(&data, &options, &mut clock, watch)?,
+        Method::Ddpm => by_ddpm(&data, &options, first, &mut clock, watch)?,
+        Method::PiecewisePolynomial => by_polynomials(&data, &options, first, &mut clock, device, watch)?,
     };
     learned.notes.splice(0..0, data.notes.iter().cloned());
     learned.draws = draws::compared(&data, &data.inside(&learned.mixture)?, &learned.samples, options.seed)?;
     learned.notes.extend(learned.draws.iter().flat_map(|draws| draws.notes(learned.samples_from)));
     clock.lap("comparing draws");
     learned.seconds = clock.seconds;
-    Ok(learned)
+    let is_between = data.is_between_islands(&learned.mixture);
+    Ok((learned, is_between))
 }
 
-fn check(n: usize, options: &Options) -> Result<()> {
-    if let Variance::Known(variance) = options.variance
-        && !(variance.is_finite() && variance > 0.0)
-    {
-        return Err(Error::bad_input(format!("the variance is {variance}"), "Give a positive number, or `estimate`"));
-    }
-    let trained = n - (options.held_out * n as f64) as usize;
-    if let Some(k) = options.components
-        && !(1..=trained).contains(&k)
-    {
-        return Err(Error::bad_input(
-            format!("{k} components cannot be learned from the {trained} of {n} points that are not held out"),
-            "Ask for at least one and for fewer than there are points",
-        ));
-    }
-    if !(1..=8).contains(&options.degree) {
-        return Err(Error::bad_input(format!("polynomials of degree {} are not available", options.degree), "Use a degree from 1 to 8"));
-    }
-    if !(0.0..=0.9).contains(&options.held_out) {
-        return Err(Error::bad_input(format!("a share of {} is to be held out", options.held_out), "Use a share from 0 to 0.9"));
-    }
-    if options.pairs == 0 || u32::try_from(options.pairs).is_err() || u32::try_from(options.samples).is_err() {
-        return Err(Error::bad_input(
-            format!("{} pairs or {} samples are none, or more than random numbers have addresses for", options.pairs, options.samples),
-            format!("Use 1 to {}", u32::MAX),
-        ));
-    }
-    Ok(())
-}
-
-/// EM on few points, for a number of components or a variance that nobody gave; the mixture is in users' units.
-fn look(points: &[f64], d: usize, options: &Options, watch: &mut Watch) -> Result<(GaussianMixture, String)> {
-    let known = match options.variance {
+fn known(options: &Options) -> Option<f64> {
+    match options.variance {
         Variance::Known(variance) => Some(variance),
         Variance::Estimate => None,
-    };
-    let data = Data::new(points, d, known.map(f64::sqrt), options.held_out, options.seed)?;
-    let em = em_options(options, options.components.unwrap_or(1), known.map(|_| 1.0));
-    let (found, why) = match options.components {
-        Some(k) => (em::fit(&data.train.thinned(1 << 15), &em, watch)?.mixture, format!("{k} were asked for")),
-        None => em::choose(&data.train, &em, watch)?,
-    };
-    Ok((data.outside(&found)?, why))
+    }
 }
 
-fn em_options(options: &Options, components: usize, variance: Option<f64>) -> em::Options {
-    em::Options { components, restarts: options.restarts, variance, tolerance: 1e-6, most_iterations: 1000, seed: options.seed }
+/// What the search finds; the mixture is in users' units.
+fn look(points: &[f64], d: usize, islands: Islands, options: &Options, watch: &mut Watch) -> Result<Found> {
+    let data = Data::new(points, d, known(options).map(f64::sqrt), islands, options.held_out, options.seed)?;
+    let mut found = search::components(&data.train, &[], false, &search_options(options), watch)?;
+    found.mixture = data.outside(&found.mixture)?;
+    Ok(found)
 }
 
-fn by_em(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
-    let variance = matches!(options.variance, Variance::Known(_)).then_some(1.0);
-    let fitted = em::fit(&data.train, &em_options(options, k, variance), watch)?;
+/// In the learners' units.
+fn search_options(options: &Options) -> search::Options {
+    let variance = known(options).map(|_| 1.0);
+    search::Options { components: options.components, variance, rounds: options.restarts, seed: options.seed }
+}
+
+fn by_em(data: &Data, options: &Options, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
+    let search_options = search_options(options);
+    let found = search::components(&data.train, &[], false, &search_options, watch)?;
+    clock.lap("number of components");
+    let em = em::Options { variance: search_options.variance, tolerance: options.tolerance, most_iterations: options.iterations };
+    let fitted = em::climb(&data.train, found.mixture.clone(), em, Some(watch))?;
     clock.lap("EM");
-    let why = why.unwrap_or_else(|| format!("{k} were asked for"));
-    let mut learned = of_mixture(data, &fitted.mixture, why, options, clock)?;
-    learned.em = Some((fitted.iterations, fitted.seconds));
-    Ok(learned)
+    let mut learned = of_mixture(data, &fitted.mixture, options, clock)?;
+    let em::Fitted { iterations, seconds, last_gain, .. } = fitted;
+    if !(last_gain < options.tolerance) {
+        learned.notes.push(format!(
+            "EM has not converged: after {iterations} iterations a step still gains {last_gain:.1e} nats per point (the tolerance is {:.1e}); allow more iterations",
+            options.tolerance
+        ));
+    }
+    learned.em = Some(EmEnd { iterations, seconds, last_gain });
+    Ok(learned.counted(found, options))
 }
 
-fn by_ddpm(data: &Data, options: &Options, why: Option<String>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
-    let Some(k) = options.components else { return Err(Error::bad_input("no number of components was found", "Say how many")) };
+fn by_ddpm(data: &Data, options: &Options, first: Option<Found>, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
+    let Some(k) = options.components.or(first.as_ref().map(|found| found.mixture.n_components())) else {
+        return Err(Error::bad_input("no number of components was found", "Give the number"));
+    };
     let projection = Projection::principal(&data.train, k)?;
     let tiles = Tiles::of_rows(&projection.reduce(&data.train), projection.rank());
     clock.lap("projection");
     let mixture = ddpm::fit(&tiles, k, options.restarts, projection.variances[0], options.seed, watch)?;
     clock.lap("DDPM descent");
     let mixture = lifted(data, &mixture, &projection, options.seed, watch)?;
-    let why = why.unwrap_or_else(|| format!("{k} were asked for"));
-    let mut learned = of_mixture(data, &mixture, why, options, clock)?;
+    let mut learned = of_mixture(data, &mixture, options, clock)?;
     learned.rank = projection.rank();
-    Ok(learned)
+    Ok(match first {
+        Some(found) => learned.counted(found, options),
+        None => learned,
+    })
 }
 
-fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
+fn by_polynomials(
+    data: &Data,
+    options: &Options,
+    first: Option<Found>,
+    clock: &mut Clock,
+    device: &mut dyn Polynomials,
+    watch: &mut Watch,
+) -> Result<Learned> {
     let projection = Projection::principal(&data.train, options.components.unwrap_or(usize::MAX))?;
     let rank = projection.rank();
     let (points, held_out) = (projection.reduce(&data.train), projection.reduce(&data.held_out));
     clock.lap("projection");
     let settings = ladder::Settings { degree: options.degree, pairs: options.pairs, kappa: schedule::KAPPA, seed: options.seed };
-    let mut ladder = ladder::climb(&points, &held_out, &projection.variances, &settings, device, watch)?;
+    let mut ladder = ladder::climb_at_some_degree(&points, &held_out, &projection.variances, &settings, device, watch)?;
     clock.lap("levels");
     let samples = sampler::draw(&ladder, &points, &projection, options.samples, options.seed, device, watch)?;
     clock.lap("sampling");
     let tiles = Tiles::of_rows(&points, rank);
-    let candidates = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS, SMALLEST_COMPONENT);
-    let found = parametric::fit(&tiles, &candidates, options.components, options.seed, watch)?;
+    let cover = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS, SMALLEST_COMPONENT);
+    let mut starts: Vec<f64> = cover.iter().map(|v| f64::from(*v)).collect();
+    let cover = starts.len() / rank;
+    if let Some(first) = &first {
+        starts.extend(projection.coordinates(data.inside(&first.mixture)?.means()));
+    }
+    let found = search::components(&tiles, &starts, first.is_some(), &search_options(options), watch)?;
+    clock.lap("number of components");
+    let (refined, note) = refined(&tiles, &found.mixture, options.seed, watch)?;
     clock.lap("mixture");
-    compare_levels(&mut ladder, &found.mixture, if held_out.is_empty() { &points } else { &held_out }, options.seed);
-    let mixture = lifted(data, &found.mixture, &projection, options.seed, watch)?;
+    compare_levels(&mut ladder, &refined, if held_out.is_empty() { &points } else { &held_out }, options.seed);
+    let mixture = lifted(data, &refined, &projection, options.seed, watch)?;
     clock.lap("all dimensions");
-    let mut learned = of_mixture(data, &mixture, found.why, &Options { samples: 0, ..options.clone() }, clock)?;
-    let d = data.centre.len();
-    learned.samples = samples.par_iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
+    let mut learned = of_mixture(data, &mixture, &Options { samples: 0, ..options.clone() }, clock)?;
+    learned.samples = data.outside_points(&samples.iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
     learned.samples_from = "the reverse diffusion";
     learned.rank = rank;
-    let degree = ladder.levels[0].posterior_mean.basis.degree;
-    if degree < options.degree {
-        learned.notes.push(format!(
-            "polynomials of degree {} in {rank} directions would have too many terms: degree {degree} was used",
-            options.degree
-        ));
-    }
+    learned.notes.extend(ladder.note.take());
+    learned.notes.extend(note);
     learned.levels = ladder.levels.into_iter().map(|level| level.row).collect();
+    let mut learned = learned.counted(found, options);
+    learned.why += &format!("; {cover} of the means to begin with came from a set cover of the denoised points");
     Ok(learned)
+}
+
+/// The means of `start` refined by score matching, unless the likelihood falls by more than their number explains: then they stay, with a note.
+fn refined(tiles: &Tiles, start: &GaussianMixture, seed: u64, watch: &mut Watch) -> Result<(GaussianMixture, Option<String>)> {
+    let refined = parametric::refine(tiles, start.clone(), &parametric::REFINEMENT, seed, watch)?;
+    let log_likelihood = |mixture: &GaussianMixture| pass::sums(tiles, mixture).log_likelihood;
+    let lost = log_likelihood(start) - log_likelihood(&refined);
+    if lost <= start.means().len() as f64 {
+        return Ok((refined, None));
+    }
+    let note = format!(
+        "score matching lowered the log-likelihood by {} nats per point: the means of the search were kept",
+        crate::number::short(lost / tiles.n as f64)
+    );
+    Ok((start.clone(), Some(note)))
 }
 
 /// Means in all d dimensions, and a last descent there: directions of too little spread to be told from noise hold some of the means.
 fn lifted(data: &Data, mixture: &GaussianMixture, projection: &Projection, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
-    let d = data.centre.len();
+    let d = data.train.d;
     let lifted = GaussianMixture::new(mixture.weights().to_vec(), projection.lift(mixture.means()), d, mixture.variance())?;
     if projection.rank() == d { Ok(lifted) } else { parametric::refine(&data.train, lifted, &parametric::REFINEMENT[2..], seed, watch) }
 }
@@ -318,28 +288,29 @@ fn compare_levels(ladder: &mut Ladder, mixture: &GaussianMixture, points: &[f32]
 }
 
 /// What there is to say of a mixture in the learners' units, and draws from it.
-fn of_mixture(data: &Data, inside: &GaussianMixture, why: String, options: &Options, clock: &mut Clock) -> Result<Learned> {
+fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &mut Clock) -> Result<Learned> {
     let mixture = data.outside(inside)?;
-    let d = data.centre.len();
     let held_out = Estimate::of_mean(&pass::log_densities(&data.held_out, inside));
     let train = pass::sums(&data.train, inside).log_likelihood / data.train.n as f64;
-    let held_out_points = data.held_out.rows().iter().enumerate().map(|(at, z)| data.centre[at % d] + data.scale * f64::from(*z)).collect();
+    let held_out_points = data.outside_points(&data.held_out.rows().iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
+    let unit = data.log_unit(inside.variance());
     let samples = draw(&mixture, options.samples, options.seed);
     clock.lap("likelihood");
     Ok(Learned {
+        why: format!("{} were asked for", mixture.n_components()),
         mixture,
-        why,
         samples,
         samples_from: "the mixture",
         draws: None,
-        held_out: Estimate { value: held_out.value + data.log_unit(), ..held_out },
-        train_log_likelihood: train + data.log_unit(),
+        held_out: Estimate { value: held_out.value + unit, ..held_out },
+        train_log_likelihood: train + unit,
         held_out_points,
         n_train: data.train.n,
-        rank: d,
+        rank: data.train.d,
         levels: Vec::new(),
         em: None,
-        notes: Vec::new(),
+        tried: Vec::new(),
+        notes: misfit::notes(&data.train, inside),
         seconds: Vec::new(),
     })
 }

@@ -3,6 +3,8 @@
 //! Squared distances are sums of squared differences, so nothing large cancels in single precision. Sums run in sixteen lanes over 1024
 //! samples, then in double precision in the order of the samples: the same bits for any number of threads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
 use super::tiles::{TILE, Tiles};
@@ -12,7 +14,7 @@ use crate::vector::lanes::{LANES, exp, vectorised};
 /// Tiles whose sums stay in single precision.
 const RUN: usize = 16;
 /// Runs of one job.
-const RUNS_PER_JOB: usize = 16;
+const RUNS_PER_JOB: usize = 2;
 
 /// Σ over samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,12 +174,19 @@ impl Sums {
 
 /// The sums over all samples.
 pub fn sums(tiles: &Tiles, mixture: &GaussianMixture) -> Sums {
+    sums_until(tiles, mixture, &AtomicBool::new(false))
+}
+
+/// The same; once `interrupted`, what is left is passed over, and the sums are of no use.
+pub fn sums_until(tiles: &Tiles, mixture: &GaussianMixture, interrupted: &AtomicBool) -> Sums {
     let (k, d) = (mixture.n_components(), tiles.d);
     let jobs: Vec<Sums> = (0..tiles.n_tiles().div_ceil(RUN * RUNS_PER_JOB))
         .into_par_iter()
         .map(|job| {
             let (mut kernel, mut lanes, mut sums) = (Kernel::new(mixture), Lanes::new(k, d), Sums::zero(k, d));
             let last = tiles.n_tiles().min((job + 1) * RUN * RUNS_PER_JOB);
+            let is_interrupted = interrupted.load(Ordering::Relaxed);
+            let last = if is_interrupted { 0 } else { last };
             for first in (job * RUN * RUNS_PER_JOB..last).step_by(RUN) {
                 for i in first..last.min(first + RUN) {
                     let count = tiles.count(i);

@@ -14,6 +14,11 @@ const BLOCK: usize = 4096;
 /// More dimensions than this would need a covariance of gigabytes.
 const MOST_FEATURES: usize = 8192;
 
+/// More dimensions than this are taken for spanned.
+const MOST_FOR_SPAN: usize = 512;
+/// A variance that is so small beside the largest is none: rounding in single precision makes less than 1e-13.
+const NO_SPREAD: f64 = 1e-10;
+
 /// Orthonormal directions around a mean.
 #[derive(Debug, Clone)]
 pub struct Projection {
@@ -41,6 +46,30 @@ impl Projection {
         Ok(Self { mean, basis: vectors[..rank * d].to_vec(), variances: values[..rank].to_vec() })
     }
 
+    /// The directions that points span, where these are fewer than their dimensions; `None` where they are all, or too many to look at.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for points whose covariance has no eigenvectors.
+    pub fn span(parts: &[&Tiles]) -> Result<Option<Self>> {
+        let (n, d) = (parts[0].n, parts[0].d);
+        if d > MOST_FOR_SPAN || n < 2 * d {
+            return Ok(None);
+        }
+        let (mean, values, vectors) = principal_axes(parts[0])?;
+        let rank = values.iter().filter(|v| **v > NO_SPREAD * values[0]).count();
+        let span = Self { mean, basis: vectors[..rank * d].to_vec(), variances: values[..rank].to_vec() };
+        let reach = 100.0 * NO_SPREAD * values[0];
+        let is_held = |tiles: &Tiles| (0..tiles.n).into_par_iter().all(|i| span.remainder(tiles.row(i)) <= reach);
+        Ok((0 < rank && rank < d && parts.iter().all(|tiles| is_held(tiles))).then_some(span))
+    }
+
+    /// |x − mean|² of what lies in no direction.
+    fn remainder(&self, row: impl Iterator<Item = f32>) -> f64 {
+        let mut rest: Vec<f64> = row.zip(&self.mean).map(|(x, m)| f64::from(x) - m).collect();
+        self.complement(&mut rest);
+        rest.iter().map(|v| v * v).sum()
+    }
+
     pub fn rank(&self) -> usize {
         self.variances.len()
     }
@@ -60,6 +89,13 @@ impl Projection {
             }
         });
         out
+    }
+
+    /// Coordinates (m, rank) of points (m, d).
+    pub fn coordinates(&self, points: &[f64]) -> Vec<f64> {
+        let d = self.d();
+        let along = |point: &[f64], u: &[f64]| point.iter().zip(&self.mean).zip(u).map(|((x, m), u)| (x - m) * u).sum::<f64>();
+        points.chunks_exact(d).flat_map(|point| self.basis.chunks_exact(d).map(move |u| along(point, u))).collect()
     }
 
     /// Points (n, d) of coordinates (n, rank): the mean in all other directions.

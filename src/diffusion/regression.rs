@@ -38,7 +38,7 @@ impl Piecewise {
         let grams = device.grams(&cells, &noised.y, &noised.target)?;
         let mut best: Vec<(f64, Vec<f32>)> = vec![(f64::INFINITY, Vec::new()); grams.len()];
         for ridge in RIDGES {
-            let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
+            let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve_from(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
             let trial = Self { basis: basis.clone(), centres: centres.clone(), sigma, coefficients: solved.concat() };
             let errors = trial.errors(check);
             for ((best, error), solved) in best.iter_mut().zip(errors).zip(solved) {
@@ -70,6 +70,12 @@ impl Piecewise {
     pub fn posterior_mean(&self, y: &[f32]) -> Vec<f32> {
         posterior_means(&self.cells(), &self.coefficients, y)
     }
+}
+
+/// As [`solve`], with the first ridge from `ridge` on that can be solved with: Gram matrices in single precision may need more than they ask for.
+fn solve_from(gram: &Gram, features: usize, rank: usize, ridge: f64) -> Result<Vec<f32>> {
+    let heavier = || RIDGES.iter().filter(|other| **other > ridge).find_map(|other| solve(gram, features, rank, *other).ok());
+    solve(gram, features, rank, ridge).or_else(|error| heavier().ok_or(error))
 }
 
 /// (FᵀF + ridge)⁻¹ FᵀY, shape (rank, features).

@@ -5,6 +5,8 @@
 //! The backends' forward gradient cannot serve here: it wants a teacher of the student's variance σ₀² + t, and the noised points are
 //! one of variance t. Both signs of ξ make the loss at small t nearly that of implicit score matching, without its derivatives.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
 use super::pass::Kernel;
@@ -32,9 +34,19 @@ pub struct Loss {
 
 /// The loss of `mixture` (variance σ₀²) on `tiles` noised at `t`, each point `rounds` times with both signs of fresh noise.
 ///
+/// Once `interrupted`, what is left is passed over, and the result is of no use.
+///
 /// # Errors
 /// Those of [`GaussianMixture::new`].
-pub fn loss(tiles: &Tiles, mixture: &GaussianMixture, t: f64, rounds: u32, seed: u64, level: u32) -> Result<Loss> {
+pub fn loss(
+    tiles: &Tiles,
+    mixture: &GaussianMixture,
+    t: f64,
+    rounds: u32,
+    seed: u64,
+    level: u32,
+    interrupted: &AtomicBool,
+) -> Result<Loss> {
     let (k, d) = (mixture.n_components(), tiles.d);
     let variance = mixture.variance() + t;
     let noisy = GaussianMixture::new(mixture.weights().to_vec(), mixture.means().to_vec(), d, variance)?;
@@ -46,6 +58,9 @@ pub fn loss(tiles: &Tiles, mixture: &GaussianMixture, t: f64, rounds: u32, seed:
             let mut work = Work::new(&noisy, mixture.variance(), t);
             let mut sums = Sums { square: 0.0, gradient: vec![0.0; k * d], mass: vec![0.0; k] };
             for i in first..tiles.n_tiles().min(first + JOB) {
+                if interrupted.load(Ordering::Relaxed) {
+                    break;
+                }
                 let address = Address { key, level: FIRST_LEVEL + level, round, tile: i as u32 };
                 vectorised(
                     #[inline(always)]

@@ -1,5 +1,7 @@
 //! Greedy k-means++ (Arthur and Vassilvitskii 2007): starts that are spread like the points.
 
+use std::collections::HashSet;
+
 use rand::{Rng, RngExt};
 
 use super::tiles::{TILE, Tiles};
@@ -8,19 +10,27 @@ use crate::vector::lanes::vectorised;
 /// Starts that are drawn for one.
 const TRIALS: usize = 8;
 
-/// The best of several `starts`: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
-/// no descent mends.
+/// The best of several starts: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
+/// no descent mends. `None` where there are fewer than `k` different points.
 pub fn best_starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
-    let trials: Option<Vec<(f64, Vec<f64>)>> = (0..TRIALS).map(|_| starts(tiles, k, rng)).collect();
-    trials?.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, means)| means)
+    let trials = (0..TRIALS).map(|_| extended(tiles, Vec::new(), k, rng));
+    let (_, means) = trials.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (means.len() == k * tiles.d).then_some(means)
 }
 
-/// `k` samples of `tiles`, (k, d), after the sum of squared distances from the nearest: each the best of a few that are drawn with probability proportional to the squared distance from
-/// those chosen before. `None` where there are fewer than `k` different points.
-fn starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<(f64, Vec<f64>)> {
+/// `chosen` means (c, d) and samples of `tiles` to make up `k` of them, or fewer where there are no more different points; and the sum of
+/// squared distances from the nearest. Each is the best of a few that are drawn with probability proportional to the squared distance
+/// from those chosen before.
+pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rng) -> (f64, Vec<f64>) {
     let trials = 2 + (k as f64).ln() as usize;
-    let mut chosen: Vec<f64> = tiles.row(rng.random_range(0..tiles.n)).map(f64::from).collect();
-    let mut nearest = distances(tiles, &chosen, None).1;
+    if chosen.is_empty() {
+        chosen.extend(tiles.row(rng.random_range(0..tiles.n)).map(f64::from));
+    }
+    let mut nearest: Option<Vec<f32>> = None;
+    for mean in chosen.chunks_exact(tiles.d) {
+        nearest = Some(distances(tiles, mean, nearest.as_deref()).1);
+    }
+    let mut nearest = nearest.unwrap_or_default();
     while chosen.len() < k * tiles.d {
         let cumulative: Vec<f64> = nearest
             .iter()
@@ -29,23 +39,27 @@ fn starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<(f64, Vec<f64>)
                 Some(*sum)
             })
             .collect();
-        let total = *cumulative.last()?;
+        let total = cumulative.last().copied().unwrap_or(0.0);
         if !(total > 0.0) {
-            return None;
+            break;
         }
-        let best = (0..trials)
-            .map(|_| {
-                let u = rng.random::<f64>() * total;
-                let at = cumulative.partition_point(|c| *c <= u).min(tiles.n - 1);
-                let row: Vec<f64> = tiles.row(at).map(f64::from).collect();
-                let (sum, distances) = distances(tiles, &row, Some(&nearest));
-                (sum, row, distances)
-            })
-            .min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let drawn = (0..trials).map(|_| {
+            let u = rng.random::<f64>() * total;
+            let at = cumulative.partition_point(|c| *c <= u).min(tiles.n - 1);
+            let row: Vec<f64> = tiles.row(at).map(f64::from).collect();
+            let (sum, distances) = distances(tiles, &row, Some(&nearest));
+            (sum, row, distances)
+        });
+        let Some(best) = drawn.min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
         chosen.extend(best.1);
         nearest = best.2;
     }
-    Some((nearest.iter().map(|v| f64::from(*v)).sum(), chosen))
+    (nearest.iter().map(|v| f64::from(*v)).sum(), chosen)
+}
+
+/// How many different points there are.
+pub fn different(tiles: &Tiles) -> usize {
+    (0..tiles.n).map(|i| tiles.row(i).map(f32::to_bits).collect::<Vec<u32>>()).collect::<HashSet<_>>().len()
 }
 
 /// |x − centre|², or what is smaller in `nearest`, for every sample (n), and their sum.

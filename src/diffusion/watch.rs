@@ -13,14 +13,20 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
+    /// A look between the parts of a step.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once it was interrupted.
+    pub fn check(&self, stage: &str) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(Error::Stopped { stage: stage.into() }) } else { Ok(()) }
+    }
+
     /// Says how far `stage` is.
     ///
     /// # Errors
     /// [`Error::Stopped`] once it was interrupted.
     pub fn at(&mut self, stage: &str, done: f64) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(Error::Stopped { stage: stage.into() });
-        }
+        self.check(stage)?;
         (self.tell)(stage, done);
         Ok(())
     }

@@ -8,14 +8,19 @@ use super::learn_source::{Source, source};
 use super::learn_summary::LearnSummary;
 use super::learn_task::Task;
 use super::run_folder::{Output, StagedFolder, write_json};
+use super::standardise::Standardisation;
 use crate::backend::polynomials::Polynomials;
 use crate::check::check_polynomials;
 use crate::cpu::CpuPolynomials;
 use crate::device::{self, Device};
 use crate::diffusion::learn::{Learned, Method, learn};
 use crate::diffusion::watch::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mixture::files::{write_mixture, write_points};
+
+/// What was learned, in users' units; and, where columns were standardised, in theirs.
+pub const MODEL: &str = "model.npz";
+pub const MODEL_STANDARDISED: &str = "model-standardised.npz";
 
 /// What happens on the way, for whoever shows it.
 #[derive(Debug)]
@@ -55,18 +60,23 @@ pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, 
     output.check()?;
     let options = &task.options;
     let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;
-    let source = source(&task.data, task.truth.as_deref(), task.points, options.seed)?;
+    let mut source = source(&task.data, task.truth.as_deref(), task.points, options.seed)?;
     source.notes.iter().for_each(|text| (asked.tell)(&Event::Note { text }));
+    let own = if options.standardise { Some(standardised(&mut source)?) } else { None };
     let began = Instant::now();
     let tell = &mut *asked.tell;
     let mut watch = Watch { interrupted: asked.interrupted, tell: &mut |name, done| tell(&Event::Stage { name, done }) };
-    let learned = learn(&source.points, source.d, options, &mut *polynomials, &mut watch)?;
+    let mut learned = learn(&source.points, source.d, options, &mut *polynomials, &mut watch)?;
     if learned.draws.as_ref().is_some_and(|draws| !draws.faults.is_empty()) {
         (asked.tell)(&Event::Note { text: "the drawn points are not to be used as they are: the notes say for which components" });
     }
+    if let Some(own) = &own {
+        learned.held_out.value += own.log_unit();
+        learned.train_log_likelihood += own.log_unit();
+    }
     let n = source.points.len() / source.d;
     let seconds = began.elapsed().as_secs_f64();
-    let summary = LearnSummary::of(task, n, &learned, source.truth.as_ref(), seconds)?;
+    let summary = LearnSummary { standardised: own, ..LearnSummary::of(task, n, &learned, source.truth.as_ref(), seconds)? };
     let outcome = Outcome { source, learned, summary };
     let folder = write(output, &outcome, asked.page)?;
     (asked.tell)(&Event::Finished);
@@ -90,12 +100,33 @@ fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> 
     Ok(own)
 }
 
+/// Brings the points to units of their columns.
+fn standardised(source: &mut Source) -> Result<Standardisation> {
+    if source.truth.is_some() {
+        return Err(Error::bad_input(
+            "points are to be standardised beside a truth, which has no common variance in units of their columns",
+            "Leave out one of the two",
+        ));
+    }
+    let own = Standardisation::of(&source.points, source.d)?;
+    source.points = own.inside(&source.points);
+    Ok(own)
+}
+
 fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> Result<()>) -> Result<PathBuf> {
     let staged = StagedFolder::new(output)?;
     let (at, d) = (staged.path(), outcome.source.d);
     let mixture = &outcome.learned.mixture;
-    write_mixture(&at.join("model.npz"), mixture)?;
-    write_points(&at.join("samples.npy"), d, &outcome.learned.samples, mixture.variance().sqrt())?;
+    let samples = &outcome.learned.samples;
+    if let Some(own) = &outcome.summary.standardised {
+        write_mixture(&at.join(MODEL_STANDARDISED), mixture)?;
+        own.write_mixture(&at.join(MODEL), mixture)?;
+        let least = own.deviations.iter().copied().fold(f64::INFINITY, f64::min);
+        write_points(&at.join("samples.npy"), d, &own.outside(samples), least * mixture.variance().sqrt())?;
+    } else {
+        write_mixture(&at.join(MODEL), mixture)?;
+        write_points(&at.join("samples.npy"), d, samples, mixture.variance().sqrt())?;
+    }
     write_json(&at.join("summary.json"), &serde_json::json!(outcome.summary))?;
     page(at, outcome)?;
     staged.publish(output)

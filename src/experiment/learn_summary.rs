@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::learn_task::Task;
+use super::standardise::Standardisation;
 use crate::diffusion::compare::{self, Sampled};
 use crate::diffusion::divergence::kullback_leibler;
 use crate::diffusion::draws::Draws;
 use crate::diffusion::ladder::Row;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};
+use crate::diffusion::search::Tried;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::number::or_nan;
@@ -54,11 +56,20 @@ pub struct LearnSummary {
     pub draws: Option<Draws>,
     pub em_iterations: Option<usize>,
     pub em_seconds_per_iteration: Option<f64>,
+    /// What EM's last step gained, in nats per point.
+    #[serde(default)]
+    pub em_last_gain: Option<f64>,
+    /// Every number of components that was tried, with its Bayesian information criterion.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
     pub levels: Vec<Row>,
     pub seconds: f64,
     /// Seconds of each stage.
     pub stages: BTreeMap<String, f64>,
     pub notes: Vec<String>,
+    /// Units of the columns, where they were standardised: `variance` and the criteria are in these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardised: Option<Standardisation>,
     pub asked: Choices,
     #[serde(flatten)]
     pub against_truth: Option<AgainstTruth>,
@@ -137,12 +148,15 @@ impl LearnSummary {
             samples: learned.samples.len() / d,
             samples_from: learned.samples_from.into(),
             draws: learned.draws.clone(),
-            em_iterations: learned.em.map(|em| em.0),
-            em_seconds_per_iteration: learned.em.map(|em| em.1 / em.0 as f64),
+            em_iterations: learned.em.map(|em| em.iterations),
+            em_seconds_per_iteration: learned.em.map(|em| em.seconds / em.iterations as f64),
+            em_last_gain: learned.em.map(|em| em.last_gain),
+            tried: learned.tried.clone(),
             levels: learned.levels.clone(),
             seconds,
             stages: learned.seconds.iter().map(|(stage, seconds)| ((*stage).into(), *seconds)).collect(),
             notes: learned.notes.clone(),
+            standardised: None,
             asked: Choices::of(task, n),
             against_truth: truth.map(|truth| AgainstTruth::of(learned, truth, options.seed)).transpose()?,
         })

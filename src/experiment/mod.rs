@@ -31,6 +31,7 @@ pub(crate) mod run_folder;
 mod salvage;
 mod seed;
 pub(crate) mod setting;
+pub(crate) mod standardise;
 pub(crate) mod state_file;
 pub mod summary;
 pub mod sweep;

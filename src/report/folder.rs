@@ -9,6 +9,7 @@ use super::learn_sweep::write_learn_sweep;
 use super::run::write_run;
 use super::sweep::write_sweep;
 use crate::error::{Error, Result};
+use crate::experiment::learn::{MODEL, MODEL_STANDARDISED};
 use crate::experiment::learn_source::source;
 use crate::experiment::learn_summary::{self, LearnSummary};
 use crate::experiment::run_folder::small_file;
@@ -52,10 +53,15 @@ fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Re
         return Err(Error::bad_file(folder, "it was learned from points of a pipe, which are gone", "Save the points and learn again"));
     }
     let source = source(Path::new(&asked.data), asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
-    let (mixture, samples) = (read_mixture(&folder.join("model.npz"))?, read_npy(&folder.join("samples.npy"))?);
+    let model = if summary.standardised.is_some() { MODEL_STANDARDISED } else { MODEL };
+    let (mixture, samples) = (read_mixture(&folder.join(model))?, read_npy(&folder.join("samples.npy"))?);
     if [source.d, samples.shape.last().copied().unwrap_or(0)] != [mixture.n_features(); 2] {
         return Err(Error::bad_file(folder, "points, drawn points and model have different dimensions", "Learn again"));
     }
-    let (samples, points, truth) = (&samples.values, &source.points, source.truth.as_ref());
+    let inside = |points: Vec<f64>| match &summary.standardised {
+        Some(own) => own.inside(&points),
+        None => points,
+    };
+    let (samples, points, truth) = (&inside(samples.values), &inside(source.points), source.truth.as_ref());
     write_learned(page, &Content { summary, mixture: &mixture, samples, points, truth })
 }

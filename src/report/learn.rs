@@ -86,7 +86,9 @@ fn facts(summary: &LearnSummary) -> Vec<(String, String)> {
         ("Log-likelihood of training points (nat)", short(summary.train_log_likelihood)),
         ("Points drawn", samples.to_string()),
         ("Drawn by", samples_from.clone()),
+        ("Numbers of components tried", tried_in_words(summary)),
         ("EM iterations", summary.em_iterations.map_or(String::new(), |n| n.to_string())),
+        ("Last EM step gained (nat per point)", summary.em_last_gain.map_or(String::new(), short)),
         ("Seconds per EM iteration", summary.em_seconds_per_iteration.map_or(String::new(), short)),
         ("Seed", seed.to_string()),
         ("Seconds", short(summary.seconds)),
@@ -96,6 +98,13 @@ fn facts(summary: &LearnSummary) -> Vec<(String, String)> {
         .chain(learn_draws::facts(summary.draws.as_ref()))
         .chain(summary.stages.iter().map(|(stage, s)| (format!("Seconds: {stage}"), short(*s))))
         .collect()
+}
+
+fn tried_in_words(summary: &LearnSummary) -> String {
+    match (summary.tried.first(), summary.tried.last()) {
+        (Some(first), Some(last)) => format!("{}, from {} to {}", summary.tried.len(), first.components, last.components),
+        _ => String::new(),
+    }
 }
 
 fn figures(content: &Content) -> Result<Vec<Figure>> {
@@ -129,6 +138,16 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
                     .into(),
             });
         }
+    }
+    if let Some(chart) = criteria(content.summary) {
+        figures.push(Figure {
+            title: "How many components".into(),
+            svg: chart.svg()?,
+            caption: format!(
+                "The Bayesian information criterion, −2 ln L + parameters · ln n, of the best mixture found with each number of components, above the lowest; the ring is what was chosen. {} numbers were tried.",
+                content.summary.tried.len()
+            ),
+        });
     }
     if let Some(chart) = errors(content.summary) {
         figures.push(Figure {
@@ -212,6 +231,19 @@ impl<'a> View<'a> {
         });
         ((mean.0 - at.0) / variance, (mean.1 - at.1) / variance)
     }
+}
+
+/// The criterion of each number of components above the lowest, and one more, so that the lowest has a place.
+fn criteria(summary: &LearnSummary) -> Option<Chart> {
+    let tried = &summary.tried;
+    let lowest = tried.iter().map(|t| t.criterion).fold(f64::INFINITY, f64::min);
+    let points: Vec<(f64, f64)> = tried.iter().map(|t| (t.components as f64, t.criterion - lowest + 1.0)).collect();
+    let x = Axis::logarithmic("components", points.iter().map(|p| p.0))?;
+    let y = Axis::logarithmic("criterion above the lowest, + 1", points.iter().map(|p| p.1))?;
+    let chosen = points.iter().find(|p| p.0 == summary.components as f64).map(|at| Mark::Ring { at: *at, ink: Ink::Vermillion });
+    let line = Mark::Line { points: points.clone(), ink: Ink::Blue, width: 3, opacity: 1.0 };
+    let marks = [line, Mark::Dots { points, ink: Ink::Blue }].into_iter().chain(chosen).collect();
+    Some(Chart { description: "The Bayesian information criterion against the number of components", x, y, marks })
 }
 
 fn errors(summary: &LearnSummary) -> Option<Chart> {

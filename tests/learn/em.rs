@@ -1,8 +1,7 @@
 //! EM: the sums of a pass against plain loops, what it reaches, and how fast it is.
 
-use mixscore::internals::diffusion::Tiles;
 use mixscore::internals::diffusion::em::{self, Options};
-use mixscore::internals::diffusion::pass;
+use mixscore::internals::diffusion::{Tiles, pass, search};
 
 use crate::truth::{log_likelihood, mixture, points, unwatched};
 
@@ -10,8 +9,8 @@ fn tiles(points: &[f64], d: usize) -> Tiles {
     Tiles::new(points.len() / d, d, |i, c| points[i * d + c] as f32)
 }
 
-fn options(components: usize) -> Options {
-    Options { components, restarts: 5, variance: Some(1.0), tolerance: 1e-7, most_iterations: 500, seed: 1 }
+fn components(k: usize, variance: Option<f64>) -> search::Options {
+    search::Options { components: Some(k), variance, rounds: 5, seed: 1 }
 }
 
 #[test]
@@ -54,7 +53,7 @@ fn em_finds_a_mixture_and_its_variance() {
     let truth = mixture(6, 4, 4.0, 5);
     let (x, fresh) = (points(&truth, 20_000, 6), points(&truth, 20_000, 7));
     for variance in [Some(1.0), None] {
-        let fitted = unwatched(|w| em::fit(&tiles(&x, 4), &Options { variance, ..options(6) }, w)).unwrap();
+        let fitted = unwatched(|w| search::components(&tiles(&x, 4), &[], false, &components(6, variance), w)).unwrap();
         let gap = log_likelihood(&truth, &fresh) - log_likelihood(&fitted.mixture, &fresh);
         // 30 parameters from 20 000 points cost 30/(2·20 000) = 8e-4 nats; half as much again is chance.
         assert!(gap.abs() <= 3e-3, "{variance:?}: {gap}");
@@ -70,8 +69,8 @@ fn time_per_iteration() {
     let x = tiles(&points(&truth, 1_000_000, 2), 50);
     for _ in 0..3 {
         let start = mixture(12, 50, 3.0, 9);
-        let o = Options { tolerance: f64::NEG_INFINITY, most_iterations: 10, ..options(12) };
-        let fitted = em::climb(&x, start, &o, None).unwrap();
+        let o = Options { variance: Some(1.0), tolerance: f64::NEG_INFINITY, most_iterations: 10 };
+        let fitted = em::climb(&x, start, o, None).unwrap();
         println!("{:.4} s per iteration, {} iterations", fitted.seconds / fitted.iterations as f64, fitted.iterations);
     }
 }

@@ -1,5 +1,7 @@
 //! The score-matching gradient against differences of its loss, and what the noise is. (Gram matrices: the suite `parity`.)
 
+use std::sync::atomic::AtomicBool;
+
 use mixscore::GaussianMixture;
 use mixscore::internals::diffusion::Tiles;
 use mixscore::internals::diffusion::loss;
@@ -19,7 +21,16 @@ fn the_score_matching_gradient_is_that_of_its_loss() {
     let tiles = Tiles::new(2000, 3, |i, c| x[3 * i + c] as f32);
     for t in [0.2, 2.0] {
         let at = |means: &[f64]| {
-            loss(&tiles, &GaussianMixture::new(truth.weights().to_vec(), means.to_vec(), 3, 1.0).unwrap(), t, 2, 5, 0).unwrap()
+            loss(
+                &tiles,
+                &GaussianMixture::new(truth.weights().to_vec(), means.to_vec(), 3, 1.0).unwrap(),
+                t,
+                2,
+                5,
+                0,
+                &AtomicBool::new(false),
+            )
+            .unwrap()
         };
         let means: Vec<f64> = truth.means().iter().enumerate().map(|(i, m)| m + 0.3 * ((i * 7 % 5) as f64 - 2.0)).collect();
         let here = at(&means);

@@ -82,3 +82,28 @@ fn an_interruption_ends_with_its_own_error() {
         );
     }
 }
+
+/// In the middle of whatever is being computed on many points.
+#[test]
+fn an_interruption_is_answered_soon() {
+    let x = points(&mixture(6, 2, 5.0, 1), 1_000_000, 2);
+    for (method, after) in
+        [(Method::Em, 300), (Method::PiecewisePolynomial, 500), (Method::PiecewisePolynomial, 3000), (Method::Ddpm, 1000)]
+    {
+        let flag = std::sync::atomic::AtomicBool::new(false);
+        let o = Options { components: None, variance: Variance::Estimate, ..quick(method) };
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let mut watch = mixscore::diffusion::watch::Watch { interrupted: &flag, tell: &mut |_, _| {} };
+                learn(&x, 2, &o, &mut CpuPolynomials, &mut watch).map(|_| ())
+            });
+            std::thread::sleep(std::time::Duration::from_millis(after));
+            let asked = std::time::Instant::now();
+            flag.store(true, std::sync::atomic::Ordering::Relaxed);
+            let ended = worker.join().unwrap();
+            let seconds = asked.elapsed().as_secs_f64();
+            // A tenth of a second on two idle cores; loaded machines are slower.
+            assert!(ended.is_ok() || seconds <= 2.0, "{method:?} after {after} ms: {seconds} s");
+        });
+    }
+}

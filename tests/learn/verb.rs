@@ -144,3 +144,54 @@ fn bad_points_are_refused_with_a_way_out() {
     place.refused("learn learn-demo --truth t.npz --output bad", 2, "its own truth");
     place.refused("learn x.npy --degree 9 --output bad", 4, "degree 9");
 }
+
+/// Columns in unlike units: learned in units of their own, and everything but the learned model brought back.
+#[test]
+fn standardised_columns_go_back() {
+    let place = Place::new();
+    let x = read_points(&place.path("x.npy")).unwrap().values;
+    let factors = [0.01, 1000.0];
+    place.points("u.npy", 2, &x.iter().enumerate().map(|(at, x)| 5.0 + factors[at % 2] * x).collect::<Vec<f64>>());
+    let line = "learn u.npy --method em --samples 4000 --standardise --output s --components 3";
+    let summary = &place.json(line)["summary"];
+    let own = |name: &str, c: usize| summary["standardised"][name][c].as_f64().unwrap();
+    let model = mixscore::mixture::files::read_npz(&place.path("s/model.npz")).unwrap();
+    let array = |name: &str| &model.iter().find(|(own, _)| own == name).unwrap().1;
+    assert_eq!((&array("means").shape, &array("covariances").shape), (&vec![3, 2], &vec![3, 2]));
+    let learned = read_mixture(&place.path("s/model-standardised.npz")).unwrap();
+    for (at, (mean, variance)) in array("means").values.iter().zip(&array("covariances").values).enumerate() {
+        let (shift, scale) = (own("means", at % 2), own("deviations", at % 2));
+        assert!((mean - shift - scale * learned.means()[at]).abs() <= 1e-12 * (shift.abs() + scale), "mean {at}");
+        assert!((variance / (scale * scale * learned.variance()) - 1.0).abs() <= 1e-12, "variance {at}");
+        assert!((variance.sqrt() / factors[at % 2] - 1.0).abs() <= 0.3, "a deviation of 1 in other units: {variance}");
+    }
+    let drawn = read_points(&place.path("s/samples.npy")).unwrap().values;
+    let mean = |points: &[f64], c: usize| points.iter().skip(c).step_by(2).sum::<f64>() / (points.len() / 2) as f64;
+    assert!((0..2).all(|c| (mean(&drawn, c) - own("means", c)).abs() <= 0.1 * own("deviations", c)), "drawn points are in users' units");
+    // The log-likelihood is that of users' units: of the same points without these, it differs by the units alone.
+    let plain = &place.json("learn x.npy --method em --samples 10 --output p --components 3")["summary"]["train_log_likelihood"];
+    let shift = -factors.iter().map(|f: &f64| f.ln()).sum::<f64>();
+    let gap = summary["train_log_likelihood"].as_f64().unwrap() - plain.as_f64().unwrap() - shift;
+    assert!(gap.abs() <= 0.3, "{gap}: the two columns' deviations differ little in the end");
+    std::fs::remove_file(place.path("s/report.html")).unwrap();
+    place.json("report s");
+    assert!(text(&place.path("s/report.html")).contains("Learned density and the points"));
+    place.refused("learn x.npy --truth t.npz --standardise --output bad", 4, "truth");
+}
+
+#[test]
+fn every_number_of_components_that_was_tried_is_told() {
+    let place = Place::new();
+    for method in ["em", "piecewise-polynomial"] {
+        let line = format!("learn x.npy --method {method} --pairs 4096 --samples 10 --output {method}");
+        let summary = &place.json(&line)["summary"];
+        let tried = summary["tried"].as_array().unwrap();
+        let least = tried.iter().min_by(|a, b| a["criterion"].as_f64().unwrap().total_cmp(&b["criterion"].as_f64().unwrap())).unwrap();
+        assert_eq!((&least["components"], &summary["components"]), (&Value::from(3), &Value::from(3)), "{tried:?}");
+        assert!(tried.len() > 5 && tried[0]["components"] == 1, "{tried:?}");
+        assert!(text(&place.path(&format!("{method}/report.html"))).contains("How many components"));
+    }
+    let summary = &place.json("learn x.npy --method em --iterations 2 --tolerance 0 --samples 10 --output e")["summary"];
+    assert!(summary["em_iterations"] == 2 && summary["em_last_gain"].is_f64());
+    assert!(summary["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("has not converged")), "{summary}");
+}

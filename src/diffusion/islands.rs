@@ -1,0 +1,153 @@
+//! Clusters that lie very far apart are drawn together, so that single precision tells their points apart.
+//!
+//! Where the points of a coordinate fall into islands with gaps many times wider than any island, each gap is shortened by a
+//! translation of all that lies above. Within an island no difference changes, and between islands nothing overlaps before or after: the
+//! likelihood of a mixture whose components stay within islands is the same.
+
+/// A gap this many times wider than the widest island is shortened to so many widths.
+const FAR: f64 = 100.0;
+/// Gaps of a coordinate that are looked at.
+const MOST_GAPS: usize = 63;
+/// Points that a first look takes in.
+const MOST_LOOKED_AT: usize = 10_001;
+
+/// Where gaps lie, by coordinate; nothing where there are none.
+#[derive(Debug, Clone, Default)]
+pub struct Islands {
+    gaps: Vec<Vec<Gap>>,
+    /// Of the widest island.
+    width: f64,
+}
+
+/// A gap of a coordinate.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    low: f64,
+    high: f64,
+}
+
+impl Islands {
+    /// Of points (n, d), of which there must be as many islands as `most` at the most.
+    pub fn of(points: &[f64], d: usize, most: usize) -> Islands {
+        let mut gaps: Vec<(Vec<Gap>, f64)> = (0..d).map(|c| widest_gaps(coordinate(points, d, c))).collect();
+        // What is narrow in one coordinate may be wide in another: a gap must be wide beside both.
+        loop {
+            let width = gaps.iter().map(|(_, width)| *width).fold(0.0, f64::max); // of all islands
+            let is_narrow = |gap: &Gap| !(gap.high - gap.low > FAR * width);
+            match gaps.iter_mut().find(|(gaps, _)| gaps.iter().any(is_narrow)) {
+                Some((gaps, own)) => {
+                    let (first, last) = (gaps[0].low, gaps[gaps.len() - 1].high);
+                    *own = own.max(last - first);
+                    gaps.clear();
+                }
+                None => {
+                    let found = Islands { gaps: gaps.into_iter().map(|(gaps, _)| gaps).collect(), width };
+                    return if width > 0.0 && found.is_some() && found.count(points, d) <= most { found } else { Islands::default() };
+                }
+            }
+        }
+    }
+
+    /// True where there is a gap.
+    pub fn is_some(&self) -> bool {
+        self.gaps.iter().any(|gaps| !gaps.is_empty())
+    }
+
+    fn count(&self, points: &[f64], d: usize) -> usize {
+        let place = |row: &[f64]| -> Vec<usize> {
+            row.iter().zip(&self.gaps).map(|(x, gaps)| gaps.partition_point(|gap| gap.high <= *x)).collect()
+        };
+        points.chunks_exact(d).map(place).collect::<std::collections::HashSet<_>>().len()
+    }
+
+    /// Coordinate `c` of a point among the islands that were drawn together.
+    pub fn inside(&self, c: usize, x: f64) -> f64 {
+        let Some(gaps) = self.gaps.get(c) else { return x };
+        let shift: f64 = gaps.iter().take_while(|gap| gap.high <= x).map(|gap| self.shift(gap)).sum();
+        x - shift
+    }
+
+    /// The way back; what lies in a gap belongs to the nearer island.
+    pub fn outside(&self, c: usize, y: f64) -> f64 {
+        let Some(gaps) = self.gaps.get(c) else { return y };
+        let mut shift = 0.0;
+        for gap in gaps {
+            if y + shift < gap.low + 0.5 * FAR * self.width {
+                break;
+            }
+            shift += self.shift(gap);
+        }
+        y + shift
+    }
+
+    /// True where a coordinate of a point outside is farther from the islands than they are wide.
+    pub fn is_between(&self, point: &[f64]) -> bool {
+        let is_inside = |x: &f64, gap: &Gap| *x > gap.low + self.width && *x < gap.high - self.width;
+        point.iter().zip(&self.gaps).any(|(x, gaps)| gaps.iter().any(|gap| is_inside(x, gap)))
+    }
+
+    fn shift(&self, gap: &Gap) -> f64 {
+        gap.high - gap.low - FAR * self.width
+    }
+}
+
+/// Values of coordinate `c`, sorted: those of some points, and all that lie beyond them.
+fn coordinate(points: &[f64], d: usize, c: usize) -> Vec<f64> {
+    let n = points.len() / d;
+    let every = n.div_ceil(MOST_LOOKED_AT);
+    let mut values: Vec<f64> = (0..n).step_by(every).map(|i| points[i * d + c]).collect();
+    values.sort_by(f64::total_cmp);
+    if every > 1 {
+        let (gaps, width) = widest_gaps(values.clone());
+        let (low, high) = (values[0] - width, values[values.len() - 1] + width);
+        let is_new = |x: &f64| *x < low || *x > high || gaps.iter().any(|gap| *x > gap.low + width && *x < gap.high - width);
+        values.extend((0..n).map(|i| points[i * d + c]).filter(is_new));
+        values.sort_by(f64::total_cmp);
+    }
+    values
+}
+
+/// As many of the widest gaps between sorted values as are each [`FAR`] times wider than what they leave between them, and the width of that.
+fn widest_gaps(values: Vec<f64>) -> (Vec<Gap>, f64) {
+    let mut by_width: Vec<usize> = (1..values.len()).collect();
+    by_width.sort_by(|a, b| (values[*b] - values[b - 1]).total_cmp(&(values[*a] - values[a - 1])));
+    let (mut best, mut width) = (Vec::new(), values[values.len() - 1] - values[0]);
+    for m in 1..=by_width.len().min(MOST_GAPS) {
+        let mut cuts = by_width[..m].to_vec();
+        cuts.sort_unstable();
+        let ends = cuts.iter().map(|cut| cut - 1).chain([values.len() - 1]);
+        let widest =
+            [0].into_iter().chain(cuts.iter().copied()).zip(ends).map(|(first, last)| values[last] - values[first]).fold(0.0, f64::max);
+        let narrowest = values[by_width[m - 1]] - values[by_width[m - 1] - 1];
+        if narrowest > FAR * widest {
+            (best, width) = (cuts.iter().map(|cut| Gap { low: values[cut - 1], high: values[*cut] }).collect(), widest);
+        }
+    }
+    (best, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_islands_come_near_and_go_back() {
+        let x: Vec<f64> = (0..300).flat_map(|i| [[0.0, 1e8, 1e12][i % 3] + (i as f64 * 0.37).sin(), (i as f64 * 0.71).cos()]).collect();
+        let islands = Islands::of(&x, 2, 10);
+        assert!(islands.is_some());
+        for point in x.chunks_exact(2) {
+            let inside = islands.inside(0, point[0]);
+            assert!((-1.0..=410.0).contains(&inside) && islands.inside(1, point[1]) == point[1], "{inside}");
+            assert!((islands.outside(0, inside) - point[0]).abs() <= 1e-3, "single steps of 1e12 in double precision are 1e-4");
+        }
+        assert!(islands.is_between(&[5e7, 0.0]) && !islands.is_between(&[1e8 + 1.0, 0.0]));
+        assert!(!Islands::of(&x, 2, 2).is_some(), "three islands for two components");
+    }
+
+    #[test]
+    fn what_is_narrow_beside_another_coordinate_stays() {
+        let x: Vec<f64> = (0..300).flat_map(|i| [(i % 2) as f64 + 1e-5 * (i as f64 * 0.37).sin(), (i as f64 * 0.71).cos()]).collect();
+        assert!(!Islands::of(&x, 2, 10).is_some(), "a gap of 1 beside a spread of 2");
+        assert!(!Islands::of(&[0.0, 1.0, 0.0, 1.0], 1, 10).is_some(), "values without any width");
+    }
+}

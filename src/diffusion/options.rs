@@ -1,0 +1,122 @@
+//! What a learner is told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Who learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The diffusion model of Gatmiry, Kelner and Lee (2024): a sampler by piecewise polynomial regression, and a mixture from its warm starts.
+    PiecewisePolynomial,
+    /// Gradient descent on the DDPM loss at high, then at low noise (Shah, Chen and Klivans 2023).
+    Ddpm,
+    /// Expectation–maximisation from k-means++ starts.
+    Em,
+}
+
+/// The common variance σ₀²; in files a number, or "estimate".
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Variance {
+    Known(f64),
+    #[serde(with = "word")]
+    Estimate,
+}
+
+mod word {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    const ESTIMATE: &str = "estimate";
+
+    pub fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(ESTIMATE)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
+        let word = String::deserialize(from)?;
+        if word == ESTIMATE { Ok(()) } else { Err(D::Error::custom("a variance is a number or \"estimate\"")) }
+    }
+}
+
+/// Everything that a learner may be told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    pub method: Method,
+    /// K; `None`: it is found.
+    pub components: Option<usize>,
+    /// Of the polynomials.
+    pub degree: usize,
+    pub variance: Variance,
+    /// Pairs of noised points at each level.
+    pub pairs: usize,
+    /// Starts that compete: rounds of the search for K, and starts of the DDPM learner.
+    pub restarts: usize,
+    /// EM ends when a step gains less, in nats per point …
+    pub tolerance: f64,
+    /// … or after so many.
+    pub iterations: usize,
+    /// Learn in units of each column's standard deviation; whoever reads and writes the points sees to it.
+    pub standardise: bool,
+    /// Share of the points that is kept away from learning.
+    pub held_out: f64,
+    /// Points to draw.
+    pub samples: usize,
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            method: Method::PiecewisePolynomial,
+            components: None,
+            degree: 3,
+            variance: Variance::Known(1.0),
+            pairs: 1 << 17,
+            restarts: 10,
+            tolerance: 1e-10,
+            iterations: 10_000,
+            standardise: false,
+            held_out: 0.1,
+            samples: 100_000,
+            seed: 0,
+        }
+    }
+}
+
+/// Refuses options that nothing can be learned with from `n` points.
+///
+/// # Errors
+/// [`Error::BadInput`].
+pub fn check(n: usize, options: &Options) -> Result<()> {
+    if let Variance::Known(variance) = options.variance
+        && !(variance.is_finite() && variance > 0.0)
+    {
+        return Err(Error::bad_input(format!("the variance is {variance}"), "Give a positive number, or `estimate`"));
+    }
+    let trained = n - (options.held_out * n as f64) as usize;
+    if let Some(k) = options.components
+        && !(1..=trained).contains(&k)
+    {
+        return Err(Error::bad_input(
+            format!("{k} components cannot be learned from the {trained} of {n} points that are not held out"),
+            "Ask for at least one and for fewer than there are points",
+        ));
+    }
+    if !(1..=8).contains(&options.degree) {
+        return Err(Error::bad_input(format!("polynomials of degree {} are not available", options.degree), "Use a degree from 1 to 8"));
+    }
+    if !(0.0..=0.9).contains(&options.held_out) {
+        return Err(Error::bad_input(format!("a share of {} is to be held out", options.held_out), "Use a share from 0 to 0.9"));
+    }
+    if options.pairs == 0 || u32::try_from(options.pairs).is_err() || u32::try_from(options.samples).is_err() {
+        return Err(Error::bad_input(
+            format!("{} pairs or {} samples are none, or more than random numbers have addresses for", options.pairs, options.samples),
+            format!("Use 1 to {}", u32::MAX),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! How many components: the search for the K that the Bayesian information criterion wants, for every learner.
+//!
+//! With one variance for all, the criterion is not convex in K: to split one cluster of a lattice gains nothing until all are split. From
+//! below such a search stops at once; so this one comes from above. Many k-means++ seeds are merged two by two, each merger followed by a
+//! few steps of EM, down to one: a mixture for every K that was passed, most clusters with a mean of their own. Then the same near the
+//! best, one by one and on more points: its means and new seeds beside them, merged down again, until that finds nothing better.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::em::{self, LEAST_VARIANCE};
+use super::seeding;
+use super::tiles::Tiles;
+use super::watch::Watch;
+use crate::error::{Error, Result};
+use crate::mixture::{GaussianMixture, squared_distance};
+use crate::random::philox::Philox;
+use crate::random::streams::{Purpose, stream};
+
+/// Points of the first descent, and points at all.
+const MOST_COARSE: usize = 1 << 12;
+const MOST_POINTS: usize = 1 << 16;
+/// Components at the most, also as a share of the points.
+const MOST_COMPONENTS: usize = 256;
+const POINTS_PER_COMPONENT: usize = 4;
+/// Of the components, this share is merged at once on the way from the top.
+const COARSE_SHARE: f64 = 0.12;
+/// All points look at numbers of components up to so many times the best of the first descent.
+const WITHIN: usize = 4;
+/// EM steps after a merger.
+const STEPS: usize = 6;
+/// Rounds in a row that must find nothing better.
+const VAIN_ROUNDS: usize = 3;
+/// A fall of the criterion that counts as better.
+const BETTER: f64 = 0.5;
+/// A smaller K is taken if its criterion is higher by less than this: "strong" evidence is wanted for each component (Kass and Raftery 1995).
+pub const EVIDENCE: f64 = 6.0;
+/// Numbers of components whose criterion is this near the lowest are in question at the end.
+const IN_QUESTION: f64 = 40.0;
+/// EM steps to the end of each K that is still in question.
+const MOST_STEPS: usize = 300;
+/// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores.
+const MOST_WORK: f64 = 6e10;
+const EXPONENTIAL: usize = 4;
+
+/// One K that was tried.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tried {
+    pub components: usize,
+    /// −2 ln L + parameters · ln n, the least that was seen.
+    pub criterion: f64,
+    /// The common variance, in units of the data's scale where it is estimated.
+    #[serde(deserialize_with = "crate::number::or_nan")]
+    pub variance: f64,
+}
+
+/// What the search is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// K; `None`: it is found.
+    pub components: Option<usize>,
+    /// The common variance; `None`: it is estimated.
+    pub variance: Option<f64>,
+    /// Rounds near the best at the most.
+    pub rounds: usize,
+    pub seed: u64,
+}
+
+/// What it found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub mixture: GaussianMixture,
+    /// By K.
+    pub tried: Vec<Tried>,
+    /// Points that it looked at.
+    pub points: usize,
+    /// The search ended because it had computed as much as it may.
+    pub is_cut_short: bool,
+}
+
+impl Found {
+    pub fn why(&self) -> String {
+        let (least, most) = (self.tried.first().map_or(1, |t| t.components), self.tried.last().map_or(1, |t| t.components));
+        format!(
+            "of {} numbers of components from {least} to {most} this is the least whose Bayesian information criterion (on {} points) is within {EVIDENCE} of the lowest",
+            self.tried.len(),
+            self.points
+        )
+    }
+
+    /// What people should know.
+    pub fn notes(&self) -> Vec<String> {
+        let k = self.mixture.n_components();
+        let mut notes = Vec::new();
+        if self.tried.iter().all(|t| t.components <= k) && k > 1 {
+            notes.push(format!(
+                "{k} is the largest number of components that was tried (at most one for {POINTS_PER_COMPONENT} points, and {MOST_COMPONENTS}): the points may want more"
+            ));
+        }
+        if self.is_cut_short {
+            notes.push(format!(
+                "the search for the number of components ended after {MOST_WORK:.0e} differences of coordinates, about half a minute on two cores, while it still found better ones: learn from fewer points, or give the number"
+            ));
+        }
+        notes
+    }
+}
+
+/// The best mixture of the K that is asked for, or of the best K. `starts` (c, d) are means to begin with; where they are said to be
+/// `near` the answer, nothing is looked for far from them.
+///
+/// # Errors
+/// [`Error::BadInput`] for fewer different points than components, or a variance that shrinks to nothing; [`Error::Stopped`].
+pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, watch: &mut Watch) -> Result<Found> {
+    let all = tiles.thinned(MOST_POINTS);
+    let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
+    let mut search = Search { options, watch, n: all.n, best: BTreeMap::new(), work: 0.0, rng };
+    let top = options.components.map_or((all.n / POINTS_PER_COMPONENT).clamp(1, MOST_COMPONENTS), |k| (2 * k + 2).min(all.n));
+    let last = options.components.unwrap_or(1);
+    if near && !starts.is_empty() {
+        search.descend(&all, em::start(&all, starts.to_vec(), options.variance)?, last, COARSE_SHARE)?;
+    } else {
+        let coarse = all.thinned(MOST_COARSE.max(POINTS_PER_COMPONENT * top));
+        let (_, seeds) = seeding::extended(&coarse, starts.to_vec(), top, &mut search.rng);
+        let path = search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, last, COARSE_SHARE)?;
+        let least = path.iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(1, |(_, mixture)| mixture.n_components());
+        for (_, mixture) in path.into_iter().filter(|(_, mixture)| mixture.n_components() <= WITHIN * least + WITHIN) {
+            search.settle(&all, mixture, 2)?;
+        }
+    }
+    search.near_the_best(&all, top)?;
+    let mixture = search.conclude(&all)?;
+    let tried = |(k, (criterion, mixture)): (&usize, &(f64, GaussianMixture))| Tried {
+        components: *k,
+        criterion: *criterion,
+        variance: mixture.variance(),
+    };
+    let is_cut_short = search.is_spent();
+    Ok(Found { mixture, tried: search.best.iter().map(tried).collect(), points: all.n, is_cut_short })
+}
+
+/// A criterion and its mixture.
+type Fit = (f64, GaussianMixture);
+
+struct Search<'a, 'b> {
+    options: &'a Options,
+    watch: &'a mut Watch<'b>,
+    /// Points whose criterion counts.
+    n: usize,
+    /// The least criterion of each K on all points, and its mixture.
+    best: BTreeMap<usize, Fit>,
+    work: f64,
+    rng: Philox,
+}
+
+impl Search<'_, '_> {
+    /// A few EM steps; where they are on all points, their end competes.
+    fn settle(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<Fit> {
+        self.watch.at("number of components", (self.work / MOST_WORK).min(1.0))?;
+        let variance = self.options.variance;
+        let fitted = em::climb(tiles, start, em::Options { variance, tolerance: 1e-9, most_iterations: steps }, None)?;
+        let (k, n) = (fitted.mixture.n_components(), tiles.n as f64);
+        self.work += (fitted.iterations * k * tiles.n * (tiles.d + EXPONENTIAL)) as f64;
+        let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
+        let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
+        let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
+        if tiles.n == self.n && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
+            self.best.insert(k, (criterion, fitted.mixture.clone()));
+        }
+        Ok((criterion, fitted.mixture))
+    }
+
+    /// From `start` down to `last` components: all mixtures on the way. A `share` of the components is merged at once.
+    fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<Fit>> {
+        let mut path = vec![self.settle(tiles, start, 2 * STEPS)?];
+        loop {
+            let at = &path[path.len() - 1].1;
+            let k = at.n_components();
+            if k <= last || self.is_spent() {
+                return Ok(path);
+            }
+            let mergers = ((share * k as f64) as usize).clamp(1, k - last);
+            let next = merged(at, mergers)?;
+            path.push(self.settle(tiles, next, STEPS)?);
+        }
+    }
+
+    /// Rounds of more seeds and mergers around the best K, in turn beside its means and anew, until some in a row find nothing better.
+    fn near_the_best(&mut self, tiles: &Tiles, top: usize) -> Result<()> {
+        let mut vain = 0;
+        for round in 0..self.options.rounds.max(1) {
+            let before = self.best().map(|(k, criterion, mixture)| (k, criterion, mixture.clone()));
+            let Some(k) = before.as_ref().map(|b| b.0).or(self.options.components) else { return Ok(()) };
+            let reach = 2 + k / 4;
+            let (base, variance) = match &before {
+                Some((_, _, mixture)) if round % 2 == 0 => (mixture.means().to_vec(), Some(mixture.variance())),
+                _ => (Vec::new(), self.options.variance),
+            };
+            let criterion = before.map_or(f64::INFINITY, |b| b.1);
+            let (_, means) = seeding::extended(tiles, base, (k + reach).min(top.max(k)), &mut self.rng);
+            let last = self.options.components.unwrap_or(k.saturating_sub(reach).max(1));
+            self.descend(tiles, em::start(tiles, means, variance)?, last, 0.0)?;
+            let is_better = self.best().is_some_and(|(_, now, _)| now < criterion - BETTER);
+            vain = if is_better { 0 } else { vain + 1 };
+            if vain >= VAIN_ROUNDS || self.is_spent() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The least K that is as good as the best, after EM to the end for all that are in question.
+    fn conclude(&mut self, tiles: &Tiles) -> Result<GaussianMixture> {
+        let Some((_, lowest, _)) = self.best() else { return Err(self.nothing(tiles)) };
+        let asked = self.options.components;
+        let is_asked = |k: &usize| asked.is_none_or(|asked| *k == asked);
+        let in_question = self.best.iter().filter(|(k, (c, _))| is_asked(k) && *c < lowest + IN_QUESTION).map(|(_, (_, m))| m.clone());
+        for mixture in in_question.collect::<Vec<_>>() {
+            self.settle(tiles, mixture, MOST_STEPS)?;
+        }
+        let lowest = self.best().map_or(lowest, |(_, lowest, _)| lowest);
+        let chosen = self.best.iter().find(|(k, (criterion, _))| is_asked(k) && *criterion <= lowest + EVIDENCE);
+        chosen.map(|(_, (_, mixture))| mixture.clone()).ok_or_else(|| self.nothing(tiles))
+    }
+
+    /// Why no mixture was found.
+    fn nothing(&self, tiles: &Tiles) -> Error {
+        let (k, different) = (self.options.components.unwrap_or(1), seeding::different(tiles));
+        if k > different {
+            return Error::bad_input(
+                format!("there are fewer than {k} different points among {}", tiles.n),
+                "Ask for fewer components, or remove duplicates",
+            );
+        }
+        let why = if k == different {
+            "as many as there are different points, so each has one to itself".to_string()
+        } else {
+            format!(
+                "which sit on equal points, or on points that single precision does not tell apart, for there are {different} different ones"
+            )
+        };
+        Error::bad_input(
+            format!("the common variance shrinks to nothing with {k} components, {why}"),
+            "Ask for fewer components, or give the variance",
+        )
+    }
+
+    /// The best K, or the one that is asked for, its criterion and its mixture.
+    fn best(&self) -> Option<(usize, f64, &GaussianMixture)> {
+        let asked = |k: &usize| self.options.components.is_none_or(|asked| *k == asked);
+        let (k, (criterion, mixture)) = self.best.iter().filter(|(k, _)| asked(k)).min_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+        Some((*k, *criterion, mixture))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.work >= MOST_WORK
+    }
+}
+
+/// The mixture after `mergers` of pairs that share no component, those first that a merger moves least: w_a w_b/(w_a + w_b)·|μ_a − μ_b|².
+fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
+    let (k, d, w) = (mixture.n_components(), mixture.n_features(), mixture.weights());
+    let cost = |a: usize, b: usize| w[a] * w[b] / (w[a] + w[b]) * squared_distance(mixture.mean(a), mixture.mean(b));
+    let mut pairs: Vec<(f64, usize, usize)> =
+        (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).map(|(a, b)| (cost(a, b), a, b)).collect();
+    pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
+    let (mut weights, mut means) = (w.to_vec(), mixture.means().to_vec());
+    let mut is_used = vec![false; k];
+    let mut gone = Vec::new();
+    for (_, a, b) in pairs {
+        if gone.len() == mergers {
+            break;
+        }
+        if is_used[a] || is_used[b] {
+            continue;
+        }
+        (is_used[a], is_used[b]) = (true, true);
+        let sum = w[a] + w[b];
+        for c in 0..d {
+            means[a * d + c] = (w[a] * means[a * d + c] + w[b] * means[b * d + c]) / sum;
+        }
+        weights[a] = sum;
+        gone.push(b);
+    }
+    gone.sort_unstable();
+    for b in gone.into_iter().rev() {
+        weights.remove(b);
+        means.drain(b * d..(b + 1) * d);
+    }
+    GaussianMixture::new(weights, means, d, mixture.variance())
+}
