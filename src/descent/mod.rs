@@ -2,7 +2,9 @@
 
 pub mod gradient_descent;
 pub mod initial;
+pub mod oscillation;
 pub mod recovery;
 pub mod schedule;
 pub mod state;
 pub mod stop;
+pub mod watch;

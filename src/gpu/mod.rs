@@ -9,6 +9,7 @@
 mod batch;
 pub mod device;
 mod evaluate;
+mod halfway;
 mod handle;
 mod measure;
 mod placed;

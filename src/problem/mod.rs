@@ -1,9 +1,12 @@
 //! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
 
 pub mod fit;
-mod gaps;
+mod frame;
+pub mod gaps;
 mod rank;
+pub mod rare;
 pub mod reduction;
+pub mod scales;
 
 pub use fit::Fit;
 
@@ -15,6 +18,7 @@ use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
+use gaps::{Gaps, Room};
 use reduction::Subspace;
 
 /// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means.
@@ -81,7 +85,7 @@ impl Problem {
         let row = self.student_weights.len() * self.teacher.n_features();
         let mut subspaces = self.subspaces(starts, std::slice::from_ref(&self.teacher), self.scale());
         for (subspace, start) in subspaces.iter_mut().zip(starts.chunks_exact(row)) {
-            subspace.shorten_gaps(&self.teacher, start)?;
+            subspace.shorten_gaps(&self.teacher, start);
         }
         self.open_in(backend, starts, std::slice::from_ref(&self.teacher), subspaces)
     }
@@ -96,6 +100,34 @@ impl Problem {
         self.open_in(backend, starts, teachers, self.subspaces(starts, teachers, self.scale()))
     }
 
+    /// As [`Problem::open_each`], for a descent under one noise: `gaps` (R) between far groups of means are shortened, or, where they are
+    /// `None`, those that suit the starts.
+    ///
+    /// # Errors
+    /// As [`Problem::open`].
+    pub fn open_with_gaps(
+        &self,
+        backend: &mut dyn Backend,
+        starts: &[f64],
+        teachers: &[GaussianMixture],
+        gaps: Option<&[Gaps]>,
+    ) -> Result<Fit> {
+        self.validate(starts)?;
+        let row = self.student_weights.len() * self.teacher.n_features();
+        let mut subspaces = self.subspaces(starts, teachers, self.scale());
+        for (r, (subspace, start)) in subspaces.iter_mut().zip(starts.chunks_exact(row)).enumerate() {
+            let own = match gaps {
+                Some(gaps) => gaps.get(r).cloned().unwrap_or_default(),
+                None => {
+                    let teacher = &teachers[r % teachers.len()];
+                    subspace.gaps_of(teacher.weights(), teacher.means(), start, Room::Wide)
+                }
+            };
+            subspace.take_gaps(own);
+        }
+        Ok(Fit { follows_gaps: true, ..self.open_in(backend, starts, teachers, subspaces)? })
+    }
+
     fn open_in(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture], subspaces: Vec<Subspace>) -> Result<Fit> {
         let (k, d, scale) = (self.student_weights.len(), self.teacher.n_features(), self.scale());
         let pairs = || starts.chunks_exact(k * d).zip(teachers.iter().cycle());
@@ -104,7 +136,8 @@ impl Problem {
         let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
         let mut session = backend.open(&unit)?;
         session.set(&coordinates)?;
-        Ok(Fit { session, subspaces, unit, scale })
+        let begun = coordinates.chunks_exact(k * unit.rank).map(|start| scales::farthest(start, unit.rank)).collect();
+        Ok(Fit { session, subspaces, unit, scale, begun, follows_gaps: false })
     }
 
     /// ϱ with the student's means at `starts` (R, k, d) and one teacher for all replicates or one for each.
