@@ -60,7 +60,7 @@ pub fn descend(
         if state.step >= schedule.steps {
             return Ok(Stop::MaxSteps { steps: state.step });
         }
-        if schedule.is_logged(state.step) && fit.other_gaps(&state.coordinates).is_some() {
+        if schedule.is_looked_at(state.step) && state.is_logged() && fit.other_gaps(&state.coordinates).is_some() {
             return Ok(Stop::MaxSteps { steps: state.step }); // the caller opens the problem in the coordinates that suit it now
         }
         if interrupted.load(Ordering::SeqCst) {

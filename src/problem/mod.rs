@@ -21,8 +21,9 @@ use crate::objective::neighbours::Neighbours;
 use gaps::{Gaps, Room};
 use reduction::Subspace;
 
-/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means.
-pub const NUMERICS_VERSION: u32 = 2;
+/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means. 3: descents
+/// shorten gaps between far groups of means.
+pub const NUMERICS_VERSION: u32 = 3;
 
 /// Points of a Sobol net at the least, for `auto` to take them.
 const LEAST_NET: usize = 8;
