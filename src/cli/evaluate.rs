@@ -180,6 +180,7 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
         "samples": arguments.samples,
         "sampler": listed(&|one| json!(if one.by_grid { "grid" } else { "philox" })),
         "no_grid": listed(&|one| json!(one.no_grid)),
+        "rare_draws": listed(&|one| json!(one.divergences.rare)),
         "noise": arguments.noise,
         "seed": seed,
         "device": device,
@@ -221,6 +222,9 @@ fn table(one: &Evaluated) -> String {
     let s = if n == 1 { "" } else { "s" };
     if let Some(why) = &one.no_grid {
         text += &format!("                    by samples: {why}\n");
+    }
+    if let Some(rare) = &one.divergences.rare {
+        text += &format!("                    note: {}\n", rare.sentence("the Fisher divergences"));
     }
     if one.by_grid {
         text += "                    by a grid: ± is the larger difference to grids of twice and three times the spacing\n";

@@ -61,7 +61,7 @@ fn code_of(error: &Error) -> u8 {
     match error {
         Error::Io { .. } => 1,
         Error::BadChoice { .. } => 2,
-        Error::NonFinite { .. } | Error::NonFiniteResult { .. } => 3,
+        Error::NonFinite { .. } | Error::Diverged { .. } | Error::NonFiniteResult { .. } => 3,
         Error::BadFile { .. } | Error::BadInput { .. } | Error::BadConfig { .. } | Error::HoldsRun { .. } => 4,
         Error::MissingSamples | Error::TooFewSamples { .. } => 4,
         Error::GridTooManyDimensions { .. } | Error::GridTooCoarse { .. } | Error::GridTooLarge { .. } => 4,

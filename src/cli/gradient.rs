@@ -74,6 +74,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
     }
+    if let Some(rare) = &result.rare {
+        common.say(&rare.sentence("the gradient and the divergence"));
+    }
     if let Some(whole) = whole_nets(&problem, fit.rank()) {
         common.say(&format!("--samples {whole} makes whole nets of Sobol points, which have less noise than these pairs"));
     }
@@ -89,6 +92,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "sampler_asked": problem.sampler,
             "samples": problem.n_samples,
             "n_groups": result.n_groups,
+            "rare_draws": result.rare,
             "certified_bias": certified_bias,
             "subspace_dimensions": fit.rank(),
             "subspace_left_out": fit.left_out(),

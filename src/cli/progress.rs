@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Failure, Result};
 use super::{Common, complain};
+use crate::descent::stop::Stop;
 use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::row::Row;
@@ -128,12 +129,23 @@ pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
             folder.join("report.html").display(),
         ))
     };
-    use crate::descent::stop::Stop;
-    match outcome.stop {
-        Stop::Interrupted { step } => Err(Failure::Interrupted { step, folder: folder.clone() }),
-        Stop::NonFinite { step, replicate, component, step_size } => Err(Error::NonFinite { step, replicate, component, step_size }.into()),
+    if matches!(outcome.stop, Stop::Diverged { .. }) {
+        complain(&go_on(folder, &outcome.stop));
+    }
+    match (&outcome.stop, outcome.stop.failure()) {
+        (Stop::Interrupted { step }, _) => Err(Failure::Interrupted { step: *step, folder: folder.clone() }),
+        (_, Some(error)) => Err(error.into()),
         _ => said,
     }
+}
+
+/// The command that goes on from the last good state of a run that diverged.
+fn go_on(folder: &std::path::Path, stop: &Stop) -> String {
+    let Stop::Diverged { safe, .. } = stop else { return String::new() };
+    let folder = folder.display();
+    format!(
+        "From the last good state on: mixscore run {folder}/config.toml --set 'student={{file=\"student.npz\"}}' --set descent.step_size={safe}"
+    )
 }
 
 fn because(sentence: &str) -> String {

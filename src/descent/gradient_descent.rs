@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::state::State;
-use super::stop::Stop;
+use super::stop::{Sign, Stop};
+use super::watch::{Look, safe_step};
 use crate::error::Result;
 use crate::problem::fit::Fit;
 
@@ -14,11 +15,20 @@ const BATCH: Duration = Duration::from_millis(400);
 
 /// What the loop calls on its way.
 pub trait Observer {
-    /// At a logged step, with the device at `state`: measures and writes. `Some` ends the descent by a stop rule.
-    fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Option<Stop>>;
+    /// At a logged step, with the device at `state`: measures and writes.
+    fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Logged>;
 
     /// After each batch and each logged step: the place for progress and for timed checkpoints.
     fn advanced(&mut self, state: &State, logged: bool) -> Result<()>;
+}
+
+/// What a logged step came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Logged {
+    /// Ends the descent by a stop rule.
+    pub stop: Option<Stop>,
+    /// What is minimised, of each replicate, `None` where it is not finite; empty where something else was measured.
+    pub objective: Vec<Option<f64>>,
 }
 
 /// Descends from `state`, where the device must stand already, until a rule or the user stops it. `state` ends at the last good step.
@@ -26,7 +36,8 @@ pub trait Observer {
 /// How the steps are cut into batches, and where the descent is interrupted and resumed, changes no bit of the result.
 ///
 /// # Errors
-/// Those of the device and of the observer. Non-finite means are no error here but [`Stop::NonFinite`].
+/// Those of the device and of the observer. Non-finite means and those that run off are no error here but [`Stop::NonFinite`] and
+/// [`Stop::Diverged`].
 pub fn descend(
     fit: &mut Fit,
     schedule: &Schedule,
@@ -42,17 +53,20 @@ pub fn descend(
         }
         if schedule.is_logged(state.step)
             && !state.is_logged()
-            && let Some(stop) = log(fit, state, observer, &mut clock)?
+            && let Some(stop) = log(fit, schedule, state, observer, &mut clock)?
         {
             return Ok(stop);
         }
         if state.step >= schedule.steps {
             return Ok(Stop::MaxSteps { steps: state.step });
         }
+        if schedule.is_looked_at(state.step) && state.is_logged() && fit.other_gaps(&state.coordinates).is_some() {
+            return Ok(Stop::MaxSteps { steps: state.step }); // the caller opens the problem in the coordinates that suit it now
+        }
         if interrupted.load(Ordering::SeqCst) {
             return Ok(Stop::Interrupted { step: state.step });
         }
-        let n = pace.batch(schedule.next_logged(state.step) - state.step);
+        let n = pace.batch(schedule.next_end(state.step) - state.step);
         let begin = Instant::now();
         let broken = batch(fit, schedule, state, n)?;
         pace.took(n, begin.elapsed());
@@ -60,23 +74,59 @@ pub fn descend(
         tick(state, &mut clock);
         if let Some(stop) = broken {
             if !state.is_logged() {
-                log(fit, state, observer, &mut clock)?;
+                measure(fit, state, observer, &mut clock)?;
             }
             return Ok(stop);
+        }
+        if schedule.is_looked_at(state.step)
+            && !schedule.is_logged(state.step)
+            && let Some(found) = look(fit, schedule, state, &[])
+        {
+            measure(fit, state, observer, &mut clock)?;
+            return back(fit, schedule, state, found);
         }
         observer.advanced(state, false)?;
     }
 }
 
-fn log(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Option<Stop>> {
-    tick(state, clock);
-    let stop = observer.log(fit, state)?;
-    state.logged = Some((state.step, state.coordinates.clone()));
-    tick(state, clock);
-    if stop.is_none() {
+/// Has a step measured, and looks at what came out.
+fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Option<Stop>> {
+    let logged = measure(fit, state, observer, clock)?;
+    let found = if schedule.is_looked_at(state.step) { look(fit, schedule, state, &logged.objective) } else { None };
+    if let Some(found) = found {
+        return back(fit, schedule, state, found).map(Some);
+    }
+    if schedule.is_looked_at(state.step) && state.watch.is_good() {
+        state.good = state.logged.clone();
+    }
+    if logged.stop.is_none() {
         observer.advanced(state, true)?;
     }
-    Ok(stop)
+    Ok(logged.stop)
+}
+
+fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Logged> {
+    tick(state, clock);
+    let logged = observer.log(fit, state)?;
+    state.logged = Some((state.step, state.coordinates.clone()));
+    tick(state, clock);
+    Ok(logged)
+}
+
+fn look(fit: &Fit, schedule: &Schedule, state: &mut State, objective: &[Option<f64>]) -> Option<(usize, Sign)> {
+    let State { step, coordinates, watch, .. } = state;
+    watch.look(&Look { step: *step, is_last: *step == schedule.steps, coordinates, objective }, &fit.scales(&schedule.rule))
+}
+
+/// Back to the last good state, from one that is not.
+fn back(fit: &mut Fit, schedule: &Schedule, state: &mut State, (replicate, sign): (usize, Sign)) -> Result<Stop> {
+    let (step, step_size) = (state.step, schedule.step_size);
+    if let Some((good, coordinates)) = state.good.clone() {
+        (state.step, state.coordinates) = (good, coordinates);
+        fit.set_coordinates(&state.coordinates)?;
+    }
+    let safe = safe_step(step_size, &fit.scales(&schedule.rule));
+    Ok(Stop::Diverged { step, replicate, sign, good: state.step, step_size, safe })
 }
 
 /// Adds the time since the last tick to the state.

@@ -43,6 +43,7 @@ mod tests {
     use super::*;
     use crate::backend::{Backend, Description, Evaluation, GradientSums, MeasureSums, Points, Rule, Session, UnitProblem};
     use crate::cpu::Cpu;
+    use crate::descent::gradient_descent::Logged;
     use crate::mixture::GaussianMixture;
     use crate::objective::divergence::Side;
     use crate::{Fit, Problem};
@@ -98,8 +99,8 @@ mod tests {
     struct Silent;
 
     impl Observer for Silent {
-        fn log(&mut self, _: &mut Fit, _: &State) -> Result<Option<Stop>> {
-            Ok(None)
+        fn log(&mut self, _: &mut Fit, _: &State) -> Result<Logged> {
+            Ok(Logged::default())
         }
         fn advanced(&mut self, _: &State, _: bool) -> Result<()> {
             Ok(())

@@ -24,6 +24,22 @@ impl Schedule {
         step == self.steps || step.is_multiple_of(self.log_every) || self.early(step) == Some(step)
     }
 
+    /// Steps between looks at the means ([`super::watch`]): logged ones, or eight from one to the next where these are far apart.
+    fn look_every(&self) -> u64 {
+        let between = self.log_every.min(self.steps).max(1);
+        if between <= 16 { between } else { between.div_ceil(8) }
+    }
+
+    /// Whether the means are looked at. Early logged steps are too near to each other to tell anything.
+    pub(super) fn is_looked_at(&self, step: u64) -> bool {
+        step == self.steps || step.is_multiple_of(self.log_every) || step.is_multiple_of(self.look_every())
+    }
+
+    /// Where the next batch of steps ends at the latest.
+    pub(super) fn next_end(&self, step: u64) -> u64 {
+        self.next_logged(step).min((step / self.look_every() + 1).saturating_mul(self.look_every()))
+    }
+
     /// The first early step from `step` on.
     fn early(&self, step: u64) -> Option<u64> {
         let (mut early, mut next) = (1u64, 2u64);

@@ -1,8 +1,10 @@
 //! The state of a descent: all that resuming needs, as plain data.
 
 use super::stop::Stop;
+use super::watch::Watch;
 use crate::error::Result;
 use crate::problem::fit::Fit;
+use crate::problem::gaps::Gaps;
 
 /// Where a descent stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +15,14 @@ pub struct State {
     pub coordinates: Vec<f64>,
     /// The length that is 1 in them: √(σ² + t).
     pub unit: f64,
+    /// What is shortened in them, of each replicate; empty where nothing is.
+    pub gaps: Vec<Gaps>,
     /// The newest logged step, if any, and the coordinates it had.
     pub logged: Option<(u64, Vec<f64>)>,
+    /// The newest logged step at which nothing was worse than at the start, and the coordinates it had.
+    pub good: Option<(u64, Vec<f64>)>,
+    /// What tells whether the descent runs off.
+    pub watch: Watch,
     /// Wall-clock seconds since the start, summed over every launch of the program.
     pub seconds: f64,
     /// The part of them spent in steps.
@@ -30,19 +38,30 @@ impl State {
             step: 0,
             coordinates: fit.coordinates()?,
             unit: fit.unit(),
+            gaps: fit.gaps(),
             logged: None,
+            good: None,
+            watch: Watch::default(),
             seconds: 0.0,
             descent_seconds: 0.0,
             stop: None,
         })
     }
 
-    /// Puts the device at this state. Coordinates in another unit of length, as another level of noise has, are first converted.
+    /// Puts the device at this state. Coordinates in another unit of length, as another level of noise has, or with other gaps shortened are
+    /// first converted.
     pub fn load_into(&mut self, fit: &mut Fit) -> Result<()> {
+        let gaps = fit.gaps();
+        if self.gaps != gaps {
+            for coordinates in [&mut self.coordinates].into_iter().chain(self.logged.iter_mut().chain(&mut self.good).map(|(_, y)| y)) {
+                *coordinates = fit.from_other_gaps(coordinates, &self.gaps);
+            }
+            self.gaps = gaps;
+        }
         if self.unit != fit.unit() {
             let factor = self.unit / fit.unit();
-            let logged = self.logged.iter_mut().flat_map(|(_, coordinates)| coordinates);
-            self.coordinates.iter_mut().chain(logged).for_each(|y| *y *= factor);
+            let others = self.logged.iter_mut().chain(&mut self.good).flat_map(|(_, coordinates)| coordinates);
+            self.coordinates.iter_mut().chain(others).for_each(|y| *y *= factor);
             self.unit = fit.unit();
         }
         fit.set_coordinates(&self.coordinates)

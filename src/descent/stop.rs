@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::number::short;
+
 /// The end of a descent, with the numbers that decided it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -18,11 +21,39 @@ pub enum Stop {
     GradientBelow { step: u64, value: f64, tolerance: f64 },
     /// The next step would have produced NaN or infinity; the state before it is kept.
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
+    /// The descent ran off; the state of `good`, the last logged step before, is kept.
+    Diverged { step: u64, replicate: usize, sign: Sign, good: u64, step_size: f64, safe: f64 },
     /// Ctrl-C or SIGTERM; a checkpoint was kept.
     Interrupted { step: u64 },
 }
 
+/// What shows that a descent runs off ([`super::watch`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Sign {
+    /// A mean is this many times as far from the teacher's centroid as any began, and will not come back.
+    MeanRunsOff { component: usize, times: f64 },
+    /// What is minimised stays far above what it was at the start.
+    ObjectiveStaysAbove { value: f64, start: f64, since: u64 },
+}
+
 impl Stop {
+    /// The error that a run of this end is for a program; its values are no longer numbers, or run off.
+    pub fn failure(&self) -> Option<Error> {
+        match self {
+            Stop::NonFinite { step, replicate, component, step_size } => {
+                Some(Error::NonFinite { step: *step, replicate: *replicate, component: *component, step_size: *step_size })
+            }
+            Stop::Diverged { safe, .. } => Some(Error::Diverged { what: self.to_string(), safe: *safe }),
+            _ => None,
+        }
+    }
+
+    /// Steps that were made.
+    pub fn steps_made(&self) -> Option<u64> {
+        if let Stop::Diverged { step, .. } = self { Some(*step) } else { None }
+    }
+
     /// Whether a resumed run has nothing left to do.
     pub fn is_final(&self) -> bool {
         !matches!(self, Stop::Interrupted { .. })
@@ -36,6 +67,7 @@ impl Stop {
             Stop::MovementBelow { .. } => "movement-below",
             Stop::GradientBelow { .. } => "gradient-below",
             Stop::NonFinite { .. } => "non-finite",
+            Stop::Diverged { .. } => "diverged",
             Stop::Interrupted { .. } => "interrupted",
         }
     }
@@ -58,7 +90,30 @@ impl fmt::Display for Stop {
                 f,
                 "step {step} of replicate {replicate} made the mean of component {component} non-finite (descent.step_size = {step_size}); the state before it is kept"
             ),
+            Stop::Diverged { step, replicate, sign, good, step_size, safe } => write!(
+                f,
+                "by step {step} replicate {replicate} had diverged: {sign}. descent.step_size = {step_size} is too long, and {safe} is safe; the \
+                 state of step {good}, the last good one that was logged, is kept"
+            ),
             Stop::Interrupted { step } => write!(f, "interrupted at step {step}"),
+        }
+    }
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sign::MeanRunsOff { component, times } => write!(
+                f,
+                "the mean of component {component} is {} times as far from the teacher's centroid as any began, and every step takes it farther",
+                short(*times)
+            ),
+            Sign::ObjectiveStaysAbove { value, start, since } => write!(
+                f,
+                "the divergence that is minimised began with {} and has stayed far above that since step {since}, with {} now",
+                short(*start),
+                short(*value)
+            ),
         }
     }
 }
@@ -117,6 +172,22 @@ mod tests {
             Stop::MovementBelow { step: 3, value: 1e-4, tolerance: 2e-4 },
             Stop::GradientBelow { step: 3, value: 1e-4, tolerance: 2e-4 },
             Stop::NonFinite { step: 3, replicate: 0, component: 1, step_size: 1e9 },
+            Stop::Diverged {
+                step: 3,
+                replicate: 1,
+                sign: Sign::MeanRunsOff { component: 2, times: 31.0 },
+                good: 0,
+                step_size: 3.0,
+                safe: 1.0,
+            },
+            Stop::Diverged {
+                step: 3,
+                replicate: 0,
+                sign: Sign::ObjectiveStaysAbove { value: 1e3, start: 0.5, since: 2 },
+                good: 1,
+                step_size: 3.0,
+                safe: 1.0,
+            },
             Stop::Interrupted { step: 3 },
         ] {
             let value = serde_json::to_value(&stop).unwrap();

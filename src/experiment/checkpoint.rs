@@ -3,7 +3,7 @@
 //! A resume relies on the state and on the problem's files. The journals are noted too, but a checkpoint is good without them.
 //!
 //! ```text
-//! checkpoints/000042.state           one line of JSON, then little-endian float64: coordinates, coordinates at the last logged step
+//! checkpoints/000042.state           one line of JSON, then little-endian float64: coordinates, those at the last logged step and at the last good one
 //! checkpoints/000042.manifest.json   length and BLAKE3 of the state, of the problem's files and of the journals up to here, and the
 //!                                    versions of the draws, of the estimator `auto` and of the numerics
 //! checkpoints/LATEST                 "000042", a hint for people; a resume looks for itself
@@ -210,11 +210,23 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descent::watch::Watch;
 
     fn state(step: u64) -> State {
         let coordinates = vec![1.0 / 3.0, -0.0, f64::MIN_POSITIVE / 2.0, step as f64];
         let logged = Some((step, vec![0.1; 4]));
-        State { step, coordinates, unit: 1.0, logged, seconds: 0.1, descent_seconds: 1e-9, stop: None }
+        State {
+            step,
+            coordinates,
+            unit: 1.0,
+            gaps: Vec::new(),
+            logged,
+            good: None,
+            watch: Watch::default(),
+            seconds: 0.1,
+            descent_seconds: 1e-9,
+            stop: None,
+        }
     }
 
     /// A run folder with its problem and two checkpoints.

@@ -53,6 +53,7 @@ pub fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_fe
 mod tests {
     use super::*;
     use crate::descent::state::State;
+    use crate::descent::watch::Watch;
     use crate::experiment::run_folder::{CHECKPOINTS, JOURNALS};
     use crate::experiment::{presets, reading};
 
@@ -65,7 +66,18 @@ mod tests {
         let config = reading::config_from(presets::find("quickstart").unwrap().text, &["descent.steps=40".into()], None).unwrap();
         PROBLEM_FILES.iter().for_each(|name| std::fs::write(run.join(name), config.to_toml().unwrap()).unwrap());
         let stop = Some(Stop::MaxSteps { steps: 40 });
-        let state = State { step: 40, coordinates: vec![0.5; 4], unit: 1.0, logged: None, seconds: 1.0, descent_seconds: 1.0, stop };
+        let state = State {
+            step: 40,
+            coordinates: vec![0.5; 4],
+            unit: 1.0,
+            gaps: Vec::new(),
+            logged: None,
+            good: None,
+            watch: Watch::default(),
+            seconds: 1.0,
+            descent_seconds: 1.0,
+            stop,
+        };
         let files = PROBLEM_FILES.iter().map(|name| Fingerprint::of(run, name).unwrap());
         let files: Vec<Fingerprint> = files.chain(JOURNALS.iter().map(|name| Fingerprint::new(name, 0, blake3::hash(b"")))).collect();
         checkpoint::write(run, 1, &state, &files).unwrap();

@@ -11,6 +11,7 @@ use crate::descent::stop::Stop;
 use crate::device::{self, Device, Opened};
 use crate::error::{Error, Result};
 use crate::problem::fit::Fit;
+use crate::problem::gaps::Gaps;
 
 use super::config::Config;
 use super::noise::{Level, Noise};
@@ -26,16 +27,16 @@ pub struct Levels<'a> {
 }
 
 impl Levels<'_> {
-    /// The problem under the noise of the step that begins at `step`.
-    pub fn open(&mut self, step: u64) -> Result<Fit> {
-        self.setting.open(self.config, self.level(step).noise, self.opened.backend.as_mut())
+    /// The problem under the noise of the step that begins at `step`, in the coordinates that suit the starts, or those with `gaps`.
+    pub fn open(&mut self, step: u64, gaps: Option<&[Gaps]>) -> Result<Fit> {
+        self.setting.open_with_gaps(self.config, self.level(step).noise, self.opened.backend.as_mut(), gaps)
     }
 
     /// The problem that is measured, where a noise schedule makes it another one than the descent's: that of its end.
     pub fn measured(&mut self) -> Result<Option<Fit>> {
         match &self.config.objective.noise {
             Noise::Fixed(_) => Ok(None),
-            Noise::Annealed(_) => self.open(u64::MAX).map(Some),
+            Noise::Annealed(_) => self.open(u64::MAX, None).map(Some),
         }
     }
 
@@ -47,20 +48,27 @@ impl Levels<'_> {
             let schedule = self.schedule(level);
             let (config, setting, device) = (self.config, self.setting, self.device);
             let opened = &mut *self.opened;
+            let gaps = state.gaps.clone();
             let mut reopen = |losses: u32, _: &Error| {
                 *opened = device::reopen(device, losses)?;
-                setting.open(config, level.noise, opened.backend.as_mut())
+                setting.open_with_gaps(config, level.noise, opened.backend.as_mut(), Some(&gaps))
             };
             let stop = descend_through_losses(fit, &schedule, state, observer, interrupted, &mut reopen)?;
             if !matches!(stop, Stop::MaxSteps { .. }) || state.step >= schedule.steps {
                 return Ok(stop);
             }
-            *fit = self.open(state.step)?;
+            let gaps = fit.other_gaps(&state.coordinates).unwrap_or_else(|| state.gaps.clone());
+            *fit = self.open(state.step, Some(&gaps))?;
         }
     }
 
     fn level(&self, step: u64) -> Level {
         self.config.objective.noise.level(step)
+    }
+
+    /// How a step at `step` moves the means.
+    pub fn rule(&self, step: u64) -> Rule {
+        self.schedule(self.level(step)).rule
     }
 
     /// The schedule of all levels together, at the rates of the first one.

@@ -4,7 +4,7 @@ use super::events::Event;
 use super::meter::Meter;
 use super::records::Records;
 use super::row::Row;
-use crate::descent::gradient_descent::Observer;
+use crate::descent::gradient_descent::{Logged, Observer};
 use crate::descent::state::State;
 use crate::descent::stop::{Measured, Stop, Tolerances};
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub struct Logger<'a> {
 }
 
 impl Observer for Logger<'_> {
-    fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Option<Stop>> {
+    fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Logged> {
         let config = self.meter.config;
         let means = fit.lift(&state.coordinates)?;
         let rows = self.meter.rows(fit, state, &means)?;
@@ -30,7 +30,10 @@ impl Observer for Logger<'_> {
         (self.on_event)(&Event::Logged { rows: &rows });
         let regular = state.step.is_multiple_of(config.log.every) || state.step == config.descent.steps;
         let noise_is_final = state.step >= config.objective.noise.steps();
-        Ok(if regular && noise_is_final { self.apply_stop_rules(state.step, &rows) } else { None })
+        let stop = if regular && noise_is_final { self.apply_stop_rules(state.step, &rows) } else { None };
+        // Under a schedule of noise something else is measured than is minimised.
+        let objective = if self.meter.measured.is_none() { self.objective(&rows) } else { Vec::new() };
+        Ok(Logged { stop, objective })
     }
 
     fn advanced(&mut self, state: &State, logged: bool) -> Result<()> {
@@ -43,6 +46,10 @@ impl Observer for Logger<'_> {
 }
 
 impl Logger<'_> {
+    fn objective(&self, rows: &[Row]) -> Vec<Option<f64>> {
+        rows.iter().map(|row| row.get(Metric::of(self.meter.config.objective.divergence))).collect()
+    }
+
     fn apply_stop_rules(&self, step: u64, rows: &[Row]) -> Option<Stop> {
         let descent = &self.meter.config.descent;
         let tolerances = Tolerances {

@@ -35,7 +35,7 @@ pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, sta
         let means = fit.lift(&state.coordinates)?;
         Ok(Logged { step: state.step, rows: meter.rows(fit, state, &means)?, means })
     };
-    let mut at_start = levels.open(0)?;
+    let mut at_start = levels.open(0, None)?;
     let start = State::start(&mut at_start)?;
     let mut all = vec![measure(&mut at_start, &start)?];
     if *step > 0 {

@@ -2,40 +2,46 @@
 
 use std::path::Path;
 
+use crate::backend::Rule;
+use crate::descent::oscillation::{Oscillation, oscillation};
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
+use crate::descent::watch::safe_step;
 use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Sampler};
 use crate::objective::form::Form;
 use crate::problem::fit::Fit;
+use crate::problem::rare::Rare;
 
 use super::config::Config;
 use super::environment;
 use super::nearest::AtNearest;
-use super::row::{Row, first_and_last};
+use super::noise::Noise;
+use super::row::{Row, first_and_last, has_not_fallen};
 use super::run_folder::{METRICS, TRAJECTORY};
 use super::setting::Setting;
 use super::summary::{Measured, PerReplicate, SCHEMA, Summary};
 
 const REPORT: &str = "report.html";
 
-/// Writes all results of a run that stands at `state`, and returns the summary.
-pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
+/// Writes all results of a run that stands at `state`, and returns the summary. `rule` is that of a further step.
+pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit, rule: &Rule) -> Result<Summary> {
     fit.set_coordinates(&state.coordinates)?;
     let means = &fit.lift(&state.coordinates)?[..];
     setting.write_students(&run.join("student.npz"), means)?;
     if config.log.trajectory {
         write_trajectory(run, config.replicates, setting)?;
     }
-    let (first, last) = first_and_last(&run.join(METRICS))?;
+    let (first, last) = first_and_last(&run.join(METRICS), state.step)?;
     let sampler = config.objective.sampler; // a run's config.toml has no `auto`
     let summary = Summary {
         schema: SCHEMA.into(),
         stop: stop.clone().into(),
-        finding: finding(config, setting, &first, &last, state),
+        finding: finding(config, setting, &first, &last, state, stop),
         steps: state.step,
+        notes: [oscillates(run, config, stop, fit, rule)?, rare_draws(config, state, fit)?].into_iter().flatten().collect(),
         device: environment::last_device(run),
         seed: config.seed,
         noise: config.objective.noise.measured(),
@@ -44,7 +50,7 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
         sampler_used: sampler,
         replicates: config.replicates,
         seconds: state.seconds,
-        samples_per_second: samples_per_second(config, setting, state),
+        samples_per_second: samples_per_second(config, setting, state, stop),
         metrics_step: last.first().map(|row| row.step),
         last: Measured::of(&last),
         first: Measured::of(&first),
@@ -58,6 +64,40 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
     summary.write(run)?;
     Ok(summary)
 }
+
+/// A sentence where the steps of a run that made all of them go to and fro at the end, and what is minimised does not fall.
+fn oscillates(run: &Path, config: &Config, stop: &Stop, fit: &mut Fit, rule: &Rule) -> Result<Option<String>> {
+    let Stop::MaxSteps { steps } = *stop else { return Ok(None) };
+    let scales = fit.scales(rule);
+    let metric = Metric::of(config.objective.divergence);
+    if steps < LEAST_STEPS || !has_not_fallen(&run.join(METRICS), metric, steps, LEAST_OBJECTIVE / scales.of_objective)? {
+        return Ok(None);
+    }
+    let found = oscillation(fit, rule, steps)?;
+    Ok(found.map(|Oscillation { replicate, component, length }| {
+        let step_size = config.descent.step_size;
+        let safe = safe_step(step_size, &scales).min(0.5 * step_size);
+        format!(
+            "the steps only go to and fro: the mean of component {component} of replicate {replicate} moves {} σ at each and comes back, and the \
+             {} does not fall. descent.step_size = {step_size} is too long for the curvature there; try {safe}",
+            crate::number::short(length),
+            metric.title(),
+        )
+    }))
+}
+
+/// A sentence where the Fisher divergences at the end rest on a few draws.
+fn rare_draws(config: &Config, state: &State, fit: &mut Fit) -> Result<Option<String>> {
+    if let Noise::Annealed(_) = config.objective.noise {
+        return Ok(None); // measured under another noise than that of `fit`
+    }
+    let rare = fit.measure(config.log.samples, state.step)?.into_iter().fold(None, |worst, of| Rare::worse(worst, of.rare));
+    Ok(rare.map(|rare| rare.sentence("the Fisher divergences at the end")))
+}
+
+/// Fewer steps have no end to speak of; and what is minimised in units of σ below which nothing is said.
+const LEAST_STEPS: u64 = 8;
+const LEAST_OBJECTIVE: f64 = 1e-3;
 
 /// Whether the results of a finished run are all there, the page included where one `is_drawn`.
 pub fn are_complete(run: &Path, is_drawn: bool) -> bool {
@@ -98,17 +138,18 @@ fn student_weight(setting: &Setting, means: &[f64]) -> Result<PerReplicate<Vec<f
 }
 
 /// Points that the steps drew, per second of stepping; a grid draws none.
-fn samples_per_second(config: &Config, setting: &Setting, state: &State) -> Option<f64> {
+fn samples_per_second(config: &Config, setting: &Setting, state: &State, stop: &Stop) -> Option<f64> {
     let strata = match config.objective.divergence {
         Divergence::Reverse => setting.n_components(),
         Divergence::Forward => setting.n_teacher_components(),
     };
-    let drawn = config.replicates as f64 * strata as f64 * config.objective.samples? as f64 * state.step as f64;
+    let drawn =
+        config.replicates as f64 * strata as f64 * config.objective.samples? as f64 * stop.steps_made().unwrap_or(state.step) as f64;
     (config.objective.sampler != Sampler::Grid && state.descent_seconds > 0.0).then(|| drawn / state.descent_seconds)
 }
 
 /// One sentence: the loss from first to last, coverage, total variation, steps and time. Of several replicates, the medians.
-fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], state: &State) -> String {
+fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], state: &State, stop: &Stop) -> String {
     let (metric, title) = match config.objective.divergence {
         Divergence::Reverse => (Metric::ReverseFisher, "reverse Fisher divergence"),
         Divergence::Forward => (Metric::ForwardFisher, "forward Fisher divergence"),
@@ -116,10 +157,13 @@ fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], stat
     let value = |metric| move |row: &Row| row.get(metric);
     let error = |metric| move |row: &Row| row.measurement(metric).standard_error();
     let number = |value: Option<f64>| value.map_or("(no finite value)".to_string(), crate::number::short);
-    let whose = match config.replicates {
+    let mut whose = match config.replicates {
         1 => String::new(),
         n => format!("median of {n} replicates: "),
     };
+    if let Stop::Diverged { step, good, .. } = stop {
+        whose = format!("diverged by step {step}; up to step {good}, the last good one that was logged: {whose}");
+    }
     let n_teachers = setting.n_teacher_components();
     let of = match config.objective.noise.measured() {
         0.0 => String::new(),

@@ -114,26 +114,52 @@ pub fn header(with_replicate: bool) -> String {
     format!("step,seconds,{}{}\n", columns.join(","), if with_replicate { ",replicate" } else { "" })
 }
 
-/// The rows of the first logged step and those of the last.
+/// The rows of the first logged step, and those of the last that is no later than `end`.
 ///
 /// # Errors
 /// [`Error::BadFile`] where the file is not as a run wrote it.
-pub fn first_and_last(path: &Path) -> Result<(Vec<Row>, Vec<Row>)> {
-    let bad = |what: String| Error::bad_file(path, what, "Restore the file as the run wrote it");
-    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(e.to_string()))?;
+pub fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
     let (mut first, mut last): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(e.to_string()))?;
-        let row = parsed(&record).ok_or_else(|| bad(format!("line {} is no row of metrics", record.position().map_or(0, |p| p.line()))))?;
+    for_each(path, &mut |row| {
         if first.first().is_none_or(|f| f.step == row.step) {
             first.push(row.clone());
+        }
+        if row.step > end {
+            return;
         }
         if last.first().is_some_and(|l| l.step != row.step) {
             last.clear();
         }
         last.push(row);
-    }
+    })?;
     Ok((first, last))
+}
+
+/// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate where it is more than `least`.
+///
+/// # Errors
+/// As [`first_and_last`].
+pub fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
+    let (mut middle, mut end): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
+    for_each(path, &mut |row| {
+        let kept = if row.step <= steps / 2 { &mut middle } else { &mut end };
+        if kept.first().is_some_and(|other| other.step != row.step) {
+            kept.clear();
+        }
+        kept.push(row);
+    })?;
+    let pairs = middle.iter().zip(&end).filter_map(|(a, b)| Some((a.get(metric)?, b.get(metric)?)));
+    Ok(pairs.into_iter().any(|(before, after)| after > least && after > 0.8 * before))
+}
+
+fn for_each(path: &Path, see: &mut dyn FnMut(Row)) -> Result<()> {
+    let bad = |what: String| Error::bad_file(path, what, "Restore the file as the run wrote it");
+    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(e.to_string()))?;
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(e.to_string()))?;
+        see(parsed(&record).ok_or_else(|| bad(format!("line {} is no row of metrics", record.position().map_or(0, |p| p.line()))))?);
+    }
+    Ok(())
 }
 
 fn parsed(record: &csv::StringRecord) -> Option<Row> {
@@ -169,6 +195,7 @@ mod tests {
                     kl_student_teacher: estimate,
                     kl_teacher_student: estimate,
                     total_variation: estimate,
+                    rare: None,
                 });
                 row.set(Metric::Movement, 1e-300);
                 row.set(Metric::Lyapunov, f64::NAN);
@@ -181,7 +208,12 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         assert!(!text.to_lowercase().contains("nan"));
         assert!(text.starts_with("step,seconds,reverse_fisher,reverse_fisher_se,"));
-        let (first, last) = first_and_last(&path).unwrap();
+        let (first, last) = first_and_last(&path, u64::MAX).unwrap();
         assert_eq!((first.as_slice(), last.as_slice()), (&rows[..2], &rows[2..]));
+        assert_eq!(first_and_last(&path, 9).unwrap().1, rows[..2]);
+        assert!(
+            has_not_fallen(&path, Metric::ReverseFisher, 15, 1.0).unwrap()
+                && !has_not_fallen(&path, Metric::ReverseFisher, 15, 20.0).unwrap()
+        );
     }
 }

@@ -149,7 +149,7 @@ fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut O
     note_another_device(folder, &launch, request.on_event);
     // A descent that has ended stands at the noise of its last step.
     let mut levels = Levels { config, setting, opened, device: request.device };
-    let fit = levels.open(if state.stop.is_some() { state.step.saturating_sub(1) } else { state.step })?;
+    let fit = levels.open(if state.stop.is_some() { state.step.saturating_sub(1) } else { state.step }, Some(&state.gaps))?;
     environment::add_launch(folder, &launch, state.step)?;
     descend_and_finish(folder, levels, fit, request).map_err(|error| with_resume_hint(error, folder))
 }
@@ -160,7 +160,7 @@ fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opene
     run_folder::write_json(&folder.join("environment.json"), &environment::new(launch))?;
     setting.write(folder)?;
     let setting = Setting::read(folder)?;
-    let mut fit = Levels { config, setting: &setting, opened, device: launch.choice }.open(0)?;
+    let mut fit = Levels { config, setting: &setting, opened, device: launch.choice }.open(0, None)?;
     Records::create(folder, config.replicates)?.save(&State::start(&mut fit)?)?;
     Ok((setting, fit))
 }
@@ -184,7 +184,8 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     state.stop = stop.is_final().then(|| stop.clone());
     logger.records.save(&state)?;
     (logger.on_event)(&Event::Finishing);
-    let summary = results::write(folder, config, setting, &state, &stop, &mut fit)?;
+    let summary = results::write(folder, config, setting, &state, &stop, &mut fit, &levels.rule(state.step))?;
+    summary.notes.iter().for_each(|text| (logger.on_event)(&Event::Note { text }));
     if let Some(draw) = request.draw {
         draw(folder)?;
     }

@@ -12,9 +12,11 @@ use crate::mixture::{GaussianMixture, is_same_variance, normalised};
 use crate::objective::divergence::Sampler;
 use crate::problem::Problem;
 use crate::problem::fit::Fit;
+use crate::problem::gaps::Gaps;
 
 use super::config::Config;
 use super::limits;
+use super::noise::Noise;
 use super::teacher::Teacher;
 use super::workload::{Workload, available_memory};
 
@@ -79,6 +81,15 @@ impl Setting {
     /// The problem under a heat-flow time `noise` on a device, the students at their starts.
     pub fn open(&self, config: &Config, noise: f64, backend: &mut dyn Backend) -> Result<Fit> {
         self.problem(config, noise).open_each(backend, &self.starts, &self.teachers)
+    }
+
+    /// As [`Setting::open`], with these gaps between far groups of means shortened, or those that suit the starts. Under a schedule of noise
+    /// none are: there the coordinates of all levels differ by a factor alone.
+    pub fn open_with_gaps(&self, config: &Config, noise: f64, backend: &mut dyn Backend, gaps: Option<&[Gaps]>) -> Result<Fit> {
+        match config.objective.noise {
+            Noise::Fixed(_) => self.problem(config, noise).open_with_gaps(backend, &self.starts, &self.teachers, gaps),
+            Noise::Annealed(_) => self.open(config, noise, backend),
+        }
     }
 
     /// k.

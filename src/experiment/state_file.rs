@@ -1,10 +1,12 @@
-//! A descent's state as the bytes of a `.state` file: one line of JSON, then little-endian float64 with every bit of the coordinates, and
-//! of those at the last logged step.
+//! A descent's state as the bytes of a `.state` file: one line of JSON, then little-endian float64 with every bit of the coordinates, of
+//! those at the last logged step, and of those at the last good one.
 
 use serde::{Deserialize, Serialize};
 
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
+use crate::descent::watch::Watch;
+use crate::problem::gaps::Gaps;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,12 @@ struct Header {
     numbers: usize,
     /// Of the coordinates: [`State::unit`].
     unit: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<Gaps>,
+    #[serde(default)]
+    good_step: Option<u64>,
+    #[serde(default)]
+    watch: Watch,
 }
 
 /// The bytes of the file.
@@ -30,11 +38,14 @@ pub fn encode(state: &State) -> Vec<u8> {
         stop: state.stop.clone(),
         numbers: state.coordinates.len(),
         unit: state.unit,
+        gaps: state.gaps.clone(),
+        good_step: state.good.as_ref().map(|(step, _)| *step),
+        watch: state.watch.clone(),
     };
     let mut bytes = serde_json::to_vec(&header).expect("a header of plain numbers is JSON");
     bytes.push(b'\n');
-    let logged = state.logged.as_ref().map_or(&[][..], |(_, coordinates)| coordinates);
-    bytes.extend(state.coordinates.iter().chain(logged).flat_map(|v| v.to_le_bytes()));
+    let others = state.logged.iter().chain(&state.good).flat_map(|(_, coordinates)| coordinates);
+    bytes.extend(state.coordinates.iter().chain(others).flat_map(|v| v.to_le_bytes()));
     bytes
 }
 
@@ -44,17 +55,21 @@ pub fn decode(bytes: &[u8]) -> Option<State> {
     let header: Header = serde_json::from_slice(&bytes[..end]).ok()?;
     let (chunks, rest) = bytes[end + 1..].as_chunks::<8>();
     let mut values: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
-    let whole = header.numbers.checked_mul(1 + usize::from(header.logged_step.is_some()))?;
+    let whole = header.numbers.checked_mul(1 + usize::from(header.logged_step.is_some()) + usize::from(header.good_step.is_some()))?;
     let is_whole = rest.is_empty() && values.len() == whole && values.iter().all(|v| v.is_finite());
     if !(is_whole && header.unit > 0.0 && header.unit.is_finite()) {
         return None;
     }
-    let logged = values.split_off(header.numbers);
+    let mut others = values.split_off(header.numbers);
+    let good = header.good_step.map(|step| (step, others.split_off(others.len() - header.numbers)));
     Some(State {
         step: header.step,
         coordinates: values,
         unit: header.unit,
-        logged: header.logged_step.map(|step| (step, logged)),
+        gaps: header.gaps,
+        logged: header.logged_step.map(|step| (step, others)),
+        good,
+        watch: header.watch,
         seconds: header.seconds,
         descent_seconds: header.descent_seconds,
         stop: header.stop,
@@ -64,6 +79,7 @@ pub fn decode(bytes: &[u8]) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::gaps::Room;
 
     #[test]
     fn states_come_back_bit_for_bit_and_others_are_refused() {
@@ -72,7 +88,10 @@ mod tests {
             step: 20,
             coordinates,
             unit: 1.0,
+            gaps: vec![Gaps::of(&[0.0, 1e7], &[0.1, 1e7 + 0.1], 1, 1.0, Room::Wide)],
             logged: Some((10, vec![0.1; 4])),
+            good: Some((0, vec![0.3; 4])),
+            watch: Watch::default(),
             seconds: 0.1,
             descent_seconds: 1e-9,
             stop: Some(Stop::MaxSteps { steps: 20 }),

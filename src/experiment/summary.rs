@@ -25,7 +25,11 @@ pub struct Summary {
     pub stop: Stopped,
     /// One sentence with the numbers.
     pub finding: String,
+    /// Those that `student.npz` has behind it; a run that diverged made more ([`Stop`]).
     pub steps: u64,
+    /// What people should know besides, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub device: Option<String>,
     pub seed: u64,
     /// Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
@@ -38,7 +42,7 @@ pub struct Summary {
     pub seconds: f64,
     /// `None` of grids, which draw none.
     pub samples_per_second: Option<f64>,
-    /// The newest logged step, which an interrupted run has left behind.
+    /// The logged step of all metrics: the newest that is no later than `steps`.
     pub metrics_step: Option<u64>,
     #[serde(flatten)]
     pub last: Measured,

@@ -3,10 +3,12 @@
 //! First the component nearest to each point is found. Points are then sorted by it, so that the rows z = x − μ of one component form a
 //! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
 //! means far from the origin nor points in many dimensions cost any. Where means are so far from each other that single precision does not
-//! resolve them, the host looks for the nearest, and each stratum has the means as they are seen from its own.
+//! resolve them, the host looks for the nearest, and each stratum has the means as they are seen from its own; points half way between
+//! far components stay on the host ([`super::halfway`]).
 
 use rayon::prelude::*;
 
+use super::halfway;
 use super::handle::Handle;
 use crate::backend::{Evaluation, Points};
 use crate::error::Result;
@@ -71,23 +73,21 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, resp
         weights: context.upload("the weights", &with_logarithms(mixture.weights()))?,
         centroid,
     };
-    let nearest = match k {
-        1 => vec![0; points.len() / d],
-        _ if is_wide => points.par_chunks_exact(d).map(|x| nearest_in_double(mixture, x)).collect(),
-        _ => evaluator.nearest(points)?,
-    };
+    if is_wide && k > 1 {
+        let (nearest, halfway): (Vec<u32>, Vec<bool>) = points.par_chunks_exact(d).map(|x| halfway::nearest(mixture, x)).unzip();
+        let mut out = evaluator.densities(points, &nearest, responsibilities)?;
+        for (i, x) in points.chunks_exact(d).enumerate().filter(|(i, _)| halfway[*i]) {
+            halfway::evaluate(mixture, x, nearest[i], i, &mut out);
+        }
+        return Ok(out);
+    }
+    let nearest = if k == 1 { vec![0; points.len() / d] } else { evaluator.nearest(points)? };
     evaluator.densities(points, &nearest, responsibilities)
 }
 
 /// `rows` (n, d) as they are seen from `origin` (d), in units of σ.
 fn from(origin: &[f64], rows: &[f64], sigma: f64) -> Vec<f64> {
     rows.iter().zip(origin.iter().cycle()).map(|(x, o)| (x - o) / sigma).collect()
-}
-
-fn nearest_in_double(mixture: &GaussianMixture, x: &[f64]) -> u32 {
-    let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
-    let all = (0..mixture.n_components()).map(|l| (l, deficit(l)));
-    all.fold((0, f64::INFINITY), |best, next| if next.1 < best.1 { next } else { best }).0 as u32
 }
 
 impl Evaluator<'_> {

@@ -9,6 +9,7 @@
 mod batch;
 pub(crate) mod device;
 mod evaluate;
+mod halfway;
 mod handle;
 mod measure;
 mod placed;

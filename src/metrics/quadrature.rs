@@ -97,7 +97,7 @@ impl Places {
         let teacher = &problem.teacher;
         let variance = teacher.variance() + problem.noise;
         let mut subspace = Subspace::of_means(teacher, means, variance.sqrt());
-        subspace.shorten_gaps(teacher, means)?;
+        subspace.shorten_gaps(teacher, means);
         Ok(Self {
             rank: subspace.rank(),
             variance,
@@ -144,6 +144,7 @@ impl Places {
             kl_student_teacher: of_student,
             kl_teacher_student: of_teacher.scaled(-1.0),
             total_variation: Estimate::combine([(0.5, excess), (0.5, teacher_excess)]),
+            rare: None,
         })
     }
 }

@@ -100,13 +100,7 @@ impl GaussianMixture {
 
     /// The mean of the whole mixture Σ wᵢμᵢ, shape (d).
     pub fn centroid(&self) -> Vec<f64> {
-        let mut c = vec![0.0; self.n_features];
-        for (w, mean) in self.weights.iter().zip(self.means.chunks_exact(self.n_features)) {
-            for (c, m) in c.iter_mut().zip(mean) {
-                *c += w * m;
-            }
-        }
-        c
+        centroid(&self.weights, &self.means, self.n_features)
     }
 
     /// Root-mean-square distance of the component means from the centroid, divided by √d: the teachers' radius per coordinate.
@@ -115,6 +109,17 @@ impl GaussianMixture {
         let total: f64 = self.means.chunks_exact(self.n_features).zip(&self.weights).map(|(mean, w)| w * squared_distance(mean, &c)).sum();
         (total / self.n_features as f64).sqrt()
     }
+}
+
+/// Σ wᵢμᵢ of means (k, d).
+pub(crate) fn centroid(weights: &[f64], means: &[f64], d: usize) -> Vec<f64> {
+    let mut c = vec![0.0; d];
+    for (w, mean) in weights.iter().zip(means.chunks_exact(d)) {
+        for (c, m) in c.iter_mut().zip(mean) {
+            *c += w * m;
+        }
+    }
+    c
 }
 
 /// |a − b|², difference first.

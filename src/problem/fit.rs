@@ -10,6 +10,7 @@ use crate::objective::form::Draws;
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
 use crate::problem::MOST_SAMPLES;
+use crate::problem::rare::{self, Rare};
 use crate::problem::reduction::{LeftOut, Subspace};
 use crate::random::streams::{Purpose, stream};
 
@@ -24,6 +25,8 @@ pub struct Gradient {
     pub divergence: Estimate,
     /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
     pub n_groups: usize,
+    /// Where either rests on a few rare draws.
+    pub rare: Option<Rare>,
 }
 
 /// What can be said about a student by sampling both mixtures.
@@ -36,6 +39,8 @@ pub struct Divergences {
     /// KL(teacher ‖ student), in nats.
     pub kl_teacher_student: Estimate,
     pub total_variation: Estimate,
+    /// Where a Fisher divergence rests on a few rare draws.
+    pub rare: Option<Rare>,
 }
 
 /// A problem open on a device.
@@ -45,6 +50,10 @@ pub struct Fit {
     pub(super) unit: UnitProblem,
     /// √(σ² + t): one unit of the device's coordinates.
     pub(super) scale: f64,
+    /// The farthest of the students' starts from the teacher's centroid, of each replicate, in units of `scale`.
+    pub(super) begun: Vec<f64>,
+    /// Whether gaps between far groups of means are shortened for a descent, which then looks whether they still suit.
+    pub(super) follows_gaps: bool,
 }
 
 impl Fit {
@@ -149,8 +158,13 @@ impl Fit {
             .map(|r| {
                 let (gradient, standard_error) =
                     lift_groups(&self.subspaces[r], self.scale.powi(-3), &sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]);
-                let divergence = stratified(weights, &sums.groups[r], &sums.half_square[r * strata..(r + 1) * strata]);
-                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups }
+                let half_square = &sums.half_square[r * strata..(r + 1) * strata];
+                let divergence = stratified(weights, &sums.groups[r], half_square);
+                let rare = Rare::worse(
+                    rare::of_gradient(&sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]),
+                    rare::of_mean(weights, &sums.groups[r], half_square),
+                );
+                Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups, rare }
             })
             .collect())
     }
@@ -228,6 +242,7 @@ impl Fit {
                     kl_teacher_student: of_teacher.scaled(-1.0),
                     // Both are unbiased and independent; their average is never worse than the worse one.
                     total_variation: Estimate::combine(excess.map(|e| (0.5 * known, e))),
+                    rare: Rare::worse(student.rare(r), teacher.rare(r)),
                 }
             })
             .collect())
@@ -283,6 +298,13 @@ struct Measured {
 }
 
 impl Measured {
+    /// Whether ½|a|² rests on a few draws. Of strata that were drawn nothing is known.
+    fn rare(&self, replicate: usize) -> Option<Rare> {
+        let row = self.n_strata * self.sums.groups.n_groups;
+        let values = &self.sums.half_square[replicate * row..(replicate + 1) * row];
+        rare::of_mean(self.weights.as_ref()?, &self.sums.groups, values)
+    }
+
     /// The mean over the side in a replicate.
     fn mean(&self, replicate: usize, pick: fn(&MeasureSums) -> &Vec<f64>) -> Estimate {
         let row = self.n_strata * self.sums.groups.n_groups;

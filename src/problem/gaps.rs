@@ -9,6 +9,11 @@
 //! units of σ: a sample lies within 9σ of its own component, so within R + 9 of one of the other mixture, and at least 2R + 31 from what is
 //! across. That is a factor below e^(−400) for any two weights. Where some component has nothing near, R is as large as the stretches, and
 //! all is left as it is.
+//!
+//! In a descent the means move, and R with them: there a stretch is kept at 4R + 200, which serves until R has become 2R + 80. That is
+//! looked at wherever a step is logged, and then stretches are taken anew ([`Gaps::suit`]).
+
+use serde::{Deserialize, Serialize};
 
 use crate::mixture::squared_distance;
 
@@ -18,21 +23,48 @@ const NARROW: f64 = 1e3;
 /// What is left of a stretch beyond 2R, in σ.
 const MARGIN: f64 = 40.0;
 
+/// How much of a stretch is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// For means that stay where they are.
+    Close,
+    /// For means that move.
+    Wide,
+}
+
+impl Room {
+    /// In the lengths of `nearness`, R, of which `unit` is one σ.
+    fn kept(self, nearness: f64, unit: f64) -> f64 {
+        match self {
+            Room::Close => 2.0 * nearness + MARGIN * unit,
+            Room::Wide => 4.0 * nearness + 200.0 * unit,
+        }
+    }
+}
+
 /// Stretches that were shortened, along each axis.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gaps {
     axes: Vec<Axis>,
+    /// What is left of each.
+    kept: f64,
+    /// Where the teacher's centroid lies then, shape (rank), if these are stretches between means themselves, not between their
+    /// coordinates.
+    pub(super) centre: Option<Vec<f64>>,
 }
 
 /// The mean nearest to zero stays where it is, and the others come nearer, so that no move costs a digit: stretches on its upper side,
 /// and on its lower one as seen with the axis turned around, outwards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Axis {
     upper: Vec<Gap>,
     lower: Vec<Gap>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Gap {
     /// Its middle before and after, and how much shorter the axis is behind it.
     before: f64,
@@ -42,14 +74,31 @@ struct Gap {
 
 impl Gaps {
     /// Of both mixtures' means (k, rank) and (K, rank), where `unit` is one σ.
-    pub fn of(student: &[f64], teacher: &[f64], rank: usize, unit: f64) -> Self {
+    pub fn of(student: &[f64], teacher: &[f64], rank: usize, unit: f64, room: Room) -> Self {
         let on_axis = |c: usize| student.iter().skip(c).step_by(rank).chain(teacher.iter().skip(c).step_by(rank)).copied();
         let is_wide = |c: usize| on_axis(c).fold(f64::MIN, f64::max) - on_axis(c).fold(f64::MAX, f64::min) > NARROW * unit;
         if !(0..rank).any(is_wide) {
             return Self::default();
         }
-        let kept = 2.0 * furthest(student, teacher, rank).max(furthest(teacher, student, rank)) + MARGIN * unit;
-        Self { axes: (0..rank).map(|c| Axis::new(on_axis(c).collect(), kept)).collect() }
+        let kept = room.kept(nearness(student, teacher, rank), unit);
+        let axes: Vec<Axis> = (0..rank).map(|c| Axis::new(on_axis(c).collect(), kept)).collect();
+        if axes.iter().all(|axis| axis.upper.is_empty() && axis.lower.is_empty()) {
+            return Self::default();
+        }
+        Self { axes, kept, centre: None }
+    }
+
+    /// True where nothing is shortened.
+    pub fn are_none(&self) -> bool {
+        self.axes.is_empty()
+    }
+
+    /// Whether these are good for means that have moved to (k, rank) and (K, rank), in units of σ: near enough to each other still, and not
+    /// so near that far shorter stretches would do. One σ was `unit` when the stretches were taken.
+    pub fn suit(&self, student: &[f64], teacher: &[f64], rank: usize, unit: f64) -> bool {
+        let nearness = nearness(student, teacher, rank);
+        let is_loose = self.kept > NARROW * unit && self.kept > 8.0 * unit * Room::Wide.kept(nearness, 1.0);
+        self.are_none() || !is_loose && unit * Room::Close.kept(nearness, 1.0) <= self.kept
     }
 
     /// Moves `rows` (n, rank) to where they lie with short gaps.
@@ -100,6 +149,11 @@ impl Axis {
 /// What all gaps that a value `is_beyond` take away.
 fn less_beyond(gaps: &[Gap], is_beyond: impl Fn(&Gap) -> bool) -> f64 {
     gaps.iter().take_while(|gap| is_beyond(gap)).last().map_or(0.0, |gap| gap.less)
+}
+
+/// R.
+fn nearness(student: &[f64], teacher: &[f64], rank: usize) -> f64 {
+    furthest(student, teacher, rank).max(furthest(teacher, student, rank))
 }
 
 /// The largest distance from one of `rows` to the nearest of `others`.

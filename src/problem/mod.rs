@@ -1,9 +1,12 @@
 //! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
 
 pub(crate) mod fit;
-mod gaps;
+mod frame;
+pub(crate) mod gaps;
 mod rank;
+pub(crate) mod rare;
 pub(crate) mod reduction;
+pub(crate) mod scales;
 
 pub use fit::{Divergences, Fit, Gradient};
 pub use reduction::{LeftOut, Subspace};
@@ -16,9 +19,11 @@ use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
+use gaps::{Gaps, Room};
 
-/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means.
-pub const NUMERICS_VERSION: u32 = 2;
+/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means. 3: descents
+/// shorten gaps between far groups of means.
+pub const NUMERICS_VERSION: u32 = 3;
 
 /// Points of a Sobol net at the least, for `auto` to take them.
 const LEAST_NET: usize = 8;
@@ -81,7 +86,7 @@ impl Problem {
         let row = self.student_weights.len() * self.teacher.n_features();
         let mut subspaces = self.subspaces(starts, std::slice::from_ref(&self.teacher), self.scale());
         for (subspace, start) in subspaces.iter_mut().zip(starts.chunks_exact(row)) {
-            subspace.shorten_gaps(&self.teacher, start)?;
+            subspace.shorten_gaps(&self.teacher, start);
         }
         self.open_in(backend, starts, std::slice::from_ref(&self.teacher), subspaces)
     }
@@ -95,6 +100,35 @@ impl Problem {
         self.validate(starts)?;
         self.check_teachers(starts, teachers)?;
         self.open_in(backend, starts, teachers, self.subspaces(starts, teachers, self.scale()))
+    }
+
+    /// As [`Problem::open_each`], for a descent under one noise: `gaps` (R) between far groups of means are shortened, or, where they are
+    /// `None`, those that suit the starts.
+    ///
+    /// # Errors
+    /// As [`Problem::open`].
+    pub fn open_with_gaps(
+        &self,
+        backend: &mut dyn Backend,
+        starts: &[f64],
+        teachers: &[GaussianMixture],
+        gaps: Option<&[Gaps]>,
+    ) -> Result<Fit> {
+        self.validate(starts)?;
+        self.check_teachers(starts, teachers)?;
+        let row = self.student_weights.len() * self.teacher.n_features();
+        let mut subspaces = self.subspaces(starts, teachers, self.scale());
+        for (r, (subspace, start)) in subspaces.iter_mut().zip(starts.chunks_exact(row)).enumerate() {
+            let own = match gaps {
+                Some(gaps) => gaps.get(r).cloned().unwrap_or_default(),
+                None => {
+                    let teacher = &teachers[r % teachers.len()];
+                    subspace.gaps_of(teacher.weights(), teacher.means(), start, Room::Wide)
+                }
+            };
+            subspace.take_gaps(own);
+        }
+        Ok(Fit { follows_gaps: true, ..self.open_in(backend, starts, teachers, subspaces)? })
     }
 
     fn check_teachers(&self, starts: &[f64], teachers: &[GaussianMixture]) -> Result<()> {
@@ -129,7 +163,8 @@ impl Problem {
         let coordinates: Vec<f64> = subspaces.iter().zip(pairs()).flat_map(|(s, (start, _))| s.reduce(start)).collect();
         let mut session = backend.open(&unit)?;
         session.set(&coordinates)?;
-        Ok(Fit { session, subspaces, unit, scale })
+        let begun = coordinates.chunks_exact(k * unit.rank).map(|start| scales::farthest(start, unit.rank)).collect();
+        Ok(Fit { session, subspaces, unit, scale, begun, follows_gaps: false })
     }
 
     /// ϱ with the student's means at `starts` (R, k, d) and one teacher for all replicates or one for each.

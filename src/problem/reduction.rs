@@ -8,10 +8,9 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Room};
 use super::rank::{Span, one_thread};
-use crate::error::Result;
-use crate::mixture::GaussianMixture;
+use crate::mixture::{self, GaussianMixture};
 
 /// What a reduction leaves out beyond what is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -66,20 +65,58 @@ impl Subspace {
     }
 
     /// Shortens what is empty between far groups of means (`problem::gaps`).
-    ///
-    /// # Errors
-    /// Means that are none of a mixture.
-    pub fn shorten_gaps(&mut self, teacher: &GaussianMixture, start: &[f64]) -> Result<()> {
+    pub fn shorten_gaps(&mut self, teacher: &GaussianMixture, start: &[f64]) {
+        let gaps = self.gaps_of(teacher.weights(), teacher.means(), start, Room::Close);
+        self.take_gaps(gaps);
+    }
+
+    /// What is empty between far groups of means, those of a teacher with `weights` (K) and `teacher` (K, d) and of students (k, d). No gaps
+    /// must have been taken.
+    pub fn gaps_of(&self, weights: &[f64], teacher: &[f64], student: &[f64], room: Room) -> Gaps {
         if self.basis.is_some() {
-            self.gaps = Gaps::of(&self.reduce(start), &self.reduce(teacher.means()), self.rank, 1.0);
-            return Ok(());
+            return Gaps::of(&self.reduce(student), &self.reduce(teacher), self.rank, 1.0, room);
         }
         // Before anything is subtracted from them, so that no digit is lost.
-        self.gaps = Gaps::of(start, teacher.means(), self.rank, self.scale);
-        let mut means = teacher.means().to_vec();
-        self.gaps.shorten(&mut means);
-        self.centre = teacher.with_means(means)?.centroid();
-        Ok(())
+        let mut gaps = Gaps::of(student, teacher, self.rank, self.scale, room);
+        if !gaps.are_none() {
+            let mut means = teacher.to_vec();
+            gaps.shorten(&mut means);
+            gaps.centre = Some(mixture::centroid(weights, &means, self.rank));
+        }
+        gaps
+    }
+
+    /// Shortens these, and no others.
+    pub fn take_gaps(&mut self, gaps: Gaps) {
+        self.gaps = gaps;
+    }
+
+    /// What is shortened.
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
+    /// The gaps that suit students at coordinates (k, ϱ) that move, beside a teacher of `weights` (K) at (K, ϱ): those at hand, as long as
+    /// they do.
+    pub fn suitable_gaps(&self, student: &[f64], weights: &[f64], teacher: &[f64]) -> Gaps {
+        let unit = if self.basis.is_some() { 1.0 } else { self.scale };
+        if !self.gaps.are_none() && self.gaps.suit(student, teacher, self.rank, unit) {
+            return self.gaps.clone();
+        }
+        if self.basis.is_some() {
+            let [student, teacher] = [student, teacher].map(|rows| {
+                let mut rows = rows.to_vec();
+                self.gaps.lengthen(&mut rows);
+                rows
+            });
+            return Gaps::of(&student, &teacher, self.rank, 1.0, Room::Wide);
+        }
+        let bare = Self { gaps: Gaps::default(), ..self.clone() };
+        bare.gaps_of(weights, &self.lift(teacher), &self.lift(student), Room::Wide)
+    }
+
+    fn centre(&self) -> &[f64] {
+        self.gaps.centre.as_deref().unwrap_or(&self.centre)
     }
 
     /// The largest singular value of what the coordinates do not hold of the means.
@@ -105,7 +142,7 @@ impl Subspace {
     /// Unit coordinates (n, ϱ) of `means` (n, d).
     pub fn reduce(&self, means: &[f64]) -> Vec<f64> {
         let d = self.centre.len();
-        let shifted = |mean: &[f64]| -> Vec<f64> { mean.iter().zip(&self.centre).map(|(m, c)| (m - c) / self.scale).collect() };
+        let shifted = |mean: &[f64]| -> Vec<f64> { mean.iter().zip(self.centre()).map(|(m, c)| (m - c) / self.scale).collect() };
         let Some(basis) = &self.basis else {
             let mut means = means.to_vec();
             self.gaps.shorten(&mut means);
@@ -128,7 +165,7 @@ impl Subspace {
         }
         let mut out = self.lift_vectors(&coordinates, self.scale);
         for mean in out.chunks_exact_mut(self.centre.len()) {
-            mean.iter_mut().zip(&self.centre).for_each(|(m, c)| *m += c);
+            mean.iter_mut().zip(self.centre()).for_each(|(m, c)| *m += c);
         }
         if self.basis.is_none() {
             self.gaps.lengthen(&mut out);

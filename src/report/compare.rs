@@ -25,6 +25,7 @@ const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::
 const MOST_KEYS: usize = 200;
 const MOST_LETTERS: usize = 120;
 const MOST_LABEL: usize = 13;
+const MOST_SENTENCE: usize = 500;
 
 const DIFFERENCES: &str = "What the configs differ in";
 
@@ -84,10 +85,10 @@ fn read(folder: &Path) -> Result<Run> {
     Run::read(folder)
 }
 
-/// The last logged value that is finite in every replicate.
+/// Where the run ended, if it is finite in every replicate.
 fn at_end(run: &Run, metric: Metric) -> Option<(f64, f64)> {
     let replicates = run.metrics.column(metric)?;
-    let last = (0..run.metrics.steps.len()).rev().find(|t| replicates.iter().all(|r| r[*t].is_finite()))?;
+    let last = run.end().filter(|t| replicates.iter().all(|r| r[*t].is_finite()))?;
     match replicates {
         [one] => Some((one[last], run.metrics.standard_error(metric, last).unwrap_or(f64::NAN))),
         many => mean_and_error(&many.iter().map(|r| r[last]).collect::<Vec<f64>>()),
@@ -130,11 +131,10 @@ impl Comparison {
             let away = line.in_errors(at).map_or(String::new(), |n| format!(" ({} standard errors from A)", signed(n)));
             format!("{value} in {letter}{away}")
         });
-        format!(
-            "At the end the {} is {}.",
-            line.metric.title().to_lowercase().replace("fisher", "Fisher"),
-            parts.collect::<Vec<_>>().join(", ")
-        )
+        let parts: Vec<String> = parts.collect();
+        let failed = self.names().into_iter().zip(&self.runs).filter_map(|((letter, _), run)| Some((letter, failure(run)?)));
+        let failed: String = failed.map(|(letter, why)| format!(" {letter} failed: {why}.")).collect();
+        format!("At the end the {} is {}.{failed}", line.metric.title().to_lowercase().replace("fisher", "Fisher"), parts.join(", "))
     }
 
     /// The header and the rows of the table of metrics.
@@ -225,7 +225,7 @@ impl Comparison {
 
     fn facts(&self) -> Vec<(String, String)> {
         let of = |(run, (letter, name)): (&Run, (char, String))| {
-            let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
+            let steps = run.end().map_or(0.0, |end| run.metrics.steps[end]);
             let seconds = run.summary.as_ref().map_or(String::new(), |s| format!(" in {} s", short(s.seconds)));
             let device = run.summary.as_ref().and_then(|summary| summary.device.as_ref());
             let device = device.map_or(String::new(), |device| format!(", {}", clipped(device, MOST_LETTERS)));
@@ -233,7 +233,8 @@ impl Comparison {
                 1 => String::new(),
                 r => format!(", {r} replicates"),
             };
-            (letter.to_string(), format!("{name}: {steps} steps{seconds}{replicates}{device}"))
+            let failed = failure(run).map_or(String::new(), |sentence| format!("; {sentence}"));
+            (letter.to_string(), format!("{name}: {steps} steps{seconds}{replicates}{device}{failed}"))
         };
         self.runs.iter().zip(self.names()).map(of).collect()
     }
@@ -288,6 +289,12 @@ fn signed(v: f64) -> String {
         format!("{v:+.1e}")
     };
     text.replace('-', "−")
+}
+
+/// Why a run has no end that it was meant to have; its numbers are then those of its last good state.
+fn failure(run: &Run) -> Option<String> {
+    let stopped = &run.summary.as_ref()?.stop;
+    stopped.stop.failure().map(|_| clipped(&stopped.sentence, MOST_SENTENCE))
 }
 
 fn clipped(text: &str, letters: usize) -> String {

@@ -40,9 +40,9 @@ fn at_start(run: &Run, metric: Metric) -> String {
     cell(run, metric, (0..run.metrics.steps.len()).find(|t| !run.metrics.values(metric, *t).is_empty()))
 }
 
-/// At the last logged step where there is a number.
+/// At the one step where the run ended.
 fn at_end(run: &Run, metric: Metric) -> String {
-    cell(run, metric, (0..run.metrics.steps.len()).rev().find(|t| !run.metrics.values(metric, *t).is_empty()))
+    cell(run, metric, run.end().filter(|t| !run.metrics.values(metric, *t).is_empty()))
 }
 
 fn cell(run: &Run, metric: Metric, row: Option<usize>) -> String {
@@ -67,7 +67,7 @@ fn share_at(run: &Run, metric: Metric, t: usize) -> Option<String> {
 
 /// The finding, from the log alone.
 pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
-    let steps = run.metrics.steps.last().copied().unwrap_or(0.0);
+    let steps = run.end().map_or(0.0, |end| run.metrics.steps[end]);
     let forward = run.setting("objective", "divergence").is_some_and(|v| v.as_str() == Some("forward"));
     let (name, metric) = if forward { ("forward", Metric::ForwardFisher) } else { ("reverse", Metric::ReverseFisher) };
     let mut text = run.summary.as_ref().and_then(cut_short).unwrap_or_default();
@@ -90,10 +90,17 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
         text += &format!("; {clause}");
     }
     match run.setting("objective", "noise").and_then(|v| v.as_float().or(v.as_integer().map(|v| v as f64))) {
-        Some(noise) if noise > 0.0 => text + ". " + &smoothed(noise) + ".",
-        _ => text + ".",
+        Some(noise) if noise > 0.0 => text += &format!(". {}.", smoothed(noise)),
+        _ => text += ".",
     }
+    for note in run.summary.iter().flat_map(|summary| &summary.notes).take(MOST_NOTES) {
+        text += &format!(" Note that {}.", note.chars().take(500).collect::<String>());
+    }
+    text
 }
+
+/// Notes of a summary that a finding can bear.
+const MOST_NOTES: usize = 4;
 
 /// How many teacher components have a student, or how many replicates one at each, with the interval of the share.
 fn coverage(covered: &Covered) -> String {
@@ -142,6 +149,7 @@ fn cut_short(summary: &Summary) -> Option<String> {
     let reason: String = summary.stop.sentence.chars().take(500).collect();
     match summary.stop.stop {
         Stop::NonFinite { .. } => Some(format!("The run diverged: {reason}. Try a smaller step. Up to there: ")),
+        Stop::Diverged { .. } => Some(format!("The run failed: {reason}. Up to that state: ")),
         Stop::Interrupted { .. } => Some(format!("The run is not finished: {reason}; it can be resumed. So far: ")),
         _ => None,
     }

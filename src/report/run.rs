@@ -8,7 +8,9 @@ use super::finding::{self, BLIND};
 use super::html::{Figure, Page, Table};
 use super::run_folder::{Environment, Run};
 use super::{band, curves, paths};
+use crate::descent::stop::Stop;
 use crate::error::Result;
+use crate::experiment::summary::{Stopped, Summary};
 use crate::mixture::files::write_atomically;
 
 /// Writes `folder/report.html` from the other files of the run folder. Of these only `metrics.csv` must be there: a part of the
@@ -24,14 +26,14 @@ pub fn write_run(folder: &Path) -> Result<()> {
 
 fn page(run: &Run) -> Result<Page> {
     let covered = bars::covered(run);
-    let (first, last) = if run.metrics.n_replicates > 1 {
-        ("At the start: median (5–95 %)", "At the end: median (5–95 %)")
-    } else {
-        ("At the start", "At the end")
+    let of_many = if run.metrics.n_replicates > 1 { ": median (5–95 %)" } else { "" };
+    let end = match &run.summary {
+        Some(Summary { stop: Stopped { stop: Stop::Diverged { good, .. }, .. }, .. }) => format!("At step {good}, the last good one"),
+        _ => "At the end".into(),
     };
     let table = Table {
         name: "Metrics with their standard errors".into(),
-        header: ["Metric", first, last, "Unit"].map(String::from).into(),
+        header: ["Metric".into(), format!("At the start{of_many}"), format!("{end}{of_many}"), "Unit".into()].into(),
         rows: finding::table(run).into_iter().map(|r| vec![r.name, r.first, r.last, r.unit.into()]).collect(),
     };
     Ok(Page {

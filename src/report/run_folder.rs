@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounded;
 use super::table::Table;
+use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::experiment::setting::read_teachers;
 use crate::experiment::summary::{self, Summary};
@@ -106,6 +107,14 @@ impl Run {
         };
         run.drop_misfits();
         Ok(run)
+    }
+
+    /// The row of the metrics at which the run ended: the last one, or that of the last good state where the run diverged.
+    pub fn end(&self) -> Option<usize> {
+        let steps = &self.metrics.steps;
+        let diverged = self.summary.as_ref().filter(|summary| matches!(summary.stop.stop, Stop::Diverged { .. }));
+        let good = diverged.and_then(|summary| summary.metrics_step).and_then(|good| steps.iter().position(|step| *step == good as f64));
+        good.or(steps.len().checked_sub(1))
     }
 
     /// A number in the config, as `descent.step_size`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 mod annealed;
 #[cfg(unix)]
 mod cut_short;
+mod diverged;
 mod kernel;
 #[cfg(unix)]
 mod longer;

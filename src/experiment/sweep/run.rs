@@ -213,14 +213,14 @@ impl Sweep<'_, '_> {
         };
         let error = match outcome {
             Ok(Outcome { stop: Stop::Interrupted { .. }, .. }) => return Ok(()),
-            Ok(Outcome { stop: Stop::NonFinite { step, replicate, component, step_size }, .. }) => {
-                Error::NonFinite { step, replicate, component, step_size }
-            }
-            Ok(_) => {
-                self.tally.done += 1;
-                let _ = std::fs::remove_file(&failed);
-                return Ok(());
-            }
+            Ok(outcome) => match outcome.stop.failure() {
+                Some(error) => error,
+                None => {
+                    self.tally.done += 1;
+                    let _ = std::fs::remove_file(&failed);
+                    return Ok(());
+                }
+            },
             Err(error) => error,
         };
         run_folder::write_text(&failed, &format!("{error}\n"))?;

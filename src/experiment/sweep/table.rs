@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
 use crate::experiment::run_folder;
 use crate::experiment::summary::{self, Summary};
@@ -116,7 +115,7 @@ pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Op
     let summary: Option<Summary> = serde_json::from_slice(&text).ok();
     let ended = summary.as_ref().map(|summary| &summary.stop).filter(|stopped| stopped.stop.is_final());
     let state = match ended {
-        Some(stopped) if matches!(stopped.stop, Stop::NonFinite { .. }) => CellState::Failed(stopped.sentence.clone()),
+        Some(stopped) if stopped.stop.failure().is_some() => CellState::Failed(stopped.sentence.clone()),
         Some(_) => CellState::Done,
         None => match run_folder::small_file(&failure(dir, hash)) {
             Ok(text) => CellState::Failed(String::from_utf8_lossy(&text[..text.len().min(4096)]).trim().into()),
@@ -166,6 +165,7 @@ fn distinct(cells: &[Cell], axis: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descent::stop::Stop;
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

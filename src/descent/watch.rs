@@ -1,0 +1,205 @@
+//! Whether a descent runs off, from what its means and its objective have done so far. Plain data and arithmetic: a resumed run, on any
+//! number of devices, decides the same.
+//!
+//! Far from all others a mean moves as μ ← μ − c(μ − N): N lies in the hull of the teacher's means, and c is the step in units of that
+//! curvature (c = `step_size`/σ⁴, times wᵢ where steps are not divided by weights). So μ − N is multiplied by 1 − c. A step with c ≤ 2
+//! brings back whatever a rare draw at a wall between two teachers threw out; one with c > 2 throws a mean out for good once
+//! (c − 2)|μ| > 2c·max|mⱼ|, both from the teacher's centroid. Where the curvature is not known, as of the forward divergence and of noisy
+//! forms, a mean runs off that is far out, and farther at each look.
+//!
+//! The objective tells besides: it diverges where it stays far above its start for so many steps that one kick would be forgotten.
+
+use serde::{Deserialize, Serialize};
+
+use super::stop::Sign;
+use crate::problem::scales::Scales;
+
+/// In σ: as far as that, means move in any problem.
+const ROOM: f64 = 3.0;
+
+/// Distances in units of the reach (see [`Scales`]) that no kick has, and that nothing harmless has at the end of a run.
+const FAR: f64 = 3.0;
+const VERY_FAR: f64 = 10.0;
+
+/// The objective is far above its start by this factor, where it is more than so much in units of σ.
+const ABOVE: f64 = 10.0;
+const LEAST_OBJECTIVE: f64 = 0.1;
+
+/// A state is no worse than the start up to this factor: the objective is measured with an error.
+const NO_WORSE: f64 = 1.5;
+
+/// For so many relaxation times 1/c of the slowest mean.
+const PATIENCE: f64 = 5.0;
+
+/// A look at a descent.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub step: u64,
+    pub is_last: bool,
+    /// (R, k, ϱ)
+    pub coordinates: &'a [f64],
+    /// What is minimised, of each replicate; `None` where it is not finite. Empty where it was not measured.
+    pub objective: &'a [Option<f64>],
+}
+
+/// What was seen so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    seen: Vec<Seen>,
+}
+
+/// Of one replicate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    /// The objective when it was measured first.
+    start: Option<f64>,
+    /// How often it was measured.
+    measured: u64,
+    /// Since which step it is far above that, and what it was then.
+    above: Option<(u64, f64)>,
+    /// Whether it was worse than at the start when it was measured last.
+    is_worse: bool,
+    /// The farthest mean at the last two looks, in units of the reach.
+    distances: [f64; 2],
+}
+
+impl Watch {
+    /// What tells that the descent runs off, with the replicate, if anything does.
+    pub fn look(&mut self, look: &Look, scales: &Scales) -> Option<(usize, Sign)> {
+        let n_replicates = scales.begun.len();
+        self.seen.resize(n_replicates, Seen::default());
+        let row = look.coordinates.len() / n_replicates;
+        let of = |(r, seen): (usize, &mut Seen)| {
+            let own = &look.coordinates[r * row..(r + 1) * row];
+            let sign = seen.means(look, scales, r, own);
+            let above = look.objective.get(r).and_then(|value| seen.objective(*value, look, scales));
+            sign.or(above).map(|sign| (r, sign))
+        };
+        let signs: Vec<_> = self.seen.iter_mut().enumerate().map(of).collect();
+        signs.into_iter().flatten().next()
+    }
+
+    /// Whether nothing was worse at the last look than at the start.
+    pub fn is_good(&self) -> bool {
+        self.seen.iter().all(|seen| seen.distances[1] <= 1.0 && !seen.is_worse)
+    }
+}
+
+impl Seen {
+    fn means(&mut self, look: &Look, scales: &Scales, r: usize, coordinates: &[f64]) -> Option<Sign> {
+        let rank = coordinates.len() / scales.rates.len();
+        let lengths = coordinates.chunks_exact(rank).map(|y| y.iter().map(|v| v * v).sum::<f64>().sqrt());
+        let (component, distance) = lengths.enumerate().fold((0, 0.0), |far, next| if next.1 > far.1 { next } else { far });
+        let ratio = distance / (scales.begun[r].max(scales.teacher[r]) + ROOM);
+        let [before, last] = self.distances;
+        self.distances = [last, ratio];
+        let c = scales.rates[component];
+        let is_lost = scales.is_linear && (c - 2.0) * distance > c * (2.0 * scales.teacher[r] + ROOM);
+        let is_rising = before > FAR && last > 1.05 * before && ratio > 1.05 * last;
+        let at_the_end = look.is_last && ratio > VERY_FAR && ratio > 1.05 * last;
+        (ratio > FAR && (is_lost || is_rising) || at_the_end)
+            .then(|| Sign::MeanRunsOff { component, times: distance / scales.begun[r].max(1.0) })
+    }
+
+    fn objective(&mut self, value: Option<f64>, look: &Look, scales: &Scales) -> Option<Sign> {
+        let value = value.unwrap_or(f64::MAX);
+        let start = *self.start.get_or_insert(value);
+        self.measured += 1;
+        self.is_worse = value > NO_WORSE * start;
+        let is_above = value > ABOVE * start && value * scales.of_objective > LEAST_OBJECTIVE;
+        if !(is_above || self.distances[1] > VERY_FAR && value > start) {
+            self.above = None;
+            return None;
+        }
+        let (since, then) = *self.above.get_or_insert((look.step, value));
+        let is_old = (look.step - since) as f64 * scales.slowest >= PATIENCE;
+        // At the end there is no more waiting: what was above once before, or never was anything else, or cannot be brought back.
+        let is_due = look.is_last && (look.step > since || self.measured == 2 || scales.is_linear && scales.rates.iter().any(|c| *c > 2.0));
+        let is_falling = value < 0.5 * then;
+        (!is_falling && look.step > 0 && (is_old || is_due)).then_some(Sign::ObjectiveStaysAbove { value, start, since })
+    }
+}
+
+/// A step that is safe by the same mathematics, where `step_size` is the one that ran off. Of the reverse divergence: c = 1 for the
+/// heaviest mean, half of what still contracts; of noisy forms a tenth of what failed. Of the forward divergence one component may have all
+/// the responsibility, and walls between far students, which steepen it with their distance, pass through the teacher.
+pub fn safe_step(step_size: f64, scales: &Scales) -> f64 {
+    let walls = if scales.is_linear { 1.0 } else { scales.begun.iter().copied().fold(1.0, f64::max) };
+    let steepest = walls * scales.rates.iter().copied().fold(0.0, f64::max);
+    rounded_down(if steepest > 1.0 { step_size / steepest } else { 0.1 * step_size })
+}
+
+/// To two digits.
+fn rounded_down(v: f64) -> f64 {
+    let digit = 10f64.powf(v.log10().floor() - 1.0);
+    let v = (v / digit * (1.0 + 1e-12)).floor() * digit;
+    format!("{v:.1e}").parse().unwrap_or(v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scales(c: f64, teacher: f64, is_linear: bool) -> Scales {
+        Scales { begun: vec![2.0], teacher: vec![teacher], rates: vec![c], slowest: c.min(1.0), is_linear, of_objective: 1.0 }
+    }
+
+    /// One mean, and the objective ½|y|², by y ← (1 − c)y, looked at every `every` steps.
+    fn linear(c: f64, every: u64, steps: u64, start: f64, scales: &Scales) -> Option<(u64, Sign)> {
+        let (mut watch, mut y) = (Watch::default(), start);
+        for step in 0..=steps {
+            if step % every == 0 || step == steps {
+                let look = Look { step, is_last: step == steps, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
+                if let Some((_, sign)) = watch.look(&look, scales) {
+                    return Some((step, sign));
+                }
+            }
+            y *= 1.0 - c;
+        }
+        None
+    }
+
+    #[test]
+    fn what_grows_is_found_and_what_shrinks_is_not() {
+        for every in [1, 3, 10, 50] {
+            for c in [2.05, 2.5, 4.0, 30.0] {
+                let end = linear(c, every, 100, 1.0, &scales(c, 0.0, true));
+                assert!(end.is_some(), "{c} {every}");
+                let end = linear(c, every, 100, 1.0, &scales(c, 0.0, false));
+                assert!(end.is_some(), "{c} {every}, by looks alone");
+            }
+            for c in [1e-3, 0.5, 1.0, 1.9, 1.999, 2.0] {
+                assert_eq!(linear(c, every, 100, 1.0, &scales(c, 0.0, true)), None, "{c} {every}");
+            }
+        }
+        assert!(linear(2.5, 10, 10, 1e-3, &scales(2.5, 0.0, true)).is_none(), "so little that nobody sees it");
+        assert!(matches!(linear(2.5, 10, 20, 1e-3, &scales(2.5, 0.0, true)), Some((20, Sign::ObjectiveStaysAbove { .. }))));
+    }
+
+    /// A kick to fifty times the reach, forgotten at c per step.
+    #[test]
+    fn a_kick_is_no_divergence() {
+        for c in [0.05, 0.5, 1.0] {
+            for (every, kicked) in [(1, 3), (10, 7), (10, 10), (10, 96)] {
+                let (mut watch, mut y, scales) = (Watch::default(), 1.0, scales(c, 5.0, true));
+                for step in 0..=100 {
+                    if step % every == 0 {
+                        let look = Look { step, is_last: step == 100, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
+                        assert_eq!(watch.look(&look, &scales), None, "c = {c}, step {step}, kicked at {kicked}, looked every {every}");
+                    }
+                    y = if step == kicked { 400.0 } else { (1.0 - c) * y };
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn safe_steps_are_half_of_what_contracts() {
+        assert_eq!(safe_step(5.0, &scales(5.0, 0.0, true)), 1.0);
+        assert_eq!(safe_step(3.0, &scales(12.0, 0.0, true)), 0.25);
+        assert_eq!(safe_step(0.5, &scales(0.5, 0.0, true)), 0.05, "what ran off though it contracts was noise");
+        assert_eq!(safe_step(1.0, &scales(4.0, 0.0, false)), 0.12, "a start at 2");
+    }
+}

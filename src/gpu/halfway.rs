@@ -1,0 +1,67 @@
+//! Points about half way between far components, in double precision on the host.
+//!
+//! At such a point the shares of two components hang on digits that single precision does not hold: a logit is the distance between the
+//! components times the distance from the middle. Logits are relative to that of the component b that dominates,
+//!
+//! ```text
+//! ln w_l/w_b − ½⟨μ_b − μ_l, (x − μ_l) + (x − μ_b)⟩/σ²
+//! ```
+
+use crate::backend::Evaluation;
+use crate::mixture::{GaussianMixture, squared_distance};
+
+/// Closer to its nearest component than this, in σ, a point is resolved on the device.
+const NEAR: f64 = 16.0;
+
+/// Another component that is this many nats behind has no share, whatever the rounding of plain squares, 1e-13 of them, hides.
+const NO_SHARE: f64 = 90.0;
+const ROUNDING: f64 = 1e-13;
+
+/// Times that another component is found to dominate: each time rounding hides less.
+const MOST_TURNS: usize = 8;
+
+/// The component nearest to x, weights considered, and whether another far one has a share there.
+pub fn nearest(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
+    let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
+    let ((best, least), second) =
+        (0..mixture.n_components()).map(|l| (l, deficit(l))).fold(((0, f64::INFINITY), f64::INFINITY), |(best, second), next| {
+            if next.1 < best.1 { (next, best.1) } else { (best, second.min(next.1)) }
+        });
+    let is_halfway = least > 0.5 * NEAR * NEAR && second - least < NO_SHARE + ROUNDING * least;
+    (best as u32, is_halfway)
+}
+
+/// Log-density, score and responsibilities at point `i` (d), into `out`, which has room for them.
+pub fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
+    let (k, d, variance) = (mixture.n_components(), x.len(), mixture.variance());
+    let (b, logits) = relative_logits(mixture, x, nearest as usize);
+    let shares: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
+    let mass: f64 = shares.iter().sum();
+    let own = mixture.weights()[b].ln() - 0.5 * squared_distance(x, mixture.mean(b)) / variance;
+    out.log_density[i] = own + mass.ln() - 0.5 * d as f64 * (2.0 * std::f64::consts::PI * variance).ln();
+    for (c, score) in out.score[i * d..(i + 1) * d].iter_mut().enumerate() {
+        let origin = mixture.mean(b)[c];
+        let pull: f64 = (0..k).map(|l| shares[l] / mass * (mixture.mean(l)[c] - origin)).sum();
+        *score = (origin - x[c] + pull) / variance;
+    }
+    if !out.responsibilities.is_empty() {
+        out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(&shares).for_each(|(r, share)| *r = share / mass);
+    }
+}
+
+/// The component that dominates at x, sought from `b` on, and all logits less its own.
+fn relative_logits(mixture: &GaussianMixture, x: &[f64], mut b: usize) -> (usize, Vec<f64>) {
+    let of = |b: usize, l: usize| {
+        let (mu, at) = (mixture.mean(l), mixture.mean(b));
+        let squares: f64 = (0..x.len()).map(|c| (at[c] - mu[c]) * ((x[c] - mu[c]) + (x[c] - at[c]))).sum();
+        mixture.weights()[l].ln() - mixture.weights()[b].ln() - 0.5 * squares / mixture.variance()
+    };
+    for _ in 0..MOST_TURNS {
+        let largest = (0..mixture.n_components()).fold(b, |a, l| if of(b, l) > of(b, a) { l } else { a });
+        if !(of(b, largest) > 0.0) {
+            break;
+        }
+        b = largest;
+    }
+    (b, (0..mixture.n_components()).map(|l| of(b, l)).collect())
+}
