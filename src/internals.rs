@@ -8,12 +8,18 @@ pub mod backend {
 }
 
 pub mod diffusion {
+    pub use crate::diffusion::data::Data;
+    pub use crate::diffusion::islands::Islands;
     pub use crate::diffusion::learn::draw;
     pub use crate::diffusion::noised::{Address, Noised};
     pub use crate::diffusion::presets::PRESETS;
     pub use crate::diffusion::regression::Piecewise;
     pub use crate::diffusion::score_matching::loss;
+    pub use crate::diffusion::seeding::best_starts;
     pub use crate::diffusion::tiles::Tiles;
+    pub mod draws {
+        pub use crate::diffusion::draws::*;
+    }
     pub mod compare {
         pub use crate::diffusion::compare::*;
     }
@@ -29,6 +35,7 @@ pub mod diffusion {
 }
 
 pub mod experiment {
+    pub use crate::experiment::learn_source::source;
     pub use crate::experiment::sweep::table::{Cell, CellState};
 }
 
@@ -60,6 +67,9 @@ pub mod random {
     pub use crate::random::normal::normal_f64;
     pub use crate::random::philox::{Philox, philox};
     pub use crate::random::streams::{Purpose, RNG_VERSION, key, stream};
+    pub mod rows {
+        pub use crate::random::rows::*;
+    }
     pub mod sobol {
         pub use crate::random::sobol::*;
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{scattered, teacher, uneven};
 use mixscore::cpu::Cpu;
-use mixscore::objective::divergence::{Divergence, Sampler};
+use mixscore::objective::{Divergence, Sampler};
 use mixscore::{GaussianMixture, Problem};
 
 /// Whether the gradient, and whether the measures of a student, rest on rare draws.

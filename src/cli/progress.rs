@@ -8,7 +8,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::exit::{Failure, Result};
 use super::{Common, complain};
 use crate::descent::stop::Stop;
-use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::row::Row;
 use crate::experiment::run::Outcome;

@@ -29,8 +29,8 @@ const MANY_EQUAL: f64 = 0.1;
 /// The points in the learners' units: x = centre + scale·z, z among the directions of the span, gaps between far islands put back.
 #[derive(Debug, Clone)]
 pub struct Data {
-    centre: Vec<f64>,
-    scale: f64,
+    pub centre: Vec<f64>,
+    pub scale: f64,
     islands: Islands,
     /// Where the points do not span all dimensions: the directions that they do.
     span: Option<Projection>,
@@ -68,9 +68,10 @@ impl Data {
         let (held_out, train) = split(kept, held_out, seed);
         let together = |point: &[f64]| -> Vec<f64> { point.iter().enumerate().map(|(c, x)| islands.inside(c, *x)).collect() };
         let (centre, typical) = if islands.is_some() {
-            let few: Vec<f64> = looked_at(points, d).flat_map(together).collect();
+            let few: Vec<Vec<f64>> = looked_at.iter().map(|row| together(row)).collect();
+            let few: Vec<&[f64]> = few.iter().map(Vec::as_slice).collect();
             let centre = median_point(&few, d);
-            let typical = typical_distance(&few, d, &centre);
+            let typical = typical_distance(&few, &centre);
             (centre, typical)
         } else {
             (centre, typical)

@@ -78,7 +78,8 @@ pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64
         return Ok(None);
     }
     let most = (MOST_WORK / (mixture.n_components() * d)).clamp(LEAST_POINTS, MOST_POINTS);
-    let some: Vec<f64> = rows::chosen(draws.len() / width, most, seed).into_iter().flat_map(|i| &draws[i * width..][..width]).copied().collect();
+    let some: Vec<f64> =
+        rows::chosen(draws.len() / width, most, seed).into_iter().flat_map(|i| &draws[i * width..][..width]).copied().collect();
     let inside: Vec<f32> = data.inside_points(&some).into_iter().map(|x| x as f32).collect();
     let (mut points, held_out) = (data.train.thinned(most).rows(), data.held_out.thinned(most).rows());
     let two_sample = if held_out.len() >= energy::LEAST * d {

@@ -1,13 +1,13 @@
 //! The number of components: what the search finds against the best that any number and many starts reach.
 
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::em;
-use mixscore::diffusion::learn::{Learned, Method, Options, Variance, learn};
-use mixscore::diffusion::search;
-use mixscore::diffusion::seeding::best_starts;
-use mixscore::diffusion::tiles::Tiles;
-use mixscore::random::philox::Philox;
-use mixscore::random::streams::{Purpose, stream};
+use mixscore::diffusion::{Learned, Method, Options, Variance, learn};
+use mixscore::internals::diffusion::Tiles;
+use mixscore::internals::diffusion::best_starts;
+use mixscore::internals::diffusion::em;
+use mixscore::internals::diffusion::search;
+use mixscore::internals::random::Philox;
+use mixscore::internals::random::{Purpose, stream};
 
 use crate::made::{Made, made};
 use crate::truth::unwatched;

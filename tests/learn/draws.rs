@@ -2,9 +2,10 @@
 
 use mixscore::GaussianMixture;
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::data::Data;
-use mixscore::diffusion::draws::{Draws, compared};
-use mixscore::diffusion::learn::{Learned, Options, draw, learn};
+use mixscore::diffusion::{Learned, Options, learn};
+use mixscore::internals::diffusion::draw;
+use mixscore::internals::diffusion::draws::{Draws, compared};
+use mixscore::internals::diffusion::{Data, Islands};
 
 use crate::truth::unwatched;
 
@@ -95,7 +96,7 @@ fn twelve_mixtures_with_small_modes() {
 fn faults_of_draws_are_found_and_nothing_else() {
     let truth = GaussianMixture::new(vec![0.89, 0.1, 0.01], vec![0.0, 0.0, 8.0, 0.0, 0.0, 9.0], 2, 1.0).unwrap();
     let check = |points: &[f64], draws: &[f64]| -> Draws {
-        let data = Data::new(points, 2, Some(1.0), 0.1, 1).unwrap();
+        let data = Data::new(points, 2, Some(1.0), Islands::default(), 0.1, 1).unwrap();
         compared(&data, &data.inside(&truth).unwrap(), draws, 1).unwrap().unwrap()
     };
     let points = draw(&truth, 30_000, 1);
@@ -131,7 +132,7 @@ fn faults_of_draws_are_found_and_nothing_else() {
     // Three hundred points are too few to know a mode of one in thirty.
     let few = GaussianMixture::new(vec![0.97, 0.03], vec![0.0, 0.0, 8.0, 0.0], 2, 1.0).unwrap();
     let x = draw(&few, 700, 5);
-    let data = Data::new(&x, 2, Some(1.0), 0.0, 1).unwrap();
+    let data = Data::new(&x, 2, Some(1.0), Islands::default(), 0.0, 1).unwrap();
     let found = compared(&data, &data.inside(&few).unwrap(), &draw(&few, 100_000, 6), 1).unwrap().unwrap();
     assert!(
         found.notes("the sampler").iter().any(|note| note.contains("too few to know small shares")),

@@ -1,7 +1,7 @@
 //! Made data sets of known clusters, of variance 1.
 
-use mixscore::random::philox::Philox;
-use mixscore::random::streams::{Purpose, stream};
+use mixscore::internals::random::Philox;
+use mixscore::internals::random::{Purpose, stream};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 

@@ -94,7 +94,7 @@ fn an_interruption_is_answered_soon() {
         let o = Options { components: None, variance: Variance::Estimate, ..quick(method) };
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let mut watch = mixscore::diffusion::watch::Watch { interrupted: &flag, tell: &mut |_, _| {} };
+                let mut watch = mixscore::diffusion::Watch { interrupted: &flag, tell: &mut |_, _| {} };
                 learn(&x, 2, &o, &mut CpuPolynomials, &mut watch).map(|_| ())
             });
             std::thread::sleep(std::time::Duration::from_millis(after));

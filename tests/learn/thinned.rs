@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use mixscore::diffusion::data::Data;
-use mixscore::diffusion::tiles::Tiles;
-use mixscore::experiment::learn_source::source;
+use mixscore::internals::diffusion::Tiles;
+use mixscore::internals::diffusion::{Data, Islands};
+use mixscore::internals::experiment::source;
+use mixscore::internals::random::rows;
 use mixscore::mixture::files::{Values, read_mixture, write_npy};
-use mixscore::random::rows;
 
 use crate::truth::{mixture, points};
 
@@ -38,13 +38,13 @@ fn no_instrument_is_left_out() {
         let x = in_turn(n, period, 3);
         write_npy(&path, &[n, 1], Values::F64(&x)).unwrap();
         for count in [1000, 2000, 5000, n] {
-            let found = source(path.to_str().unwrap(), None, Some(count), 7).unwrap();
+            let found = source(&path, None, Some(count), 7).unwrap();
             assert_eq!(found.points.len(), count);
             all_are_there("--points", &found.points, period);
         }
         let few = Tiles::new(n, 1, |i, _| x[i] as f32).thinned(1 << 12);
         all_are_there("thinned", &few.rows().iter().map(|v| f64::from(*v)).collect::<Vec<f64>>(), period);
-        let data = Data::new(&x, 1, None, 0.1, 1).unwrap();
+        let data = Data::new(&x, 1, None, Islands::default(), 0.1, 1).unwrap();
         // The median lies in the middle of all instruments, or in the gap there; the scale is that of all.
         let middle = 8.0 * (period as f64 - 1.0) / 2.0;
         assert!((data.centre[0] - middle).abs() <= 8.0, "{n} {period}: {}", data.centre[0]);
