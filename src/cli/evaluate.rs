@@ -147,7 +147,11 @@ fn mixtures(common: &Common, path: &Path) -> Result<Vec<GaussianMixture>> {
     let variance = read_variance(path)?.unwrap_or(1.0);
     let mixture = |means: &[f64]| GaussianMixture::new(weights.clone(), means.to_vec(), d, variance);
     let all = values.chunks_exact((k * d).max(1)).map(mixture).collect::<crate::Result<Vec<_>>>()?;
-    if all.is_empty() { Err(Error::bad_file(path, format!("means has shape {shape:?}"), "Give (k, d) or (R, k, d)")) } else { Ok(all) }
+    if all.is_empty() {
+        Err(Error::bad_file(path, format!("means has shape {shape:?}"), "Give (k, d) or (R, k, d)").into())
+    } else {
+        Ok(all)
+    }
 }
 
 fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<Vec<GaussianMixture>> {

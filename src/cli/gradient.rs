@@ -138,7 +138,7 @@ fn norm(result: &Gradient) -> Estimate {
     Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }
 }
 
-fn write(path: &Path, student: &GaussianMixture, result: &Gradient) -> Result<()> {
+fn write(path: &Path, student: &GaussianMixture, result: &Gradient) -> crate::Result<()> {
     let Gradient { gradient, standard_error, divergence, .. } = result;
     check_finite("gradient", gradient)?;
     check_finite("standard_error", standard_error)?;

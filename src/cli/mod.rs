@@ -208,7 +208,7 @@ impl Common {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn read_mixture(&self, path: &Path) -> Result<GaussianMixture> {
+    pub fn read_mixture(&self, path: &Path) -> crate::Result<GaussianMixture> {
         let (mixture, notes) = read_mixture_with_notes(path)?;
         notes.iter().for_each(|note| self.say(note));
         Ok(mixture)

@@ -51,7 +51,7 @@ impl Target {
     ///
     /// # Errors
     /// Those of `write`, and of the system.
-    pub fn write(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    pub fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
         match self {
             Target::File(path) => write(path),
             Target::Stdout => {

@@ -66,7 +66,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     output.print(common, &format!("{n} points of {d} dimensions scored; written to {}", arguments.output.display()))
 }
 
-fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &StoredPoints) -> Result<()> {
+fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &StoredPoints) -> crate::Result<()> {
     if points.d == mixture.n_features() {
         return Ok(());
     }
@@ -98,7 +98,7 @@ impl Column {
     }
 
     /// Appends values; false where they need double precision, which the column then has, from the start again.
-    fn extend(&mut self, values: &[f64]) -> Result<bool> {
+    fn extend(&mut self, values: &[f64]) -> crate::Result<bool> {
         let so_far = self.single.len() + self.double.len();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::NonFiniteResult {
@@ -123,7 +123,7 @@ impl Column {
         Ok(true)
     }
 
-    fn reserve(&mut self, count: usize) -> Result<()> {
+    fn reserve(&mut self, count: usize) -> crate::Result<()> {
         (self.single, self.double) = (Vec::new(), Vec::new());
         match self.dtype {
             Dtype::F32 => self.single = room_for(count, "the results")?,
@@ -141,7 +141,7 @@ fn evaluate(
     points: &StoredPoints,
     responsibilities: bool,
     asked: Option<Dtype>,
-) -> Result<Vec<Column>> {
+) -> crate::Result<Vec<Column>> {
     let column = |name, unit| Column {
         name,
         dtype: asked.unwrap_or(Dtype::F32),
