@@ -210,7 +210,7 @@ fn a_diverged_run_tells_one_truth_everywhere() {
     place.refused(&["resume", "r", "--steps", "200"], 4, "had diverged");
     assert!(snapshot(&run) == before, "resuming touched the folder");
     // The way on that was told.
-    let go_on = ["run", "r/config.toml", "--device", "cpu", "--quiet", "--output", "on", "--set", "student={file=\"r/student.npz\"}"];
+    let go_on = ["run", "r/config.toml", "--device", "cpu", "--quiet", "--output", "on", "--set", "student={file=\"student.npz\"}"];
     assert_eq!(code(&place.mixscore(&[&go_on[..], &["--set", "descent.step_size=1"]].concat())), 0);
     assert_eq!(array(&place.path("on/initial.npz"), "means").values, means);
 }

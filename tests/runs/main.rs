@@ -10,6 +10,8 @@ mod annealed;
 mod cut_short;
 mod diverged;
 #[cfg(unix)]
+mod far_clusters;
+#[cfg(unix)]
 mod longer;
 mod place;
 mod records;
