@@ -27,7 +27,10 @@ fn blind(distance: f64, d: usize) -> (Problem, Vec<f64>) {
 fn gaps_between_modes_are_told() {
     for (distance, d) in [(10.0, 2), (10.0, 3), (10.0, 100), (12.0, 2), (11.0, 7), (14.0, 1)] {
         let (problem, means) = blind(distance, d);
-        assert_eq!(rests_on_rare_draws(&problem, &means), [true; 2], "{distance} apart in {d} dimensions");
+        let [gradient, measured] = rests_on_rare_draws(&problem, &means);
+        // Where rows leave out a component that is so far away, the certified bias tells.
+        let bias = problem.open(&mut Cpu::new(), &means).unwrap().certified_bias().unwrap();
+        assert!(measured && (gradient || bias > 0.0), "{distance} apart in {d} dimensions: {gradient} {measured} {bias:e}");
         let forward = Problem { divergence: Divergence::Forward, ..problem };
         assert_eq!(rests_on_rare_draws(&forward, &means), [true; 2], "{distance} apart in {d} dimensions, forward");
     }

@@ -13,21 +13,22 @@ use crate::mixture::{GaussianMixture, squared_distance};
 /// Closer to its nearest component than this, in σ, a point is resolved on the device.
 const NEAR: f64 = 16.0;
 
-/// Another component that is this many nats behind has no share, whatever the rounding of plain squares, 1e-13 of them, hides.
+/// Another component that is this many nats behind has no share, whatever single precision makes of it: a logit is the product of two
+/// distances, and has an error of 5e-7 of the larger square.
 const NO_SHARE: f64 = 90.0;
-const ROUNDING: f64 = 1e-13;
+const ROUNDING: f64 = 2e-6;
 
 /// Times that another component is found to dominate: each time rounding hides less.
 const MOST_TURNS: usize = 8;
 
-/// The component nearest to x, weights considered, and whether another far one has a share there.
+/// The component nearest to x, weights considered, and whether single precision does not tell it from another far one.
 pub fn nearest(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
     let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
     let ((best, least), second) =
         (0..mixture.n_components()).map(|l| (l, deficit(l))).fold(((0, f64::INFINITY), f64::INFINITY), |(best, second), next| {
             if next.1 < best.1 { (next, best.1) } else { (best, second.min(next.1)) }
         });
-    let is_halfway = least > 0.5 * NEAR * NEAR && second - least < NO_SHARE + ROUNDING * least;
+    let is_halfway = least > 0.5 * NEAR * NEAR && second - least < NO_SHARE + ROUNDING * second;
     (best as u32, is_halfway)
 }
 

@@ -49,8 +49,8 @@ pub struct Gaps {
     axes: Vec<Axis>,
     /// What is left of each.
     kept: f64,
-    /// Where the teacher's centroid lies then, shape (rank), if these are stretches between means themselves, not between their
-    /// coordinates.
+    /// Where the teacher's centroid lies then, shape (rank): the origin of the device's coordinates, so that no digit goes into what all
+    /// means have in common.
     pub(super) centre: Option<Vec<f64>>,
 }
 

@@ -74,16 +74,25 @@ impl Subspace {
     /// must have been taken.
     pub fn gaps_of(&self, weights: &[f64], teacher: &[f64], student: &[f64], room: Room) -> Gaps {
         if self.basis.is_some() {
-            return Gaps::of(&self.reduce(student), &self.reduce(teacher), self.rank, 1.0, room);
+            return self.of_rows(weights, &self.reduce(teacher), &self.reduce(student), room);
         }
         // Before anything is subtracted from them, so that no digit is lost.
-        let mut gaps = Gaps::of(student, teacher, self.rank, self.scale, room);
+        self.of_rows(weights, teacher, student, room)
+    }
+
+    /// Of the rows among which gaps are sought: coordinates, or means where the coordinates are all of space.
+    fn of_rows(&self, weights: &[f64], teacher: &[f64], student: &[f64], room: Room) -> Gaps {
+        let mut gaps = Gaps::of(student, teacher, self.rank, self.sigma_of_rows(), room);
         if !gaps.are_none() {
-            let mut means = teacher.to_vec();
-            gaps.shorten(&mut means);
-            gaps.centre = Some(mixture::centroid(weights, &means, self.rank));
+            let mut rows = teacher.to_vec();
+            gaps.shorten(&mut rows);
+            gaps.centre = Some(mixture::centroid(weights, &rows, self.rank));
         }
         gaps
+    }
+
+    fn sigma_of_rows(&self) -> f64 {
+        if self.basis.is_some() { 1.0 } else { self.scale }
     }
 
     /// Shortens these, and no others.
@@ -99,24 +108,29 @@ impl Subspace {
     /// The gaps that suit students at coordinates (k, ϱ) that move, beside a teacher of `weights` (K) at (K, ϱ): those at hand, as long as
     /// they do.
     pub fn suitable_gaps(&self, student: &[f64], weights: &[f64], teacher: &[f64]) -> Gaps {
-        let unit = if self.basis.is_some() { 1.0 } else { self.scale };
-        if !self.gaps.are_none() && self.gaps.suit(student, teacher, self.rank, unit) {
+        if !self.gaps.are_none() && self.gaps.suit(student, teacher, self.rank, self.sigma_of_rows()) {
             return self.gaps.clone();
         }
         if self.basis.is_some() {
-            let [student, teacher] = [student, teacher].map(|rows| {
-                let mut rows = rows.to_vec();
-                self.gaps.lengthen(&mut rows);
-                rows
-            });
-            return Gaps::of(&student, &teacher, self.rank, 1.0, Room::Wide);
+            return self.of_rows(weights, &self.lengthened(teacher), &self.lengthened(student), Room::Wide);
         }
         let bare = Self { gaps: Gaps::default(), ..self.clone() };
         bare.gaps_of(weights, &self.lift(teacher), &self.lift(student), Room::Wide)
     }
 
+    /// The origin of the device's coordinates among the means, where these are all of space.
     fn centre(&self) -> &[f64] {
-        self.gaps.centre.as_deref().unwrap_or(&self.centre)
+        self.gaps.centre.as_deref().filter(|_| self.basis.is_none()).unwrap_or(&self.centre)
+    }
+
+    /// Coordinates in the subspace (n, ϱ), of the device's.
+    fn lengthened(&self, coordinates: &[f64]) -> Vec<f64> {
+        let mut rows = coordinates.to_vec();
+        if let Some(centre) = &self.gaps.centre {
+            rows.chunks_exact_mut(self.rank).for_each(|row| row.iter_mut().zip(centre).for_each(|(y, c)| *y += c));
+            self.gaps.lengthen(&mut rows);
+        }
+        rows
     }
 
     /// The largest singular value of what the coordinates do not hold of the means.
@@ -153,17 +167,19 @@ impl Subspace {
             basis.chunks_exact(d).map(|u| dot(u, &shifted)).collect()
         };
         let mut out: Vec<f64> = means.chunks_exact(d).flat_map(coordinates).collect();
-        self.gaps.shorten(&mut out);
+        if let Some(centre) = &self.gaps.centre {
+            self.gaps.shorten(&mut out);
+            out.chunks_exact_mut(self.rank).for_each(|row| row.iter_mut().zip(centre).for_each(|(y, c)| *y -= c));
+        }
         out
     }
 
     /// Means (n, d) of unit coordinates (n, ϱ).
     pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
-        let mut coordinates = coordinates.to_vec();
-        if self.basis.is_some() {
-            self.gaps.lengthen(&mut coordinates);
-        }
-        let mut out = self.lift_vectors(&coordinates, self.scale);
+        let mut out = match self.basis {
+            Some(_) => self.lift_vectors(&self.lengthened(coordinates), self.scale),
+            None => self.lift_vectors(coordinates, self.scale),
+        };
         for mean in out.chunks_exact_mut(self.centre.len()) {
             mean.iter_mut().zip(self.centre()).for_each(|(m, c)| *m += c);
         }

@@ -11,6 +11,8 @@ mod cut_short;
 mod diverged;
 mod kernel;
 #[cfg(unix)]
+mod far_clusters;
+#[cfg(unix)]
 mod longer;
 mod place;
 mod records;
