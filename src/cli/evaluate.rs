@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Common;
 use super::exit::{Failure, Result};
 use super::pair::{Pair, compatible};
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Gridded, NoGrid, divergences_within};
@@ -84,39 +85,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let mut opened = common.open_device()?;
     let mut all = Vec::with_capacity(students.len());
     for (r, student) in students.iter().enumerate() {
-        let problem = problem(r);
-        let (on_grid, no_grid) = match arguments.sampler {
-            Points::Auto => match divergences_within(&problem, student.means(), arguments.samples)? {
-                Gridded::Taken(divergences) => (Some(divergences), None),
-                Gridded::Refused(why) => (None, Some(no_grid(why))),
-            },
-            Points::Philox => (None, None),
-            Points::Grid => (Some(quadrature::divergences(&problem, student.means(), arguments.samples)?), None),
-        };
-        let by_grid = on_grid.is_some();
-        let divergences = match on_grid {
-            Some(divergences) => divergences,
-            None => {
-                let mut fit = problem.open(&mut *opened.backend, student.means())?;
-                if let Some(drawn) = fit.drawn_strata() {
-                    common.say(&drawn);
-                }
-                fit.measure(arguments.samples, 0)?[0]
-            }
-        };
-        for (name, e) in rows(&divergences) {
-            check_finite(name, &[e.value, e.standard_error])?;
-        }
-        let annealed =
-            arguments.annealed.then(|| annealed_kl(&problem, student.means(), &mut *opened.backend, arguments.samples)).transpose()?;
-        all.push(Evaluated {
-            divergences,
-            by_grid,
-            no_grid,
-            coverage: metrics::coverage(teacher(r), student.means(), student.weights())?,
-            matched: metrics::matched_distance(teacher(r), student.means(), student.weights())?,
-            annealed,
-        });
+        all.push(evaluated(common, arguments, &problem(r), student, &mut *opened.backend)?);
     }
     if common.json {
         return common.print_json(&object(&all, arguments, seed, &opened.backend.describe().to_string()));
@@ -125,6 +94,43 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         all.iter().enumerate().map(|(r, one)| if all.len() > 1 { format!("replicate {r}\n{}", table(one)) } else { table(one) }).collect();
     let noisy = if arguments.noise > 0.0 { format!("{}.\n", smoothed(arguments.noise)) } else { String::new() };
     common.print(&format!("{}\n{noisy}{BLIND}", tables.join("\n")))
+}
+
+/// All that is told of one student.
+fn evaluated(
+    common: &Common,
+    arguments: &Arguments,
+    problem: &Problem,
+    student: &GaussianMixture,
+    backend: &mut dyn Backend,
+) -> Result<Evaluated> {
+    let means = student.means();
+    let (on_grid, no_grid) = match arguments.sampler {
+        Points::Auto => match divergences_within(problem, means, arguments.samples)? {
+            Gridded::Taken(divergences) => (Some(divergences), None),
+            Gridded::Refused(why) => (None, Some(no_grid(why))),
+        },
+        Points::Philox => (None, None),
+        Points::Grid => (Some(quadrature::divergences(problem, means, arguments.samples)?), None),
+    };
+    let by_grid = on_grid.is_some();
+    let divergences = match on_grid {
+        Some(divergences) => divergences,
+        None => {
+            let mut fit = problem.open(backend, means)?;
+            if let Some(drawn) = fit.drawn_strata() {
+                common.say(&drawn);
+            }
+            fit.measure(arguments.samples, 0)?[0]
+        }
+    };
+    for (name, e) in rows(&divergences) {
+        check_finite(name, &[e.value, e.standard_error])?;
+    }
+    let annealed = arguments.annealed.then(|| annealed_kl(problem, means, backend, arguments.samples)).transpose()?;
+    let coverage = metrics::coverage(&problem.teacher, means, student.weights())?;
+    let matched = metrics::matched_distance(&problem.teacher, means, student.weights())?;
+    Ok(Evaluated { divergences, by_grid, no_grid, coverage, matched, annealed })
 }
 
 /// Why there is no grid, with the options that would give one; a sentence without its full stop.

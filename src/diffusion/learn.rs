@@ -21,6 +21,7 @@ use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::objective::groups::Estimate;
+use crate::random::categorical::Categorical;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
 
@@ -319,14 +320,11 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
 pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
     let (d, scale) = (mixture.n_features(), mixture.variance().sqrt());
     let key = key(seed, Purpose::LearnData, 0);
+    let components = Categorical::of_weights(mixture.weights());
     let mut points = vec![0.0; count * d];
     points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
-        let mut u = (f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32);
-        let chosen = mixture.weights().iter().position(|w| {
-            u -= w;
-            u < 0.0
-        });
-        let mean = mixture.mean(chosen.unwrap_or(mixture.n_components() - 1));
+        let u = (f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32);
+        let mean = mixture.mean(components.at(u));
         for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
             for ((point, mean), word) in point.iter_mut().zip(mean).zip(words(key, 0, 0, i as u32, block as u32)) {
                 *point = mean + scale * f64::from(normal_f32(word));

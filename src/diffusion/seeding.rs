@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rand::{Rng, RngExt};
 
 use super::tiles::{TILE, Tiles};
+use crate::random::categorical::Categorical;
 use crate::vector::lanes::vectorised;
 
 /// Starts that are drawn for one.
@@ -32,21 +33,9 @@ pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rn
     }
     let mut nearest = nearest.unwrap_or_default();
     while chosen.len() < k * tiles.d {
-        let cumulative: Vec<f64> = nearest
-            .iter()
-            .scan(0.0, |sum, v| {
-                *sum += f64::from(*v);
-                Some(*sum)
-            })
-            .collect();
-        let total = cumulative.last().copied().unwrap_or(0.0);
-        if !(total > 0.0) {
-            break;
-        }
+        let Some(far) = Categorical::new(nearest.iter().map(|v| f64::from(*v))) else { break };
         let drawn = (0..trials).map(|_| {
-            let u = rng.random::<f64>() * total;
-            let at = cumulative.partition_point(|c| *c <= u).min(tiles.n - 1);
-            let row: Vec<f64> = tiles.row(at).map(f64::from).collect();
+            let row: Vec<f64> = tiles.row(far.at(rng.random())).map(f64::from).collect();
             let (sum, distances) = distances(tiles, &row, Some(&nearest));
             (sum, row, distances)
         });

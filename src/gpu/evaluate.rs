@@ -12,10 +12,11 @@ use super::halfway;
 use super::handle::Handle;
 use crate::backend::{Evaluation, Points};
 use crate::error::Result;
+use crate::gpu::device::command::Bound;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::factor::Factor;
-use crate::gpu::device::params::{self, Rows};
-use crate::gpu::device::shaders::Kernel;
+use crate::gpu::device::params::{self, Entry, Rows};
+use crate::gpu::device::shaders::{Kernel, Tile};
 use crate::gpu::step::model::{padded, unpadded, with_logarithms};
 use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
@@ -153,22 +154,10 @@ impl Evaluator<'_> {
     }
 
     fn densities(&self, points: &[f64], nearest: &[u32], responsibilities: bool) -> Result<Evaluation> {
-        let (context, kernels, d, k) = (self.context(), &self.handle.kernels, self.d, self.k);
-        let (features, quads) = (self.widths.features, self.widths.student);
-        let n = nearest.len();
+        let (d, k, n) = (self.d, self.k, nearest.len());
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by_key(|i| nearest[*i]);
         let most = self.budget.min(n.next_multiple_of(TILE));
-
-        let origins = context.buffer("origins", (4 * k) as u64)?;
-        let offsets = context.buffer("the logits at all means", (16 * k * quads) as u64)?;
-        let frames = context.buffer("frames", (32 * k * features) as u64)?;
-        let origin_log_weights = context.buffer("log-weights of origins", (8 * k) as u64)?;
-        let z = context.buffer("draws", (16 * most * features) as u64)?;
-        let r = context.buffer("responsibilities", (16 * most * quads) as u64)?;
-        let v = context.buffer("vectors", (16 * most * features) as u64)?;
-        let log_masses = context.buffer("log-masses", (8 * most) as u64)?;
-
         // Runs of points with one nearest component, no longer than fits.
         let mut runs: Vec<&[usize]> = order.chunk_by(|a, b| nearest[*a] == nearest[*b]).flat_map(|run| run.chunks(most)).collect();
         runs.retain(|run| !run.is_empty());
@@ -176,73 +165,146 @@ impl Evaluator<'_> {
         let told =
             |run: &&[usize]| Rows { first_pair: nearest[run[0]], rows_per_pair: run.len().next_multiple_of(TILE) as u32, ..self.params() };
         let of_runs: Vec<_> = runs.iter().map(|run| entries.push(told(run))).collect();
-        let params = context.uniform(&entries.bytes);
-        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &params, buffers);
-        let (component_tile, feature_tile) = (kernels.tile(quads), kernels.tile(features));
-        let log_weights = ("origin_log_weights", &origin_log_weights);
-        let of_origins = [("origins", &origins), ("offsets", &offsets), ("frames", &frames), log_weights];
-        let of_mixture = [("centres", &self.means), ("means", &self.means), ("weights", &self.weights)];
-        let origin = bind(Kernel::Origin, &[&of_mixture[..], &of_origins].concat())?;
-        let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, buffer, quads, kernels.variant.spread);
-        let (rows_factor, shares, means) = (factor(&z, most * features)?, factor(&r, most * quads)?, factor(&self.means, k * features)?);
-        let product = |kernel: Kernel, left: &Factor, others: [(&str, &wgpu::Buffer); 3]| {
-            let mut resources = vec![("rows", left.resource()), ("means", means.resource())];
-            resources.extend(others.map(|(name, buffer)| (name, buffer.as_entire_binding())));
-            kernels.bind_resources(context, kernel, &params, &resources)
-        };
-        let logits = Kernel::Logits { tile: component_tile, half: false };
-        let logits = product(logits, &rows_factor, [("origins", &origins), ("offsets", &offsets), ("out", &r)])?;
-        let lanes = kernels.lanes(quads);
-        let softmax = bind(Kernel::Softmax { lanes }, &[("logits", &r), log_weights, ("log_masses", &log_masses)])?;
-        let posterior = Kernel::Posterior { tile: feature_tile };
-        let posterior = product(posterior, &shares, [("origins", &origins), ("frames", &frames), ("out", &v)])?;
-
+        let stratum = Stratum::new(self, most, &self.context().uniform(&entries.bytes))?;
         let mut out = Evaluation {
             log_density: vec![0.0; n],
             score: vec![0.0; n * d],
             responsibilities: if responsibilities { vec![0.0; n * k] } else { Vec::new() },
         };
-        let constant = -0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() - d as f64 * self.sigma.ln();
         for (at, run) in runs.iter().enumerate() {
-            let centre = nearest[run[0]] as usize;
-            let mean = |l: usize| self.mixture.mean(l);
-            let point = |i: usize| &points[i * d..(i + 1) * d];
-            let draws: Vec<f64> = run.iter().flat_map(|i| from(mean(centre), point(*i), self.sigma)).collect();
-            if self.is_wide {
-                context.write(&self.means, &padded(&from(mean(centre), self.mixture.means(), self.sigma), d));
-            }
-            let rows = self.rows(&draws);
-            let n_rows = rows.len() / (4 * features);
-            context.write(&z, &rows);
-            let (entry, product, first) = (of_runs[at], (32 * n_rows * features * quads) as f64, at == 0);
-            let list = [
-                origin.dispatch(entry, 1, (60 * k * d) as f64)?,
-                logits
-                    .dispatch(entry, n_rows / TILE * (4 * quads).div_ceil(component_tile.columns), product)?
-                    .after([(first || self.is_wide).then(|| means.fill()).flatten(), rows_factor.fill()]),
-                softmax.dispatch(entry, n_rows / 64 * lanes, (80 * n_rows * quads) as f64)?,
-                posterior.dispatch(entry, n_rows / TILE * (4 * features).div_ceil(feature_tile.columns), product)?.after([shares.fill()]),
-            ];
-            context.run(&list, 1)?;
-            let vectors = unpadded(&context.download(&v, 4 * run.len() * features)?, d);
-            let masses: Vec<[f32; 2]> = context.download(&log_masses, run.len())?;
-            let origin_of: Vec<u32> = context.download(&origins, k)?;
-            let origin = mean(origin_of[centre] as usize);
-            for (row, i) in run.iter().enumerate() {
-                out.log_density[*i] =
-                    f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) / self.mixture.variance() + constant;
-                let score = &mut out.score[i * d..(i + 1) * d];
-                let (own, z) = (&vectors[row * d..(row + 1) * d], &draws[row * d..(row + 1) * d]);
-                score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / self.sigma);
-            }
-            if responsibilities {
-                // Components fill whole quads; unlike features, they are padded no further.
-                let own: Vec<f32> = context.download(&r, 4 * run.len() * quads)?;
-                for (row, i) in own.chunks_exact(4 * quads).zip(run.iter()) {
-                    out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
-                }
-            }
+            let run = Run { entry: of_runs[at], is_first: at == 0, centre: nearest[run[0]] as usize, points: run };
+            stratum.evaluate(self, points, &run, &mut out)?;
         }
         Ok(out)
+    }
+}
+
+/// Points with one nearest component.
+struct Run<'a> {
+    entry: Entry,
+    /// None went before.
+    is_first: bool,
+    centre: usize,
+    /// Their numbers.
+    points: &'a [usize],
+}
+
+/// The kernels of one run of points, the stratum of its component, bound to buffers that all runs share.
+struct Stratum {
+    origin: Bound,
+    logits: Bound,
+    softmax: Bound,
+    posterior: Bound,
+    /// z, the responsibilities and the means as factors of products.
+    rows: Factor,
+    shares: Factor,
+    means: Factor,
+    origins: wgpu::Buffer,
+    draws: wgpu::Buffer,
+    responsibilities: wgpu::Buffer,
+    vectors: wgpu::Buffer,
+    log_masses: wgpu::Buffer,
+    component_tile: Tile,
+    feature_tile: Tile,
+    lanes: usize,
+}
+
+impl Stratum {
+    /// For runs of at most so many points.
+    fn new(of: &Evaluator, most: usize, params: &wgpu::Buffer) -> Result<Stratum> {
+        let (context, kernels, k) = (of.context(), &of.handle.kernels, of.k);
+        let (features, quads) = (of.widths.features, of.widths.student);
+        let origins = context.buffer("origins", (4 * k) as u64)?;
+        let offsets = context.buffer("the logits at all means", (16 * k * quads) as u64)?;
+        let frames = context.buffer("frames", (32 * k * features) as u64)?;
+        let origin_log_weights = context.buffer("log-weights of origins", (8 * k) as u64)?;
+        let draws = context.buffer("draws", (16 * most * features) as u64)?;
+        let responsibilities = context.buffer("responsibilities", (16 * most * quads) as u64)?;
+        let vectors = context.buffer("vectors", (16 * most * features) as u64)?;
+        let log_masses = context.buffer("log-masses", (8 * most) as u64)?;
+
+        let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, params, buffers);
+        let (component_tile, feature_tile, lanes) = (kernels.tile(quads), kernels.tile(features), kernels.lanes(quads));
+        let log_weights = ("origin_log_weights", &origin_log_weights);
+        let of_origins = [("origins", &origins), ("offsets", &offsets), ("frames", &frames), log_weights];
+        let of_mixture = [("centres", &of.means), ("means", &of.means), ("weights", &of.weights)];
+        let origin = bind(Kernel::Origin, &[&of_mixture[..], &of_origins].concat())?;
+        let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, buffer, quads, kernels.variant.spread);
+        let (rows, shares) = (factor(&draws, most * features)?, factor(&responsibilities, most * quads)?);
+        let means = factor(&of.means, k * features)?;
+        let product = |kernel: Kernel, left: &Factor, others: [(&str, &wgpu::Buffer); 3]| {
+            let mut resources = vec![("rows", left.resource()), ("means", means.resource())];
+            resources.extend(others.map(|(name, buffer)| (name, buffer.as_entire_binding())));
+            kernels.bind_resources(context, kernel, params, &resources)
+        };
+        let logits = Kernel::Logits { tile: component_tile, half: false };
+        let logits = product(logits, &rows, [("origins", &origins), ("offsets", &offsets), ("out", &responsibilities)])?;
+        let softmax = bind(Kernel::Softmax { lanes }, &[("logits", &responsibilities), log_weights, ("log_masses", &log_masses)])?;
+        let posterior = Kernel::Posterior { tile: feature_tile };
+        let posterior = product(posterior, &shares, [("origins", &origins), ("frames", &frames), ("out", &vectors)])?;
+        Ok(Stratum {
+            origin,
+            logits,
+            softmax,
+            posterior,
+            rows,
+            shares,
+            means,
+            origins,
+            draws,
+            responsibilities,
+            vectors,
+            log_masses,
+            component_tile,
+            feature_tile,
+            lanes,
+        })
+    }
+
+    /// Evaluates those of `points` (n, d) that are in `run`.
+    fn evaluate(&self, of: &Evaluator, points: &[f64], run: &Run, out: &mut Evaluation) -> Result<()> {
+        let Run { entry, is_first, centre, points: run } = *run;
+        let (context, d, k) = (of.context(), of.d, of.k);
+        let (features, quads) = (of.widths.features, of.widths.student);
+        let mean = |l: usize| of.mixture.mean(l);
+        let point = |i: usize| &points[i * d..(i + 1) * d];
+        let draws: Vec<f64> = run.iter().flat_map(|i| from(mean(centre), point(*i), of.sigma)).collect();
+        if of.is_wide {
+            context.write(&of.means, &padded(&from(mean(centre), of.mixture.means(), of.sigma), d));
+        }
+        let rows = of.rows(&draws);
+        let n_rows = rows.len() / (4 * features);
+        context.write(&self.draws, &rows);
+        let product = (32 * n_rows * features * quads) as f64;
+        let [component_tiles, feature_tiles] = [(quads, self.component_tile), (features, self.feature_tile)]
+            .map(|(quads, tile)| n_rows / TILE * (4 * quads).div_ceil(tile.columns));
+        let list = [
+            self.origin.dispatch(entry, 1, (60 * k * d) as f64)?,
+            self.logits
+                .dispatch(entry, component_tiles, product)?
+                .after([(is_first || of.is_wide).then(|| self.means.fill()).flatten(), self.rows.fill()]),
+            self.softmax.dispatch(entry, n_rows / 64 * self.lanes, (80 * n_rows * quads) as f64)?,
+            self.posterior.dispatch(entry, feature_tiles, product)?.after([self.shares.fill()]),
+        ];
+        context.run(&list, 1)?;
+        let vectors = unpadded(&context.download(&self.vectors, 4 * run.len() * features)?, d);
+        let masses: Vec<[f32; 2]> = context.download(&self.log_masses, run.len())?;
+        let origin_of: Vec<u32> = context.download(&self.origins, k)?;
+        let origin = mean(origin_of[centre] as usize);
+        let constant = -0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() - d as f64 * of.sigma.ln();
+        for (row, i) in run.iter().enumerate() {
+            out.log_density[*i] = f64::from(masses[row][0]) - 0.5 * squared_distance(point(*i), origin) / of.mixture.variance() + constant;
+            let score = &mut out.score[i * d..(i + 1) * d];
+            let (own, z) = (&vectors[row * d..(row + 1) * d], &draws[row * d..(row + 1) * d]);
+            score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / of.sigma);
+        }
+        if !out.responsibilities.is_empty() {
+            // Components fill whole quads; unlike features, they are padded no further.
+            let own: Vec<f32> = context.download(&self.responsibilities, 4 * run.len() * quads)?;
+            for (row, i) in own.chunks_exact(4 * quads).zip(run.iter()) {
+                out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
+            }
+        }
+        Ok(())
     }
 }

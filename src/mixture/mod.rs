@@ -2,6 +2,9 @@
 
 pub mod files;
 pub mod generate;
+pub(crate) mod sample;
+
+pub use sample::{sample, sample_f32};
 
 use crate::error::{Error, Result};
 

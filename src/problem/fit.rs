@@ -12,6 +12,7 @@ use crate::objective::groups::{Estimate, Groups};
 use crate::problem::MOST_SAMPLES;
 use crate::problem::rare::{self, Rare};
 use crate::problem::reduction::{LeftOut, Subspace};
+use crate::random::categorical::Categorical;
 use crate::random::streams::{Purpose, stream};
 
 /// ∂L/∂μ and L at one replicate's means.
@@ -330,16 +331,8 @@ fn some_of(n: usize) -> usize {
 fn drawn_by_weight(weights: &[f64], side: Side, seed: u64, step: u64) -> Vec<u32> {
     let purpose = if side == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
     let mut rng = stream(seed, purpose, u32::MAX, step as u32);
-    let cumulative: Vec<f64> = weights
-        .iter()
-        .scan(0.0, |sum, w| {
-            *sum += w;
-            Some(*sum)
-        })
-        .collect();
-    let total = cumulative[cumulative.len() - 1];
-    let pick = |u: f64| cumulative.partition_point(|c| *c <= u * total).min(weights.len() - 1) as u32;
-    (0..some_of(weights.len())).map(|_| pick(rng.random())).collect()
+    let strata = Categorical::of_weights(weights);
+    (0..some_of(weights.len())).map(|_| strata.at(rng.random()) as u32).collect()
 }
 
 /// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).

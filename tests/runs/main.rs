@@ -9,9 +9,9 @@ mod annealed;
 #[cfg(unix)]
 mod cut_short;
 mod diverged;
-mod kernel;
 #[cfg(unix)]
 mod far_clusters;
+mod kernel;
 #[cfg(unix)]
 mod longer;
 mod place;

@@ -1,0 +1,78 @@
+//! Points drawn from a mixture, each from its own address, so that fewer points are the first of more.
+
+use rayon::prelude::*;
+
+use super::GaussianMixture;
+use crate::error::{Error, Result};
+use crate::memory::room_for;
+use crate::random::categorical::Categorical;
+use crate::random::normal::{normal_f32, normal_f64};
+use crate::random::streams::{Purpose, key, words};
+
+/// The strata of [`Purpose::Sample`]: whose words make the normals, and whose first two choose the component.
+const NORMALS: u32 = 0;
+const COMPONENT: u32 = 1;
+
+/// `n` points (n, d) of `mixture`.
+///
+/// # Errors
+/// [`Error::BadInput`] for more points than have addresses, or than memory holds.
+pub fn sample(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f64>> {
+    draw(mixture, n, seed, |mean, scale, word| mean + scale * normal_f64(word))
+}
+
+/// The same points, from normals in single precision; infinite where they do not fit.
+///
+/// # Errors
+/// As [`sample`].
+pub fn sample_f32(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f32>> {
+    draw(mixture, n, seed, |mean, scale, word| (mean + scale * f64::from(normal_f32(word))) as f32)
+}
+
+/// Refuses more points than random numbers have addresses for.
+pub fn check_count(n: usize) -> Result<()> {
+    if u32::try_from(n).is_ok() {
+        return Ok(());
+    }
+    Err(Error::bad_input(
+        format!("{n} points are more than the {} that random numbers have addresses for", u32::MAX),
+        "Draw them in parts under several seeds",
+    ))
+}
+
+/// n points (n, d): coordinate c of point i comes from word c mod 4 of block c div 4 of sample i.
+fn draw<T: Copy + Default + Send>(
+    mixture: &GaussianMixture,
+    n: usize,
+    seed: u64,
+    value: impl Fn(f64, f64, u32) -> T + Sync,
+) -> Result<Vec<T>> {
+    check_count(n)?;
+    let d = mixture.n_features();
+    let mut points = reserve::<T>(n, d)?;
+    let (key, scale) = (key(seed, Purpose::Sample, 0), mixture.variance().sqrt());
+    let components = Categorical::of_weights(mixture.weights());
+    points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
+        let i = i as u32;
+        let mean = mixture.mean(components.at(uniform(words(key, 0, COMPONENT, i, 0))));
+        for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
+            let words = words(key, 0, NORMALS, i, block as u32);
+            for ((point, mean), word) in point.iter_mut().zip(mean).zip(words) {
+                *point = value(*mean, scale, word);
+            }
+        }
+    });
+    Ok(points)
+}
+
+fn reserve<T: Copy + Default>(n: usize, d: usize) -> Result<Vec<T>> {
+    let mut points = room_for(n.saturating_mul(d), &format!("{n} points of {d} dimensions"))?;
+    points.resize(n * d, T::default());
+    Ok(points)
+}
+
+/// The uniform number of two words: 52 bits and a half, never 0 or 1.
+fn uniform(words: [u32; 4]) -> f64 {
+    let bits = (u64::from(words[0]) << 32 | u64::from(words[1])) >> 12;
+    (bits as f64 + 0.5) / 2f64.powi(52)
+}
