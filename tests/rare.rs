@@ -32,7 +32,9 @@ fn gaps_between_modes_are_told() {
         let bias = problem.open(&mut Cpu::new(), &means).unwrap().certified_bias().unwrap();
         assert!(measured && (gradient || bias > 0.0), "{distance} apart in {d} dimensions: {gradient} {measured} {bias:e}");
         let forward = Problem { divergence: Divergence::Forward, ..problem };
-        assert_eq!(rests_on_rare_draws(&forward, &means), [true; 2], "{distance} apart in {d} dimensions, forward");
+        let [gradient, measured] = rests_on_rare_draws(&forward, &means);
+        // Beyond, all that draws see of the gap is less than the rounding of a forward gradient in single precision.
+        assert!(measured && (gradient || distance >= 12.0), "{distance} apart in {d} dimensions, forward: {gradient} {measured}");
     }
 }
 
