@@ -116,8 +116,8 @@ impl Found {
 pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
-    let mut search = Search { options, watch, n: all.n, best: BTreeMap::new(), work: 0.0, rng };
     let top = options.components.map_or((all.n / POINTS_PER_COMPONENT).clamp(1, MOST_COMPONENTS), |k| (2 * k + 2).min(all.n));
+    let mut search = Search { options, watch, n: all.n, most: top, best: BTreeMap::new(), work: 0.0, rng };
     let last = options.components.unwrap_or(1);
     if last > 1 && seeding::different(&all) < last {
         return Err(search.nothing(&all));
@@ -152,6 +152,8 @@ struct Search<'a, 'b> {
     watch: &'a mut Watch<'b>,
     /// Points whose criterion counts.
     n: usize,
+    /// Components at the most.
+    most: usize,
     /// The least criterion of each K on all points, and its mixture.
     best: BTreeMap<usize, Fit>,
     work: f64,
@@ -169,7 +171,7 @@ impl Search<'_, '_> {
         let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
         let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
         let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
-        if tiles.n == self.n && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
+        if tiles.n == self.n && k <= self.most && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
             self.best.insert(k, (criterion, fitted.mixture.clone()));
         }
         Ok((criterion, fitted.mixture))
