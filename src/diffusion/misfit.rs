@@ -14,8 +14,8 @@ const FEW_POINTS: usize = 10;
 const ONE_SHAPE: f64 = 3.0;
 /// Fewer components than this are not said to tile anything.
 const LEAST_TILES: usize = 4;
-/// Deviations within components, along directions or columns, that differ by more than this factor are noted.
-const UNLIKE: f64 = 2.5;
+/// A fall of the criterion that is noted: "very strong" evidence (Kass and Raftery 1995).
+const EVIDENCE: f64 = 10.0;
 /// Columns whose spreads differ by more than this factor are taken for unlike units where the mixture does not fit.
 const UNLIKE_COLUMNS: f64 = 3.0;
 
@@ -33,7 +33,7 @@ pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     let is_tiled = k >= LEAST_TILES && 2 * tiled >= k;
     if is_tiled {
         notes.push(format!(
-            "{tiled} of the {k} components lie within {ONE_SHAPE} standard deviations of another: they tile shapes that one common, spherical variance does not fit, so that their number is not the number of clusters"
+            "{tiled} of the {k} components lie within {ONE_SHAPE} standard deviations of another: they tile shapes that one common, spherical variance does not fit: their number is not the number of clusters"
         ));
     }
     if d > MOST_DIRECTIONS {
@@ -41,17 +41,18 @@ pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     }
     let covariance = covariance(&few);
     let within = within(&covariance, mixture);
-    if let Some((low, high)) = directions(&within, d, few.n) {
+    let uneven = uneven(&within, d, few.n);
+    if let Some((low, high, gain)) = uneven {
         notes.push(format!(
-            "the common variance does not fit: within the components the points' standard deviations go from {low:.3} to {high:.3} of the common one, by direction"
+            "one common, spherical variance does not fit: within the components the points' standard deviations go from {low:.2} to {high:.2} of the common one, by direction; a common covariance would lower the criterion by {gain:.0} at once, and may want fewer components"
         ));
     }
     let of_columns = |matrix: &[f64]| ratio((0..d).map(|c| matrix[c * d + c].max(0.0).sqrt()));
-    let (spread, inner) = (of_columns(&covariance), of_columns(&within));
-    if inner > UNLIKE_COLUMNS || (is_tiled && spread > UNLIKE_COLUMNS) {
+    let unlike = of_columns(&covariance).max(of_columns(&within));
+    if (is_tiled || uneven.is_some()) && unlike > UNLIKE_COLUMNS {
         notes.push(format!(
             "the columns' spreads differ {} : 1: where their units are unlike, standardise them first (--standardise)",
-            crate::number::short(if is_tiled { spread.max(inner) } else { inner })
+            crate::number::short(unlike)
         ));
     }
     notes
@@ -98,11 +99,13 @@ fn within(covariance: &[f64], mixture: &GaussianMixture) -> Vec<f64> {
     (0..d * d).map(|at| (covariance[at] - between(at / d, at % d)) / mixture.variance()).collect()
 }
 
-/// The least and the largest deviation along a direction, where chance does not explain them (Marchenko and Pastur 1967).
-fn directions(within: &[f64], d: usize, n: usize) -> Option<(f64, f64)> {
+/// The least and the largest deviation along a direction, and by how much the Bayesian information criterion falls, at least, with them:
+/// n·(d ln tr(W)/d − ln det W) for d(d + 1)/2 − 1 parameters more. `None` where it does not.
+fn uneven(within: &[f64], d: usize, n: usize) -> Option<(f64, f64, f64)> {
     let eigen = Mat::from_fn(d, d, |a, b| within[a * d + b]).self_adjoint_eigen(Side::Lower).ok()?;
-    let (low, high) = (eigen.S()[0].max(0.0).sqrt(), eigen.S()[d - 1].max(0.0).sqrt());
-    let chance = (d as f64 / n as f64).sqrt();
-    let by_chance = (1.0 + chance) / (1.0 - chance).max(0.1);
-    (d > 1 && high > UNLIKE * by_chance * low).then_some((low, high))
+    let values: Vec<f64> = (0..d).map(|c| eigen.S()[c].max(1e-9)).collect();
+    let (n, mean) = (n as f64, values.iter().sum::<f64>() / d as f64);
+    let logs: f64 = values.iter().map(|v| (mean / v).ln()).sum();
+    let gain = n * logs - (d * (d + 1) / 2 - 1) as f64 * n.ln();
+    (d > 1 && gain > EVIDENCE).then(|| (values[0].sqrt(), values[d - 1].sqrt(), gain))
 }

@@ -17,6 +17,8 @@ const STEPS: usize = 40;
 const STILL: f64 = 2e-4;
 /// Noised pairs of one gradient, at least.
 const LEAST_PAIRS: usize = 1 << 17;
+/// With more components than this, pairs are the fewer.
+const MANY: usize = 32;
 
 /// Means by descent on the denoising loss at each of `levels` in turn; weights by responsibilities after each step.
 ///
@@ -61,7 +63,7 @@ pub fn descend(
     level: u32,
     watch: &Watch,
 ) -> Result<(GaussianMixture, f64)> {
-    let rounds = LEAST_PAIRS.div_ceil(tiles.n).min(16) as u32;
+    let rounds = (LEAST_PAIRS.div_ceil(tiles.n).min(16) * MANY / mixture.n_components().max(MANY)).max(1) as u32;
     let loss = score_matching::loss(tiles, mixture, t, rounds, seed, level, watch.interrupted)?;
     watch.check("score matching")?;
     let d = tiles.d;

@@ -38,8 +38,9 @@ const BETTER: f64 = 0.5;
 pub const EVIDENCE: f64 = 6.0;
 /// Numbers of components whose criterion is this near the lowest are in question at the end.
 const IN_QUESTION: f64 = 40.0;
+const MOST_IN_QUESTION: usize = 6;
 /// EM steps to the end of each K that is still in question.
-const MOST_STEPS: usize = 300;
+const MOST_STEPS: usize = 200;
 /// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores.
 const MOST_WORK: f64 = 6e10;
 const EXPONENTIAL: usize = 4;
@@ -115,9 +116,12 @@ impl Found {
 pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
-    let mut search = Search { options, watch, n: all.n, best: BTreeMap::new(), work: 0.0, rng };
     let top = options.components.map_or((all.n / POINTS_PER_COMPONENT).clamp(1, MOST_COMPONENTS), |k| (2 * k + 2).min(all.n));
+    let mut search = Search { options, watch, n: all.n, most: top, best: BTreeMap::new(), work: 0.0, rng };
     let last = options.components.unwrap_or(1);
+    if last > 1 && seeding::different(&all) < last {
+        return Err(search.nothing(&all));
+    }
     if near && !starts.is_empty() {
         search.descend(&all, em::start(&all, starts.to_vec(), options.variance)?, last, COARSE_SHARE)?;
     } else {
@@ -148,6 +152,8 @@ struct Search<'a, 'b> {
     watch: &'a mut Watch<'b>,
     /// Points whose criterion counts.
     n: usize,
+    /// Components at the most.
+    most: usize,
     /// The least criterion of each K on all points, and its mixture.
     best: BTreeMap<usize, Fit>,
     work: f64,
@@ -165,7 +171,7 @@ impl Search<'_, '_> {
         let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
         let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
         let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
-        if tiles.n == self.n && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
+        if tiles.n == self.n && k <= self.most && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
             self.best.insert(k, (criterion, fitted.mixture.clone()));
         }
         Ok((criterion, fitted.mixture))
@@ -215,8 +221,14 @@ impl Search<'_, '_> {
         let Some((_, lowest, _)) = self.best() else { return Err(self.nothing(tiles)) };
         let asked = self.options.components;
         let is_asked = |k: &usize| asked.is_none_or(|asked| *k == asked);
-        let in_question = self.best.iter().filter(|(k, (c, _))| is_asked(k) && *c < lowest + IN_QUESTION).map(|(_, (_, m))| m.clone());
-        for mixture in in_question.collect::<Vec<_>>() {
+        let mut in_question: Vec<Fit> = self
+            .best
+            .iter()
+            .filter(|(k, (criterion, _))| is_asked(k) && *criterion < lowest + IN_QUESTION)
+            .map(|(_, fit)| fit.clone())
+            .collect();
+        in_question.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, mixture) in in_question.into_iter().take(MOST_IN_QUESTION) {
             self.settle(tiles, mixture, MOST_STEPS)?;
         }
         let lowest = self.best().map_or(lowest, |(_, lowest, _)| lowest);

@@ -81,7 +81,7 @@ fn as_many_clusters_as_there_are() {
         for (short, learned) in shortfall(&made, 3, &[Method::Em, Method::PiecewisePolynomial], 3) {
             let got = learned.mixture.n_components();
             assert!(got == k && short <= 10.0, "{}: {got} of {k} components, {short} above the best: {}", made.name, learned.why);
-            assert!(learned.tried.len() > 10 && learned.tried.iter().any(|t| t.components == k), "{:?}", learned.tried);
+            assert!(learned.tried.len() > 4 && learned.tried.iter().any(|t| t.components == k), "{:?}", learned.tried);
         }
     }
 }

@@ -102,8 +102,8 @@ fn an_interruption_is_answered_soon() {
             flag.store(true, std::sync::atomic::Ordering::Relaxed);
             let ended = worker.join().unwrap();
             let seconds = asked.elapsed().as_secs_f64();
-            // A tenth of a second on two idle cores; loaded machines are slower.
-            assert!(ended.is_ok() || seconds <= 2.0, "{method:?} after {after} ms: {seconds} s");
+            // A tenth of a second on two idle cores; a machine that runs other tests beside takes a while longer.
+            assert!(ended.is_ok() || seconds <= 4.0, "{method:?} after {after} ms: {seconds} s");
         });
     }
 }
