@@ -263,7 +263,7 @@ fn by_polynomials(data: &Data, options: &Options, clock: &mut Clock, device: &mu
     let settings = ladder::Settings { degree: options.degree, pairs: options.pairs, kappa: schedule::KAPPA, seed: options.seed };
     let mut ladder = ladder::climb(&points, &held_out, &projection.variances, &settings, device, watch)?;
     clock.lap("levels");
-    let samples = sampler::draw(&ladder, &points, &projection, options.samples, options.seed, device, watch)?;
+    let samples = sampler::draw(&ladder, (&data.train, &points), &projection, options.samples, options.seed, device, watch)?;
     clock.lap("sampling");
     let tiles = Tiles::of_rows(&points, rank);
     let candidates = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS, SMALLEST_COMPONENT);
