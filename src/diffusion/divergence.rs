@@ -92,6 +92,11 @@ mod tests {
     #[track_caller]
     fn agrees(name: &str, p: &GaussianMixture, q: &GaussianMixture, want: f64) {
         let found: Vec<Estimate> = (0..40).map(|seed| kullback_leibler(p, q, seed).unwrap()).collect();
+        if found.iter().all(|e| e.standard_error <= 1e-9 * want) {
+            // The ratio is constant in each mode: no chance is left, but the rounding of the quadrature.
+            assert!(found.iter().all(|e| (e.value - want).abs() <= 1e-9 * want), "{name}: {:?} for {want}", found[0]);
+            return;
+        }
         let z: Vec<f64> = found.iter().map(|e| (e.value - want) / e.standard_error).collect();
         let (mean, square) = (z.iter().sum::<f64>() / 40.0, z.iter().map(|z| z * z).sum::<f64>() / 40.0);
         // Standard deviations: of the mean 1/√40 = 0.16, of the square √(2/40) = 0.22.

@@ -15,7 +15,7 @@ use crate::number::{or_nan, short};
 use crate::objective::groups::Estimate;
 use crate::random::rows;
 
-/// Coordinates of all components, over both sides' points, that are looked at, and points of one side at the most.
+/// Differences of coordinates that are formed for one side, and its points, at the most and at the least.
 const MOST_WORK: usize = 1 << 30;
 const MOST_POINTS: usize = 1 << 17;
 const LEAST_POINTS: usize = 1 << 13;
@@ -62,8 +62,9 @@ pub struct Component {
     pub variance: Estimate,
     /// The same along the line to the nearest other component; `None` where there is no other.
     pub variance_along: Option<Estimate>,
-    /// Points enough to judge it by, and fault found with it.
+    /// Whether both sides have points enough to judge it by.
     pub is_judged: bool,
+    /// Its largest deviation, as a multiple of the largest that is allowed: above 1 it is a fault. NaN where it is not judged.
     #[serde(deserialize_with = "or_nan")]
     pub worst: f64,
 }

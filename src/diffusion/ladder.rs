@@ -135,7 +135,8 @@ pub fn climb(
         let began = Instant::now();
         let address = |usage| Address { seed: settings.seed, level: index as u32, usage };
         let noised = Noised::new(points, rank, t, settings.pairs, index * settings.pairs, address(FIT));
-        let check = Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS, 0, address(CHECK));
+        let check =
+            Noised::new(if held_out.is_empty() { points } else { held_out }, rank, t, CHECK_PAIRS.min(settings.pairs), 0, address(CHECK));
         let sigma = (1.0 + t).sqrt();
         let cells = with_between(&centres, rank, sigma, &noised.y, basis.len());
         let n_cells = cells.len() / rank;

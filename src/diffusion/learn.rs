@@ -227,7 +227,7 @@ fn by_polynomials(
     let settings = ladder::Settings { degree: options.degree, pairs: options.pairs, kappa: schedule::KAPPA, seed: options.seed };
     let mut ladder = ladder::climb_at_some_degree(&points, &held_out, &projection.variances, &settings, device, watch)?;
     clock.lap("levels");
-    let samples = sampler::draw(&ladder, &points, &projection, options.samples, options.seed, device, watch)?;
+    let samples = sampler::draw(&ladder, (&data.train, &points), &projection, options.samples, options.seed, device, watch)?;
     clock.lap("sampling");
     let tiles = Tiles::of_rows(&points, rank);
     let cover = set_cover(&ladder.denoised, rank, CANDIDATE_RADIUS, SMALLEST_COMPONENT);

@@ -14,8 +14,10 @@ use rayon::prelude::*;
 
 use super::ladder::Ladder;
 use super::projection::Projection;
+use super::tiles::Tiles;
 use super::watch::Watch;
 use crate::backend::polynomials::{Polynomials, Step};
+use crate::cpu::polynomials::nearest;
 use crate::error::Result;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
@@ -23,13 +25,18 @@ use crate::random::streams::{Purpose, key, words};
 /// Steps from one level to the next, with the same ratio of variances: an even number.
 const STEPS: u32 = 4;
 
-/// `count` points (count, d) in the learners' units, from `points` (n, rank) and what was learned from them.
+/// Rows of one job, and how many more points a cell is treated as having, all without a complement.
+const JOB: usize = 4096;
+const FEW: f64 = 10.0;
+
+/// `count` points (count, d) in the learners' units, from `train` (n, d), `points` (n, rank) of its principal directions, and what was
+/// learned from them.
 ///
 /// # Errors
 /// [`crate::Error::Stopped`].
 pub fn draw(
     ladder: &Ladder,
-    points: &[f32],
+    (train, points): (&Tiles, &[f32]),
     projection: &Projection,
     count: usize,
     seed: u64,
@@ -59,26 +66,53 @@ pub fn draw(
             device.reverse(&step, &mut y)?;
         }
     }
-    Ok(lift(&y, projection, key, n_levels as u32 * STEPS + 1))
+    let cells = &ladder.levels[n_levels - 1].posterior_mean.centres;
+    let complements = complements(train, points, cells, projection);
+    Ok(lift(&y, cells, &complements, projection, key, n_levels as u32 * STEPS + 1))
 }
 
-/// `count` points (count, rank) at noise level `t`, each from one of `points` (n, rank).
+/// `count` points (count, rank) at noise level `t`, from each of `points` (n, rank) in turn: no mode has too many by chance.
 fn start(points: &[f32], rank: usize, t: f64, count: usize, key: [u32; 2]) -> Vec<f32> {
-    let (n, spread) = ((points.len() / rank) as u64, t.sqrt() as f32);
+    let (n, spread) = (points.len() / rank, t.sqrt() as f32);
     let mut y = vec![0.0f32; count * rank];
     y.par_chunks_exact_mut(rank).enumerate().for_each(|(i, y)| {
-        let [low, high, ..] = words(key, 0, 1, i as u32, 0);
-        // The remainder favours no point by more than n/2⁶⁴ of its share.
-        let chosen = ((u64::from(high) << 32 | u64::from(low)) % n) as usize;
-        for (c, (y, x)) in y.iter_mut().zip(&points[chosen * rank..]).enumerate() {
+        for (c, (y, x)) in y.iter_mut().zip(&points[i % n * rank..]).enumerate() {
             *y = x + spread * normal_f32(words(key, 0, 0, i as u32, c as u32 / 4)[c % 4]);
         }
     });
     y
 }
 
-/// Points in all dimensions: plain noise where there are no principal directions.
-fn lift(y: &[f32], projection: &Projection, key: [u32; 2], step: u32) -> Vec<f32> {
+/// What the points of each cell of `cells` (C, rank) have in all other directions than the principal ones on average, shape (C, d): a direction
+/// that is off by a hundredth moves a mode ten standard deviations away by a tenth. Cells of few points have less of it.
+fn complements(train: &Tiles, points: &[f32], cells: &[f32], projection: &Projection) -> Vec<f64> {
+    let (rank, d) = (projection.rank(), train.d);
+    let jobs: Vec<(Vec<f64>, Vec<f64>)> = points
+        .par_chunks(JOB * rank)
+        .enumerate()
+        .map(|(job, points)| {
+            let (mut sums, mut counts) = (vec![0.0; cells.len() / rank * d], vec![0.0; cells.len() / rank]);
+            for (i, point) in points.chunks_exact(rank).enumerate() {
+                let mut row: Vec<f64> = train.row(job * JOB + i).zip(&projection.mean).map(|(x, mean)| f64::from(x) - mean).collect();
+                projection.complement(&mut row);
+                let cell = nearest(point, cells) as usize;
+                counts[cell] += 1.0;
+                sums[cell * d..].iter_mut().zip(&row).for_each(|(sum, v)| *sum += v);
+            }
+            (sums, counts)
+        })
+        .collect();
+    let (mut sums, mut counts) = (vec![0.0; cells.len() / rank * d], vec![0.0; cells.len() / rank]);
+    for (job_sums, job_counts) in jobs {
+        sums.iter_mut().zip(job_sums).for_each(|(a, b)| *a += b);
+        counts.iter_mut().zip(job_counts).for_each(|(a, b)| *a += b);
+    }
+    sums.chunks_exact_mut(d).zip(counts).for_each(|(sum, count)| sum.iter_mut().for_each(|v| *v /= count + FEW));
+    sums
+}
+
+/// Points in all dimensions: the cell's own complement, and plain noise about it.
+fn lift(y: &[f32], cells: &[f32], complements: &[f64], projection: &Projection, key: [u32; 2], step: u32) -> Vec<f32> {
     let (rank, d) = (projection.rank(), projection.mean.len());
     let mut out = vec![0.0f32; y.len() / rank * d];
     out.par_chunks_exact_mut(d).zip(y.par_chunks_exact(rank)).enumerate().for_each(|(i, (out, y))| {
@@ -86,9 +120,10 @@ fn lift(y: &[f32], projection: &Projection, key: [u32; 2], step: u32) -> Vec<f32
             (0..d.div_ceil(4)).flat_map(|block| words(key, step, 0, i as u32, block as u32)).map(|w| f64::from(normal_f32(w))).collect();
         noise.truncate(d);
         projection.complement(&mut noise);
+        let complement = &complements[nearest(y, cells) as usize * d..];
         let y: Vec<f64> = y.iter().map(|v| f64::from(*v)).collect();
         let point = projection.lift(&y);
-        out.iter_mut().zip(point.iter().zip(&noise)).for_each(|(out, (p, z))| *out = (p + z) as f32);
+        out.iter_mut().zip(point.iter().zip(noise.iter().zip(complement))).for_each(|(out, (p, (z, own)))| *out = (p + z + own) as f32);
     });
     out
 }
