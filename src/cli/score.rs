@@ -103,7 +103,7 @@ impl Column {
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::NonFiniteResult {
                 what: format!("{}: number {} is {}", self.name, so_far + at, values[at]),
-                remedy: "Nothing was written. Numbers this far apart need --device reference, or smaller units".into(),
+                remedy: "Nothing was written. Numbers this far apart need the reference device, or smaller units".into(),
             });
         }
         let largest = values.iter().fold(0.0, |a: f64, v| a.max(v.abs()));

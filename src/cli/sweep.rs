@@ -1,5 +1,6 @@
 //! `mixscore sweep`: a grid of experiments; finished cells are kept and skipped.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::run::{Experiment, source};
 use super::signals::interruption;
 use super::{Common, complain, progress};
 use crate::device::Device;
+use crate::experiment::config::Config;
 use crate::experiment::environment::first_choice;
 use crate::experiment::explain::named;
 use crate::experiment::reading::text_of;
@@ -56,7 +58,21 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if std::fs::read(&own).is_ok_and(|before| before != design.text.as_bytes()) {
         refuse_inputs(&own, &[("the config", config.as_path())])?;
     }
+    let read = files_of(&design, &source.base);
+    for name in ["results.csv", "environment.json"] {
+        refuse_inputs(&folder.join(name), &read.iter().map(|path| ("the config's", path.as_path())).collect::<Vec<_>>())?;
+    }
     sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
+}
+
+/// The files that the cells' configs name.
+fn files_of(design: &Design, base: &Path) -> BTreeSet<PathBuf> {
+    let of_cell = |config: &Config| {
+        let mut config = config.clone();
+        let teacher = config.teacher.file_mut().map(|file| file.clone());
+        [teacher, config.student.file].into_iter().flatten().map(|file| base.join(file)).collect::<Vec<_>>()
+    };
+    design.cells.iter().flat_map(|cell| of_cell(&cell.config)).collect()
 }
 
 /// Whether a folder is a sweep's.

@@ -61,6 +61,10 @@ fn a_folder_whose_files_are_inputs_keeps_them() {
     std::fs::write(place.path("s/sweep.toml"), sweep).unwrap();
     place.refused("sweep s/sweep.toml --output s --set descent.steps=5", 2, "is the same file as the config");
     assert_eq!(std::fs::read_to_string(place.path("s/sweep.toml")).unwrap(), sweep);
+    let points = "[teacher]\nsamples = \"s/results.csv\"\nbandwidth = 1.0\n[student]\ncomponents = 3\n[sweep.grid]\nseed = [1]\n";
+    std::fs::write(place.path("c.toml"), points).unwrap();
+    std::fs::write(place.path("s/results.csv"), "0.5,1.5\n2.5,3.5\n").unwrap();
+    place.refused("sweep c.toml --output s", 2, "is the same file as the config's");
 }
 
 /// Bytes that are no UTF-8 in every place of a path, and JSON that shows them replaced.

@@ -15,19 +15,3 @@ pub fn check_finite(name: &str, values: &[f64]) -> Result<()> {
         }),
     }
 }
-
-/// Single precision, refusing what overflows.
-///
-/// # Errors
-/// As [`check_finite`].
-pub fn to_f32(name: &str, values: &[f64]) -> Result<Vec<f32>> {
-    check_finite(name, values)?;
-    let single: Vec<f32> = values.iter().map(|v| *v as f32).collect();
-    match single.iter().position(|v| !v.is_finite()) {
-        None => Ok(single),
-        Some(at) => Err(Error::NonFiniteResult {
-            what: format!("{name}: {} does not fit in single precision", values[at]),
-            remedy: "Nothing was written. Use the reference device, which writes double precision".into(),
-        }),
-    }
-}

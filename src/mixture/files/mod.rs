@@ -26,7 +26,7 @@ mod stream;
 mod unzip;
 
 pub use atomic::{Out, destination, write_atomically};
-pub use finite::{check_finite, to_f32};
+pub use finite::check_finite;
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
 pub use numbers::Values;
