@@ -29,6 +29,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         return common.print_json(&object(&comparison, arguments));
     }
     let names: Vec<String> = comparison.names().into_iter().map(|(letter, name)| format!("{letter}: {name}")).collect();
+    let names = [names, comparison.failures()].concat();
     let (header, rows) = comparison.table();
     let mut table = vec![header];
     table.extend(rows);

@@ -8,7 +8,7 @@ use crate::problem::fit::Fit;
 const TRIED: u64 = 16;
 
 /// The least length of a step, in σ, that is worth a word.
-const LEAST: f64 = 0.05;
+const LEAST: f64 = 0.2;
 
 /// Of the way gone altogether, the share that turned around at every step: of independent errors about a half.
 const TO_AND_FRO: f64 = 0.7;

@@ -98,7 +98,9 @@ impl Seen {
         let c = scales.rates[component];
         let is_lost = scales.is_linear && (c - 2.0) * distance > c * (2.0 * scales.teacher[r] + ROOM);
         let is_rising = before > FAR && last > 1.05 * before && ratio > 1.05 * last;
-        let at_the_end = look.is_last && ratio > VERY_FAR && ratio > 1.05 * last;
+        // What comes back has only not done so yet.
+        let comes_back = scales.is_linear && c <= 2.0;
+        let at_the_end = look.is_last && !comes_back && ratio > VERY_FAR && ratio > 1.05 * last;
         (ratio > FAR && (is_lost || is_rising) || at_the_end)
             .then(|| Sign::MeanRunsOff { component, times: distance / scales.begun[r].max(1.0) })
     }

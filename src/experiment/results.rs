@@ -6,7 +6,6 @@ use crate::backend::Rule;
 use crate::descent::oscillation::{Oscillation, oscillation};
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
-use crate::descent::watch::safe_step;
 use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::mixture::files::{Values, write_npz};
@@ -76,12 +75,12 @@ fn oscillates(run: &Path, config: &Config, stop: &Stop, fit: &mut Fit, rule: &Ru
     let found = oscillation(fit, rule, steps)?;
     Ok(found.map(|Oscillation { replicate, component, length }| {
         let step_size = config.descent.step_size;
-        let safe = safe_step(step_size, &scales).min(0.5 * step_size);
         format!(
             "the steps only go to and fro: the mean of component {component} of replicate {replicate} moves {} σ at each and comes back, and the \
-             {} does not fall. descent.step_size = {step_size} is too long for the curvature there; try {safe}",
+             {} does not fall. descent.step_size = {step_size} is too long for the curvature there; try {}",
             crate::number::short(length),
-            metric.title(),
+            metric.title().to_lowercase().replace("fisher", "Fisher"),
+            0.5 * step_size,
         )
     }))
 }

@@ -123,6 +123,12 @@ impl Comparison {
         ('A'..).zip(&self.runs).map(|(letter, run)| (letter, clipped(&run.name, MOST_LETTERS))).collect()
     }
 
+    /// A sentence for each run that failed: its numbers are those of its last good state.
+    pub fn failures(&self) -> Vec<String> {
+        let of = |((letter, _), run): ((char, String), &Run)| failure(run).map(|why| format!("{letter} failed: {why}."));
+        self.names().into_iter().zip(&self.runs).filter_map(of).collect()
+    }
+
     /// One sentence: where the reverse Fisher divergence ended.
     pub fn finding(&self) -> String {
         let Some(line) = self.metrics.first() else { return "There is no metric that can be compared.".into() };
@@ -132,8 +138,7 @@ impl Comparison {
             format!("{value} in {letter}{away}")
         });
         let parts: Vec<String> = parts.collect();
-        let failed = self.names().into_iter().zip(&self.runs).filter_map(|((letter, _), run)| Some((letter, failure(run)?)));
-        let failed: String = failed.map(|(letter, why)| format!(" {letter} failed: {why}.")).collect();
+        let failed: String = self.failures().iter().map(|failure| format!(" {failure}")).collect();
         format!("At the end the {} is {}.{failed}", line.metric.title().to_lowercase().replace("fisher", "Fisher"), parts.join(", "))
     }
 
