@@ -77,6 +77,8 @@ pub struct EmEnd {
 
 /// Radius of the balls that propose components, in σ₀: modes 2.5 apart still get balls of their own.
 const CANDIDATE_RADIUS: f64 = 1.25;
+/// EM after score matching, which where modes overlap costs some tens of nats of likelihood in all.
+const LAST_STEPS: em::Options = em::Options { variance: Some(1.0), tolerance: 1e-8, most_iterations: 200 };
 /// Points that a level is compared on with the parametric answer.
 const COMPARED_PAIRS: usize = 4096;
 /// The noise's use number of that comparison.
@@ -243,6 +245,8 @@ fn by_polynomials(
     compare_levels(&mut ladder, &refined, if held_out.is_empty() { &points } else { &held_out }, options.seed);
     let mixture = lifted(data, &refined, &projection, options.seed, watch)?;
     clock.lap("all dimensions");
+    let mixture = em::climb(&data.train, mixture, LAST_STEPS, Some(watch))?.mixture;
+    clock.lap("EM");
     let mut learned = of_mixture(data, &mixture, &Options { samples: 0, ..options.clone() }, clock)?;
     learned.samples = data.outside_points(&samples.iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
     learned.samples_from = "the reverse diffusion";

@@ -107,7 +107,7 @@ fn sixty_made_sets() {
 #[test]
 #[ignore = "a timing"]
 fn time_of_a_search() {
-    let means: Vec<f64> = (0..64 * 8).map(|at| 12.0 * f64::from(at as u32 / 8 >> (at % 8) & 1)).collect();
+    let means: Vec<f64> = (0..64 * 8).map(|at| 12.0 * f64::from(((at as u32 / 8) >> (at % 8)) & 1)).collect();
     let made = Made { name: String::new(), d: 8, means, weights: vec![1.0 / 64.0; 64], n: 10_000 };
     let tiles = tiles(&made.points(1), 8);
     let began = std::time::Instant::now();

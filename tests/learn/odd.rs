@@ -95,7 +95,7 @@ fn far_outliers_are_a_component() {
     for (d, far, n_far) in [(2, 1e4, 10), (2, 1e6, 12), (3, 3e3, 20)] {
         let z = normals(2000 * d, 7);
         let row = |i: usize, c: usize| {
-            let at = if c == 0 { [-4.0, 4.0][usize::from(i % 4 == 0)] } else { 0.0 };
+            let at = if c == 0 { [-4.0, 4.0][usize::from(i.is_multiple_of(4))] } else { 0.0 };
             if i >= 2000 - n_far { far } else { at }
         };
         let x: Vec<f64> = z.iter().enumerate().map(|(at, z)| row(at / d, at % d) + z).collect();
