@@ -17,7 +17,7 @@ const LEAST_TILES: usize = 4;
 /// A fall of the criterion that is noted: "very strong" evidence (Kass and Raftery 1995).
 const EVIDENCE: f64 = 10.0;
 /// Columns whose spreads differ by more than this factor are taken for unlike units where the mixture does not fit.
-const UNLIKE_COLUMNS: f64 = 3.0;
+const UNLIKE_COLUMNS: f64 = 2.0;
 
 /// What `mixture`, in the units of `tiles`, leaves unsaid about their points.
 pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
