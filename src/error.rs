@@ -65,8 +65,8 @@ pub enum Error {
     HoldsRun { folder: PathBuf },
 
     /// A config that cannot be used.
-    #[error("config: {what}. {remedy}.")]
-    BadConfig { what: String, remedy: String },
+    #[error("config: {place}{what}. {remedy}.")]
+    BadConfig { place: Place, what: String, remedy: String },
 
     /// No device that the user's choice allows.
     #[error("{what}\n{remedy}")]
@@ -97,6 +97,32 @@ pub enum Error {
     Stopped { stage: String },
 }
 
+/// Where a config is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Unknown,
+    /// A file or a preset by its name, and the line there where that is known.
+    Text {
+        name: Option<String>,
+        line: Option<usize>,
+    },
+    /// KEY=VALUE, which was put over the text.
+    Override(String),
+}
+
+/// With what parts it from the sentence that follows.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Text { name: Some(name), line: Some(line) } => write!(f, "{name}, line {line}: "),
+            Place::Text { name: Some(name), line: None } => write!(f, "{name}: "),
+            Place::Text { name: None, line: Some(line) } => write!(f, "line {line}: "),
+            Place::Override(text) => write!(f, "override {text}: "),
+            Place::Unknown | Place::Text { .. } => Ok(()),
+        }
+    }
+}
+
 impl Error {
     /// [`Error::BadInput`] from two sentences without their full stops.
     pub fn bad_input(what: impl Into<String>, remedy: impl Into<String>) -> Error {
@@ -110,7 +136,7 @@ impl Error {
 
     /// [`Error::BadConfig`] from two sentences without their full stops.
     pub fn bad_config(what: impl Into<String>, remedy: impl Into<String>) -> Error {
-        Error::BadConfig { what: what.into(), remedy: remedy.into() }
+        Error::BadConfig { place: Place::Unknown, what: what.into(), remedy: remedy.into() }
     }
 
     /// [`Error::Io`] at a path.

@@ -1,5 +1,6 @@
 //! The program: parse, run, exit code.
 
+#[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: mixscore::cli::ProgramAllocator = mixscore::cli::ProgramAllocator;
 

@@ -31,8 +31,9 @@ pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
 }
 
 /// The system's allocator, but for a refusal, which ends the program by a sentence and exit code 6, out of memory: what is on the disk stays,
-/// checkpoints among it. The program's own; users of the library have theirs.
-#[cfg(feature = "cli")]
+/// checkpoints among it. The program's own; users of the library have theirs. What asks for memory and could do without it must ask by
+/// [`room_for`]: a crate's own attempt that fails ends the program too.
+#[cfg(all(feature = "cli", unix))]
 pub struct ProgramAllocator;
 
 /// Exit code: the device is lost or out of memory.
@@ -100,18 +101,6 @@ mod refusal {
                 return &room[at..];
             }
         }
-    }
-}
-
-#[cfg(all(feature = "cli", not(unix)))]
-// SAFETY: all work is left to the system's allocator, with the same arguments.
-unsafe impl std::alloc::GlobalAlloc for ProgramAllocator {
-    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
-        unsafe { std::alloc::System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
-        unsafe { std::alloc::System.dealloc(pointer, layout) }
     }
 }
 

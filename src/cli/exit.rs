@@ -100,11 +100,12 @@ fn with_options(error: &Error, f: &mut fmt::Formatter) -> fmt::Result {
         Error::MissingSamples => f.write_str(" (--samples N, or --sampler grid)"),
         Error::GridTooManyDimensions { .. } => f.write_str(" (--sampler antithetic)"),
         Error::GridTooLarge { .. } => f.write_str(" (--samples N, or --sampler antithetic)"),
-        Error::NonFiniteResult { .. } => f.write_str(" (--device reference computes in double precision.)"),
+        Error::NonFiniteResult { .. } => f.write_str(" (--device reference computes in double precision throughout.)"),
         Error::HoldsRun { folder } => write!(f, " (`mixscore resume {}`, or another --output)", folder.display()),
         Error::BadConfig { .. } => f.write_str(" (`mixscore init` writes a commented config with every key.)"),
         Error::NoDevice { .. } => f.write_str("\n(--device cpu works everywhere; `mixscore devices` lists the adapters.)"),
-        Error::TooLarge { .. } | Error::DeviceLost { .. } | Error::SelfCheck { .. } => f.write_str(" (--device cpu)"),
+        Error::TooLarge { .. } | Error::DeviceLost { .. } => f.write_str(" (--device cpu)"),
+        Error::SelfCheck { .. } => f.write_str(" (--device cpu, or --device reference, whose loops are plain)"),
         _ => Ok(()),
     }
 }

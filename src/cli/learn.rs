@@ -11,7 +11,7 @@ use super::progress::Stages;
 use super::signals::interruption;
 use crate::diffusion::compare::Sampled;
 use crate::diffusion::learn::{Method, Options, Variance};
-use crate::experiment::learn::{self, Asked, Event, Outcome};
+use crate::experiment::learn::{self, Event, Outcome, Request};
 use crate::experiment::learn_source::preset;
 use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
@@ -105,7 +105,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     }
     let task = task(common, arguments);
     let mut show = Show { common, stages: None };
-    let mut asked = Asked { device: common.device, interrupted: interruption(), tell: &mut |event| show.event(event), page: &write_page };
+    let mut asked = Request { device: common.device, interrupted: interruption(), tell: &mut |event| show.event(event), page: &write_page };
     if let [cell] = cells[..] {
         let (folder, summary) = learn::run(&cell.task(&task), &Output::At(arguments.output.clone()), &mut asked)?;
         if common.json {

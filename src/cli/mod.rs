@@ -42,6 +42,7 @@ mod signals;
 mod sweep;
 mod threads;
 
+#[cfg(unix)]
 pub use crate::memory::ProgramAllocator;
 
 /// Score matching in Gaussian mixtures on any GPU: divergences, their gradients, and descent.

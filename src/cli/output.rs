@@ -63,7 +63,11 @@ impl Target {
                     std::io::copy(&mut arrays, &mut out)?;
                     out.flush()
                 });
-                copied.map_err(|e| Error::io("stdout", e))
+                match copied {
+                    // The reader has what it wanted.
+                    Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+                    copied => copied.map_err(|e| Error::io("stdout", e)),
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is wrong with a config, in words of a config: the place, the key, and the name that was probably meant.
 
-use crate::error::Error;
+use crate::error::{Error, Place};
 
 /// What serde calls things, and what a reader of a config calls them.
 const TYPES: [(&str, &str); 7] = [
@@ -15,22 +15,26 @@ const TYPES: [(&str, &str); 7] = [
 
 /// Says where the key that an error begins with was given: in an override, or on a line of the text.
 pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
-    let Error::BadConfig { what, remedy } = error else { return error };
+    let Error::BadConfig { place: Place::Unknown, what, remedy } = error else { return error };
     let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
     let of_override = overrides.iter().rev().find(|text| text.split_once('=').is_some_and(|(other, _)| same(other.trim())));
     let place = match of_override {
-        Some(text) => format!("override {}: ", clipped(text)),
-        None => line_of(text, &key).map_or(String::new(), |line| format!("line {line}: ")),
+        Some(text) => Place::Override(clipped(text)),
+        None => Place::Text { name: None, line: line_of(text, &key) },
     };
-    Error::BadConfig { what: place + &what, remedy }
+    Error::BadConfig { place, what, remedy }
 }
 
-/// Says which file or preset an error is about that no `--set` made.
+/// Says which file or preset an error is about that no override made.
 pub fn named(error: Error, name: &str) -> Error {
     match error {
-        Error::BadConfig { what, remedy } if what.starts_with("line ") => Error::BadConfig { what: format!("{name}, {what}"), remedy },
-        Error::BadConfig { what, remedy } if !what.starts_with("--set ") => Error::BadConfig { what: format!("{name}: {what}"), remedy },
+        Error::BadConfig { place: Place::Unknown, what, remedy } => {
+            Error::BadConfig { place: Place::Text { name: Some(name.into()), line: None }, what, remedy }
+        }
+        Error::BadConfig { place: Place::Text { name: None, line }, what, remedy } => {
+            Error::BadConfig { place: Place::Text { name: Some(name.into()), line }, what, remedy }
+        }
         other => other,
     }
 }
@@ -56,7 +60,8 @@ fn line_at(text: &str, at: usize) -> usize {
 pub fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(1, |span| line_at(text, span.start));
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
-    Error::bad_config(format!("line {line} is not TOML: {}", clipped(&what)), "`mixscore init` writes a commented config to compare with")
+    let place = Place::Text { name: None, line: Some(line) };
+    Error::BadConfig { place, what: format!("this is not TOML: {}", clipped(&what)), remedy: "Compare it with a preset's config".into() }
 }
 
 /// A typing error with its key and the nearest name that would have been right.

@@ -71,7 +71,9 @@ pub const KEYS: &[Key] = &[
     key("teacher.per_replicate", Boolean, "false", "", "every replicate has its own draw").when("a kind"),
     key("teacher.file", Path, "", "", "a mixture (.npz, .safetensors, .json) instead of a kind"),
     key("teacher.samples", Path, "", "", "points (.npy, .npz, .csv), each the mean of a component, instead of a kind"),
-    key("teacher.bandwidth", Number, "", "square of a length", "the variance of a component").when("samples is given, and then it must be"),
+    key("teacher.bandwidth", Number, "", "a length", "the standard deviation of a component").when("samples is given, and no variance"),
+    key("teacher.variance", Number, "", "square of a length", "the variance of a component, the square of a bandwidth")
+        .when("samples is given, and no bandwidth"),
     key("student.components", Count, "", "components", "k; instead of a file"),
     key("student.file", Path, "", "", "initial means (k, d) or (R, k, d) with their weights, instead of components and a start"),
     key("student.weights", Numbers, "", "", "(k), positive, of sum 1; left out: those of the file, or equal"),
@@ -186,7 +188,7 @@ fn line_of(key: &Key, text: &str, lines: &[String]) -> Option<String> {
         let line = line.trim_start_matches(['#', ' ']);
         line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
     };
-    if lines[begin..end].iter().any(speaks) || !counts_in(key, text) {
+    if lines[begin..end].iter().any(speaks) || !applies_in(key, text) {
         return None;
     }
     let default = if key.default.is_empty() { "…" } else { key.default };
@@ -196,7 +198,7 @@ fn line_of(key: &Key, text: &str, lines: &[String]) -> Option<String> {
 }
 
 /// Whether a key of the teacher or of the start belongs to the kind or scheme that `text` chooses.
-fn counts_in(key: &Key, text: &str) -> bool {
+fn applies_in(key: &Key, text: &str) -> bool {
     let table: toml::Table = text.parse().unwrap_or_default();
     let word = |path: &[&str]| {
         let (last, tables) = path.split_last()?;

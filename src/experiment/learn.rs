@@ -36,7 +36,7 @@ pub enum Event<'a> {
 }
 
 /// Who asks, and with what.
-pub struct Asked<'a> {
+pub struct Request<'a> {
     pub device: Device,
     /// Set by Ctrl-C: the computation ends at its next look, and nothing is written.
     pub interrupted: &'a AtomicBool,
@@ -56,7 +56,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// A folder that holds something, points that cannot be read or learned from, no device, an interruption.
-pub fn run(task: &Task, output: &Output, asked: &mut Asked) -> Result<(PathBuf, LearnSummary)> {
+pub fn run(task: &Task, output: &Output, asked: &mut Request) -> Result<(PathBuf, LearnSummary)> {
     output.check()?;
     let options = &task.options;
     let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::learn::{self, Asked, Event};
+use super::learn::{self, Event, Request};
 use super::learn_summary::{Choices, LearnSummary, LearnSweepSummary, SWEEP_SCHEMA};
 use super::learn_task::Task;
 use super::run_folder::{Output, small_file, write_json};
@@ -44,7 +44,7 @@ impl Cell {
 ///
 /// # Errors
 /// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
-pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Asked) -> Result<Vec<LearnSummary>> {
+pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut summaries = Vec::with_capacity(cells.len());

@@ -74,16 +74,21 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, resp
         weights: context.upload("the weights", &with_logarithms(mixture.weights()))?,
         centroid,
     };
-    if is_wide && k > 1 {
-        let (nearest, halfway): (Vec<u32>, Vec<bool>) = points.par_chunks_exact(d).map(|x| halfway::nearest(mixture, x)).unzip();
-        let mut out = evaluator.densities(points, &nearest, responsibilities)?;
-        for (i, x) in points.chunks_exact(d).enumerate().filter(|(i, _)| halfway[*i]) {
-            halfway::evaluate(mixture, x, nearest[i], i, &mut out);
-        }
-        return Ok(out);
+    if k == 1 {
+        return evaluator.densities(points, &vec![0; points.len() / d], responsibilities);
     }
-    let nearest = if k == 1 { vec![0; points.len() / d] } else { evaluator.nearest(points)? };
-    evaluator.densities(points, &nearest, responsibilities)
+    let (nearest, halfway): (Vec<u32>, Vec<bool>) = if is_wide {
+        points.par_chunks_exact(d).map(|x| halfway::dominant(mixture, x)).unzip()
+    } else {
+        let nearest = evaluator.nearest(points)?;
+        let halfway = points.par_chunks_exact(d).zip(&nearest).map(|(x, l)| halfway::is_halfway(mixture, x, *l)).collect();
+        (nearest, halfway)
+    };
+    let mut out = evaluator.densities(points, &nearest, responsibilities)?;
+    for (i, x) in points.chunks_exact(d).enumerate().filter(|(i, _)| halfway[*i]) {
+        halfway::evaluate(mixture, x, nearest[i], i, &mut out);
+    }
+    Ok(out)
 }
 
 /// `rows` (n, d) as they are seen from `origin` (d), in units of σ.

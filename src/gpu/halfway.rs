@@ -13,6 +13,9 @@ use crate::mixture::{GaussianMixture, squared_distance};
 /// Closer to its nearest component than this, in σ, a point is resolved on the device.
 const NEAR: f64 = 16.0;
 
+/// Half way between components twice as far apart, in σ, a logit has an error of 1e-4.
+const FAR: f64 = 24.0;
+
 /// Another component that is this many nats behind has no share, whatever single precision makes of it: a logit is the product of two
 /// distances, and has an error of 5e-7 of the larger square.
 const NO_SHARE: f64 = 90.0;
@@ -21,8 +24,8 @@ const ROUNDING: f64 = 2e-6;
 /// Times that another component is found to dominate: each time rounding hides less.
 const MOST_TURNS: usize = 8;
 
-/// The component nearest to x, weights considered, and whether single precision does not tell it from another far one.
-pub fn nearest(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
+/// The component with the largest posterior at x, and whether single precision does not tell it from another far one.
+pub fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
     let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
     let ((best, least), second) =
         (0..mixture.n_components()).map(|l| (l, deficit(l))).fold(((0, f64::INFINITY), f64::INFINITY), |(best, second), next| {
@@ -30,6 +33,14 @@ pub fn nearest(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
         });
     let is_halfway = least > 0.5 * NEAR * NEAR && second - least < NO_SHARE + ROUNDING * second;
     (best as u32, is_halfway)
+}
+
+/// The same where `nearest` was found on the device: only a point far from it is looked at further. In d dimensions a point of its own
+/// component is some √d away.
+pub fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> bool {
+    let d = x.len() as f64;
+    let square = squared_distance(x, mixture.mean(nearest as usize)) / mixture.variance();
+    square > FAR * FAR + d + 5.0 * (2.0 * d).sqrt() && dominant(mixture, x).1
 }
 
 /// Log-density, score and responsibilities at point `i` (d), into `out`, which has room for them.

@@ -70,9 +70,9 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
     let best = || (0..adapters.len()).filter(|i| !adapters[*i].software).min_by_key(|i| rank(&adapters[*i].kind));
     let missing = |what: String, remedy: String| Error::NoDevice { what, remedy };
     match choice {
-        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found.\n{}", seen(adapters)), way_out())),
+        Choice::Real(None) => best().ok_or_else(|| missing(format!("No GPU was found.\n{}", adapter_list(adapters)), way_out())),
         Choice::Real(Some(i)) | Choice::Any(i) if i >= adapters.len() => {
-            Err(missing(format!("There is no adapter {i}.\n{}", seen(adapters)), "Choose one of those.".into()))
+            Err(missing(format!("There is no adapter {i}.\n{}", adapter_list(adapters)), "Choose one of those.".into()))
         }
         Choice::Real(Some(i)) if adapters[i].software => Err(missing(
             format!("Adapter {i} is {}, which is software on the CPU.", adapters[i].name),
@@ -82,12 +82,12 @@ pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
         Choice::Software => adapters.iter().position(|a| a.software).ok_or_else(|| {
             let remedy = "Install one (Debian and Ubuntu: mesa-vulkan-drivers, Fedora: mesa-vulkan-drivers, Windows: WARP is built in), \
                           or use the CPU.";
-            missing(format!("No software Vulkan adapter was found.\n{}", seen(adapters)), remedy.into())
+            missing(format!("No software Vulkan adapter was found.\n{}", adapter_list(adapters)), remedy.into())
         }),
     }
 }
 
-fn seen(adapters: &[Adapter]) -> String {
+fn adapter_list(adapters: &[Adapter]) -> String {
     if adapters.is_empty() {
         return "There is no adapter at all.".into();
     }

@@ -62,7 +62,7 @@ pub fn design(text: &str, overrides: &[String], seed: Option<u64>, name: &str, b
     let Some(mut sweep) = table.remove("sweep") else {
         return Err(Error::bad_config(
             "there is no [sweep] table",
-            "Give one, as `mixscore init --preset random-start FILE` writes it, or use `mixscore run`",
+            "Give one, as the config of the preset random-start has it, or run a single experiment",
         ));
     };
     for text in overrides {
@@ -138,9 +138,9 @@ fn planned(base: &Base, points: &[Point], axes: &[String], n_labels: usize, file
     let settings = || points.iter().flat_map(|point| &point.settings);
     let with_settings = settings().try_for_each(|(key, value)| set(&mut table, key, value.clone()));
     let config = with_settings.and_then(|()| config_of(table, base.seed)).map_err(|error| match error {
-        Error::BadConfig { what, remedy } => {
+        Error::BadConfig { place, what, remedy } => {
             let values: Vec<String> = settings().map(|(key, value)| format!("{key} = {}", plain(value))).collect();
-            Error::BadConfig { what: format!("the cell with {}: {what}", values.join(", ")), remedy }
+            Error::BadConfig { place, what: format!("the cell with {}: {what}", values.join(", ")), remedy }
         }
         other => other,
     })?;

@@ -59,7 +59,7 @@ impl Blending {
         let together = together(&context.limits, bytes)?.min(rows.pairs.len()).max(1);
         let ranges: Vec<_> = rows.pairs.clone().step_by(together).map(|first| first..rows.pairs.end.min(first + together)).collect();
         let mut entries = Entries::default();
-        let both = |range: &Range<usize>| told(model, rows, most_walls, range).map(|told| entries.push(told));
+        let both = |range: &Range<usize>| params_of(model, rows, most_walls, range).map(|params| entries.push(params));
         let of_ranges: Vec<_> = ranges.iter().map(both).collect();
         let params = context.uniform(&entries.bytes);
         let buffer = |label, bytes: u64| context.buffer(label, together as u64 * bytes);
@@ -134,7 +134,7 @@ fn together(limits: &Limits, bytes: [u64; 3]) -> Result<usize> {
     Ok((limits.scratch / all).clamp(1, limits.binding.min(limits.buffer) / largest) as usize)
 }
 
-fn told(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [BothSides; 2] {
+fn params_of(model: &Model, rows: &Rows, most_walls: usize, range: &Range<usize>) -> [BothSides; 2] {
     let groups = &rows.groups;
     let of_groups = BothSides {
         first_pair: range.start as u32,

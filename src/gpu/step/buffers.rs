@@ -1,7 +1,7 @@
 //! What an expectation is over, and the bytes of its buffers, counted before any is taken.
 
 use super::model::Model;
-use super::plan::{Chunk, Most, TILE, Widths, fused_budget, row_budget, sobol_quads};
+use super::plan::{Chunk, ChunkLimits, TILE, Widths, fused_budget, row_budget, sobol_quads};
 use crate::backend::share::Part;
 use crate::error::Result;
 use crate::gpu::device::fused::Fused;
@@ -66,12 +66,12 @@ impl Spec<'_> {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
-    pub fn most(&self, widths: Widths, limits: &Limits) -> Result<Most> {
+    pub fn most(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
         let most = match self.fused {
             Some(fused) => fused_budget(widths, fused, limits)?,
-            None => Most { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
+            None => ChunkLimits { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
         };
-        let most = Most { rows: self.row_budget.unwrap_or(most.rows), ..most };
+        let most = ChunkLimits { rows: self.row_budget.unwrap_or(most.rows), ..most };
         let scatter = self.terms.is_some_and(|terms| terms.scatter);
         Ok(if scatter { most.scattered(self.groups.group_size) } else { most })
     }

@@ -88,7 +88,7 @@ pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
 ///
 /// # Errors
 /// [`Error::TooLarge`] where one pair's table needs more than a binding or a texture.
-pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Most> {
+pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<ChunkLimits> {
     let widest = widths.student.max(widths.teacher);
     let (row, table_rows) = (64 * (widths.features + 1) as u64, widest.next_multiple_of(2));
     let table = row * table_rows as u64;
@@ -105,7 +105,7 @@ pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Mos
     let quick = PRODUCT_OPERATIONS / (128 * (widths.features * widest)) as u64;
     let rows = aim.min(quick).min(1 << 18) as usize;
     assert!(pairs * widest.next_multiple_of(2) <= 1 << 20, "the fused kernel's index mask");
-    Ok(Most { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit: fused.unit() })
+    Ok(ChunkLimits { rows: (rows / BLOCK * BLOCK).max(BLOCK), pairs, unit: fused.unit() })
 }
 
 /// The same range of samples of consecutive pairs.
@@ -151,14 +151,14 @@ impl Chunk {
 
 /// What a chunk may be.
 #[derive(Debug, Clone, Copy)]
-pub struct Most {
+pub struct ChunkLimits {
     pub rows: usize,
     pub pairs: usize,
     /// The rows of a pair are padded to a multiple of this divisor of [`BLOCK`].
     pub unit: usize,
 }
 
-impl Most {
+impl ChunkLimits {
     /// Where one workgroup takes all rows that a chunk has of a group, from as many pairs as there are of a replicate.
     pub fn scattered(self, group_size: usize) -> Self {
         let rows = if group_size > SCATTERED_ROWS { self.rows.min(SCATTERED_ROWS) } else { self.rows };
@@ -168,7 +168,7 @@ impl Most {
 
 /// Cuts `pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: Most) -> Vec<Chunk> {
+pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: ChunkLimits) -> Vec<Chunk> {
     if samples.is_empty() {
         return Vec::new();
     }
@@ -244,7 +244,7 @@ mod tests {
             {
                 let mut seen = vec![0u8; pairs.len() * samples.len()];
                 let mut met = vec![0u8; pairs.len()];
-                for chunk in plan(pairs.clone(), samples.clone(), Most { rows: budget, pairs: most_pairs, unit }) {
+                for chunk in plan(pairs.clone(), samples.clone(), ChunkLimits { rows: budget, pairs: most_pairs, unit }) {
                     assert!(chunk.rows() <= budget.max(BLOCK), "{chunk:?} for a budget of {budget}");
                     assert!(
                         chunk.rows_per_pair.is_multiple_of(unit)
@@ -269,7 +269,7 @@ mod tests {
     fn no_workgroup_scatters_more_rows_than_it_may() {
         for n_samples in [1, 300, 1 << 13, 57_000, 1 << 16, 70_000, 1 << 18, 1 << 22] {
             for groups in [Groups::single(n_samples), Groups::new(n_samples, false, 1)] {
-                let most = Most { rows: 1 << 18, pairs: usize::MAX, unit: TILE }.scattered(groups.group_size);
+                let most = ChunkLimits { rows: 1 << 18, pairs: usize::MAX, unit: TILE }.scattered(groups.group_size);
                 for chunk in plan(0..5, 0..n_samples, most) {
                     let rows = chunk.n_pairs * groups.group_size.min(chunk.n_samples);
                     assert!(rows <= SCATTERED_ROWS, "{n_samples} in {} groups: {chunk:?}", groups.n_groups);

@@ -263,6 +263,13 @@ impl Contents {
                         format!("Leave `{other}` out"),
                     ));
                 }
+                Some(_) if other == "covariances" => {
+                    return Err(Error::bad_input(
+                        "there is an array `covariances`, and only one common `variance` is read",
+                        "Give the variance, where it is the same for all; a model that was learned in units of its columns has one in \
+                         model-standardised.npz",
+                    ));
+                }
                 Some(name) => {
                     return Err(Error::bad_input(
                         format!("there is an array `{}`, which is not read, and no `{name}`", open::shown(other)),

@@ -1,68 +1,21 @@
 //! Names that others give to parts of a mixture: beside `means` they are more likely a part under another name than something else.
 
+/// Words of names that weights have, in the singular.
+const WEIGHTS: &str = "
+    weight w pi prior prob probability probabilitie p mix mixing mixture mixtur logit alpha phi coef coefficient proportion fraction
+    count mass share logweight logprior logprob
+";
+
+/// Words of names that variances and covariances have, in the singular.
+const VARIANCE: &str = "
+    variance var cov covar covariance sigma sigma2 sig std stdev stddev sd dev deviation scale precision prec chol cholesky tril tau
+    bandwidth bw width logvar logvariance logstd logsigma s2 spread
+";
+
 /// The part of a mixture that an array of this name probably is, though it is not called so: `weights` or `variance`.
 pub fn probably_meant(name: &str) -> Option<&'static str> {
-    const WEIGHTS: &[&str] = &[
-        "weight",
-        "w",
-        "pi",
-        "prior",
-        "prob",
-        "probability",
-        "probabilitie",
-        "p",
-        "mix",
-        "mixing",
-        "mixture",
-        "mixtur",
-        "logit",
-        "alpha",
-        "phi",
-        "coef",
-        "coefficient",
-        "proportion",
-        "fraction",
-        "count",
-        "mass",
-        "share",
-        "logweight",
-        "logprior",
-        "logprob",
-    ];
-    const VARIANCE: &[&str] = &[
-        "variance",
-        "var",
-        "cov",
-        "covar",
-        "covariance",
-        "sigma",
-        "sigma2",
-        "sig",
-        "std",
-        "stdev",
-        "stddev",
-        "sd",
-        "dev",
-        "deviation",
-        "scale",
-        "precision",
-        "prec",
-        "chol",
-        "cholesky",
-        "tril",
-        "tau",
-        "bandwidth",
-        "bw",
-        "width",
-        "logvar",
-        "logvariance",
-        "logstd",
-        "logsigma",
-        "s2",
-        "spread",
-    ];
     let words = words(name);
-    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let has = |known: &str| words.iter().any(|word| known.split_whitespace().any(|known| known == word));
     // `mixture_covariances` are covariances.
     if has(VARIANCE) {
         Some(super::VARIANCE)
