@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::monitor::{Look, safe_step};
 use super::schedule::Schedule;
 use super::state::State;
 use super::stop::{Sign, Stop};
-use super::watch::{Look, safe_step};
 use crate::error::Result;
 use crate::problem::fit::Fit;
 
@@ -96,7 +96,7 @@ fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn
     if let Some(found) = found {
         return back(fit, schedule, state, found).map(Some);
     }
-    if schedule.is_looked_at(state.step) && state.watch.is_good() {
+    if schedule.is_looked_at(state.step) && state.monitor.is_good() {
         state.good = state.logged.clone();
     }
     if logged.stop.is_none() {
@@ -114,8 +114,8 @@ fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock:
 }
 
 fn look(fit: &Fit, schedule: &Schedule, state: &mut State, objective: &[Option<f64>]) -> Option<(usize, Sign)> {
-    let State { step, coordinates, watch, .. } = state;
-    watch.look(&Look { step: *step, is_last: *step == schedule.steps, coordinates, objective }, &fit.scales(&schedule.rule))
+    let State { step, coordinates, monitor, .. } = state;
+    monitor.look(&Look { step: *step, is_last: *step == schedule.steps, coordinates, objective }, &fit.scales(&schedule.rule))
 }
 
 /// Back to the last good state, from one that is not.

@@ -24,7 +24,7 @@ impl Schedule {
         step == self.steps || step.is_multiple_of(self.log_every) || self.early(step) == Some(step)
     }
 
-    /// Steps between looks at the means ([`super::watch`]): logged ones, or eight from one to the next where these are far apart.
+    /// Steps between looks at the means ([`super::monitor`]): logged ones, or eight from one to the next where these are far apart.
     fn look_every(&self) -> u64 {
         let between = self.log_every.min(self.steps).max(1);
         if between <= 16 { between } else { between.div_ceil(8) }

@@ -27,7 +27,7 @@ pub enum Stop {
     Interrupted { step: u64 },
 }
 
-/// What shows that a descent runs off ([`super::watch`]).
+/// What shows that a descent runs off ([`super::monitor`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sign {

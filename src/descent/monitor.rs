@@ -45,14 +45,14 @@ pub struct Look<'a> {
 /// What was seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Watch {
-    seen: Vec<Seen>,
+pub struct Monitor {
+    seen: Vec<History>,
 }
 
 /// Of one replicate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seen {
+struct History {
     /// The objective when it was measured first.
     start: Option<f64>,
     /// How often it was measured.
@@ -65,13 +65,13 @@ struct Seen {
     distances: [f64; 2],
 }
 
-impl Watch {
+impl Monitor {
     /// What tells that the descent runs off, with the replicate, if anything does.
     pub fn look(&mut self, look: &Look, scales: &Scales) -> Option<(usize, Sign)> {
         let n_replicates = scales.begun.len();
-        self.seen.resize(n_replicates, Seen::default());
+        self.seen.resize(n_replicates, History::default());
         let row = look.coordinates.len() / n_replicates;
-        let of = |(r, seen): (usize, &mut Seen)| {
+        let of = |(r, seen): (usize, &mut History)| {
             let own = &look.coordinates[r * row..(r + 1) * row];
             let sign = seen.means(look, scales, r, own);
             let above = look.objective.get(r).and_then(|value| seen.objective(*value, look, scales));
@@ -87,7 +87,7 @@ impl Watch {
     }
 }
 
-impl Seen {
+impl History {
     fn means(&mut self, look: &Look, scales: &Scales, r: usize, coordinates: &[f64]) -> Option<Sign> {
         let rank = coordinates.len() / scales.rates.len();
         let lengths = coordinates.chunks_exact(rank).map(|y| y.iter().map(|v| v * v).sum::<f64>().sqrt());
@@ -150,11 +150,11 @@ mod tests {
 
     /// One mean, and the objective ½|y|², by y ← (1 − c)y, looked at every `every` steps.
     fn linear(c: f64, every: u64, steps: u64, start: f64, scales: &Scales) -> Option<(u64, Sign)> {
-        let (mut watch, mut y) = (Watch::default(), start);
+        let (mut monitor, mut y) = (Monitor::default(), start);
         for step in 0..=steps {
             if step % every == 0 || step == steps {
                 let look = Look { step, is_last: step == steps, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
-                if let Some((_, sign)) = watch.look(&look, scales) {
+                if let Some((_, sign)) = monitor.look(&look, scales) {
                     return Some((step, sign));
                 }
             }
@@ -185,11 +185,11 @@ mod tests {
     fn a_kick_is_no_divergence() {
         for c in [0.05, 0.5, 1.0] {
             for (every, kicked) in [(1, 3), (10, 7), (10, 10), (10, 96)] {
-                let (mut watch, mut y, scales) = (Watch::default(), 1.0, scales(c, 5.0, true));
+                let (mut monitor, mut y, scales) = (Monitor::default(), 1.0, scales(c, 5.0, true));
                 for step in 0..=100 {
                     if step % every == 0 {
                         let look = Look { step, is_last: step == 100, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
-                        assert_eq!(watch.look(&look, &scales), None, "c = {c}, step {step}, kicked at {kicked}, looked every {every}");
+                        assert_eq!(monitor.look(&look, &scales), None, "c = {c}, step {step}, kicked at {kicked}, looked every {every}");
                     }
                     y = if step == kicked { 400.0 } else { (1.0 - c) * y };
                 }
