@@ -9,6 +9,7 @@ pub(crate) mod reduction;
 pub(crate) mod scales;
 
 pub use fit::{Divergences, Fit, Gradient};
+pub use rare::{Rare, RareDraws};
 pub use reduction::{LeftOut, Subspace};
 
 use crate::backend::{Backend, Interrupt, UnitProblem};
