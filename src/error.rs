@@ -21,9 +21,7 @@ pub enum Error {
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
 
     /// A descent that runs off; the last good means are kept.
-    #[error(
-        "{what}. Go on from there, or begin again, with descent.step_size = {safe} or less: student = {{ file = \"student.npz\" }} takes the kept means for a start."
-    )]
+    #[error("{what}. Go on from the kept means, or begin again, with a step size of {safe} or less.")]
     Diverged { what: String, safe: f64 },
 
     /// A one-shot result that overflowed; nothing was written.

@@ -62,4 +62,4 @@ pub use backend::{Backend, Rule, Session};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mixture::GaussianMixture;
-pub use problem::{Divergences, Fit, Gradient, Problem};
+pub use problem::{Divergences, Fit, Gradient, Problem, Rare, RareDraws};

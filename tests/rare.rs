@@ -5,14 +5,14 @@ mod common;
 use common::{scattered, teacher, uneven};
 use mixscore::cpu::Cpu;
 use mixscore::objective::{Divergence, Sampler};
-use mixscore::{GaussianMixture, Problem};
+use mixscore::{GaussianMixture, Problem, RareDraws};
 
 /// Whether the gradient, and whether the measures of a student, rest on rare draws.
 fn rests_on_rare_draws(problem: &Problem, means: &[f64]) -> [bool; 2] {
     let mut fit = problem.open(&mut Cpu::new(), means).unwrap();
     let gradient = fit.gradient(0).unwrap().remove(0).rare;
     let measured = fit.measure(problem.n_samples.unwrap(), 0).unwrap()[0].rare;
-    [gradient.is_some(), measured.is_some()]
+    [gradient, measured].map(|rare| matches!(rare, RareDraws::Found(_)))
 }
 
 /// Two modes with the wrong weights, `distance` apart in d dimensions: L comes from the gap between them, where hardly a sample falls.

@@ -233,8 +233,8 @@ fn table(one: &Evaluated) -> String {
     if let Some(why) = &one.no_grid {
         text += &format!("                    by samples: {why}\n");
     }
-    if let Some(rare) = &one.divergences.rare {
-        text += &format!("                    note: {}\n", rare.sentence("the Fisher divergences"));
+    if let Some(note) = one.divergences.rare.sentence("the Fisher divergences") {
+        text += &format!("                    note: {note}\n");
     }
     if one.by_grid {
         text += "                    by a grid: ± is the larger difference to grids of twice and three times the spacing\n";

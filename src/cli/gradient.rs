@@ -74,8 +74,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if problem.sampler != Sampler::Grid && result.n_groups < FEW_GROUPS {
         common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
     }
-    if let Some(rare) = &result.rare {
-        common.say(&rare.sentence("the gradient and the divergence"));
+    if let Some(note) = result.rare.sentence("the gradient and the divergence") {
+        common.say(&note);
     }
     if let Some(whole) = whole_nets(&problem, fit.rank()) {
         common.say(&format!("--samples {whole} makes whole nets of Sobol points, which have less noise than these pairs"));

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::monitor::{Look, safe_step};
 use super::schedule::Schedule;
 use super::state::State;
 use super::stop::{Sign, Stop};
-use super::watch::{Look, safe_step};
 use crate::error::Result;
 use crate::problem::fit::Fit;
 
@@ -96,7 +96,7 @@ fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn
     if let Some(found) = found {
         return back(fit, schedule, state, found).map(Some);
     }
-    if schedule.is_looked_at(state.step) && state.watch.is_good() {
+    if schedule.is_regular(state.step) && state.monitor.is_good() {
         state.good = state.logged.clone();
     }
     if logged.stop.is_none() {
@@ -113,9 +113,15 @@ fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock:
     Ok(logged)
 }
 
+/// A last step that is looked at only because it is the last leaves no memory: a run that gets more steps never had it.
 fn look(fit: &Fit, schedule: &Schedule, state: &mut State, objective: &[Option<f64>]) -> Option<(usize, Sign)> {
-    let State { step, coordinates, watch, .. } = state;
-    watch.look(&Look { step: *step, is_last: *step == schedule.steps, coordinates, objective }, &fit.scales(&schedule.rule))
+    let mut monitor = state.monitor.clone();
+    let look = Look { step: state.step, is_last: state.step == schedule.steps, coordinates: &state.coordinates, objective };
+    let found = monitor.look(&look, &fit.scales(&schedule.rule));
+    if schedule.is_regular(state.step) {
+        state.monitor = monitor;
+    }
+    found
 }
 
 /// Back to the last good state, from one that is not.
@@ -125,8 +131,9 @@ fn back(fit: &mut Fit, schedule: &Schedule, state: &mut State, (replicate, sign)
         (state.step, state.coordinates) = (good, coordinates);
         fit.set_coordinates(&state.coordinates)?;
     }
-    let safe = safe_step(step_size, &fit.scales(&schedule.rule));
-    Ok(Stop::Diverged { step, replicate, sign, good: state.step, step_size, safe })
+    let scales = fit.scales(&schedule.rule);
+    let (safe, is_safe) = (safe_step(step_size, &scales), scales.throws_out());
+    Ok(Stop::Diverged { step, replicate, sign, good: state.step, step_size, safe, is_safe })
 }
 
 /// Adds the time since the last tick to the state.

@@ -2,12 +2,12 @@
 
 pub(crate) mod gradient_descent;
 pub(crate) mod initial;
+pub(crate) mod monitor;
 pub(crate) mod oscillation;
 pub(crate) mod recovery;
 pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod stop;
-pub(crate) mod watch;
 
 pub use gradient_descent::{Logged, Observer, descend};
 pub use initial::{Scheme, start};

@@ -24,15 +24,21 @@ impl Schedule {
         step == self.steps || step.is_multiple_of(self.log_every) || self.early(step) == Some(step)
     }
 
-    /// Steps between looks at the means ([`super::watch`]): logged ones, or eight from one to the next where these are far apart.
+    /// Steps between looks at the means ([`super::monitor`]): logged ones, or eight from one to the next where these are far apart. Whatever the
+    /// last step is, so that a run that gets more steps goes on as one that had them from the start.
     fn look_every(&self) -> u64 {
-        let between = self.log_every.min(self.steps).max(1);
+        let between = self.log_every.max(1);
         if between <= 16 { between } else { between.div_ceil(8) }
     }
 
-    /// Whether the means are looked at. Early logged steps are too near to each other to tell anything.
+    /// Whether the means are looked at, and what is seen is remembered. Early logged steps are too near to each other to tell anything.
+    pub(super) fn is_regular(&self, step: u64) -> bool {
+        step.is_multiple_of(self.log_every) || step.is_multiple_of(self.look_every())
+    }
+
+    /// Whether the means are looked at: at regular steps and at the last one.
     pub(super) fn is_looked_at(&self, step: u64) -> bool {
-        step == self.steps || step.is_multiple_of(self.log_every) || step.is_multiple_of(self.look_every())
+        step == self.steps || self.is_regular(step)
     }
 
     /// Where the next batch of steps ends at the latest.
@@ -75,6 +81,15 @@ mod tests {
         let logged: Vec<u64> = (0..=25).filter(|s| schedule.is_logged(*s)).collect();
         assert_eq!(logged, [0, 10, 20, 25]);
         assert_eq!([0, 9, 10, 20, 24].map(|s| schedule.next_logged(s)), [10, 10, 20, 25, 25]);
+    }
+
+    #[test]
+    fn looks_do_not_depend_on_the_last_step() {
+        for every in [1, 10, 16, 40, 100, 1000] {
+            let [short, long] = [40, 1000].map(|steps| schedule(steps, every, false));
+            assert!((0..=40).all(|step| short.is_regular(step) == long.is_regular(step)), "logged every {every}");
+            assert!(short.is_looked_at(40) && long.is_regular(1000));
+        }
     }
 
     #[test]

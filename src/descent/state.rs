@@ -1,7 +1,7 @@
 //! The state of a descent: all that resuming needs, as plain data.
 
+use super::monitor::Monitor;
 use super::stop::Stop;
-use super::watch::Watch;
 use crate::error::Result;
 use crate::problem::fit::Fit;
 use crate::problem::gaps::Gaps;
@@ -22,7 +22,7 @@ pub struct State {
     /// The newest logged step at which nothing was worse than at the start, and the coordinates it had.
     pub good: Option<(u64, Vec<f64>)>,
     /// What tells whether the descent runs off.
-    pub watch: Watch,
+    pub monitor: Monitor,
     /// Wall-clock seconds since the start, summed over every launch of the program.
     pub seconds: f64,
     /// The part of them spent in steps.
@@ -41,7 +41,7 @@ impl State {
             gaps: fit.gaps(),
             logged: None,
             good: None,
-            watch: Watch::default(),
+            monitor: Monitor::default(),
             seconds: 0.0,
             descent_seconds: 0.0,
             stop: None,

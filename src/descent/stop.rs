@@ -22,19 +22,31 @@ pub enum Stop {
     /// The next step would have produced NaN or infinity; the state before it is kept.
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
     /// The descent ran off; the state of `good`, the last logged step before, is kept.
-    Diverged { step: u64, replicate: usize, sign: Sign, good: u64, step_size: f64, safe: f64 },
+    Diverged {
+        step: u64,
+        replicate: usize,
+        sign: Sign,
+        good: u64,
+        step_size: f64,
+        /// A step to go on with.
+        safe: f64,
+        /// Whether that is known to be safe, and no guess.
+        #[serde(default)]
+        is_safe: bool,
+    },
     /// Ctrl-C or SIGTERM; a checkpoint was kept.
     Interrupted { step: u64 },
 }
 
-/// What shows that a descent runs off ([`super::watch`]).
+/// What shows that a descent runs off ([`super::monitor`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sign {
-    /// A mean is this many times as far from the teacher's centroid as any began, and will not come back.
-    MeanRunsOff { component: usize, times: f64 },
-    /// What is minimised stays far above what it was at the start.
-    ObjectiveStaysAbove { value: f64, start: f64, since: u64 },
+    /// A mean is far from the teacher's centroid, beside the reach of all means at the start: both in σ, of the noisy densities where there is
+    /// noise. `is_lost`: every step takes it farther; else it was seen to go farther.
+    MeanRunsOff { component: usize, distance: f64, reach: f64, is_lost: bool },
+    /// What is minimised stays far above what it was at the start; `None` is not finite.
+    ObjectiveStaysAbove { value: Option<f64>, start: Option<f64>, since: u64 },
 }
 
 impl Stop {
@@ -90,10 +102,11 @@ impl fmt::Display for Stop {
                 f,
                 "step {step} of replicate {replicate} made the mean of component {component} non-finite (descent.step_size = {step_size}); the state before it is kept"
             ),
-            Stop::Diverged { step, replicate, sign, good, step_size, safe } => write!(
+            Stop::Diverged { step, replicate, sign, good, step_size, safe, is_safe } => write!(
                 f,
-                "by step {step} replicate {replicate} had diverged: {sign}. descent.step_size = {step_size} is too long, and {safe} is safe; the \
-                 state of step {good}, the last good one that was logged, is kept"
+                "by step {step} replicate {replicate} had diverged: {sign}. descent.step_size = {step_size} is too long, {}; the \
+                 state of step {good}, the last good one that was logged, is kept",
+                if *is_safe { format!("and {safe} is safe") } else { format!("try {safe}") }
             ),
             Stop::Interrupted { step } => write!(f, "interrupted at step {step}"),
         }
@@ -103,17 +116,23 @@ impl fmt::Display for Stop {
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Sign::MeanRunsOff { component, times } => write!(
+            Sign::MeanRunsOff { component, distance, reach, is_lost } => write!(
                 f,
-                "the mean of component {component} is {} times as far from the teacher's centroid as any began, and every step takes it farther",
-                short(*times)
+                "the mean of component {component} is {} σ from the teacher's centroid, beyond a reach of {} σ at the start, and {}",
+                short(*distance),
+                short(*reach),
+                if *is_lost { "every step takes it farther" } else { "it was nearer at the look before" }
             ),
-            Sign::ObjectiveStaysAbove { value, start, since } => write!(
-                f,
-                "the divergence that is minimised began with {} and has stayed far above that since step {since}, with {} now",
-                short(*start),
-                short(*value)
-            ),
+            Sign::ObjectiveStaysAbove { value, start, since } => {
+                match start {
+                    Some(start) => write!(f, "the divergence that is minimised began with {}", short(*start))?,
+                    None => write!(f, "the divergence that is minimised was not finite at the start")?,
+                }
+                match value {
+                    Some(value) => write!(f, ", is far above that since step {since}, and does not fall: it is {} now", short(*value)),
+                    None => write!(f, " and is no longer finite, after it was far above that since step {since}"),
+                }
+            }
         }
     }
 }
@@ -175,25 +194,31 @@ mod tests {
             Stop::Diverged {
                 step: 3,
                 replicate: 1,
-                sign: Sign::MeanRunsOff { component: 2, times: 31.0 },
+                sign: Sign::MeanRunsOff { component: 2, distance: 31.0, reach: 5.0, is_lost: true },
                 good: 0,
                 step_size: 3.0,
                 safe: 1.0,
+                is_safe: true,
             },
             Stop::Diverged {
                 step: 3,
                 replicate: 0,
-                sign: Sign::ObjectiveStaysAbove { value: 1e3, start: 0.5, since: 2 },
+                sign: Sign::ObjectiveStaysAbove { value: Some(1e3), start: Some(0.5), since: 2 },
                 good: 1,
                 step_size: 3.0,
                 safe: 1.0,
+                is_safe: false,
             },
             Stop::Interrupted { step: 3 },
         ] {
             let value = serde_json::to_value(&stop).unwrap();
             assert_eq!(value["kind"], stop.kind());
             assert_eq!(serde_json::from_value::<Stop>(value).unwrap(), stop);
-            assert!(stop.to_string().contains('3'), "{stop}");
+            let said = stop.to_string();
+            assert!(said.contains('3'), "{said}");
+            if let Stop::Diverged { is_safe, .. } = stop {
+                assert_eq!((said.contains("1 is safe"), said.contains("try 1"), said.contains("every step")), (is_safe, !is_safe, is_safe));
+            }
         }
     }
 

@@ -210,7 +210,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descent::watch::Watch;
+    use crate::descent::monitor::Monitor;
 
     fn state(step: u64) -> State {
         let coordinates = vec![1.0 / 3.0, -0.0, f64::MIN_POSITIVE / 2.0, step as f64];
@@ -222,7 +222,7 @@ mod tests {
             gaps: Vec::new(),
             logged,
             good: None,
-            watch: Watch::default(),
+            monitor: Monitor::default(),
             seconds: 0.1,
             descent_seconds: 1e-9,
             stop: None,

@@ -52,8 +52,8 @@ pub fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_fe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descent::monitor::Monitor;
     use crate::descent::state::State;
-    use crate::descent::watch::Watch;
     use crate::experiment::run_folder::{CHECKPOINTS, JOURNALS};
     use crate::experiment::{presets, reading};
 
@@ -73,7 +73,7 @@ mod tests {
             gaps: Vec::new(),
             logged: None,
             good: None,
-            watch: Watch::default(),
+            monitor: Monitor::default(),
             seconds: 1.0,
             descent_seconds: 1.0,
             stop,

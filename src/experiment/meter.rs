@@ -8,7 +8,8 @@ use crate::descent::state::State;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::mixture::squared_distance;
-use crate::problem::fit::Fit;
+use crate::problem::fit::{Divergences, Fit};
+use crate::problem::rare::RareDraws;
 
 /// Measures a run.
 pub struct Meter<'a> {
@@ -16,6 +17,8 @@ pub struct Meter<'a> {
     pub setting: &'a Setting,
     /// The problem that is measured, where it is another one than the descent's: under a noise schedule, that of its end.
     pub measured: Option<Fit>,
+    /// Whether what was measured last rests on a few rare draws, of all replicates together, and the step of that.
+    pub rare: Option<(u64, RareDraws)>,
 }
 
 impl Meter<'_> {
@@ -26,13 +29,7 @@ impl Meter<'_> {
             None => None,
             Some((step, coordinates)) => Some((state.step - step, fit.lift(coordinates)?)),
         };
-        let measured = match &mut self.measured {
-            None => fit.measure(self.config.log.samples, state.step)?,
-            Some(other) => {
-                state.clone().load_into(other)?;
-                other.measure(self.config.log.samples, state.step)?
-            }
-        };
+        let measured = self.divergences(fit, state)?;
         let row_length = self.setting.n_components() * self.setting.n_features();
         let mut rows = Vec::with_capacity(measured.len());
         for (r, divergences) in measured.iter().enumerate() {
@@ -51,6 +48,29 @@ impl Meter<'_> {
             }
         }
         Ok(rows)
+    }
+
+    /// Of each replicate, from the draws of the state's step.
+    fn divergences(&mut self, fit: &mut Fit, state: &State) -> Result<Vec<Divergences>> {
+        let measured = match &mut self.measured {
+            None => fit.measure(self.config.log.samples, state.step)?,
+            Some(other) => {
+                state.clone().load_into(other)?;
+                other.measure(self.config.log.samples, state.step)?
+            }
+        };
+        self.rare = Some((state.step, measured.iter().fold(RareDraws::None, |worst, of| worst.worse(of.rare))));
+        Ok(measured)
+    }
+
+    /// Whether what is measured at `state` rests on a few rare draws: as seen when its row was measured, where that was the last one.
+    pub fn rare_draws(&mut self, fit: &mut Fit, state: &State) -> Result<RareDraws> {
+        if let Some((step, rare)) = self.rare
+            && step == state.step
+        {
+            return Ok(rare);
+        }
+        Ok(self.divergences(fit, state)?.iter().fold(RareDraws::None, |worst, of| worst.worse(of.rare)))
     }
 
     /// The metrics of the means (k, d) alone, without a sample.

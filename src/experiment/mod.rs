@@ -20,6 +20,7 @@ pub(crate) mod logger;
 pub(crate) mod meter;
 pub(crate) mod nearest;
 pub(crate) mod noise;
+mod notes;
 pub mod presets;
 pub(crate) mod reading;
 pub(crate) mod records;

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use crate::backend::Rule;
-use crate::descent::oscillation::{Oscillation, oscillation};
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
 use crate::error::{Error, Result};
@@ -12,21 +10,20 @@ use crate::mixture::files::{Values, write_npz};
 use crate::objective::divergence::{Divergence, Sampler};
 use crate::objective::form::Form;
 use crate::problem::fit::Fit;
-use crate::problem::rare::Rare;
 
 use super::config::Config;
 use super::environment;
 use super::nearest::AtNearest;
-use super::noise::Noise;
-use super::row::{Row, first_and_last, has_not_fallen};
+use super::row::{Row, first_and_last};
 use super::run_folder::{METRICS, TRAJECTORY};
 use super::setting::Setting;
 use super::summary::{Measured, PerReplicate, SCHEMA, Summary};
 
 const REPORT: &str = "report.html";
 
-/// Writes all results of a run that stands at `state`, and returns the summary. `rule` is that of a further step.
-pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit, rule: &Rule) -> Result<Summary> {
+/// Writes the results of a run that stands at `state`, where it leaves `fit`, and returns the summary that is to be written: its notes are
+/// still missing, which are looked for when all that must be there is.
+pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
     fit.set_coordinates(&state.coordinates)?;
     let means = &fit.lift(&state.coordinates)?[..];
     setting.write_students(&run.join("student.npz"), means)?;
@@ -35,12 +32,12 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
     }
     let (first, last) = first_and_last(&run.join(METRICS), state.step)?;
     let sampler = config.objective.sampler; // a run's config.toml has no `auto`
-    let summary = Summary {
+    Ok(Summary {
         schema: SCHEMA.into(),
         stop: stop.clone().into(),
         finding: finding(config, setting, &first, &last, state, stop),
         steps: state.step,
-        notes: [oscillates(run, config, stop, fit, rule)?, rare_draws(config, state, fit)?].into_iter().flatten().collect(),
+        notes: Vec::new(),
         device: environment::last_device(run),
         seed: config.seed,
         noise: config.objective.noise.measured(),
@@ -59,44 +56,8 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
         certified_bias: fit.certified_bias()?,
         subspace_dimensions: fit.rank(),
         subspace_left_out: fit.left_out(),
-    };
-    summary.write(run)?;
-    Ok(summary)
+    })
 }
-
-/// A sentence where the steps of a run that made all of them go to and fro at the end, and what is minimised does not fall.
-fn oscillates(run: &Path, config: &Config, stop: &Stop, fit: &mut Fit, rule: &Rule) -> Result<Option<String>> {
-    let Stop::MaxSteps { steps } = *stop else { return Ok(None) };
-    let scales = fit.scales(rule);
-    let metric = Metric::of(config.objective.divergence);
-    if steps < LEAST_STEPS || !has_not_fallen(&run.join(METRICS), metric, steps, LEAST_OBJECTIVE / scales.of_objective)? {
-        return Ok(None);
-    }
-    let found = oscillation(fit, rule, steps)?;
-    Ok(found.map(|Oscillation { replicate, component, length }| {
-        let step_size = config.descent.step_size;
-        format!(
-            "the steps only go to and fro: the mean of component {component} of replicate {replicate} moves {} σ at each and comes back, and the \
-             {} does not fall. descent.step_size = {step_size} is too long for the curvature there; try {}",
-            crate::number::short(length),
-            metric.title().to_lowercase().replace("fisher", "Fisher"),
-            0.5 * step_size,
-        )
-    }))
-}
-
-/// A sentence where the Fisher divergences at the end rest on a few draws.
-fn rare_draws(config: &Config, state: &State, fit: &mut Fit) -> Result<Option<String>> {
-    if let Noise::Annealed(_) = config.objective.noise {
-        return Ok(None); // measured under another noise than that of `fit`
-    }
-    let rare = fit.measure(config.log.samples, state.step)?.into_iter().fold(None, |worst, of| Rare::worse(worst, of.rare));
-    Ok(rare.map(|rare| rare.sentence("the Fisher divergences at the end")))
-}
-
-/// Fewer steps have no end to speak of; and what is minimised in units of σ below which nothing is said.
-const LEAST_STEPS: u64 = 8;
-const LEAST_OBJECTIVE: f64 = 1e-3;
 
 /// Whether the results of a finished run are all there, the page included where one `is_drawn`.
 pub fn are_complete(run: &Path, is_drawn: bool) -> bool {

@@ -178,6 +178,7 @@ fn parsed(record: &csv::StringRecord) -> Option<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::rare::RareDraws;
 
     #[test]
     fn rows_come_back_bit_for_bit() {
@@ -195,7 +196,7 @@ mod tests {
                     kl_student_teacher: estimate,
                     kl_teacher_student: estimate,
                     total_variation: estimate,
-                    rare: None,
+                    rare: RareDraws::None,
                 });
                 row.set(Metric::Movement, 1e-300);
                 row.set(Metric::Lyapunov, f64::NAN);

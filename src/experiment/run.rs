@@ -13,6 +13,7 @@ use super::extend::extend;
 use super::levels::Levels;
 use super::logger::Logger;
 use super::meter::Meter;
+use super::notes;
 use super::reading;
 use super::records::Records;
 use super::repair;
@@ -172,7 +173,7 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     found.state.load_into(&mut fit)?;
     let notes = [fit.coarse_grid()?, fit.drawn_strata()];
     notes.iter().flatten().for_each(|text| (request.on_event)(&Event::Note { text }));
-    let mut meter = Meter { config, setting, measured: levels.measured()? };
+    let mut meter = Meter { config, setting, measured: levels.measured()?, rare: None };
     let records = reopen_records(folder, &mut levels, &mut meter, &mut fit, &mut found, request.on_event)?;
     let mut state = found.state;
     (request.on_event)(&Event::Begun { folder, step: state.step, steps: config.descent.steps });
@@ -184,7 +185,10 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     state.stop = stop.is_final().then(|| stop.clone());
     logger.records.save(&state)?;
     (logger.on_event)(&Event::Finishing);
-    let summary = results::write(folder, config, setting, &state, &stop, &mut fit, &levels.rule(state.step))?;
+    let mut summary = results::write(folder, config, setting, &state, &stop, &mut fit)?;
+    let rule = levels.rule(state.step);
+    summary.notes = notes::of(folder, &mut logger.meter, &state, &stop, &mut fit, &rule, request.interrupted)?;
+    summary.write(folder)?;
     summary.notes.iter().for_each(|text| (logger.on_event)(&Event::Note { text }));
     if let Some(draw) = request.draw {
         draw(folder)?;

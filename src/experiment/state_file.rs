@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::descent::monitor::Monitor;
 use crate::descent::state::State;
 use crate::descent::stop::Stop;
-use crate::descent::watch::Watch;
 use crate::problem::gaps::Gaps;
 
 #[derive(Serialize, Deserialize)]
@@ -24,8 +24,8 @@ struct Header {
     gaps: Vec<Gaps>,
     #[serde(default)]
     good_step: Option<u64>,
-    #[serde(default)]
-    watch: Watch,
+    #[serde(default, alias = "watch")]
+    monitor: Monitor,
 }
 
 /// The bytes of the file.
@@ -40,7 +40,7 @@ pub fn encode(state: &State) -> Vec<u8> {
         unit: state.unit,
         gaps: state.gaps.clone(),
         good_step: state.good.as_ref().map(|(step, _)| *step),
-        watch: state.watch.clone(),
+        monitor: state.monitor.clone(),
     };
     let mut bytes = serde_json::to_vec(&header).expect("a header of plain numbers is JSON");
     bytes.push(b'\n');
@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8]) -> Option<State> {
         gaps: header.gaps,
         logged: header.logged_step.map(|step| (step, others)),
         good,
-        watch: header.watch,
+        monitor: header.monitor,
         seconds: header.seconds,
         descent_seconds: header.descent_seconds,
         stop: header.stop,
@@ -79,7 +79,7 @@ pub fn decode(bytes: &[u8]) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::gaps::Room;
+    use crate::problem::gaps::Margin;
 
     #[test]
     fn states_come_back_bit_for_bit_and_others_are_refused() {
@@ -88,10 +88,10 @@ mod tests {
             step: 20,
             coordinates,
             unit: 1.0,
-            gaps: vec![Gaps::of(&[0.0, 1e7], &[0.1, 1e7 + 0.1], 1, 1.0, Room::Wide)],
+            gaps: vec![Gaps::of(&[0.0, 1e7], &[0.1, 1e7 + 0.1], 1, 1.0, Margin::Wide)],
             logged: Some((10, vec![0.1; 4])),
             good: Some((0, vec![0.3; 4])),
-            watch: Watch::default(),
+            monitor: Monitor::default(),
             seconds: 0.1,
             descent_seconds: 1e-9,
             stop: Some(Stop::MaxSteps { steps: 20 }),

@@ -13,6 +13,7 @@ use crate::objective::grid::{Grid, MOST_DIMENSIONS, grid_of, nodes_within};
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;
 use crate::problem::fit::Divergences;
+use crate::problem::rare::RareDraws;
 use crate::problem::reduction::Subspace;
 use crate::reference::Components;
 use crate::reference::measure::at_point;
@@ -144,7 +145,7 @@ impl Places {
             kl_student_teacher: of_student,
             kl_teacher_student: of_teacher.scaled(-1.0),
             total_variation: Estimate::combine([(0.5, excess), (0.5, teacher_excess)]),
-            rare: None,
+            rare: RareDraws::None,
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::objective::form::Draws;
 use crate::objective::grid::nodes_for_exactness;
 use crate::objective::groups::{Estimate, Groups};
 use crate::problem::MOST_SAMPLES;
-use crate::problem::rare::{self, Rare};
+use crate::problem::rare::{self, RareDraws};
 use crate::problem::reduction::{LeftOut, Subspace};
 use crate::random::categorical::Categorical;
 use crate::random::streams::{Purpose, stream};
@@ -26,8 +26,8 @@ pub struct Gradient {
     pub divergence: Estimate,
     /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
     pub n_groups: usize,
-    /// Where either rests on a few rare draws.
-    pub rare: Option<Rare>,
+    /// Whether either rests on a few rare draws.
+    pub rare: RareDraws,
 }
 
 /// What can be said about a student by sampling both mixtures.
@@ -40,8 +40,8 @@ pub struct Divergences {
     /// KL(teacher ‖ student), in nats.
     pub kl_teacher_student: Estimate,
     pub total_variation: Estimate,
-    /// Where a Fisher divergence rests on a few rare draws.
-    pub rare: Option<Rare>,
+    /// Whether a Fisher divergence rests on a few rare draws.
+    pub rare: RareDraws,
 }
 
 /// A problem open on a device.
@@ -161,10 +161,11 @@ impl Fit {
                     lift_groups(&self.subspaces[r], self.scale.powi(-3), &sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]);
                 let half_square = &sums.half_square[r * strata..(r + 1) * strata];
                 let divergence = stratified(weights, &sums.groups[r], half_square);
-                let rare = Rare::worse(
-                    rare::of_gradient(&sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]),
-                    rare::of_mean(weights, &sums.groups[r], half_square),
-                );
+                let rare = rare::of_gradient(&sums.groups[r], &sums.group_gradients[r * row..(r + 1) * row]).worse(rare::of_mean(
+                    weights,
+                    &sums.groups[r],
+                    half_square,
+                ));
                 Gradient { gradient, standard_error, divergence: divergence.scaled(self.scale.powi(-2)), n_groups, rare }
             })
             .collect())
@@ -243,7 +244,7 @@ impl Fit {
                     kl_teacher_student: of_teacher.scaled(-1.0),
                     // Both are unbiased and independent; their average is never worse than the worse one.
                     total_variation: Estimate::combine(excess.map(|e| (0.5 * known, e))),
-                    rare: Rare::worse(student.rare(r), teacher.rare(r)),
+                    rare: student.rare(r).worse(teacher.rare(r)),
                 }
             })
             .collect())
@@ -300,10 +301,12 @@ struct Measured {
 
 impl Measured {
     /// Whether ½|a|² rests on a few draws. Of strata that were drawn nothing is known.
-    fn rare(&self, replicate: usize) -> Option<Rare> {
-        let row = self.n_strata * self.sums.groups.n_groups;
+    fn rare(&self, replicate: usize) -> RareDraws {
+        let Groups { n_groups, group_size, .. } = self.sums.groups;
+        let Some(weights) = &self.weights else { return RareDraws::Unknown { n_groups, group_size } };
+        let row = self.n_strata * n_groups;
         let values = &self.sums.half_square[replicate * row..(replicate + 1) * row];
-        rare::of_mean(self.weights.as_ref()?, &self.sums.groups, values)
+        rare::of_mean(weights, &self.sums.groups, values)
     }
 
     /// The mean over the side in a replicate.

@@ -25,19 +25,19 @@ const MARGIN: f64 = 40.0;
 
 /// How much of a stretch is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub enum Margin {
     /// For means that stay where they are.
     Close,
     /// For means that move.
     Wide,
 }
 
-impl Room {
+impl Margin {
     /// In the lengths of `nearness`, R, of which `unit` is one σ.
     fn kept(self, nearness: f64, unit: f64) -> f64 {
         match self {
-            Room::Close => 2.0 * nearness + MARGIN * unit,
-            Room::Wide => 4.0 * nearness + 200.0 * unit,
+            Margin::Close => 2.0 * nearness + MARGIN * unit,
+            Margin::Wide => 4.0 * nearness + 200.0 * unit,
         }
     }
 }
@@ -74,13 +74,13 @@ struct Gap {
 
 impl Gaps {
     /// Of both mixtures' means (k, rank) and (K, rank), where `unit` is one σ.
-    pub fn of(student: &[f64], teacher: &[f64], rank: usize, unit: f64, room: Room) -> Self {
+    pub fn of(student: &[f64], teacher: &[f64], rank: usize, unit: f64, margin: Margin) -> Self {
         let on_axis = |c: usize| student.iter().skip(c).step_by(rank).chain(teacher.iter().skip(c).step_by(rank)).copied();
         let is_wide = |c: usize| on_axis(c).fold(f64::MIN, f64::max) - on_axis(c).fold(f64::MAX, f64::min) > NARROW * unit;
         if !(0..rank).any(is_wide) {
             return Self::default();
         }
-        let kept = room.kept(nearness(student, teacher, rank), unit);
+        let kept = margin.kept(nearness(student, teacher, rank), unit);
         let axes: Vec<Axis> = (0..rank).map(|c| Axis::new(on_axis(c).collect(), kept)).collect();
         if axes.iter().all(|axis| axis.upper.is_empty() && axis.lower.is_empty()) {
             return Self::default();
@@ -97,8 +97,8 @@ impl Gaps {
     /// so near that far shorter stretches would do. One σ was `unit` when the stretches were taken.
     pub fn suit(&self, student: &[f64], teacher: &[f64], rank: usize, unit: f64) -> bool {
         let nearness = nearness(student, teacher, rank);
-        let is_loose = self.kept > NARROW * unit && self.kept > 8.0 * unit * Room::Wide.kept(nearness, 1.0);
-        self.are_none() || !is_loose && unit * Room::Close.kept(nearness, 1.0) <= self.kept
+        let is_loose = self.kept > NARROW * unit && self.kept > 8.0 * unit * Margin::Wide.kept(nearness, 1.0);
+        self.are_none() || !is_loose && unit * Margin::Close.kept(nearness, 1.0) <= self.kept
     }
 
     /// Moves `rows` (n, rank) to where they lie with short gaps.

@@ -9,6 +9,7 @@ pub(crate) mod reduction;
 pub(crate) mod scales;
 
 pub use fit::{Divergences, Fit, Gradient};
+pub use rare::{Rare, RareDraws};
 pub use reduction::{LeftOut, Subspace};
 
 use crate::backend::{Backend, Interrupt, UnitProblem};
@@ -19,7 +20,7 @@ use crate::objective::estimator::MOST_SOBOL_RANK;
 use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
-use gaps::{Gaps, Room};
+use gaps::{Gaps, Margin};
 
 /// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means. 3: descents
 /// shorten gaps between far groups of means.
@@ -123,7 +124,7 @@ impl Problem {
                 Some(gaps) => gaps.get(r).cloned().unwrap_or_default(),
                 None => {
                     let teacher = &teachers[r % teachers.len()];
-                    subspace.gaps_of(teacher.weights(), teacher.means(), start, Room::Wide)
+                    subspace.gaps_of(teacher.weights(), teacher.means(), start, Margin::Wide)
                 }
             };
             subspace.take_gaps(own);

@@ -8,7 +8,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use super::gaps::{Gaps, Room};
+use super::gaps::{Gaps, Margin};
 use super::rank::{Span, one_thread};
 use crate::mixture::{self, GaussianMixture};
 
@@ -66,23 +66,23 @@ impl Subspace {
 
     /// Shortens what is empty between far groups of means (`problem::gaps`).
     pub fn shorten_gaps(&mut self, teacher: &GaussianMixture, start: &[f64]) {
-        let gaps = self.gaps_of(teacher.weights(), teacher.means(), start, Room::Close);
+        let gaps = self.gaps_of(teacher.weights(), teacher.means(), start, Margin::Close);
         self.take_gaps(gaps);
     }
 
     /// What is empty between far groups of means, those of a teacher with `weights` (K) and `teacher` (K, d) and of students (k, d). No gaps
     /// must have been taken.
-    pub fn gaps_of(&self, weights: &[f64], teacher: &[f64], student: &[f64], room: Room) -> Gaps {
+    pub fn gaps_of(&self, weights: &[f64], teacher: &[f64], student: &[f64], margin: Margin) -> Gaps {
         if self.basis.is_some() {
-            return self.of_rows(weights, &self.reduce(teacher), &self.reduce(student), room);
+            return self.of_rows(weights, &self.reduce(teacher), &self.reduce(student), margin);
         }
         // Before anything is subtracted from them, so that no digit is lost.
-        self.of_rows(weights, teacher, student, room)
+        self.of_rows(weights, teacher, student, margin)
     }
 
     /// Of the rows among which gaps are sought: coordinates, or means where the coordinates are all of space.
-    fn of_rows(&self, weights: &[f64], teacher: &[f64], student: &[f64], room: Room) -> Gaps {
-        let mut gaps = Gaps::of(student, teacher, self.rank, self.sigma_of_rows(), room);
+    fn of_rows(&self, weights: &[f64], teacher: &[f64], student: &[f64], margin: Margin) -> Gaps {
+        let mut gaps = Gaps::of(student, teacher, self.rank, self.sigma_of_rows(), margin);
         if !gaps.are_none() {
             let mut rows = teacher.to_vec();
             gaps.shorten(&mut rows);
@@ -112,10 +112,10 @@ impl Subspace {
             return self.gaps.clone();
         }
         if self.basis.is_some() {
-            return self.of_rows(weights, &self.lengthened(teacher), &self.lengthened(student), Room::Wide);
+            return self.of_rows(weights, &self.lengthened(teacher), &self.lengthened(student), Margin::Wide);
         }
         let bare = Self { gaps: Gaps::default(), ..self.clone() };
-        bare.gaps_of(weights, &self.lift(teacher), &self.lift(student), Room::Wide)
+        bare.gaps_of(weights, &self.lift(teacher), &self.lift(student), Margin::Wide)
     }
 
     /// The origin of the device's coordinates among the means, where these are all of space.

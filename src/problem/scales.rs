@@ -22,6 +22,18 @@ pub struct Scales {
     pub of_objective: f64,
 }
 
+impl Scales {
+    /// Whether the steps are known to be too long: a mean that is far enough out is thrown farther.
+    pub fn throws_out(&self) -> bool {
+        self.is_linear && self.is_steep()
+    }
+
+    /// Whether some step is more than twice what its curvature brings back.
+    pub fn is_steep(&self) -> bool {
+        self.rates.iter().any(|c| *c > 2.0)
+    }
+}
+
 impl Fit {
     /// What a descent by `rule` is judged by.
     pub fn scales(&self, rule: &Rule) -> Scales {

@@ -40,12 +40,12 @@ struct BlockSums {
 }
 
 /// Both mixtures as a stratum sees them, with its own mean at the origin: no large number stands beside a small one, and x = z.
-struct Seen {
+struct CentredMixtures {
     student: Vec<f64>, // (k, rank)
     teacher: Vec<f64>, // (K, rank)
 }
 
-impl Seen {
+impl CentredMixtures {
     fn new(session: &ReferenceSession, r: usize, origin: &[f64]) -> Self {
         let [student, teacher] = [Side::Student, Side::Teacher]
             .map(|side| session.side(side, r).means.iter().zip(origin.iter().cycle()).map(|(m, o)| m - o).collect());
@@ -145,8 +145,8 @@ impl ReferenceSession {
         }
         let (mut x, own) = (vec![0.0; problem.rank], vec![0.0; problem.rank]);
         for i in 0..strata.len() {
-            let seen = Seen::new(self, r, strata.mean(i));
-            let (p, q) = seen.sides(problem);
+            let centred = CentredMixtures::new(self, r, strata.mean(i));
+            let (p, q) = centred.sides(problem);
             for s in b * groups.block_size()..((b + 1) * groups.block_size()).min(groups.n_samples) {
                 let share = match grid {
                     Some(grid) => grid.weights[s],
@@ -183,8 +183,8 @@ impl ReferenceSession {
     #[allow(clippy::too_many_arguments)] // what a group of a stratum is, once
     fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, place: usize, g: usize, step: u64) -> [f64; 3] {
         let problem = &self.problem;
-        let seen = Seen::new(self, r, self.side(from, r).mean(i));
-        let (p, q) = seen.sides(problem);
+        let centred = CentredMixtures::new(self, r, self.side(from, r).mean(i));
+        let (p, q) = centred.sides(problem);
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let (mut sums, mut x) = ([0.0; 3], vec![0.0; p.rank]);

@@ -7,7 +7,9 @@
 //! (c − 2)|μ| > 2c·max|mⱼ|, both from the teacher's centroid. Where the curvature is not known, as of the forward divergence and of noisy
 //! forms, a mean runs off that is far out, and farther at each look.
 //!
-//! The objective tells besides: it diverges where it stays far above its start for so many steps that one kick would be forgotten.
+//! The objective tells besides, where it stays far above its start for so many steps that one kick would be forgotten. With a step of c > 2
+//! that is enough. With a shorter one it may be a noise floor above a start that was better, so it must keep growing besides: from look to
+//! look, each time to twice the most that it ever was, after the time in which any floor is reached.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ const NO_WORSE: f64 = 1.5;
 /// For so many relaxation times 1/c of the slowest mean.
 const PATIENCE: f64 = 5.0;
 
+/// Looks in a row at which it has doubled its highest value, where steps are short: noise does that so often in less than one of a
+/// thousand runs, as a new highest value is the rarer the longer one has looked.
+const DOUBLINGS: u32 = 4;
+
 /// A look at a descent.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
@@ -45,14 +51,14 @@ pub struct Look<'a> {
 /// What was seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Watch {
-    seen: Vec<Seen>,
+pub struct Monitor {
+    seen: Vec<History>,
 }
 
 /// Of one replicate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seen {
+struct History {
     /// The objective when it was measured first.
     start: Option<f64>,
     /// How often it was measured.
@@ -61,17 +67,22 @@ struct Seen {
     above: Option<(u64, f64)>,
     /// Whether it was worse than at the start when it was measured last.
     is_worse: bool,
+    /// The most that it was while far above its start, and looks in a row at which it had doubled that.
+    #[serde(default)]
+    highest: f64,
+    #[serde(default)]
+    doublings: u32,
     /// The farthest mean at the last two looks, in units of the reach.
     distances: [f64; 2],
 }
 
-impl Watch {
+impl Monitor {
     /// What tells that the descent runs off, with the replicate, if anything does.
     pub fn look(&mut self, look: &Look, scales: &Scales) -> Option<(usize, Sign)> {
         let n_replicates = scales.begun.len();
-        self.seen.resize(n_replicates, Seen::default());
+        self.seen.resize(n_replicates, History::default());
         let row = look.coordinates.len() / n_replicates;
-        let of = |(r, seen): (usize, &mut Seen)| {
+        let of = |(r, seen): (usize, &mut History)| {
             let own = &look.coordinates[r * row..(r + 1) * row];
             let sign = seen.means(look, scales, r, own);
             let above = look.objective.get(r).and_then(|value| seen.objective(*value, look, scales));
@@ -87,12 +98,13 @@ impl Watch {
     }
 }
 
-impl Seen {
+impl History {
     fn means(&mut self, look: &Look, scales: &Scales, r: usize, coordinates: &[f64]) -> Option<Sign> {
         let rank = coordinates.len() / scales.rates.len();
         let lengths = coordinates.chunks_exact(rank).map(|y| y.iter().map(|v| v * v).sum::<f64>().sqrt());
         let (component, distance) = lengths.enumerate().fold((0, 0.0), |far, next| if next.1 > far.1 { next } else { far });
-        let ratio = distance / (scales.begun[r].max(scales.teacher[r]) + ROOM);
+        let reach = scales.begun[r].max(scales.teacher[r]) + ROOM;
+        let ratio = distance / reach;
         let [before, last] = self.distances;
         self.distances = [last, ratio];
         let c = scales.rates[component];
@@ -101,8 +113,7 @@ impl Seen {
         // What comes back has only not done so yet.
         let comes_back = scales.is_linear && c <= 2.0;
         let at_the_end = look.is_last && !comes_back && ratio > VERY_FAR && ratio > 1.05 * last;
-        (ratio > FAR && (is_lost || is_rising) || at_the_end)
-            .then(|| Sign::MeanRunsOff { component, times: distance / scales.begun[r].max(1.0) })
+        (ratio > FAR && (is_lost || is_rising) || at_the_end).then_some(Sign::MeanRunsOff { component, distance, reach, is_lost })
     }
 
     fn objective(&mut self, value: Option<f64>, look: &Look, scales: &Scales) -> Option<Sign> {
@@ -112,15 +123,19 @@ impl Seen {
         self.is_worse = value > NO_WORSE * start;
         let is_above = value > ABOVE * start && value * scales.of_objective > LEAST_OBJECTIVE;
         if !(is_above || self.distances[1] > VERY_FAR && value > start) {
-            self.above = None;
+            (self.above, self.highest, self.doublings) = (None, 0.0, 0);
             return None;
         }
         let (since, then) = *self.above.get_or_insert((look.step, value));
+        let has_doubled = value >= 2.0 * self.highest || value == f64::MAX;
+        self.doublings = if has_doubled { self.doublings + 1 } else { 0 };
+        self.highest = self.highest.max(value);
         let is_old = (look.step - since) as f64 * scales.slowest >= PATIENCE;
         // At the end there is no more waiting: what was above once before, or never was anything else, or cannot be brought back.
-        let is_due = look.is_last && (look.step > since || self.measured == 2 || scales.is_linear && scales.rates.iter().any(|c| *c > 2.0));
-        let is_falling = value < 0.5 * then;
-        (!is_falling && look.step > 0 && (is_old || is_due)).then_some(Sign::ObjectiveStaysAbove { value, start, since })
+        let is_due = look.is_last && (look.step > since || self.measured == 2 || scales.is_linear);
+        let stays = if scales.is_steep() { value >= 0.5 * then && (is_old || is_due) } else { is_old && self.doublings >= DOUBLINGS };
+        let finite = |v: f64| (v < f64::MAX).then_some(v);
+        (stays && look.step > 0).then(|| Sign::ObjectiveStaysAbove { value: finite(value), start: finite(start), since })
     }
 }
 
@@ -150,11 +165,11 @@ mod tests {
 
     /// One mean, and the objective ½|y|², by y ← (1 − c)y, looked at every `every` steps.
     fn linear(c: f64, every: u64, steps: u64, start: f64, scales: &Scales) -> Option<(u64, Sign)> {
-        let (mut watch, mut y) = (Watch::default(), start);
+        let (mut monitor, mut y) = (Monitor::default(), start);
         for step in 0..=steps {
             if step % every == 0 || step == steps {
                 let look = Look { step, is_last: step == steps, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
-                if let Some((_, sign)) = watch.look(&look, scales) {
+                if let Some((_, sign)) = monitor.look(&look, scales) {
                     return Some((step, sign));
                 }
             }
@@ -185,16 +200,47 @@ mod tests {
     fn a_kick_is_no_divergence() {
         for c in [0.05, 0.5, 1.0] {
             for (every, kicked) in [(1, 3), (10, 7), (10, 10), (10, 96)] {
-                let (mut watch, mut y, scales) = (Watch::default(), 1.0, scales(c, 5.0, true));
+                let (mut monitor, mut y, scales) = (Monitor::default(), 1.0, scales(c, 5.0, true));
                 for step in 0..=100 {
                     if step % every == 0 {
                         let look = Look { step, is_last: step == 100, coordinates: &[y], objective: &[Some(0.5 * y * y)] };
-                        assert_eq!(watch.look(&look, &scales), None, "c = {c}, step {step}, kicked at {kicked}, looked every {every}");
+                        assert_eq!(monitor.look(&look, &scales), None, "c = {c}, step {step}, kicked at {kicked}, looked every {every}");
                     }
                     y = if step == kicked { 400.0 } else { (1.0 - c) * y };
                 }
             }
         }
+    }
+
+    /// L = c·d/2n·(1 ± 0.5) from a start of nearly nothing, as steps of 4 samples in ten dimensions have it.
+    #[test]
+    fn a_noise_floor_is_no_divergence() {
+        let rise = |c: f64, step: u64| 1.0 - (1.0 - c).powi(2 * step as i32);
+        for c in [0.02, 0.1, 0.5, 1.0, 2.0] {
+            for (every, steps, floor) in [(1, 400, 0.6), (10, 400, 0.6), (7, 1000, 50.0), (1, 1000, 1e3)] {
+                let (mut monitor, scales) = (Monitor::default(), scales(c, 0.0, true));
+                for step in (0..=steps).filter(|step| step % every == 0 || *step == steps) {
+                    let objective = 0.03 + floor * rise(c, step) * (1.0 + 0.5 * (2.4 * step as f64).sin());
+                    let look = Look { step, is_last: step == steps, coordinates: &[1.0], objective: &[Some(objective)] };
+                    assert_eq!(monitor.look(&look, &scales), None, "c = {c}, step {step}, looked every {every}, floor {floor}");
+                }
+            }
+        }
+    }
+
+    /// What grows without end is found where steps are short, too, and what is not finite has words of its own.
+    #[test]
+    fn growth_is_divergence_at_any_step() {
+        let (mut monitor, scales) = (Monitor::default(), scales(0.5, 0.0, false));
+        let value = |step: u64| if step < 90 { Some(0.1 * 1.1f64.powi(step as i32)) } else { None };
+        let mut found = (0..=200u64)
+            .step_by(10)
+            .filter_map(|step| monitor.look(&Look { step, is_last: false, coordinates: &[1.0], objective: &[value(step)] }, &scales));
+        let (_, sign) = found.next().unwrap();
+        assert!(matches!(sign, Sign::ObjectiveStaysAbove { value: Some(_), start: Some(_), .. }), "{sign:?}");
+        let (_, sign) = found.last().unwrap();
+        assert!(matches!(sign, Sign::ObjectiveStaysAbove { value: None, start: Some(_), .. }), "{sign:?}");
+        assert!(sign.to_string().contains("no longer finite") && !sign.to_string().contains("308"), "{sign}");
     }
 
     #[test]
