@@ -74,3 +74,13 @@ fn distances(tiles: &Tiles, centre: &[f64], nearest: Option<&[f32]>) -> (f64, Ve
     }
     (out.iter().map(|v| f64::from(*v)).sum(), out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_zeros_are_one_point() {
+        assert_eq!(different(&Tiles::of_rows(&[0.0, 1.0, -0.0, 1.0, 0.0, -1.0], 2)), 2);
+    }
+}
