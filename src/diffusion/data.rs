@@ -84,7 +84,8 @@ impl Data {
         if let Some(span) = &span {
             let rank = span.rank();
             notes.push(format!(
-                "the points span {rank} of {d} dimensions, so that they have no density in {d}: the mixture is learned in those {rank}, and has its common variance in the others too"
+                "the points span {rank} of {d} dimensions, so that they have no density in {d}: the mixture is learned in those {rank}, \
+                 and has its common variance in the others too"
             ));
             (train, held_out) = (Tiles::of_rows(&span.reduce(&train), rank), Tiles::of_rows(&span.reduce(&held_out), rank));
         }
@@ -178,7 +179,8 @@ fn constant_columns(points: &[f64], d: usize) -> Vec<String> {
     let first: Vec<String> = constant.iter().take(5).map(usize::to_string).collect();
     let more = if constant.len() > 5 { ", …" } else { "" };
     vec![format!(
-        "{} of {d} columns are constant ({}{more}): they cannot have the common variance of the others, so densities are not to be trusted; drop them",
+        "{} of {d} columns are constant ({}{more}): they cannot have the common variance of the others, so densities are not to be \
+         trusted; drop them",
         constant.len(),
         first.join(", ")
     )]
@@ -198,7 +200,8 @@ fn equal_points(points: &[f64], d: usize) -> Option<String> {
     let more = if d > 3 { ", …" } else { "" };
     (*most > 1 && share >= MANY_EQUAL).then(|| {
         format!(
-            "{:.0} % of the points are equal, at ({}{more}): a common variance does not fit them beside points that spread, so that the number of components and densities are not to be trusted; set them aside",
+            "{:.0} % of the points are equal, at ({}{more}): a common variance does not fit them beside points that spread, so that the \
+             number of components and densities are not to be trusted; set them aside",
             100.0 * share,
             first.join(", ")
         )
@@ -215,7 +218,8 @@ fn kept(points: &[f64], d: usize, centre: &[f64], typical: f64, notes: &mut Vec<
         return (0..n as u32).collect();
     }
     notes.push(format!(
-        "{} of {n} points are set aside: farther than {STRAY} times the median distance ({typical:.3}) from the median point, the first is row {}",
+        "{} of {n} points are set aside: farther than {STRAY} times the median distance ({typical:.3}) from the median point, the \
+         first is row {}",
         stray.len(),
         stray[0]
     ));

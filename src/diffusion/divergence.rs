@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use super::compare::{log_density, same_dimension};
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
+use crate::mixture::sample::about;
 use crate::objective::groups::Estimate;
 use crate::random::normal::normal_f32;
-use crate::random::streams::{Purpose, key, words};
+use crate::random::streams::{Purpose, key};
 
 /// Draws from either mixture in all, and from each component at least; where components are very many there are fewer of each.
 const DRAWS: usize = 100_000;
@@ -56,11 +57,7 @@ fn draw(mixture: &GaussianMixture, l: usize, n: usize, seed: u64, side: u32) -> 
     let key = key(seed, Purpose::LearnMeasure, side);
     let mut points = vec![0.0; n * d];
     for (i, point) in points.chunks_exact_mut(d).enumerate() {
-        for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
-            for ((point, mean), word) in point.iter_mut().zip(mean).zip(words(key, 0, l as u32, i as u32, block as u32)) {
-                *point = mean + scale * f64::from(normal_f32(word));
-            }
-        }
+        about(mean, (key, 0, l as u32, i as u32), point, |mean, word| mean + scale * f64::from(normal_f32(word)));
     }
     points
 }

@@ -38,7 +38,7 @@ const TELLING: f64 = 1e-3;
 /// Drawn points against points.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Draws {
-    /// Draws and points that were compared by components.
+    /// Draws, and points that were learned from, which were compared by components.
     pub draws: usize,
     pub points: usize,
     /// Of the model, in its order.
@@ -52,11 +52,11 @@ pub struct Draws {
 /// One component of the model, as the draws and the points have it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Component {
-    /// Mean responsibility of the draws, with the chance of their number.
+    /// Mean responsibility of the draws, with the chance of their number, and of the points' where only some of these were looked at.
     pub share: Estimate,
     /// The same of the points: what they themselves are a sample of is known no better.
     pub share_of_points: Estimate,
-    /// |mean of the draws − mean of the points| in σ, and its standard error, chance of the draws alone.
+    /// |mean of the draws − mean of the points| in σ, and its standard error, of the same chance.
     pub mean_distance: Estimate,
     /// Variance of the draws over that of the points, averaged over directions.
     pub variance: Estimate,
@@ -82,16 +82,17 @@ pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64
     let some: Vec<f64> =
         rows::chosen(draws.len() / width, most, seed).into_iter().flat_map(|i| &draws[i * width..][..width]).copied().collect();
     let inside: Vec<f32> = data.inside_points(&some).into_iter().map(|x| x as f32).collect();
-    let (mut points, held_out) = (data.train.thinned(most).rows(), data.held_out.thinned(most).rows());
+    let (points, held_out) = (data.train.thinned(most).rows(), data.held_out.thinned(most).rows());
+    let sigma = mixture.variance().sqrt();
     let two_sample = if held_out.len() >= energy::LEAST * d {
-        energy::test(&inside, &held_out, d, seed).map(|test| TwoSample { against: "held-out points".into(), ..test })
+        energy::test(&inside, &held_out, d, sigma, seed).map(|test| TwoSample { against: "held-out points".into(), ..test })
     } else {
-        energy::test(&inside, &points, d, seed).map(|test| TwoSample { against: "points that were learned from".into(), ..test })
+        energy::test(&inside, &points, d, sigma, seed).map(|test| TwoSample { against: "points that were learned from".into(), ..test })
     };
-    points.extend(held_out);
+    // A model knows the points that it was learned from; of the others it has only what they have in common.
+    let unseen = 1.0 - (points.len() / d) as f64 / data.train.n as f64;
     let (of_draws, of_points) = (moments(&inside, mixture), moments(&points, mixture));
-    let scale = mixture.variance().sqrt();
-    let components: Vec<Component> = of_draws.iter().zip(&of_points).map(|(a, b)| component(a, b, d, scale)).collect();
+    let components: Vec<Component> = of_draws.iter().zip(&of_points).map(|(a, b)| component(a, b, d, sigma, unseen)).collect();
     let faults = components.iter().enumerate().filter(|(_, c)| c.worst > 1.0).map(|(l, c)| fault(l, c)).collect();
     Ok(Some(Draws { draws: inside.len() / d, points: points.len() / d, components, two_sample, faults }))
 }
@@ -246,15 +247,18 @@ fn direction(mixture: &GaussianMixture, l: usize) -> Vec<f64> {
     mixture.mean(other).iter().zip(own).map(|(a, b)| (a - b) / square.sqrt()).collect()
 }
 
-fn component(draws: &Moments, points: &Moments, d: usize, scale: f64) -> Component {
+/// `unseen` is the part of the points learned from that is not among `points`: they then have a chance of their own, for so much of it
+/// (Cochran 1977, §2.6).
+fn component(draws: &Moments, points: &Moments, d: usize, sigma: f64, unseen: f64) -> Component {
     let (mut share, share_of_points) = (draws.share(), points.share());
     let by_chance = (share_of_points.value * (1.0 - share_of_points.value).max(0.0) / draws.n as f64).sqrt();
-    share.standard_error = share.standard_error.max(by_chance); // where none were drawn their spread is nothing
+    let of_draws = share.standard_error.max(by_chance); // where none were drawn their spread is nothing
+    share.standard_error = of_draws.hypot(unseen.sqrt() * share_of_points.standard_error);
     let (m, n) = (draws.effective(), points.effective());
     let of_points = points.variances();
     let offset = draws.mean().zip(points.mean()).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-    let error = (d as f64 * of_points[0] / m).sqrt() / scale;
-    let mean_distance = Estimate { value: offset.sqrt() / scale, standard_error: error };
+    let error = (d as f64 * of_points[0] * (1.0 / m + unseen / n)).sqrt() / sigma;
+    let mean_distance = Estimate { value: offset.sqrt() / sigma, standard_error: error };
     // The variance of a normal sample of n in d directions has a relative error of √(2/(nd)).
     let ratio = |at: usize, d: usize| {
         let value = draws.variances()[at] / of_points[at];
@@ -281,3 +285,7 @@ fn worst(c: &Component) -> f64 {
     let variances = [Some(c.variance), c.variance_along].into_iter().flatten().map(variance).fold(0.0, f64::max);
     share.max(mean).max(variances)
 }
+
+#[cfg(test)]
+#[path = "draws_tests.rs"]
+mod tests;

@@ -86,8 +86,8 @@ pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch:
         }
         match plain.take() {
             Some(before) if iterations > PLAIN_STEPS => {
-                let leap = leap(&before, &at, &fitted.mixture)?;
-                (at, safe) = (leap.unwrap_or_else(|| fitted.mixture.clone()), Some(fitted));
+                let far = squarem(&before, &at, &fitted.mixture)?;
+                (at, safe) = (far.unwrap_or_else(|| fitted.mixture.clone()), Some(fitted));
             }
             _ => plain = Some(std::mem::replace(&mut at, fitted.mixture)),
         }
@@ -107,7 +107,7 @@ fn gain(old: &GaussianMixture, new: &GaussianMixture) -> f64 {
 }
 
 /// Far along the way that three successive mixtures lead; `None` where they do not lead far.
-fn leap(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMixture) -> Result<Option<GaussianMixture>> {
+fn squarem(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMixture) -> Result<Option<GaussianMixture>> {
     let d = first.n_features();
     let parameters = |m: &GaussianMixture| -> Vec<f64> {
         m.means().iter().copied().chain(m.weights().iter().map(|w| w.ln())).chain([m.variance().ln()]).collect()

@@ -27,8 +27,8 @@ pub struct TwoSample {
     pub against: String,
 }
 
-/// Points `a` (m, d) against `b` (n, d); `None` where either has less than [`LEAST`].
-pub fn test(a: &[f32], b: &[f32], d: usize, seed: u64) -> Option<TwoSample> {
+/// Points `a` (m, d) against `b` (n, d), in units of `sigma`; `None` where either has less than [`LEAST`].
+pub fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<TwoSample> {
     let least = (a.len() / d).min(b.len() / d);
     if least < LEAST {
         return None;
@@ -40,7 +40,7 @@ pub fn test(a: &[f32], b: &[f32], d: usize, seed: u64) -> Option<TwoSample> {
         (0..BLOCKS).map(|block| chosen[block..].iter().step_by(BLOCKS).flat_map(|i| side[i * d..(i + 1) * d].to_vec()).collect()).collect()
     };
     let (a, b) = (deal(a, seed ^ 0xE4E1), deal(b, seed ^ 0xE4E2));
-    let blocks: Vec<f64> = a.par_iter().zip(&b).map(|(a, b)| distance(a, b, d)).collect();
+    let blocks: Vec<f64> = a.par_iter().zip(&b).map(|(a, b)| distance(a, b, d) / sigma).collect();
     let energy_distance = Estimate::of_mean(&blocks);
     // Points that are all the same have no spread.
     let t = energy_distance.value / energy_distance.standard_error.max(f64::MIN_POSITIVE);
@@ -100,13 +100,43 @@ mod tests {
     fn p_is_calibrated_and_has_power() {
         let mut small = [0usize; 2];
         for seed in 0..200 {
-            let p = test(&points(0.1, 0.0, 1500, 1000 + seed), &points(0.1, 0.0, 1200, 5000 + seed), 2, seed).unwrap().p;
+            let p = test(&points(0.1, 0.0, 1500, 1000 + seed), &points(0.1, 0.0, 1200, 5000 + seed), 2, 1.0, seed).unwrap().p;
             [0.05, 0.5].iter().zip(&mut small).for_each(|(level, count)| *count += usize::from(p < *level));
         }
         // 10 and 100 of 200 are expected, with standard deviations of 3 and 7.
         assert!((1..=22).contains(&small[0]) && (70..=130).contains(&small[1]), "{small:?}");
-        let found = test(&points(0.1, 2.0, 20_000, 1), &points(0.1, 0.0, 20_000, 2), 2, 3).unwrap();
+        let found = test(&points(0.1, 2.0, 20_000, 1), &points(0.1, 0.0, 20_000, 2), 2, 1.0, 3).unwrap();
         assert!(found.p < 1e-3 && found.energy_distance.value > 0.0, "{found:?}");
-        assert!(test(&points(0.1, 0.0, 100, 1), &points(0.1, 0.0, 20_000, 2), 2, 3).is_none());
+        assert!(test(&points(0.1, 0.0, 100, 1), &points(0.1, 0.0, 20_000, 2), 2, 1.0, 3).is_none());
+    }
+
+    /// At the level that notes act on, and with the fewest points, where blocks have four: a false alarm is no more frequent than it says.
+    /// (Distances lean to the right, which makes Student's t rather careful than not.)
+    #[test]
+    fn p_is_calibrated_where_it_is_acted_on() {
+        let trials = 20_000;
+        let alarms = |moved: f64, trials: u64| {
+            let p = |seed: u64| {
+                let (a, b) = (points(0.3, moved, LEAST, 3 * seed + 1_000_000), points(0.3, 0.0, LEAST, 3 * seed + 1_000_001));
+                test(&a, &b, 2, 1.0, seed).unwrap().p
+            };
+            (0..trials).into_par_iter().filter(|seed| p(*seed) < 1e-3).count()
+        };
+        // 20 are expected at the most, with a standard deviation of 4.5.
+        assert!(alarms(0.0, trials) <= 34, "{}", alarms(0.0, trials));
+        assert!(alarms(12.0, 200) > 100, "power: {}", alarms(12.0, 200));
+    }
+
+    /// The same points in another unit, whose σ is as much larger, are as far apart.
+    #[test]
+    fn the_distance_is_in_sigma() {
+        let (a, b) = (points(0.1, 2.0, 4000, 1), points(0.1, 0.0, 4000, 2));
+        let in_unit = |unit: f32| {
+            let of = |side: &[f32]| side.iter().map(|x| unit * x).collect::<Vec<f32>>();
+            test(&of(&a), &of(&b), 2, f64::from(unit), 3).unwrap().energy_distance
+        };
+        let (one, sixteen) = (in_unit(1.0), in_unit(0.0625));
+        assert_eq!((one.value, one.standard_error), (sixteen.value, sixteen.standard_error), "a power of two rounds nothing");
+        assert!(one.value > 0.0);
     }
 }

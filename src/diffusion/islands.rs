@@ -29,7 +29,7 @@ struct Gap {
 impl Islands {
     /// Of points (n, d), of which there must be as many islands as `most` at the most.
     pub fn of(points: &[f64], d: usize, most: usize) -> Islands {
-        let mut gaps: Vec<(Vec<Gap>, f64)> = (0..d).map(|c| widest_gaps(coordinate(points, d, c))).collect();
+        let mut gaps: Vec<(Vec<Gap>, f64)> = (0..d).map(|c| exact(points, d, c, widest_gaps(coordinate(points, d, c)))).collect();
         // What is narrow in one coordinate may be wide in another: a gap must be wide beside both.
         loop {
             let width = gaps.iter().map(|(_, width)| *width).fold(0.0, f64::max); // of all islands
@@ -91,23 +91,38 @@ impl Islands {
     }
 }
 
-/// Values of coordinate `c`, sorted: those of some points, and all that lie beyond them.
+/// Values of coordinate `c`, sorted: those of some points, and all that lie beyond them or in a gap between them.
 fn coordinate(points: &[f64], d: usize, c: usize) -> Vec<f64> {
     let n = points.len() / d;
     let every = n.div_ceil(MOST_LOOKED_AT);
     let mut values: Vec<f64> = (0..n).step_by(every).map(|i| points[i * d + c]).collect();
     values.sort_by(f64::total_cmp);
     if every > 1 {
-        let (gaps, width) = widest_gaps(values.clone());
-        let (low, high) = (values[0] - width, values[values.len() - 1] + width);
-        let is_new = |x: &f64| *x < low || *x > high || gaps.iter().any(|gap| *x > gap.low + width && *x < gap.high - width);
+        let (gaps, _) = widest_gaps(values.clone());
+        let (low, high) = (values[0], values[values.len() - 1]);
+        let is_new = |x: &f64| *x < low || *x > high || gaps.iter().any(|gap| *x > gap.low && *x < gap.high);
         values.extend((0..n).map(|i| points[i * d + c]).filter(is_new));
         values.sort_by(f64::total_cmp);
     }
     values
 }
 
-/// As many of the widest gaps between sorted values as are each [`FAR`] times wider than what they leave between them, and the width of that.
+/// The gaps and the width of the widest island as all points have them, the middle of each gap parting them.
+fn exact(points: &[f64], d: usize, c: usize, (gaps, width): (Vec<Gap>, f64)) -> (Vec<Gap>, f64) {
+    if gaps.is_empty() {
+        return (gaps, width);
+    }
+    let mut islands = vec![(f64::INFINITY, f64::NEG_INFINITY); gaps.len() + 1];
+    for x in points.iter().skip(c).step_by(d) {
+        let (low, high) = &mut islands[gaps.partition_point(|gap| 0.5 * (gap.low + gap.high) <= *x)];
+        (*low, *high) = (low.min(*x), high.max(*x));
+    }
+    let width = islands.iter().map(|(low, high)| high - low).fold(0.0, f64::max);
+    (islands.windows(2).map(|pair| Gap { low: pair[0].1, high: pair[1].0 }).collect(), width)
+}
+
+/// As many of the widest gaps between sorted values as are each [`FAR`] times wider than what they leave between them, and the width of
+/// that.
 fn widest_gaps(values: Vec<f64>) -> (Vec<Gap>, f64) {
     let mut by_width: Vec<usize> = (1..values.len()).collect();
     by_width.sort_by(|a, b| (values[*b] - values[b - 1]).total_cmp(&(values[*a] - values[a - 1])));
@@ -129,6 +144,8 @@ fn widest_gaps(values: Vec<f64>) -> (Vec<Gap>, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mixture::GaussianMixture;
+    use crate::mixture::sample::sample;
 
     #[test]
     fn far_islands_come_near_and_go_back() {
@@ -142,6 +159,22 @@ mod tests {
         }
         assert!(islands.is_between(&[5e7, 0.0]) && !islands.is_between(&[1e8 + 1.0, 0.0]));
         assert!(!Islands::of(&x, 2, 2).is_some(), "three islands for two components");
+    }
+
+    /// More points than are looked at first, in random order: those that were not looked at come near with the others.
+    #[test]
+    fn no_point_is_left_outside_its_island() {
+        let truth = GaussianMixture::new(vec![0.5, 0.5], vec![0.0, 0.0, 1e8, 0.0], 2, 1.0).unwrap();
+        for seed in 0..3 {
+            let x = sample(&truth, 50_000, seed).unwrap();
+            let islands = Islands::of(&x, 2, 2);
+            assert!(islands.is_some());
+            for point in x.chunks_exact(2) {
+                let inside = islands.inside(0, point[0]);
+                assert!((-10.0..=1500.0).contains(&inside), "{} came to {inside}", point[0]);
+                assert!((islands.outside(0, inside) - point[0]).abs() <= 1e-6);
+            }
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{ddpm, em, misfit, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
+use crate::mixture::sample::about;
 use crate::objective::groups::Estimate;
 use crate::random::categorical::Categorical;
 use crate::random::normal::normal_f32;
@@ -320,7 +321,8 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
     })
 }
 
-/// `count` points (count, d) of a mixture, each from its own address.
+/// `count` points (count, d) of a mixture, each from its own address. (The component is chosen by one word, that of
+/// the verb `sample` by two: presets and samples keep their points.)
 pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
     let (d, scale) = (mixture.n_features(), mixture.variance().sqrt());
     let key = key(seed, Purpose::LearnData, 0);
@@ -328,12 +330,7 @@ pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
     let mut points = vec![0.0; count * d];
     points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
         let u = (f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32);
-        let mean = mixture.mean(components.at(u));
-        for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
-            for ((point, mean), word) in point.iter_mut().zip(mean).zip(words(key, 0, 0, i as u32, block as u32)) {
-                *point = mean + scale * f64::from(normal_f32(word));
-            }
-        }
+        about(mixture.mean(components.at(u)), (key, 0, 0, i as u32), point, |mean, word| mean + scale * f64::from(normal_f32(word)));
     });
     points
 }

@@ -2,12 +2,15 @@
 
 use faer::{Mat, Side};
 
-use super::tiles::Tiles;
+use super::pass::Kernel;
+use super::tiles::{TILE, Tiles};
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Points that the covariance is had from, in so many dimensions at the most.
+/// Points that the covariances are had from, in so many dimensions at the most.
 const MOST_LOOKED_AT: usize = 1 << 14;
 const MOST_DIRECTIONS: usize = 256;
+/// A responsibility below this adds nothing.
+const NOTHING: f32 = 1e-9;
 /// Fewer points for a component than this are noted.
 const FEW_POINTS: usize = 10;
 /// Components nearer than this, in σ, make no dip of density between them: together they are one shape.
@@ -33,25 +36,26 @@ pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     let is_tiled = k >= LEAST_TILES && 2 * tiled >= k;
     if is_tiled {
         notes.push(format!(
-            "{tiled} of the {k} components lie within {ONE_SHAPE} standard deviations of another: they tile shapes that one common, spherical variance does not fit: their number is not the number of clusters"
+            "{tiled} of the {k} components lie within {ONE_SHAPE} standard deviations of another: they tile shapes that one common, \
+             spherical variance does not fit: their number is not the number of clusters"
         ));
     }
     if d > MOST_DIRECTIONS {
         return notes;
     }
-    let covariance = covariance(&few);
-    let within = within(&covariance, mixture);
+    let within = within(&few, mixture);
     let uneven = uneven(&within, d, few.n);
     if let Some((low, high, gain)) = uneven {
         notes.push(format!(
-            "one common, spherical variance does not fit: within the components the points' standard deviations go from {low:.2} to {high:.2} of the common one, by direction; a common covariance would lower the criterion by {gain:.0} at once, and may want fewer components"
+            "one common, spherical variance does not fit: within the components the points' standard deviations go from {low:.2} to \
+             {high:.2} of the common one, by direction; a common covariance would lower the criterion by {gain:.0} at once, and may want \
+             fewer components"
         ));
     }
-    let of_columns = |matrix: &[f64]| ratio((0..d).map(|c| matrix[c * d + c].max(0.0).sqrt()));
-    let unlike = of_columns(&covariance).max(of_columns(&within));
+    let unlike = ratio(deviations(&few).into_iter()).max(ratio((0..d).map(|c| within[c * d + c].sqrt())));
     if (is_tiled || uneven.is_some()) && unlike > UNLIKE_COLUMNS {
         notes.push(format!(
-            "the columns' spreads differ {} : 1: where their units are unlike, standardise them first (--standardise)",
+            "the columns' spreads differ {} : 1: where their units are unlike, learn in units of each column's deviation",
             crate::number::short(unlike)
         ));
     }
@@ -73,39 +77,98 @@ fn tiled(mixture: &GaussianMixture) -> usize {
     (0..k).filter(|a| has_near(*a)).count()
 }
 
-/// E xxᵀ − E x E xᵀ, shape (d, d).
-fn covariance(tiles: &Tiles) -> Vec<f64> {
-    let (n, d) = (tiles.n as f64, tiles.d);
-    let rows: Vec<f64> = tiles.rows().iter().map(|v| f64::from(*v)).collect();
-    let mut mean = vec![0.0; d];
-    rows.chunks_exact(d).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / n));
-    let mut out = vec![0.0; d * d];
-    for row in rows.chunks_exact(d) {
-        for a in 0..d {
-            let e = (row[a] - mean[a]) / n;
-            out[a * d..(a + 1) * d].iter_mut().zip(row.iter().zip(&mean)).for_each(|(out, (x, m))| *out += e * (x - m));
+/// The standard deviation of each column (d).
+fn deviations(tiles: &Tiles) -> Vec<f64> {
+    let n = tiles.n as f64;
+    let of_column = |c: usize| {
+        let column = || (0..tiles.n_tiles()).flat_map(move |i| &tiles.tile(i)[c * TILE..][..tiles.count(i)]).map(|x| f64::from(*x));
+        let mean = column().sum::<f64>() / n;
+        (column().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt()
+    };
+    (0..tiles.d).map(of_column).collect()
+}
+
+/// The covariance of the points about their components' means, Σᵢ rᵢ(x − μᵢ)(x − μᵢ)ᵀ on average, in units of the common variance,
+/// shape (d, d).
+fn within(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<f64> {
+    let (k, d) = (mixture.n_components(), tiles.d);
+    let unit = 1.0 / (tiles.n as f64 * mixture.variance());
+    let mut kernel = Kernel::new(mixture);
+    let (mut out, mut e) = (vec![0.0; d * d], vec![0.0; d]);
+    for i in 0..tiles.n_tiles() {
+        let x = tiles.tile(i);
+        kernel.responsibilities(x);
+        for (l, s) in (0..k).flat_map(|l| (0..tiles.count(i)).map(move |s| (l, s))) {
+            let r = kernel.r[l * TILE + s];
+            if r < NOTHING {
+                continue;
+            }
+            e.iter_mut().zip(mixture.mean(l)).enumerate().for_each(|(c, (e, mean))| *e = f64::from(x[c * TILE + s]) - mean);
+            for (a, row) in out.chunks_exact_mut(d).enumerate() {
+                let scaled = f64::from(r) * unit * e[a];
+                row.iter_mut().zip(&e).for_each(|(out, e)| *out += scaled * e);
+            }
         }
     }
     out
 }
 
-/// The covariance within components, in units of the common variance: at the likelihood's maximum, that of the points less that of the means.
-fn within(covariance: &[f64], mixture: &GaussianMixture) -> Vec<f64> {
-    let (k, d) = (mixture.n_components(), mixture.n_features());
-    let centroid = mixture.centroid();
-    let between = |a: usize, b: usize| {
-        (0..k).map(|l| mixture.weights()[l] * (mixture.mean(l)[a] - centroid[a]) * (mixture.mean(l)[b] - centroid[b])).sum::<f64>()
-    };
-    (0..d * d).map(|at| (covariance[at] - between(at / d, at % d)) / mixture.variance()).collect()
-}
-
 /// The least and the largest deviation along a direction, and by how much the Bayesian information criterion falls, at least, with them:
-/// n·(d ln tr(W)/d − ln det W) for d(d + 1)/2 − 1 parameters more. `None` where it does not.
+/// n·(d ln tr(W)/d − ln det W) for d(d + 1)/2 − 1 parameters more. `None` where it does not, or where a direction
+/// has no spread.
 fn uneven(within: &[f64], d: usize, n: usize) -> Option<(f64, f64, f64)> {
     let eigen = Mat::from_fn(d, d, |a, b| within[a * d + b]).self_adjoint_eigen(Side::Lower).ok()?;
-    let values: Vec<f64> = (0..d).map(|c| eigen.S()[c].max(1e-9)).collect();
+    let values: Vec<f64> = (0..d).map(|c| eigen.S()[c]).collect();
+    if !(values[0] > 0.0) {
+        return None;
+    }
     let (n, mean) = (n as f64, values.iter().sum::<f64>() / d as f64);
     let logs: f64 = values.iter().map(|v| (mean / v).ln()).sum();
     let gain = n * logs - (d * (d + 1) / 2 - 1) as f64 * n.ln();
     (d > 1 && gain > EVIDENCE).then(|| (values[0].sqrt(), values[d - 1].sqrt(), gain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diffusion::em;
+    use crate::mixture::sample::sample_f32;
+
+    fn notes_of(points: &[f32], truth: &GaussianMixture) -> Vec<String> {
+        let tiles = Tiles::of_rows(points, truth.n_features());
+        let options = em::Options { variance: None, tolerance: 1e-9, most_iterations: 100 };
+        notes(&tiles, &em::climb(&tiles, truth.clone(), options, None).unwrap().mixture)
+    }
+
+    /// More points than are looked at: their shares of two far clusters are not quite those of all, and that is no misfit.
+    #[test]
+    fn far_clusters_that_fit_are_not_noted() {
+        let truth = GaussianMixture::new(vec![0.3, 0.7], vec![0.0, 0.0, 50.0, 0.0], 2, 1.0).unwrap();
+        for seed in 0..5 {
+            assert_eq!(notes_of(&sample_f32(&truth, 100_000, seed).unwrap(), &truth), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_noted() {
+        let truth = GaussianMixture::new(vec![0.3, 0.7], vec![0.0, 0.0, 50.0, 0.0], 2, 1.0).unwrap();
+        let stretched = |factor: f32| {
+            let mut x = sample_f32(&truth, 40_000, 1).unwrap();
+            x.chunks_exact_mut(2).for_each(|x| x[1] *= factor);
+            notes_of(&x, &truth)
+        };
+        let [note] = &stretched(2.0)[..] else { panic!("{:?}", stretched(2.0)) };
+        // Deviations of 1 and 2 beside a common one of √2.5.
+        assert!(note.contains("go from 0.63 to 1.2"), "{note}");
+        let unlike = stretched(0.1);
+        assert!(unlike.len() == 2 && unlike[1].contains("units of each column's deviation"), "{unlike:?}");
+    }
+
+    /// A direction without any spread has no verdict, not an infinite one.
+    #[test]
+    fn no_spread_is_no_verdict() {
+        assert_eq!(uneven(&[1.0, 0.0, 0.0, 0.0], 2, 1000), None);
+        assert_eq!(uneven(&[1.0, 0.0, 0.0, -1e-12], 2, 1000), None);
+        assert!(uneven(&[1.0, 0.0, 0.0, 0.5], 2, 1000).is_some());
+    }
 }

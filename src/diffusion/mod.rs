@@ -2,8 +2,8 @@
 //!
 //! Points x ~ Q₀ * N(0, σ₀²I) are noised to y = x + √t·ξ at a ladder of noise levels ([`schedule`]); at each level the posterior mean of
 //! the centre, f(y) = y + σ²∇ln p(y) with σ² = σ₀² + t, is learned by least squares on Hermite polynomials, one polynomial for each
-//! Voronoi cell of the current warm starts and of places between them ([`cells`], [`regression`], [`crate::objective::hermite`]); warm starts are a set cover of denoised points
-//! ([`warm_start`]); and the reverse diffusion draws new points ([`sampler`]). Only the principal directions matter ([`projection`]).
+//! Voronoi cell of the current warm starts and of places between them ([`cells`], [`regression`], [`crate::objective::hermite`]);
+//! warm starts are a set cover of denoised points ([`warm_start`]); and the reverse diffusion draws new points ([`sampler`]). Only the principal directions matter ([`projection`]).
 //! [`parametric`] turns the last warm starts into means and weights, by denoising score matching ([`score_matching`]).
 //! [`ddpm`] is the two-stage learner of Shah, Chen and Klivans (2023), [`em`] the method that everyone knows.
 //!
@@ -20,6 +20,7 @@ pub(crate) mod energy;
 pub(crate) mod islands;
 pub(crate) mod ladder;
 pub(crate) mod learn;
+pub(crate) mod mergers;
 pub(crate) mod misfit;
 pub(crate) mod noised;
 pub(crate) mod options;

@@ -147,7 +147,7 @@ impl Lanes {
     }
 
     /// Moves the sums to double precision.
-    fn settle(&mut self, sums: &mut Sums) {
+    fn flush(&mut self, sums: &mut Sums) {
         let total = |lanes: &[f32]| lanes.iter().map(|v| f64::from(*v)).sum::<f64>();
         sums.mass.iter_mut().zip(self.mass.chunks_exact(LANES)).for_each(|(sum, lanes)| *sum += total(lanes));
         sums.first.iter_mut().zip(self.first.chunks_exact(LANES)).for_each(|(sum, lanes)| *sum += total(lanes));
@@ -200,7 +200,7 @@ pub fn sums_until(tiles: &Tiles, mixture: &GaussianMixture, interrupted: &Atomic
                     );
                     sums.log_likelihood += (0..count).map(|s| kernel.log_density(s)).sum::<f64>();
                 }
-                lanes.settle(&mut sums);
+                lanes.flush(&mut sums);
             }
             sums
         })

@@ -66,7 +66,7 @@ pub fn loss(
                     #[inline(always)]
                     || work.tile(tiles.tile(i), tiles.count(i), address),
                 );
-                work.settle(&mut sums);
+                work.flush(&mut sums);
             }
             sums
         })
@@ -226,7 +226,7 @@ impl Work {
         }
     }
 
-    fn settle(&mut self, sums: &mut Sums) {
+    fn flush(&mut self, sums: &mut Sums) {
         let total = |lanes: &[f32]| lanes.iter().map(|v| f64::from(*v)).sum::<f64>();
         sums.square += total(&self.square);
         sums.gradient.iter_mut().zip(self.gradient.chunks_exact(LANES)).for_each(|(sum, lanes)| *sum += total(lanes));

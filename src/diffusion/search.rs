@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::em::{self, LEAST_VARIANCE};
+use super::mergers::merged;
 use super::seeding;
 use super::tiles::Tiles;
 use super::watch::Watch;
 use crate::error::{Error, Result};
-use crate::mixture::{GaussianMixture, squared_distance};
+use crate::mixture::GaussianMixture;
 use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
@@ -41,8 +42,9 @@ const IN_QUESTION: f64 = 40.0;
 const MOST_IN_QUESTION: usize = 6;
 /// EM steps to the end of each K that is still in question.
 const MOST_STEPS: usize = 200;
-/// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores.
-const MOST_WORK: f64 = 6e10;
+/// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores;
+/// and half as many for EM to the end.
+const BUDGET: Budget = Budget { search: 6e10, ends: 3e10 };
 const EXPONENTIAL: usize = 4;
 
 /// One K that was tried.
@@ -76,15 +78,23 @@ pub struct Found {
     pub tried: Vec<Tried>,
     /// Points that it looked at.
     pub points: usize,
-    /// The search ended because it had computed as much as it may.
+    /// The search ended because it had computed as much as it may, before enough rounds in a row found nothing better.
     pub is_cut_short: bool,
+}
+
+/// Squared differences of coordinates.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    search: f64,
+    ends: f64,
 }
 
 impl Found {
     pub fn why(&self) -> String {
         let (least, most) = (self.tried.first().map_or(1, |t| t.components), self.tried.last().map_or(1, |t| t.components));
         format!(
-            "of {} numbers of components from {least} to {most} this is the least whose Bayesian information criterion (on {} points) is within {EVIDENCE} of the lowest",
+            "of {} numbers of components from {least} to {most} this is the least whose Bayesian information criterion (on {} points) is \
+             within {EVIDENCE} of the lowest",
             self.tried.len(),
             self.points
         )
@@ -96,12 +106,15 @@ impl Found {
         let mut notes = Vec::new();
         if self.tried.iter().all(|t| t.components <= k) && k > 1 {
             notes.push(format!(
-                "{k} is the largest number of components that was tried (at most one for {POINTS_PER_COMPONENT} points, and {MOST_COMPONENTS}): the points may want more"
+                "{k} is the largest number of components that was tried (at most one for {POINTS_PER_COMPONENT} points, and \
+                 {MOST_COMPONENTS}): the points may want more"
             ));
         }
         if self.is_cut_short {
             notes.push(format!(
-                "the search for the number of components ended after {MOST_WORK:.0e} differences of coordinates, about half a minute on two cores, while it still found better ones: learn from fewer points, or give the number"
+                "the search for the number of components ended after {:.0e} differences of coordinates, about half a minute on two \
+                 cores, before {VAIN_ROUNDS} rounds in a row found nothing better: learn from fewer points, or give the number",
+                BUDGET.search
             ));
         }
         notes
@@ -114,10 +127,14 @@ impl Found {
 /// # Errors
 /// [`Error::BadInput`] for fewer different points than components, or a variance that shrinks to nothing; [`Error::Stopped`].
 pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, watch: &mut Watch) -> Result<Found> {
+    within_budget(tiles, starts, near, options, BUDGET, watch)
+}
+
+fn within_budget(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, budget: Budget, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
     let top = options.components.map_or((all.n / POINTS_PER_COMPONENT).clamp(1, MOST_COMPONENTS), |k| (2 * k + 2).min(all.n));
-    let mut search = Search { options, watch, n: all.n, most: top, best: BTreeMap::new(), work: 0.0, rng };
+    let mut search = Search { options, watch, budget, n: all.n, most: top, best: BTreeMap::new(), work: 0.0, rng };
     let last = options.components.unwrap_or(1);
     if last > 1 && seeding::different(&all) < last {
         return Err(search.nothing(&all));
@@ -130,44 +147,44 @@ pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, 
         let path = search.descend(&coarse, em::start(&coarse, seeds, options.variance)?, last, COARSE_SHARE)?;
         let least = path.iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(1, |(_, mixture)| mixture.n_components());
         for (_, mixture) in path.into_iter().filter(|(_, mixture)| mixture.n_components() <= WITHIN * least + WITHIN) {
-            search.settle(&all, mixture, 2)?;
+            search.run_em(&all, mixture, 2)?;
         }
     }
-    search.near_the_best(&all, top)?;
+    let is_cut_short = search.near_the_best(&all, top)?;
     let mixture = search.conclude(&all)?;
     let tried = |(k, (criterion, mixture)): (&usize, &(f64, GaussianMixture))| Tried {
         components: *k,
         criterion: *criterion,
         variance: mixture.variance(),
     };
-    let is_cut_short = search.is_spent();
     Ok(Found { mixture, tried: search.best.iter().map(tried).collect(), points: all.n, is_cut_short })
 }
 
 /// A criterion and its mixture.
-type Fit = (f64, GaussianMixture);
+type Scored = (f64, GaussianMixture);
 
 struct Search<'a, 'b> {
     options: &'a Options,
     watch: &'a mut Watch<'b>,
+    budget: Budget,
     /// Points whose criterion counts.
     n: usize,
     /// Components at the most.
     most: usize,
     /// The least criterion of each K on all points, and its mixture.
-    best: BTreeMap<usize, Fit>,
+    best: BTreeMap<usize, Scored>,
     work: f64,
     rng: Philox,
 }
 
 impl Search<'_, '_> {
     /// A few EM steps; where they are on all points, their end competes.
-    fn settle(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<Fit> {
-        self.watch.at("number of components", (self.work / MOST_WORK).min(1.0))?;
+    fn run_em(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<Scored> {
+        self.watch.at("number of components", (self.work / (self.budget.search + self.budget.ends)).min(1.0))?;
         let variance = self.options.variance;
         let fitted = em::climb(tiles, start, em::Options { variance, tolerance: 1e-9, most_iterations: steps }, None)?;
         let (k, n) = (fitted.mixture.n_components(), tiles.n as f64);
-        self.work += (fitted.iterations * k * tiles.n * (tiles.d + EXPONENTIAL)) as f64;
+        self.work += fitted.iterations as f64 * step_work(tiles, k);
         let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
         let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
         let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
@@ -178,8 +195,8 @@ impl Search<'_, '_> {
     }
 
     /// From `start` down to `last` components: all mixtures on the way. A `share` of the components is merged at once.
-    fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<Fit>> {
-        let mut path = vec![self.settle(tiles, start, 2 * STEPS)?];
+    fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<Scored>> {
+        let mut path = vec![self.run_em(tiles, start, 2 * STEPS)?];
         loop {
             let at = &path[path.len() - 1].1;
             let k = at.n_components();
@@ -188,16 +205,17 @@ impl Search<'_, '_> {
             }
             let mergers = ((share * k as f64) as usize).clamp(1, k - last);
             let next = merged(at, mergers)?;
-            path.push(self.settle(tiles, next, STEPS)?);
+            path.push(self.run_em(tiles, next, STEPS)?);
         }
     }
 
-    /// Rounds of more seeds and mergers around the best K, in turn beside its means and anew, until some in a row find nothing better.
-    fn near_the_best(&mut self, tiles: &Tiles, top: usize) -> Result<()> {
+    /// Rounds of more seeds and mergers around the best K, in turn beside its means and anew, until some in a row find nothing better;
+    /// true where the budget ended that.
+    fn near_the_best(&mut self, tiles: &Tiles, top: usize) -> Result<bool> {
         let mut vain = 0;
         for round in 0..self.options.rounds.max(1) {
             let before = self.best().map(|(k, criterion, mixture)| (k, criterion, mixture.clone()));
-            let Some(k) = before.as_ref().map(|b| b.0).or(self.options.components) else { return Ok(()) };
+            let Some(k) = before.as_ref().map(|b| b.0).or(self.options.components) else { return Ok(self.is_spent()) };
             let reach = 2 + k / 4;
             let (base, variance) = match &before {
                 Some((_, _, mixture)) if round % 2 == 0 => (mixture.means().to_vec(), Some(mixture.variance())),
@@ -209,27 +227,34 @@ impl Search<'_, '_> {
             self.descend(tiles, em::start(tiles, means, variance)?, last, 0.0)?;
             let is_better = self.best().is_some_and(|(_, now, _)| now < criterion - BETTER);
             vain = if is_better { 0 } else { vain + 1 };
-            if vain >= VAIN_ROUNDS || self.is_spent() {
-                break;
+            if vain >= VAIN_ROUNDS {
+                return Ok(false);
+            }
+            if self.is_spent() {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// The least K that is as good as the best, after EM to the end for all that are in question.
+    /// The least K that is as good as the best, after EM to the end for all that are in question: each may have an equal part of what is
+    /// left of the budget for that.
     fn conclude(&mut self, tiles: &Tiles) -> Result<GaussianMixture> {
         let Some((_, lowest, _)) = self.best() else { return Err(self.nothing(tiles)) };
         let asked = self.options.components;
         let is_asked = |k: &usize| asked.is_none_or(|asked| *k == asked);
-        let mut in_question: Vec<Fit> = self
+        let mut in_question: Vec<Scored> = self
             .best
             .iter()
             .filter(|(k, (criterion, _))| is_asked(k) && *criterion < lowest + IN_QUESTION)
             .map(|(_, fit)| fit.clone())
             .collect();
         in_question.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, mixture) in in_question.into_iter().take(MOST_IN_QUESTION) {
-            self.settle(tiles, mixture, MOST_STEPS)?;
+        in_question.truncate(MOST_IN_QUESTION);
+        let (n, most) = (in_question.len(), self.work + self.budget.ends);
+        for (at, (_, mixture)) in in_question.into_iter().enumerate() {
+            let steps = ((most - self.work) / (n - at) as f64 / step_work(tiles, mixture.n_components())) as usize;
+            self.run_em(tiles, mixture, steps.clamp(STEPS, MOST_STEPS))?;
         }
         let lowest = self.best().map_or(lowest, |(_, lowest, _)| lowest);
         let chosen = self.best.iter().find(|(k, (criterion, _))| is_asked(k) && *criterion <= lowest + EVIDENCE);
@@ -266,39 +291,15 @@ impl Search<'_, '_> {
     }
 
     fn is_spent(&self) -> bool {
-        self.work >= MOST_WORK
+        self.work >= self.budget.search
     }
 }
 
-/// The mixture after `mergers` of pairs that share no component, those first that a merger moves least: w_a w_b/(w_a + w_b)·|μ_a − μ_b|².
-fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
-    let (k, d, w) = (mixture.n_components(), mixture.n_features(), mixture.weights());
-    let cost = |a: usize, b: usize| w[a] * w[b] / (w[a] + w[b]) * squared_distance(mixture.mean(a), mixture.mean(b));
-    let mut pairs: Vec<(f64, usize, usize)> =
-        (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).map(|(a, b)| (cost(a, b), a, b)).collect();
-    pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
-    let (mut weights, mut means) = (w.to_vec(), mixture.means().to_vec());
-    let mut is_used = vec![false; k];
-    let mut gone = Vec::new();
-    for (_, a, b) in pairs {
-        if gone.len() == mergers {
-            break;
-        }
-        if is_used[a] || is_used[b] {
-            continue;
-        }
-        (is_used[a], is_used[b]) = (true, true);
-        let sum = w[a] + w[b];
-        for c in 0..d {
-            means[a * d + c] = (w[a] * means[a * d + c] + w[b] * means[b * d + c]) / sum;
-        }
-        weights[a] = sum;
-        gone.push(b);
-    }
-    gone.sort_unstable();
-    for b in gone.into_iter().rev() {
-        weights.remove(b);
-        means.drain(b * d..(b + 1) * d);
-    }
-    GaussianMixture::new(weights, means, d, mixture.variance())
+/// Squared differences of coordinates of one EM step of `k` components.
+fn step_work(tiles: &Tiles, k: usize) -> f64 {
+    (k * tiles.n * (tiles.d + EXPONENTIAL)) as f64
 }
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;

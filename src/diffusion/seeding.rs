@@ -46,9 +46,9 @@ pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rn
     (nearest.iter().map(|v| f64::from(*v)).sum(), chosen)
 }
 
-/// How many different points there are.
+/// How many different points there are; −0 and 0 are the same.
 pub fn different(tiles: &Tiles) -> usize {
-    (0..tiles.n).map(|i| tiles.row(i).map(f32::to_bits).collect::<Vec<u32>>()).collect::<HashSet<_>>().len()
+    (0..tiles.n).map(|i| tiles.row(i).map(|v| (v + 0.0).to_bits()).collect::<Vec<u32>>()).collect::<HashSet<_>>().len()
 }
 
 /// |x − centre|², or what is smaller in `nearest`, for every sample (n), and their sum.
@@ -73,4 +73,14 @@ fn distances(tiles: &Tiles, centre: &[f64], nearest: Option<&[f32]>) -> (f64, Ve
         out.iter_mut().zip(nearest).for_each(|(o, n)| *o = o.min(*n));
     }
     (out.iter().map(|v| f64::from(*v)).sum(), out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_zeros_are_one_point() {
+        assert_eq!(different(&Tiles::of_rows(&[0.0, 1.0, -0.0, 1.0, 0.0, -1.0], 2)), 2);
+    }
 }

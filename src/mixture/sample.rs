@@ -40,7 +40,21 @@ pub fn check_count(n: usize) -> Result<()> {
     ))
 }
 
-/// n points (n, d): coordinate c of point i comes from word c mod 4 of block c div 4 of sample i.
+/// One point (d) about `mean`: coordinate c comes from word c mod 4 of block c div 4 of the sample at that address.
+pub(crate) fn about<T>(
+    mean: &[f64],
+    (key, step, stratum, sample): ([u32; 2], u32, u32, u32),
+    point: &mut [T],
+    value: impl Fn(f64, u32) -> T,
+) {
+    for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
+        for ((point, mean), word) in point.iter_mut().zip(mean).zip(words(key, step, stratum, sample, block as u32)) {
+            *point = value(*mean, word);
+        }
+    }
+}
+
+/// n points (n, d).
 fn draw<T: Copy + Default + Send>(
     mixture: &GaussianMixture,
     n: usize,
@@ -55,12 +69,7 @@ fn draw<T: Copy + Default + Send>(
     points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
         let i = i as u32;
         let mean = mixture.mean(components.at(uniform(words(key, 0, COMPONENT, i, 0))));
-        for (block, (point, mean)) in point.chunks_mut(4).zip(mean.chunks(4)).enumerate() {
-            let words = words(key, 0, NORMALS, i, block as u32);
-            for ((point, mean), word) in point.iter_mut().zip(mean).zip(words) {
-                *point = value(*mean, scale, word);
-            }
-        }
+        about(mean, (key, 0, NORMALS, i), point, |mean, word| value(mean, scale, word));
     });
     Ok(points)
 }

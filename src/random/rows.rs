@@ -33,28 +33,32 @@ mod tests {
     use super::*;
 
     /// Of rows in periods of 10, 7 and 4096, every phase is taken about as often as by chance.
-    /// χ² of the phases of `rows`, out of `n` and drawn without replacement, less its mean, in units that chance stays within 5 of.
-    fn deviation(rows: &[usize], period: usize, n: usize) -> f64 {
-        let mut phases = vec![0.0f64; period];
-        rows.iter().for_each(|row| phases[row % period] += 1.0);
-        let (mean, free) = (rows.len() as f64 / period as f64, (period - 1) as f64);
-        let square: f64 = phases.iter().map(|f| (f - mean).powi(2) / mean).sum::<f64>() / (1.0 - rows.len() as f64 / n as f64);
-        (square - free) / ((2.0 * free).sqrt() + 1.0)
-    }
-
     #[test]
     fn no_period_is_favoured() {
         for (n, count, period) in [(10_000, 1000, 10), (10_000, 2000, 7), (100_000, 20_000, 4096), (1 << 17, 1 << 14, 2)] {
             for seed in 0..3 {
                 let rows = chosen(n, count, seed);
                 assert!(rows.len() == count && rows.windows(2).all(|w| w[0] < w[1]) && rows[count - 1] < n);
-                let deviation = deviation(&rows, period, n);
-                assert!(deviation.abs() <= 5.0, "{n} {count} {period}: χ² is off by {deviation}");
+                let off = off_by(&rows, n, period);
+                assert!(off.abs() <= 1.0, "{n} {count} {period}: χ² is off by {off} times what is allowed");
             }
         }
-        // Planted: every tenth row has but one phase of ten.
-        let even: Vec<usize> = (0..1000).map(|i| i * 10).collect();
-        assert!(deviation(&even, 10, 10_000) > 100.0);
+        // Planted: every tenth row, and a twelfth of the rows moved to the phase of 0.
+        let every_tenth: Vec<usize> = (0..1000).map(|i| i * 10).collect();
+        assert!(off_by(&every_tenth, 10_000, 10) > 100.0);
+        let moved: Vec<usize> =
+            chosen(10_000, 1000, 0).into_iter().enumerate().map(|(at, row)| if at % 12 == 0 { row - row % 10 } else { row }).collect();
+        assert!(off_by(&moved, 10_000, 10) > 1.0, "a twelfth of the rows moved: {}", off_by(&moved, 10_000, 10));
+    }
+
+    /// χ² of the rows' phases less its mean, as a multiple of what is allowed: five standard deviations, and a little where degrees are few.
+    fn off_by(rows: &[usize], n: usize, period: usize) -> f64 {
+        let mut phases = vec![0.0f64; period];
+        rows.iter().for_each(|row| phases[row % period] += 1.0);
+        let (mean, free) = (rows.len() as f64 / period as f64, (period - 1) as f64);
+        // Drawn without replacement: χ² of period − 1 degrees, times the share of rows that are left.
+        let square: f64 = phases.iter().map(|f| (f - mean).powi(2) / mean).sum::<f64>() / (1.0 - rows.len() as f64 / n as f64);
+        (square - free) / (5.0 * (2.0 * free).sqrt() + 5.0)
     }
 
     #[test]

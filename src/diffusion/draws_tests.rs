@@ -1,0 +1,61 @@
+use super::*;
+use crate::diffusion::islands::Islands;
+use crate::diffusion::{em, learn::draw};
+
+/// Ten clusters in fifty dimensions, ten standard deviations apart.
+fn ten_clusters() -> GaussianMixture {
+    let mut means = vec![0.0; 500];
+    (0..10).for_each(|l| means[l * 50 + l] = 7.0);
+    GaussianMixture::new(vec![0.1; 10], means, 50, 1.0).unwrap()
+}
+
+/// What was learned from a hundred points a cluster, a tenth held out, and 20 000 draws of it that are moved by `off` σ in one coordinate.
+fn after_learning(seed: u64, off: f64) -> Draws {
+    let truth = ten_clusters();
+    let data = Data::new(&draw(&truth, 1000, seed), 50, Some(1.0), Islands::default(), 0.1, seed).unwrap();
+    let options = em::Options { variance: None, tolerance: 1e-9, most_iterations: 500 };
+    let model = em::climb(&data.train, data.inside(&truth).unwrap(), options, None).unwrap().mixture;
+    let mut draws = draw(&data.outside(&model).unwrap(), 20_000, 100 + seed);
+    draws.iter_mut().step_by(50).for_each(|x| *x += off);
+    compared(&data, &model, &draws, seed).unwrap().unwrap()
+}
+
+/// A model's own draws are as the points that it was learned from: the held-out ones have other means by chance, 0.24σ here.
+#[test]
+fn right_draws_of_many_dimensions_have_no_faults() {
+    for seed in 0..5 {
+        let right = after_learning(seed, 0.0);
+        assert!(right.faults.is_empty() && right.points == 900, "{:?}", right.faults);
+        assert!(right.components.iter().all(|c| c.is_judged));
+        assert_eq!(after_learning(seed, 0.8).faults.len(), 10, "all means are off");
+    }
+}
+
+/// Energy distances of an estimated variance are in its σ: the same points in units a sixteenth as large are as far apart.
+#[test]
+fn the_energy_distance_is_in_sigma() {
+    let distance = |unit: f64| {
+        let truth = GaussianMixture::new(vec![0.5, 0.5], vec![0.0, 0.0, 8.0 * unit, 0.0], 2, unit * unit).unwrap();
+        let data = Data::new(&draw(&truth, 4000, 1), 2, Some(1.0), Islands::default(), 0.0, 1).unwrap();
+        let moved: Vec<f64> = draw(&truth, 4000, 2).iter().map(|x| x + unit).collect();
+        let found = compared(&data, &data.inside(&truth).unwrap(), &moved, 1).unwrap().unwrap();
+        found.two_sample.unwrap().energy_distance.value
+    };
+    let (one, sixteenth) = (distance(1.0), distance(0.0625));
+    assert!((sixteenth / one - 1.0).abs() <= 1e-3, "{sixteenth} for {one}");
+}
+
+/// Where only a part of the points is looked at, these have a chance of their own.
+#[test]
+fn points_that_stand_for_others_have_their_chance() {
+    let truth = ten_clusters();
+    let side = |n: usize, seed: u64| moments(&draw(&truth, n, seed).iter().map(|x| *x as f32).collect::<Vec<f32>>(), &truth);
+    let (draws, points) = (side(20_000, 1), side(1000, 2));
+    let error = |unseen: f64| component(&draws[0], &points[0], 50, 1.0, unseen);
+    let (none, most) = (error(0.0), error(0.99));
+    // √(50/2000) and √(50/2000 + 49.5/100); √(0.09/20 000) and √(0.09/20 000 + 0.99·0.09/1000).
+    let ratio =
+        (most.mean_distance.standard_error / none.mean_distance.standard_error, most.share.standard_error / none.share.standard_error);
+    assert!((ratio.0 - 4.56).abs() <= 0.4 && (ratio.1 - 4.56).abs() <= 0.4, "{ratio:?}");
+    assert!(none.worst > 1.0 && most.worst < 1.0, "{none:?} {most:?}");
+}
