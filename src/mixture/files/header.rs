@@ -59,7 +59,7 @@ impl Header {
         let strip = |cell: &str| cell.trim_start_matches('\u{feff}').trim().trim_matches('"').to_string();
         let names: Vec<String> = cells.iter().map(|cell| strip(cell)).collect();
         let filled = || cells.iter().filter(|cell| !cell.is_empty());
-        let of_names = filled().next().is_some() && !filled().any(|cell| is_number(&cell)) && !filled().all(|cell| is_missing(&cell));
+        let of_names = filled().next().is_some() && !filled().any(is_number) && !filled().all(is_missing);
         let counted: Vec<Option<u64>> = cells.iter().skip(1).map(|cell| cell.parse().ok()).collect();
         let counts = counted.iter().zip(counted.iter().skip(1)).all(|(a, b)| a.map(|a| a + 1) == *b);
         let after_index = cells[0].is_empty() && counted.first().is_some_and(Option::is_some) && counts;
