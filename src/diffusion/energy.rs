@@ -124,7 +124,8 @@ mod tests {
         };
         // 20 are expected at the most, with a standard deviation of 4.5.
         assert!(alarms(0.0, trials) <= 34, "{}", alarms(0.0, trials));
-        assert!(alarms(12.0, 200) > 100, "power: {}", alarms(12.0, 200));
+        // 0.2 are expected by chance where nothing has moved.
+        assert!(alarms(12.0, 200) > 40, "power: {}", alarms(12.0, 200));
     }
 
     /// The same points in another unit, whose σ is as much larger, are as far apart.

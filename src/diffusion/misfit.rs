@@ -157,9 +157,9 @@ mod tests {
             x.chunks_exact_mut(2).for_each(|x| x[1] *= factor);
             notes_of(&x, &truth)
         };
-        let [note] = &stretched(2.0)[..] else { panic!("{:?}", stretched(2.0)) };
+        let [note, columns] = &stretched(2.0)[..] else { panic!("{:?}", stretched(2.0)) };
         // Deviations of 1 and 2 beside a common one of √2.5.
-        assert!(note.contains("go from 0.63 to 1.2"), "{note}");
+        assert!(note.contains("go from 0.63 to 1.2") && columns.contains("columns' spreads differ"), "{note} {columns}");
         let unlike = stretched(0.1);
         assert!(unlike.len() == 2 && unlike[1].contains("units of each column's deviation"), "{unlike:?}");
     }
