@@ -108,7 +108,7 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
     if let Some(at) = points.iter().position(|x| !x.is_finite()) {
         let value = points[at];
         return Err(Error::bad_input(
-            format!("points[{}, {}] is {value}", at / d, at % d),
+            format!("point {}, coordinate {} is {value}", at / d, at % d),
             "Replace it by a finite number or drop that row",
         ));
     }
