@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::Error;
+use crate::error::{Error, Place};
 
 /// `Result` of a verb.
 pub type Result<T> = std::result::Result<T, Failure>;
@@ -95,7 +95,10 @@ impl fmt::Display for Failure {
 
 /// What the library says, and how this program is told to do what it advises.
 fn with_options(error: &Error, f: &mut fmt::Formatter) -> fmt::Result {
-    write!(f, "{error}")?;
+    match error {
+        Error::BadConfig { place: Place::Override(text), what, remedy } => write!(f, "config: --set {text}: {what}. {remedy}.")?,
+        _ => write!(f, "{error}")?,
+    }
     match error {
         Error::MissingSamples => f.write_str(" (--samples N, or --sampler grid)"),
         Error::GridTooManyDimensions { .. } => f.write_str(" (--sampler antithetic)"),

@@ -83,5 +83,5 @@ fn seeds_of_64_bits_are_seeds() {
     }
     assert!(students[0] != students[1] && students[1] != students[2]);
     place.refused(&arguments("d", "18446744073709551616"), 2, "18446744073709551616");
-    place.refused(&with_sets("d", &["seed=18446744073709551616"]), 4, "override seed=18446744073709551616: ");
+    place.refused(&with_sets("d", &["seed=18446744073709551616"]), 4, "--set seed=18446744073709551616: ");
 }
