@@ -11,7 +11,7 @@ fn place(kernel: &str) -> Place {
     write_npy(&place.path("x.npy"), &[60, 2], Values::F64(&x)).unwrap();
     write_npz(&place.path("s.npz"), &[("means", &[2, 2], Values::F64(&[0.0, 1.0, 4.0, 0.5]))]).unwrap();
     let config = format!(
-        "[teacher]\nsamples = \"x.npy\"\n{kernel}\n[student]\nfile = \"s.npz\"\n[objective]\nsamples = 64\n[descent]\nsteps = 4\n[log]\nsamples = 64\nevery = 2\n"
+        "[teacher]\nsamples = \"x.npy\"\n{kernel}\n[student]\nfile = \"s.npz\"\n[objective]\nsamples = 64\n[descent]\nsteps = 4\nstep_size = 1e-4\n[log]\nsamples = 64\nevery = 2\n"
     );
     std::fs::write(place.path("small.toml"), config).unwrap();
     place
