@@ -40,8 +40,9 @@ fn keys_that_depend_on_a_word_are_accepted_with_one_of_them() {
     for (choice, table, needed) in
         [("teacher.kind", "teacher", "components = 2\nfeatures = 2"), ("student.start.scheme", "student.start", "")]
     {
-        for key in
-            KEYS.iter().filter(|key| key.split().0 == table && !["file", "samples", "bandwidth", "variance", "per_replicate"].contains(&key.split().1))
+        for key in KEYS
+            .iter()
+            .filter(|key| key.split().0 == table && !["file", "samples", "bandwidth", "variance", "per_replicate"].contains(&key.split().1))
         {
             let value = match key.r#type {
                 Numbers if key.split().1 == "means" => "[[0, 0], [1, 1], [2, 2], [3, 3]]",
