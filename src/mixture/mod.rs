@@ -1,16 +1,21 @@
-//! Gaussian mixtures with a common isotropic covariance σ²I: the type, files, and generators of teachers.
+//! Gaussian mixtures, with one common variance or covariances of any kind: the types, files, and generators of teachers.
 
+pub(crate) mod covariance;
+pub(crate) mod factors;
 pub mod files;
+pub(crate) mod general;
 pub mod generate;
 pub(crate) mod sample;
 
+pub use covariance::{Covariance, CovarianceKind};
+pub use factors::Factor;
+pub use general::Mixture;
 pub use sample::{sample, sample_f32};
 
 use crate::error::{Error, Result};
 
-/// A mixture Σ wᵢ N(μᵢ, σ²I), checked when it is made: all numbers are finite, weights are positive and sum to one.
-///
-/// Parameters lie behind methods, so that another covariance family can be added here without touching callers.
+/// A mixture Σ wᵢ N(μᵢ, σ²I), checked when it is made: all numbers are finite, weights are positive and sum to one. [`Mixture`] has
+/// covariances of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaussianMixture {
     weights: Vec<f64>,
@@ -27,26 +32,7 @@ impl GaussianMixture {
     /// # Errors
     /// [`Error::BadInput`] with the row and column of the first number that cannot be used.
     pub fn new(weights: Vec<f64>, means: Vec<f64>, n_features: usize, variance: f64) -> Result<Self> {
-        let k = weights.len();
-        if k == 0 || n_features == 0 {
-            return Err(Error::bad_input(
-                format!("a mixture of {k} components in {n_features} dimensions is empty"),
-                "Give at least one component and one dimension",
-            ));
-        }
-        if Some(means.len()) != k.checked_mul(n_features) {
-            return Err(Error::bad_input(
-                format!("{} numbers in means do not make {k} rows of {n_features}", means.len()),
-                "Give means of shape (k, d) and weights of shape (k)",
-            ));
-        }
-        if let Some(at) = means.iter().position(|v| !v.is_finite()) {
-            let (row, column) = (at / n_features, at % n_features);
-            return Err(Error::bad_input(
-                format!("means[{row}, {column}] is {}", means[at]),
-                "Replace it by a finite number or drop that row",
-            ));
-        }
+        check_means(weights.len(), &means, n_features)?;
         if !(variance.is_finite() && variance > 0.0) {
             return Err(Error::bad_input(format!("variance is {variance}"), "Give a positive finite number"));
         }
@@ -112,6 +98,27 @@ impl GaussianMixture {
         let total: f64 = self.means.chunks_exact(self.n_features).zip(&self.weights).map(|(mean, w)| w * squared_distance(mean, &c)).sum();
         (total / self.n_features as f64).sqrt()
     }
+}
+
+/// Refuses means that are not k ≥ 1 rows of d ≥ 1 finite numbers.
+fn check_means(k: usize, means: &[f64], n_features: usize) -> Result<()> {
+    if k == 0 || n_features == 0 {
+        return Err(Error::bad_input(
+            format!("a mixture of {k} components in {n_features} dimensions is empty"),
+            "Give at least one component and one dimension",
+        ));
+    }
+    if Some(means.len()) != k.checked_mul(n_features) {
+        return Err(Error::bad_input(
+            format!("{} numbers in means do not make {k} rows of {n_features}", means.len()),
+            "Give means of shape (k, d) and weights of shape (k)",
+        ));
+    }
+    if let Some(at) = means.iter().position(|v| !v.is_finite()) {
+        let (row, column) = (at / n_features, at % n_features);
+        return Err(Error::bad_input(format!("means[{row}, {column}] is {}", means[at]), "Replace it by a finite number or drop that row"));
+    }
+    Ok(())
 }
 
 /// Σ wᵢμᵢ of means (k, d).

@@ -1,0 +1,116 @@
+//! Mixtures with covariances of any kind: the type, and what is said of one point in plain loops.
+
+use super::covariance::{Covariance, CovarianceKind};
+use super::factors::{Factor, Factors};
+use super::{GaussianMixture, centroid, check_means, normalised};
+use crate::error::{Error, Result};
+
+/// A mixture Σ wᵢ N(μᵢ, Σᵢ), checked when it is made: all numbers are finite, weights are positive and sum to one, covariances are
+/// positive definite. [`GaussianMixture`] is the case of one common variance, on which descent works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixture {
+    weights: Vec<f64>,
+    means: Vec<f64>, // (k, d) row-major
+    n_features: usize,
+    covariance: Covariance,
+    factors: Factors,
+}
+
+impl Mixture {
+    /// A mixture from `weights` (k), `means` (k, d) row-major and covariances.
+    ///
+    /// Weights must be positive and sum to 1 within 1e-6; they are then normalised.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] with the index of the first number that cannot be used; for a matrix that is not positive definite, with its
+    /// smallest eigenvalue.
+    pub fn new(weights: Vec<f64>, means: Vec<f64>, n_features: usize, covariance: Covariance) -> Result<Self> {
+        check_means(weights.len(), &means, n_features)?;
+        let covariance = covariance.checked(weights.len(), n_features)?;
+        let factors = Factors::of(&covariance, n_features)?;
+        Ok(Self { weights: normalised(weights)?, means, n_features, covariance, factors })
+    }
+
+    /// k.
+    pub fn n_components(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// d.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// wᵢ, shape (k).
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// μ, shape (k, d) row-major.
+    pub fn means(&self) -> &[f64] {
+        &self.means
+    }
+
+    /// μᵢ, shape (d).
+    pub fn mean(&self, i: usize) -> &[f64] {
+        &self.means[i * self.n_features..][..self.n_features]
+    }
+
+    /// Σᵢ of all components.
+    pub fn covariance(&self) -> &Covariance {
+        &self.covariance
+    }
+
+    /// The form of its covariances.
+    pub fn covariance_kind(&self) -> CovarianceKind {
+        self.covariance.kind()
+    }
+
+    /// The factor of Σᵢ.
+    pub fn factor(&self, i: usize) -> Factor<'_> {
+        self.factors.of_component(i)
+    }
+
+    /// The mean of the whole mixture Σ wᵢμᵢ, shape (d).
+    pub fn centroid(&self) -> Vec<f64> {
+        centroid(&self.weights, &self.means, self.n_features)
+    }
+
+    /// ln wᵢ − ½ ln|Σᵢ|, shape (k): with −½|Rᵢ(x−μᵢ)|² and −(d/2) ln 2π this is ln wᵢN(x; μᵢ, Σᵢ).
+    pub fn log_peaks(&self) -> Vec<f64> {
+        let of = |(i, w): (usize, &f64)| w.ln() - self.factor(i).half_log_determinant(self.n_features);
+        self.weights.iter().enumerate().map(of).collect()
+    }
+
+    /// As a mixture of one common variance; `None` where covariances have another form.
+    pub fn common(&self) -> Option<GaussianMixture> {
+        let Covariance::Common(variance) = self.covariance else { return None };
+        GaussianMixture::new(self.weights.clone(), self.means.clone(), self.n_features, variance).ok()
+    }
+
+    /// The same mixture with covariances in a more general form.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] where `kind` does not contain theirs.
+    pub fn widened(&self, kind: CovarianceKind) -> Result<Mixture> {
+        let covariance = self.covariance.widened(kind, self.n_components(), self.n_features).ok_or_else(|| {
+            Error::bad_input(
+                format!("{} covariances are not {kind} ones", self.covariance_kind()),
+                "Ask for full ones, which contain all others",
+            )
+        })?;
+        Mixture::new(self.weights.clone(), self.means.clone(), self.n_features, covariance)
+    }
+}
+
+impl From<&GaussianMixture> for Mixture {
+    fn from(mixture: &GaussianMixture) -> Self {
+        let (covariance, n_features) = (Covariance::Common(mixture.variance()), mixture.n_features());
+        let factors = Factors::of(&covariance, n_features).expect("a variance is positive");
+        Self { weights: mixture.weights().to_vec(), means: mixture.means().to_vec(), n_features, covariance, factors }
+    }
+}
+
+#[cfg(test)]
+#[path = "general_tests.rs"]
+mod tests;
