@@ -45,7 +45,7 @@ fn densities_and_scores_at_every_distance_and_offset() {
                 let (weights, means) = ([0.2, 0.3, 0.5], [at(0.0), at(distance), at(distance + 2.5)]);
                 let points = [at(0.75), at(-2.0), at(distance + 0.5), at(distance + 1.5), at(distance - 1.0), at(0.5 * distance + 0.25)];
                 let mixture = GaussianMixture::new(weights.to_vec(), means.to_vec(), 1, 1.0).unwrap();
-                let got = device.evaluate(&mixture, (&points[..]).into(), true).unwrap();
+                let got = device.evaluate(&(&mixture).into(), (&points[..]).into(), true).unwrap();
                 for (s, x) in points.iter().enumerate() {
                     let (log_density, score, r) = exactly(&weights, &means, *x);
                     let what = format!("{name}, distance {distance:e}, offset {offset:e}, point {s}");
@@ -73,7 +73,7 @@ fn shares_do_not_depend_on_what_all_components_have_in_common() {
         for far in [0.0f64, 1.0, 3e3, 1e4, -1e5, 1e8, 1e12, 1e15, 1e20] {
             let mixture = GaussianMixture::new(vec![0.5; 2], vec![-1.0, 0.0, 1.0, 0.0], 2, 1.0).unwrap();
             for x in [0.3f64, -0.1, 0.7, 0.0] {
-                let got = device.evaluate(&mixture, (&[x, far][..]).into(), true).unwrap();
+                let got = device.evaluate(&(&mixture).into(), (&[x, far][..]).into(), true).unwrap();
                 let want = 1.0 / (1.0 + (-2.0 * x).exp());
                 assert_close(&format!("{name}: {x}, {far:e}"), got.responsibilities[1], want, &Tolerance { bound, why: "one exponential" });
                 let log_density = got.log_density[0] / (-0.5 * far * far).min(-1.0);
@@ -87,7 +87,7 @@ fn shares_do_not_depend_on_what_all_components_have_in_common() {
         let mixture = GaussianMixture::uniform([base.clone(), other].concat(), d).unwrap();
         for seed in 2..6 {
             let x: Vec<f64> = common::scattered(d, seed).iter().zip(&base).map(|(z, b)| b + 1.7 * z).collect();
-            let got = device.evaluate(&mixture, (&x).into(), true).unwrap();
+            let got = device.evaluate(&(&mixture).into(), (&x).into(), true).unwrap();
             let want = 1.0 / (1.0 + (-(x[0] - base[0] - 0.5)).exp());
             assert_close(&format!("{name}: d = {d}"), got.responsibilities[1], want, &Tolerance { bound, why: "one exponential" });
         }

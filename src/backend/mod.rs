@@ -23,7 +23,7 @@ pub use problem::UnitProblem;
 pub use sums::{Evaluation, GradientSums, MeasureSums};
 
 use crate::error::Result;
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 use crate::objective::divergence::Side;
 
 /// Something that can evaluate mixtures and work on problems. Every error is the device's unless it says otherwise.
@@ -34,8 +34,8 @@ pub trait Backend: Send {
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.
     ///
     /// # Errors
-    /// Those of [`whole_points`] and of the device.
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation>;
+    /// Those of [`whole_points`] and of the device, which may know one common variance alone.
+    fn evaluate(&mut self, mixture: &Mixture, points: Points, responsibilities: bool) -> Result<Evaluation>;
 
     /// This device's way with the piecewise polynomials of `mixscore learn`.
     fn polynomials(&self) -> Box<dyn polynomials::Polynomials>;

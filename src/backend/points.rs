@@ -1,7 +1,7 @@
 //! Points that come in as they lie in memory.
 
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 use crate::mixture::files::Numbers;
 
 /// Points (n, d), row-major, in either precision.
@@ -15,7 +15,7 @@ pub enum Points<'a> {
 ///
 /// # Errors
 /// [`Error::BadInput`] where they are no whole points.
-pub fn whole_points(mixture: &GaussianMixture, points: Points) -> Result<usize> {
+pub fn whole_points(mixture: &Mixture, points: Points) -> Result<usize> {
     let (d, len) = (mixture.n_features(), points.len());
     if len == 0 || !len.is_multiple_of(d) {
         return Err(Error::bad_input(

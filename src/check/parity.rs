@@ -38,7 +38,8 @@ fn compare_at(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], st
     let (problem, means) = problem(rank, k, n_teachers, n);
     let mixture = GaussianMixture::new(problem.student_weights.clone(), means.clone(), rank, 1.0)?;
     let points: Vec<f64> = means.iter().chain(&problem.teacher_means).map(|m| 1.25 * m).collect();
-    let (got, want) = (device.evaluate(&mixture, (&points).into(), false)?, Reference.evaluate(&mixture, (&points).into(), false)?);
+    let (got, want) =
+        (device.evaluate(&(&mixture).into(), (&points).into(), false)?, Reference.evaluate(&(&mixture).into(), (&points).into(), false)?);
     table.push(Comparison::new(format!("{size} log-density"), normwise(&got.log_density, &want.log_density), DENSITY));
     table.push(Comparison::new(format!("{size} score"), normwise(&got.score, &want.score), DENSITY));
     let forms = [("Stein", Form::Stein), ("auto", Form::Mixed), ("pathwise", Form::Pathwise), ("forward", Form::Forward)];

@@ -24,7 +24,8 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
     let teacher = GaussianMixture::new(vec![0.3, 0.7], vec![1.0, -0.5, 2.0, -1.5, 0.5, 0.0], 3, 1.0)?;
     let starts = [0.2, 1.1, -0.4, -1.3, 0.6, 0.9, 2.1, -0.8, 0.3, 0.1, -1.7, -0.6];
     let student = GaussianMixture::new(vec![0.1, 0.2, 0.3, 0.4], starts.to_vec(), 3, 1.0)?;
-    let (got, want) = (backend.evaluate(&student, starts[..].into(), true)?, Reference.evaluate(&student, starts[..].into(), true)?);
+    let (got, want) =
+        (backend.evaluate(&(&student).into(), starts[..].into(), true)?, Reference.evaluate(&(&student).into(), starts[..].into(), true)?);
     compare(backend, "log-density", &got.log_density, &want.log_density)?;
     compare(backend, "score", &got.score, &want.score)?;
     compare(backend, "responsibilities", &got.responsibilities, &want.responsibilities)?;
@@ -145,7 +146,7 @@ mod tests {
         fn describe(&self) -> Description {
             Cpu::new().describe()
         }
-        fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+        fn evaluate(&mut self, mixture: &crate::mixture::Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             let mut out = Cpu::new().evaluate(mixture, points, responsibilities)?;
             self.0(&mut out);
             Ok(out)

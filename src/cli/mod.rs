@@ -9,8 +9,8 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Device, Opened};
 use crate::error::Error;
-use crate::mixture::GaussianMixture;
-use crate::mixture::files::read_mixture_with_notes;
+use crate::mixture::files::{read_any_mixture_with_notes, read_mixture_with_notes};
+use crate::mixture::{CovarianceKind, GaussianMixture, Mixture};
 use crate::number::count;
 use exit::{Failure, Result};
 
@@ -205,7 +205,21 @@ impl Common {
         }
     }
 
-    /// A mixture, and on stderr what people should know of how its file was understood.
+    /// Opens the device for a mixture: `auto` is the CPU where covariances are not common, which GPUs do not evaluate.
+    pub fn open_device_for(&self, mixture: &Mixture) -> Result<Opened> {
+        let is_common = mixture.covariance_kind() == CovarianceKind::Common;
+        let device = if self.device == Device::Auto && !is_common { Device::Cpu } else { self.device };
+        Common { device, ..self.clone() }.open_device()
+    }
+
+    /// A mixture of any kind, and on stderr what people should know of how its file was understood.
+    pub fn read_any_mixture(&self, path: &Path) -> crate::Result<Mixture> {
+        let (mixture, notes) = read_any_mixture_with_notes(path)?;
+        notes.iter().for_each(|note| self.say(note));
+        Ok(mixture)
+    }
+
+    /// A mixture of one common variance, and on stderr what people should know of how its file was understood.
     ///
     /// # Errors
     /// What cannot be read.

@@ -26,12 +26,20 @@ impl Target {
     /// # Errors
     /// [`Failure::Usage`].
     pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+        Target::named("--output", common, path, extension, inputs)
+    }
+
+    /// As [`Target::of`], of another option.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub fn named(option: &str, common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         if path.as_os_str() == "-" {
-            return stdout_for_arrays(common);
+            return stdout_for_arrays(option, common);
         }
         if path.extension().is_none_or(|e| e != extension) {
             return Err(Failure::Usage {
-                what: format!("--output {} does not end in .{extension}, the format that is written", path.display()),
+                what: format!("{option} {} does not end in .{extension}, the format that is written", path.display()),
                 remedy: format!("Call it {}", path.with_extension(extension).display()),
             });
         }
@@ -39,7 +47,7 @@ impl Target {
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
             return Err(Failure::Usage {
-                what: format!("--output {}: there is no folder {}", path.display(), folder.display()),
+                what: format!("{option} {}: there is no folder {}", path.display(), folder.display()),
                 remedy: "Make it first, or choose another place".into(),
             });
         }
@@ -87,20 +95,39 @@ impl Target {
     }
 }
 
-fn stdout_for_arrays(common: &Common) -> Result<Target> {
+fn stdout_for_arrays(option: &str, common: &Common) -> Result<Target> {
     if common.json {
         return Err(Failure::Usage {
-            what: "--output - writes the arrays to stdout, where --json puts its object".into(),
+            what: format!("{option} - writes the arrays to stdout, where --json puts its object"),
             remedy: "Leave one of them out".into(),
         });
     }
     if std::io::stdout().is_terminal() {
         return Err(Failure::Usage {
-            what: "--output - would write arrays, which are no text, to a terminal".into(),
+            what: format!("{option} - would write arrays, which are no text, to a terminal"),
             remedy: "Pipe them somewhere, or name a file".into(),
         });
     }
     Ok(Target::Stdout)
+}
+
+/// Refuses two outputs that are one file, there or not.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub fn refuse_equal([one, other]: [Input; 2]) -> Result<()> {
+    let place = |path: &Path| {
+        let file = destination(path);
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).canonicalize();
+        folder.ok().zip(file.file_name().map(ToOwned::to_owned))
+    };
+    if place(one.1) == place(other.1) || is_same_file(one.1, other.1) {
+        return Err(Failure::usage(
+            format!("{} and {} are one file, {}", one.0, other.0, other.1.display()),
+            "Give each a name of its own",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses an output that is one of the inputs, by whatever path.

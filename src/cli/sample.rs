@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::Common;
 use super::exit::Result;
-use super::output::Target;
+use super::output::{Target, refuse_equal};
 use crate::device::{self, Device};
 use crate::error::Error;
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 use crate::mixture::files::{Dtype, Values, write_npy};
-use crate::mixture::sample::{check_count, sample, sample_f32};
+use crate::mixture::sample::{check_count, labels, sample, sample_f32};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Where the points (n,d) go; - is standard output.
     #[arg(long, value_name = "X.npy")]
     output: PathBuf,
+    /// Where the component of each point (n) goes.
+    #[arg(long, value_name = "L.npy")]
+    labels: Option<PathBuf>,
     /// Their type; left out, float64 on the reference device and wherever float32 would merge distinct points, else float32.
     #[arg(long, value_enum, value_name = "f32|f64")]
     dtype: Option<Dtype>,
@@ -33,7 +36,14 @@ pub struct Arguments {
 /// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
-    let mixture = common.read_mixture(&arguments.mixture)?;
+    let labels_output = match &arguments.labels {
+        Some(path) => {
+            refuse_equal([("--output", &arguments.output), ("--labels", path)])?;
+            Some(Target::named("--labels", common, path, "npy", &[("--mixture", &arguments.mixture)])?)
+        }
+        None => None,
+    };
+    let mixture = common.read_any_mixture(&arguments.mixture)?;
     let (n, d, seed) = (arguments.count, mixture.n_features(), common.seed.unwrap_or(0));
     let dtype = arguments.dtype.unwrap_or_else(|| if common.device == Device::Reference { Dtype::F64 } else { dtype_of(&mixture) });
     check_count(n)?;
@@ -49,6 +59,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
         output.write(|path| write_npy(path, &[n, d], Values::F32(&values)))?;
     }
+    if let Some(output) = &labels_output {
+        output.write(|path| write_npy(path, &[n], Values::I64(&labels(&mixture, n, seed)?)))?;
+    }
     if common.json {
         return common.print_json(&json!({
             "schema": "mixscore.sample/1",
@@ -56,16 +69,19 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "features": d,
             "dtype": dtype.name(),
             "seed": seed,
+            "covariance_type": mixture.covariance_kind().name(),
             "output": arguments.output.to_string_lossy(),
+            "labels": arguments.labels.as_ref().map(|path| path.to_string_lossy()),
         }));
     }
     output.print(common, &format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
 }
 
 /// Of all points that may be drawn, so that fewer points are the first of more.
-fn dtype_of(mixture: &GaussianMixture) -> Dtype {
-    let (sigma, furthest) = (mixture.variance().sqrt(), mixture.means().iter().fold(0.0, |a: f64, m| a.max(m.abs())));
-    Dtype::that_tells_apart(furthest + 6.0 * sigma, sigma)
+fn dtype_of(mixture: &Mixture) -> Dtype {
+    let furthest = mixture.means().iter().fold(0.0, |a: f64, m| a.max(m.abs()));
+    let [least, largest] = mixture.deviations();
+    Dtype::that_tells_apart(furthest + 6.0 * largest, least)
 }
 
 fn refuse_overflow(at: Option<usize>, d: usize) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::backend::{Backend, Evaluation, Points};
 use crate::device::Device;
 use crate::error::Error;
 use crate::memory::room_for;
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 use crate::mixture::files::{Dtype, StoredPoints, Values, read_stored_points, write_npz};
 
 /// Numbers of points that are evaluated at a time: results lie in double precision for so many only.
@@ -39,11 +39,11 @@ pub struct Arguments {
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
     let output = Target::of(common, &arguments.output, "npz", &inputs)?;
-    let mixture = common.read_mixture(&arguments.mixture)?;
+    let mixture = common.read_any_mixture(&arguments.mixture)?;
     let points = read_stored_points(&arguments.points)?;
     points.notes.iter().for_each(|note| common.say(note));
     check_points(arguments, &mixture, &points)?;
-    let mut opened = common.open_device()?;
+    let mut opened = common.open_device_for(&mixture)?;
     let asked = arguments.dtype.or((common.device == Device::Reference).then_some(Dtype::F64));
     let (n, d, k) = (points.n, points.d, mixture.n_components());
     let columns = evaluate(&mut *opened.backend, &mixture, &points, arguments.responsibilities, asked)?;
@@ -56,6 +56,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "points": n,
             "features": d,
             "components": k,
+            "covariance_type": mixture.covariance_kind().name(),
             "dtype": columns[1].dtype.name(),
             "log_density_dtype": columns[0].dtype.name(),
             "responsibilities": arguments.responsibilities,
@@ -66,7 +67,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     output.print(common, &format!("{n} points of {d} dimensions scored; written to {}", arguments.output.display()))
 }
 
-fn check_points(arguments: &Arguments, mixture: &GaussianMixture, points: &StoredPoints) -> crate::Result<()> {
+fn check_points(arguments: &Arguments, mixture: &Mixture, points: &StoredPoints) -> crate::Result<()> {
     if points.d == mixture.n_features() {
         return Ok(());
     }
@@ -137,7 +138,7 @@ impl Column {
 /// precision has everything evaluated once more: neither the results nor the points lie in memory twice.
 fn evaluate(
     device: &mut dyn Backend,
-    mixture: &GaussianMixture,
+    mixture: &Mixture,
     points: &StoredPoints,
     responsibilities: bool,
     asked: Option<Dtype>,
@@ -151,7 +152,7 @@ fn evaluate(
         double: Vec::new(),
     };
     // A nat, a score at one standard deviation, and all of the probability.
-    let mut columns = vec![column("log_density", 1.0), column("score", 1.0 / mixture.variance().sqrt())];
+    let mut columns = vec![column("log_density", 1.0), column("score", 1.0 / mixture.deviations()[0])];
     columns.extend(responsibilities.then(|| column("responsibilities", 1.0)));
     let (n, d, k) = (points.n, points.d, mixture.n_components());
     let all = Points::from(&points.numbers);

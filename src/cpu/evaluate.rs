@@ -23,14 +23,14 @@ use crate::vector::vector_fn;
 const COORDINATES: usize = 64;
 
 /// Squared distances below this many σ², whose rounding is 1e-11 of a logit, are as good as the difference.
-const PLAIN: f64 = 1e4;
+pub(super) const PLAIN: f64 = 1e4;
 
 /// A component this far below the dominant one has no share, whatever the rounding of plain squares, 1e-13 of them, hides.
 const NO_SHARE: f64 = 90.0;
 const ROUNDING: f64 = 1e-13;
 
 /// Times that another component is found to dominate a point: each time rounding hides less.
-const MOST_TURNS: usize = 8;
+pub(super) const MOST_TURNS: usize = 8;
 
 /// What `Backend::evaluate` promises.
 pub fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
@@ -109,7 +109,7 @@ vector_fn! {
 
 vector_fn! {
     /// Squared distances (k, n) become logits less the largest one of each point, `peak` (n), which is that of component `dominant` (n).
-    fn relative_logits(squares: &mut [f64], log_weights: &[f64], half: f64, peak: &mut [f64], dominant: &mut [usize]) {
+    pub(super) fn relative_logits(squares: &mut [f64], log_weights: &[f64], half: f64, peak: &mut [f64], dominant: &mut [usize]) {
         let n = peak.len();
         peak.fill(f64::NEG_INFINITY);
         for (l, row) in squares.chunks_exact_mut(n).enumerate() {
@@ -171,7 +171,7 @@ fn square(a: &[f64], b: &[f64]) -> f64 {
 
 vector_fn! {
     /// Responsibilities (k, n) of relative logits (k, n), and the sums (n) of what they are shares of.
-    fn shares(logits: &[f64], r: &mut [f32], mass: &mut [f64]) {
+    pub(super) fn shares(logits: &[f64], r: &mut [f32], mass: &mut [f64]) {
         let n = mass.len();
         mass.fill(0.0);
         for (logits, r) in logits.chunks_exact(n).zip(r.chunks_exact_mut(n)) {

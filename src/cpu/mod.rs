@@ -8,6 +8,7 @@ mod coefficients;
 mod distances;
 mod draws;
 mod evaluate;
+mod general;
 mod gram;
 mod lists;
 mod measure;
@@ -29,7 +30,7 @@ pub use polynomials::CpuPolynomials;
 use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::Result;
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 
 /// The CPU device.
 #[derive(Default)]
@@ -47,9 +48,12 @@ impl Backend for Cpu {
         Description { kind: Kind::Cpu, n_threads: rayon::current_num_threads(), adapter: None }
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         whole_points(mixture, points)?;
-        Ok(evaluate::evaluate(mixture, points, responsibilities))
+        Ok(match mixture.common() {
+            Some(common) => evaluate::evaluate(&common, points, responsibilities),
+            None => general::evaluate(mixture, points, responsibilities),
+        })
     }
 
     fn polynomials(&self) -> Box<dyn Polynomials> {

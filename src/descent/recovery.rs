@@ -62,7 +62,7 @@ mod tests {
         fn describe(&self) -> Description {
             Cpu::new().describe()
         }
-        fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+        fn evaluate(&mut self, mixture: &crate::mixture::Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
             Cpu::new().evaluate(mixture, points, responsibilities)
         }
         fn polynomials(&self) -> Box<dyn crate::backend::polynomials::Polynomials> {

@@ -166,7 +166,7 @@ mod tests {
     fn no_point_is_left_outside_its_island() {
         let truth = GaussianMixture::new(vec![0.5, 0.5], vec![0.0, 0.0, 1e8, 0.0], 2, 1.0).unwrap();
         for seed in 0..3 {
-            let x = sample(&truth, 50_000, seed).unwrap();
+            let x = sample(&(&truth).into(), 50_000, seed).unwrap();
             let islands = Islands::of(&x, 2, 2);
             assert!(islands.is_some());
             for point in x.chunks_exact(2) {

@@ -145,7 +145,7 @@ mod tests {
     fn far_clusters_that_fit_are_not_noted() {
         let truth = GaussianMixture::new(vec![0.3, 0.7], vec![0.0, 0.0, 50.0, 0.0], 2, 1.0).unwrap();
         for seed in 0..5 {
-            assert_eq!(notes_of(&sample_f32(&truth, 100_000, seed).unwrap(), &truth), [""; 0]);
+            assert_eq!(notes_of(&sample_f32(&(&truth).into(), 100_000, seed).unwrap(), &truth), [""; 0]);
         }
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn what_does_not_fit_is_noted() {
         let truth = GaussianMixture::new(vec![0.3, 0.7], vec![0.0, 0.0, 50.0, 0.0], 2, 1.0).unwrap();
         let stretched = |factor: f32| {
-            let mut x = sample_f32(&truth, 40_000, 1).unwrap();
+            let mut x = sample_f32(&(&truth).into(), 40_000, 1).unwrap();
             x.chunks_exact_mut(2).for_each(|x| x[1] *= factor);
             notes_of(&x, &truth)
         };

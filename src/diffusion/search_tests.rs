@@ -6,7 +6,7 @@ use crate::mixture::sample::sample_f32;
 /// The search on four clusters that are hard to mistake; what it told of its progress, and how much it computed.
 fn search(budget: Budget, components: Option<usize>) -> (Found, Vec<f64>) {
     let truth = GaussianMixture::new(vec![0.25; 4], vec![0.0, 0.0, 9.0, 0.0, 0.0, 9.0, 9.0, 9.0], 2, 1.0).unwrap();
-    let tiles = Tiles::of_rows(&sample_f32(&truth, 6000, 1).unwrap(), 2);
+    let tiles = Tiles::of_rows(&sample_f32(&(&truth).into(), 6000, 1).unwrap(), 2);
     let options = Options { components, variance: None, rounds: 8, seed: 1 };
     let mut told = Vec::new();
     let mut tell = |_: &str, done: f64| told.push(done);
@@ -39,7 +39,7 @@ fn only_a_search_that_was_ended_is_said_to_be() {
 fn the_end_has_a_budget() {
     let work = |ends: f64| {
         let truth = GaussianMixture::new(vec![0.5; 2], vec![0.0, 1.5], 1, 1.0).unwrap();
-        let tiles = Tiles::of_rows(&sample_f32(&truth, 6000, 1).unwrap(), 1);
+        let tiles = Tiles::of_rows(&sample_f32(&(&truth).into(), 6000, 1).unwrap(), 1);
         let options = Options { components: Some(2), variance: None, rounds: 1, seed: 1 };
         let interrupted = AtomicBool::new(false);
         let mut watch = Watch { interrupted: &interrupted, tell: &mut |_, _| {} };

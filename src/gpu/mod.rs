@@ -28,7 +28,7 @@ use crate::backend::share::Split;
 use crate::backend::split::{Policy, split};
 use crate::backend::{AdapterInfo, Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
+use crate::mixture::Mixture;
 use crate::objective::divergence::Storage;
 pub use device::adapter::{Adapter, adapters};
 use device::context::Context;
@@ -253,9 +253,13 @@ impl Backend for Gpu {
         Box::new(GpuPolynomials { handle: self.handle.clone() })
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         whole_points(mixture, points)?;
-        evaluate::evaluate(&self.handle, mixture, points, responsibilities)
+        let common = mixture.common().ok_or_else(|| Error::NoDevice {
+            what: format!("GPUs evaluate mixtures of one common variance, and this one has {} covariances.", mixture.covariance_kind()),
+            remedy: "Use the CPU (device cpu), which takes all kinds.".into(),
+        })?;
+        evaluate::evaluate(&self.handle, &common, points, responsibilities)
     }
 
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>> {

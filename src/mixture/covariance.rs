@@ -146,6 +146,18 @@ impl Covariance {
         })
     }
 
+    /// Those of the components that stay.
+    pub fn of_components(&self, d: usize, stays: impl Fn(usize) -> bool) -> Covariance {
+        let size = match self.kind() {
+            CovarianceKind::Common | CovarianceKind::Tied => return self.clone(),
+            CovarianceKind::Spherical => 1,
+            CovarianceKind::Diagonal => d,
+            CovarianceKind::Full => d * d,
+        };
+        let parts = self.values().chunks_exact(size).enumerate().filter(|(i, _)| stays(*i));
+        Covariance::of_kind(self.kind(), parts.flat_map(|(_, part)| part.to_vec()).collect())
+    }
+
     /// Σᵢ + `variance`·I in the same form.
     pub fn plus(&self, variance: f64, d: usize) -> Covariance {
         let mut values = self.values().to_vec();

@@ -118,12 +118,15 @@ impl Factor<'_> {
         }
     }
 
-    /// The smallest standard deviation of a coordinate given those before it: what differences are to be told apart by.
-    pub fn least_deviation(&self, d: usize) -> f64 {
+    /// The smallest standard deviation of a coordinate given those before it, and the largest of any coordinate.
+    pub fn deviations(&self, d: usize) -> [f64; 2] {
         match self {
-            Factor::Spherical(deviation) => *deviation,
-            Factor::Diagonal(deviations) => deviations.iter().copied().fold(f64::INFINITY, f64::min),
-            Factor::Lower { l, .. } => (0..d).map(|a| l[a * d + a]).fold(f64::INFINITY, f64::min),
+            Factor::Spherical(deviation) => [*deviation; 2],
+            Factor::Diagonal(deviations) => deviations.iter().fold([f64::INFINITY, 0.0], |[a, b], s| [a.min(*s), b.max(*s)]),
+            Factor::Lower { l, .. } => (0..d).fold([f64::INFINITY, 0.0], |[least, largest], a| {
+                let row = &l[a * d..][..=a];
+                [least.min(row[a]), largest.max(row.iter().map(|l| l * l).sum::<f64>().sqrt())]
+            }),
         }
     }
 }

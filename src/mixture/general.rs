@@ -82,6 +82,13 @@ impl Mixture {
         self.weights.iter().enumerate().map(of).collect()
     }
 
+    /// The smallest standard deviation of a coordinate given those before it, and the largest of any coordinate, among all components: what
+    /// tells points apart, and how far they lie from their mean.
+    pub fn deviations(&self) -> [f64; 2] {
+        let of = |l| self.factor(l).deviations(self.n_features);
+        (0..self.n_components()).map(of).fold([f64::INFINITY, 0.0], |[least, largest], [a, b]| [least.min(a), largest.max(b)])
+    }
+
     /// As a mixture of one common variance; `None` where covariances have another form.
     pub fn common(&self) -> Option<GaussianMixture> {
         let Covariance::Common(variance) = self.covariance else { return None };

@@ -10,7 +10,7 @@ pub(crate) mod sample;
 pub use covariance::{Covariance, CovarianceKind};
 pub use factors::Factor;
 pub use general::Mixture;
-pub use sample::{sample, sample_f32};
+pub use sample::{labels, sample, sample_f32};
 
 use crate::error::{Error, Result};
 

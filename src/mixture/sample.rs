@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::GaussianMixture;
+use super::{Factor, Mixture};
 use crate::error::{Error, Result};
 use crate::memory::room_for;
 use crate::random::categorical::Categorical;
@@ -17,16 +17,28 @@ const COMPONENT: u32 = 1;
 ///
 /// # Errors
 /// [`Error::BadInput`] for more points than have addresses, or than memory holds.
-pub fn sample(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f64>> {
-    draw(mixture, n, seed, |mean, scale, word| mean + scale * normal_f64(word))
+pub fn sample(mixture: &Mixture, n: usize, seed: u64) -> Result<Vec<f64>> {
+    draw(mixture, n, seed, normal_f64, |x| x)
+}
+
+/// The components of the points of [`sample`], shape (n).
+///
+/// # Errors
+/// As [`sample`].
+pub fn labels(mixture: &Mixture, n: usize, seed: u64) -> Result<Vec<i64>> {
+    check_count(n)?;
+    let component = component(mixture, seed);
+    let mut labels = reserve::<i64>(n, 1)?;
+    labels.par_iter_mut().enumerate().for_each(|(i, label)| *label = component(i as u32) as i64);
+    Ok(labels)
 }
 
 /// The same points, from normals in single precision; infinite where they do not fit.
 ///
 /// # Errors
 /// As [`sample`].
-pub fn sample_f32(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f32>> {
-    draw(mixture, n, seed, |mean, scale, word| (mean + scale * f64::from(normal_f32(word))) as f32)
+pub fn sample_f32(mixture: &Mixture, n: usize, seed: u64) -> Result<Vec<f32>> {
+    draw(mixture, n, seed, |word| f64::from(normal_f32(word)), |x| x as f32)
 }
 
 /// Refuses more points than random numbers have addresses for.
@@ -54,22 +66,39 @@ pub(crate) fn about<T>(
     }
 }
 
+/// The component of point i.
+fn component(mixture: &Mixture, seed: u64) -> impl Fn(u32) -> usize + Sync {
+    let (key, components) = (key(seed, Purpose::Sample, 0), Categorical::of_weights(mixture.weights()));
+    move |i| components.at(uniform(words(key, 0, COMPONENT, i, 0)))
+}
+
 /// n points (n, d).
 fn draw<T: Copy + Default + Send>(
-    mixture: &GaussianMixture,
+    mixture: &Mixture,
     n: usize,
     seed: u64,
-    value: impl Fn(f64, f64, u32) -> T + Sync,
+    normal: impl Fn(u32) -> f64 + Sync,
+    rounded: impl Fn(f64) -> T + Sync,
 ) -> Result<Vec<T>> {
     check_count(n)?;
     let d = mixture.n_features();
     let mut points = reserve::<T>(n, d)?;
-    let (key, scale) = (key(seed, Purpose::Sample, 0), mixture.variance().sqrt());
-    let components = Categorical::of_weights(mixture.weights());
+    let (key, component) = (key(seed, Purpose::Sample, 0), component(mixture, seed));
     points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
         let i = i as u32;
-        let mean = mixture.mean(components.at(uniform(words(key, 0, COMPONENT, i, 0))));
-        about(mean, (key, 0, NORMALS, i), point, |mean, word| value(mean, scale, word));
+        let l = component(i);
+        match mixture.factor(l) {
+            Factor::Spherical(scale) => {
+                about(mixture.mean(l), (key, 0, NORMALS, i), point, |mean, word| rounded(mean + scale * normal(word)))
+            }
+            factor => {
+                let mut z = vec![0.0; d];
+                about(mixture.mean(l), (key, 0, NORMALS, i), &mut z, |_, word| normal(word));
+                for (c, (point, mean)) in point.iter_mut().zip(mixture.mean(l)).enumerate() {
+                    *point = rounded(mean + factor.coloured(&z, c));
+                }
+            }
+        }
     });
     Ok(points)
 }

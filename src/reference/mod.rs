@@ -3,6 +3,7 @@
 pub(crate) mod density;
 pub(crate) mod draw;
 pub(crate) mod forward_fisher;
+mod general;
 pub(crate) mod measure;
 mod polynomials;
 pub(crate) mod posterior;
@@ -14,7 +15,7 @@ pub use polynomials::ReferencePolynomials;
 use crate::backend::polynomials::Polynomials;
 use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, UnitProblem, whole_points};
 use crate::error::Result;
-use crate::mixture::{GaussianMixture, squared_distance};
+use crate::mixture::{Covariance, Mixture, squared_distance};
 
 /// A mixture with unit variance as the kernels read it; nothing is checked, because descent may have left the finite numbers.
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +53,20 @@ impl Backend for Reference {
         Description { kind: Kind::Reference, n_threads: 1, adapter: None }
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         let (k, d) = (mixture.n_components(), mixture.n_features());
         let n = whole_points(mixture, points)?;
         let mut out = Evaluation { log_density: Vec::with_capacity(n), score: Vec::with_capacity(n * d), responsibilities: Vec::new() };
-        let sigma = mixture.variance().sqrt();
+        let Covariance::Common(variance) = *mixture.covariance() else {
+            for point in points.chunks(d).map(Points::to_f64) {
+                let point = general::at(mixture, &point);
+                out.log_density.push(point.log_density);
+                out.score.extend(point.score);
+                out.responsibilities.extend(point.responsibilities.iter().filter(|_| responsibilities));
+            }
+            return Ok(out);
+        };
+        let sigma = variance.sqrt();
         let (mut r, mut mean, mut means) = (vec![0.0; k], vec![0.0; d], vec![0.0; k * d]);
         for point in points.chunks(d).map(Points::to_f64) {
             // From the nearest mean, so that no large number stands beside a small one.

@@ -22,7 +22,7 @@ pub struct Findings {
 
 /// All of it, on a device whose problem is first changed by `fault`.
 pub fn find(case: &Case, device: &mut dyn Backend, fault: fn(&mut UnitProblem)) -> Result<Findings> {
-    let evaluation = device.evaluate(&case.teachers[0], (&case.points).into(), true)?;
+    let evaluation = device.evaluate(&(&case.teachers[0]).into(), (&case.points).into(), true)?;
     let mut fit = case.problem.open_each(&mut Single { device, fault }, &case.starts, &case.teachers)?;
     let start = fit.means()?;
     let certified_bias = fit.certified_bias()?;
@@ -50,7 +50,7 @@ impl Backend for Single<'_> {
         self.device.describe()
     }
 
-    fn evaluate(&mut self, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+    fn evaluate(&mut self, mixture: &mixscore::mixture::Mixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
         self.device.evaluate(mixture, points, responsibilities)
     }
 

@@ -166,8 +166,8 @@ impl Case {
             let spread = scattered(n * self.rank, 7);
             let points: Vec<f64> =
                 (0..n * self.rank).map(|i| mixture.mean((i / self.rank) % self.k)[i % self.rank] + 2.0 * spread[i]).collect();
-            let want = Reference.evaluate(&mixture, (&points).into(), true)?;
-            let got = device.evaluate(&mixture, (&points).into(), true)?;
+            let want = Reference.evaluate(&(&mixture).into(), (&points).into(), true)?;
+            let got = device.evaluate(&(&mixture).into(), (&points).into(), true)?;
             within("log-density", normwise(&got.log_density, &want.log_density), DENSITY)?;
             within("score", normwise(&got.score, &want.score), DENSITY)?;
             within("responsibilities", normwise(&got.responsibilities, &want.responsibilities), 10.0 * DENSITY)?;

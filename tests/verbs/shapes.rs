@@ -52,8 +52,8 @@ fn samples_teachers_and_points_of_other_numbers_are_refused() {
     refused(problem(Some(64)).open_each(&mut device, &start, &[other]).map(drop), &["(1, 2)", "(2, 3)"]);
     let empty: &[f64] = &[];
     for points in [Points::F64(&start[..5]), Points::F64(empty), Points::F32(&[1.0; 4])] {
-        refused(device.evaluate(&teacher(), points, false), &[&format!("{} numbers", points.len()), "3 dimensions"]);
-        refused(mixscore::reference::Reference.evaluate(&teacher(), points, false), &["(n, 3)"]);
+        refused(device.evaluate(&(&teacher()).into(), points, false), &[&format!("{} numbers", points.len()), "3 dimensions"]);
+        refused(mixscore::reference::Reference.evaluate(&(&teacher()).into(), points, false), &["(n, 3)"]);
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::contents::Contents;
 use super::numbers::Kind;
 use super::open::{at, open, reading, shown};
-use super::{Array, Contents, MEANS, VARIANCE, WEIGHTS, write_atomically};
+use super::{Array, COVARIANCES, MEANS, VARIANCE, WEIGHTS, write_atomically};
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
+use crate::mixture::{CovarianceKind, Mixture};
 
 /// A parsed number takes some ten times its text.
 const LONGEST: u64 = 1 << 20;
@@ -22,6 +23,8 @@ struct Keys {
     means: Option<Value>,
     weights: Option<Value>,
     variance: Option<Value>,
+    covariances: Option<Value>,
+    covariance_type: Option<String>,
 }
 
 /// The arrays of a JSON mixture.
@@ -34,18 +37,35 @@ pub fn read(path: &Path) -> Result<Contents> {
 }
 
 /// Writes a mixture; floats in the shortest digits that give the same bits back.
-pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
+pub fn write(path: &Path, mixture: &Mixture) -> Result<()> {
     #[derive(Serialize)]
     struct Parts<'a> {
         means: Vec<&'a [f64]>,
         weights: &'a [f64],
-        variance: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variance: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        covariances: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        covariance_type: Option<&'static str>,
     }
-    let means = mixture.means().chunks_exact(mixture.n_features()).collect();
-    let parts = Parts { means, weights: mixture.weights(), variance: mixture.variance() };
+    let (k, d, kind) = (mixture.n_components(), mixture.n_features(), mixture.covariance_kind());
+    let values = nested(mixture.covariance().values(), &kind.shape(k, d));
+    let (variance, covariances) = if kind == CovarianceKind::Common { (Some(values), None) } else { (None, Some(values)) };
+    let covariance_type = covariances.is_some().then(|| kind.name());
+    let means = mixture.means().chunks_exact(d).collect();
+    let parts = Parts { means, weights: mixture.weights(), variance, covariances, covariance_type };
     let text = serde_json::to_string(&parts).map_err(|error| Error::io(path, error.into()))?;
     require_short(path, text.len() as u64 + 1)?;
     write_atomically(path, |out| writeln!(out, "{text}"))
+}
+
+/// Numbers (shape) as lists in lists.
+fn nested(values: &[f64], shape: &[usize]) -> Value {
+    match shape {
+        [] => values[0].into(),
+        [n, rest @ ..] => values.chunks_exact(values.len() / n).map(|part| nested(part, rest)).collect(),
+    }
 }
 
 fn require_short(path: &Path, length: u64) -> Result<()> {
@@ -64,8 +84,8 @@ fn parse(text: &[u8]) -> Result<Contents> {
             r#"Write {"means": [[0, 0], [6, 0]], "weights": [0.5, 0.5], "variance": 1}"#,
         )
     })?;
-    let mut contents = Contents::default();
-    for (name, value) in [(MEANS, keys.means), (WEIGHTS, keys.weights), (VARIANCE, keys.variance)] {
+    let mut contents = Contents { covariance_type: keys.covariance_type, ..Contents::default() };
+    for (name, value) in [(MEANS, keys.means), (WEIGHTS, keys.weights), (VARIANCE, keys.variance), (COVARIANCES, keys.covariances)] {
         if let Some(value) = value {
             let mut array = Array { shape: Vec::new(), values: Vec::new() };
             flatten(name, &value, 0, &mut array)?;

@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 /// Real headers have some hundred bytes. Version 2 lets a file of 14 bytes declare 4 GiB of it.
 const LONGEST_HEADER: u64 = 1 << 16;
 const MOST_DIMENSIONS: usize = 8;
+/// What to do about another type.
+const NUMBERS: &str = "Save float64 numbers: x.astype('<f8')";
 
 /// An array from .npy: floats of 16 to 64 bits or whole numbers of 8 to 64, of either endianness, in C or Fortran order.
 ///
@@ -60,15 +62,15 @@ pub fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
 /// Reads an array whose header and numbers are exactly `length` bytes, and the type that these have in the file. Memory is taken only after
 /// the header agrees with that.
 pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
-    let (header, count) = checked_header(reader, length)?;
-    let values = read_values(reader, header.encoding, count)?;
+    let (header, encoding, count) = checked_header(reader, length)?;
+    let values = read_values(reader, encoding, count)?;
     let values = if header.fortran_order { c_order(values, &header.shape) } else { values };
-    Ok((Array { shape: header.shape, values }, header.encoding.kind))
+    Ok((Array { shape: header.shape, values }, encoding.kind))
 }
 
 /// As [`read`], in single precision where the file is: its shape and its numbers.
 pub fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
-    let (Header { encoding, fortran_order, shape }, count) = checked_header(reader, length)?;
+    let (Header { fortran_order, shape, .. }, encoding, count) = checked_header(reader, length)?;
     let numbers = if encoding.kind.is_single() {
         let values = read_singles(reader, encoding, count)?;
         Numbers::F32(if fortran_order { c_order(values, &shape) } else { values })
@@ -79,20 +81,21 @@ pub fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>,
     Ok((shape, numbers))
 }
 
-/// The header, and how many numbers follow it: as many as `length` leaves room for.
-fn checked_header(reader: &mut dyn Read, length: u64) -> Result<(Header, usize)> {
+/// The header, how its numbers lie, and how many follow it: as many as `length` leaves room for.
+fn checked_header(reader: &mut dyn Read, length: u64) -> Result<(Header, Encoding, usize)> {
     let (header_length, text) = header_text(reader, length)?;
     let header = Header::parse(&text)?;
+    let encoding = encoding(&header.descr)?;
     let there = length - header_length;
-    match extent(&header.shape, header.encoding.kind) {
-        Some((count, bytes)) if bytes == there => Ok((header, count)),
+    match extent(&header.shape, encoding.kind) {
+        Some((count, bytes)) if bytes == there => Ok((header, encoding, count)),
         Some((_, bytes)) => Err(damaged(format!("shape {:?} needs {bytes} bytes, but {there} follow the header", header.shape))),
         None => Err(damaged(format!("shape {:?} is more than any machine can hold, and {there} bytes follow the header", header.shape))),
     }
 }
 
 /// The header's text and the bytes up to its end.
-fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
+pub fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
     let mut prologue = [0; 8];
     reader.read_exact(&mut prologue).map_err(reading)?;
     if &prologue[..6] != b"\x93NUMPY" {
@@ -121,23 +124,25 @@ fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
     Ok((end, text))
 }
 
-struct Header {
-    encoding: Encoding,
+/// What a header says.
+pub struct Header {
+    /// The type, as NumPy writes it.
+    pub descr: String,
     fortran_order: bool,
-    shape: Vec<usize>,
+    pub shape: Vec<usize>,
 }
 
 impl Header {
     /// A Python dictionary of exactly `descr`, `fortran_order` and `shape`.
-    fn parse(text: &str) -> Result<Header> {
+    pub fn parse(text: &str) -> Result<Header> {
         let mut words = Words { rest: text };
-        let (mut encoding, mut fortran_order, mut shape) = (None, None, None);
+        let (mut descr, mut fortran_order, mut shape) = (None, None, None);
         words.expect('{')?;
         while !words.eat('}') {
             let key = words.quoted()?;
             words.expect(':')?;
             let repeated = match key {
-                "descr" => encoding.replace(words.encoding()?).is_some(),
+                "descr" => descr.replace(words.descr()?).is_some(),
                 "fortran_order" => fortran_order.replace(words.boolean()?).is_some(),
                 "shape" => shape.replace(words.shape()?).is_some(),
                 other => return Err(damaged(format!("has an unknown key `{}` in its header", shown(other)))),
@@ -149,9 +154,9 @@ impl Header {
                 return Err(words.unexpected());
             }
         }
-        match (encoding, fortran_order, shape) {
-            (Some(encoding), Some(fortran_order), Some(shape)) if words.rest.trim().is_empty() => {
-                Ok(Header { encoding, fortran_order, shape })
+        match (descr, fortran_order, shape) {
+            (Some(descr), Some(fortran_order), Some(shape)) if words.rest.trim().is_empty() => {
+                Ok(Header { descr: descr.to_string(), fortran_order, shape })
             }
             (Some(_), Some(_), Some(_)) => Err(words.unexpected()),
             _ => Err(damaged("has a header without descr, fortran_order or shape")),
@@ -220,38 +225,41 @@ impl<'a> Words<'a> {
         Ok(shape)
     }
 
-    fn encoding(&mut self) -> Result<Encoding> {
-        let remedy = "Save float64 numbers: x.astype('<f8')";
+    fn descr(&mut self) -> Result<&'a str> {
         if self.rest.trim_start().starts_with('[') {
-            return Err(Error::bad_input("holds a structured type, not plain numbers", remedy));
+            return Err(Error::bad_input("holds a structured type, not plain numbers", NUMBERS));
         }
-        let descr = self.quoted()?;
-        let big_endian = descr.starts_with('>');
-        let kind = match descr.strip_prefix(['<', '>', '|', '=']).unwrap_or_default() {
-            "f2" => Some(Kind::F16),
-            "f4" => Some(Kind::F32),
-            "f8" => Some(Kind::F64),
-            "i1" => Some(Kind::I8),
-            "i2" => Some(Kind::I16),
-            "i4" => Some(Kind::I32),
-            "i8" => Some(Kind::I64),
-            "u1" => Some(Kind::U8),
-            "u2" => Some(Kind::U16),
-            "u4" => Some(Kind::U32),
-            "u8" => Some(Kind::U64),
-            _ => None,
-        };
-        if let Some(kind) = kind {
-            return Ok(Encoding { kind, big_endian });
-        }
-        let what = match descr {
-            _ if descr.contains('O') => "Python objects, which are never loaded",
-            _ if descr.contains('c') => "complex numbers",
-            _ if descr.contains('V') => "a structured type",
-            _ => "a type that is not read here",
-        };
-        Err(Error::bad_input(format!("holds {what} (dtype `{}`)", shown(descr)), remedy))
+        self.quoted()
     }
+}
+
+/// How numbers of this type lie.
+fn encoding(descr: &str) -> Result<Encoding> {
+    let big_endian = descr.starts_with('>');
+    let kind = match descr.strip_prefix(['<', '>', '|', '=']).unwrap_or_default() {
+        "f2" => Some(Kind::F16),
+        "f4" => Some(Kind::F32),
+        "f8" => Some(Kind::F64),
+        "i1" => Some(Kind::I8),
+        "i2" => Some(Kind::I16),
+        "i4" => Some(Kind::I32),
+        "i8" => Some(Kind::I64),
+        "u1" => Some(Kind::U8),
+        "u2" => Some(Kind::U16),
+        "u4" => Some(Kind::U32),
+        "u8" => Some(Kind::U64),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        return Ok(Encoding { kind, big_endian });
+    }
+    let what = match descr {
+        _ if descr.contains('O') => "Python objects, which are never loaded",
+        _ if descr.contains('c') => "complex numbers",
+        _ if descr.contains('V') => "a structured type",
+        _ => "a type that is not read here",
+    };
+    Err(Error::bad_input(format!("holds {what} (dtype `{}`)", shown(descr)), NUMBERS))
 }
 
 /// Column-major numbers in row-major order.

@@ -8,11 +8,12 @@ use zip::read::{ZipFile, ZipFileEntry};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
+use super::contents::Contents;
 use super::numbers::{Kind, Values};
 use super::open::{at, damaged, open, reading, shown};
 use super::points::Numbers;
 use super::unzip::{Archive, open_archive, unsound};
-use super::{Array, Contents, MEANS, npy, write_atomically};
+use super::{Array, COVARIANCE_TYPE, MEANS, npy, text, write_atomically};
 use crate::error::{Error, Result};
 
 /// What compressed entries may unpack to: this much, or [`MOST_GROWTH`] times the file. Random numbers hardly shrink; bombs grow 1000-fold.
@@ -80,6 +81,10 @@ fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> R
         if entry.compression() != CompressionMethod::Stored {
             budget = budget.checked_sub(entry.size()).ok_or_else(|| too_much(&name, entry.compressed_size(), entry.size()))?;
         }
+        if name == COVARIANCE_TYPE {
+            contents.covariance_type = Some(read_word(&mut entry).map_err(|error| in_entry(&name, error))?);
+            continue;
+        }
         let (array, kind) = read_entry(&mut entry).map_err(|error| in_entry(&name, error))?;
         contents.push(name, array, kind);
     }
@@ -117,6 +122,13 @@ fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<(Array, Kind)>
     let read = npy::read(entry, size)?;
     read_out(entry)?;
     Ok(read)
+}
+
+fn read_word(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<String> {
+    let size = entry.size();
+    let word = text::read(entry, size)?;
+    read_out(entry)?;
+    Ok(word)
 }
 
 /// The checksum, and whether there are more bytes than declared, show at the end only.

@@ -71,6 +71,8 @@ pub enum Values<'a> {
     F64(&'a [f64]),
     F32(&'a [f32]),
     I64(&'a [i64]),
+    /// A word, which is one element.
+    Text(&'a str),
 }
 
 /// The number of elements and of bytes of an array; `None` where a product overflows.
@@ -144,6 +146,7 @@ impl Values<'_> {
             Values::F64(v) => v.len(),
             Values::F32(v) => v.len(),
             Values::I64(v) => v.len(),
+            Values::Text(_) => 1,
         }
     }
 
@@ -157,15 +160,17 @@ impl Values<'_> {
         match self {
             Values::F64(_) | Values::I64(_) => 8 * self.len() as u64,
             Values::F32(_) => 4 * self.len() as u64,
+            Values::Text(text) => 4 * text.chars().count() as u64,
         }
     }
 
     /// The type's name in an .npy header.
-    pub fn descr(&self) -> &'static str {
+    pub fn descr(&self) -> String {
         match self {
-            Values::F64(_) => "<f8",
-            Values::F32(_) => "<f4",
-            Values::I64(_) => "<i8",
+            Values::F64(_) => "<f8".into(),
+            Values::F32(_) => "<f4".into(),
+            Values::I64(_) => "<i8".into(),
+            Values::Text(text) => format!("<U{}", text.chars().count()),
         }
     }
 
@@ -175,6 +180,7 @@ impl Values<'_> {
             Values::F64(v) => write_chunks(v, out, |x| x.to_le_bytes()),
             Values::F32(v) => write_chunks(v, out, |x| x.to_le_bytes()),
             Values::I64(v) => write_chunks(v, out, |x| x.to_le_bytes()),
+            Values::Text(text) => text.chars().try_for_each(|c| out.write_all(&u32::from(c).to_le_bytes())),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
+use super::contents::not_finite;
 use super::open::{at, open, reading, unknown_extension};
 use super::stream::{is_stream, open_stream};
-use super::{Array, Values, csv, extension, not_finite, npy, npz, write_npy};
+use super::{Array, Values, csv, extension, npy, npz, write_npy};
 use crate::error::{Error, Result};
 
 /// Numbers in the precision in which they are stored.

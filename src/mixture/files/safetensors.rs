@@ -1,5 +1,6 @@
 //! Hugging Face's .safetensors: a length, a JSON header with places, then the numbers.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -7,11 +8,12 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo, TensorView};
 
+use super::contents::Contents;
 use super::numbers::{Kind, Values, extent, read_values};
 use super::open::{at, damaged, open, reading, shown};
-use super::{Array, Contents, MEANS, VARIANCE, WEIGHTS, write_atomically};
+use super::{Array, COVARIANCE_TYPE, COVARIANCES, MEANS, VARIANCE, WEIGHTS, write_atomically};
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
+use crate::mixture::{CovarianceKind, Mixture};
 
 /// A mixture's header has some hundred bytes; the format itself allows 100 MB.
 const LONGEST_HEADER: u64 = 1 << 20;
@@ -25,7 +27,8 @@ pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
 fn read_tensors(mut file: BufReader<File>, length: u64, wanted: &[&str]) -> Result<Contents> {
     let (metadata, data) = header(&mut file, length)?;
     let (wanted, others): (Vec<String>, Vec<String>) = metadata.offset_keys().into_iter().partition(|name| wanted.contains(&name.as_str()));
-    let mut contents = Contents { others, ..Contents::default() };
+    let covariance_type = metadata.metadata().as_ref().and_then(|words| words.get(COVARIANCE_TYPE).cloned());
+    let mut contents = Contents { others, covariance_type, ..Contents::default() };
     for name in wanted {
         let info = metadata.info(&name).ok_or_else(|| damaged(format!("has no tensor {}", shown(&name))))?;
         let (array, kind) = read_tensor(&mut file, data, &name, info)?;
@@ -79,13 +82,14 @@ fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorI
     }
 }
 
-/// Writes weights, means and variance as F64.
-pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
-    let (k, d) = (mixture.n_components(), mixture.n_features());
-    let variance = [mixture.variance()];
+/// Writes weights, means and variance or covariances as F64; the kind of covariances as metadata.
+pub fn write(path: &Path, mixture: &Mixture) -> Result<()> {
+    let (k, d, kind) = (mixture.n_components(), mixture.n_features(), mixture.covariance_kind());
+    let is_common = kind == CovarianceKind::Common;
+    let words = (!is_common).then(|| HashMap::from([(COVARIANCE_TYPE.to_string(), kind.name().to_string())]));
     let parts = [
         (MEANS, vec![k, d], Values::F64(mixture.means())),
-        (VARIANCE, vec![], Values::F64(&variance)),
+        (if is_common { VARIANCE } else { COVARIANCES }, kind.shape(k, d), Values::F64(mixture.covariance().values())),
         (WEIGHTS, vec![k], Values::F64(mixture.weights())),
     ];
     write_atomically(path, |out| {
@@ -94,7 +98,7 @@ pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
         for ((name, shape, _), bytes) in parts.iter().zip(&bytes) {
             tensors.push((*name, TensorView::new(Dtype::F64, shape.clone(), bytes).map_err(std::io::Error::other)?));
         }
-        out.write_all(&safetensors::serialize(tensors, None).map_err(std::io::Error::other)?)
+        out.write_all(&safetensors::serialize(tensors, words).map_err(std::io::Error::other)?)
     })
 }
 
