@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Common;
+use super::evaluate_general::{self, Gridding, Told};
 use super::exit::{Failure, Result};
 use super::pair::{Pair, compatible};
 use crate::backend::Backend;
@@ -12,8 +13,8 @@ use crate::error::Error;
 use crate::metrics::annealed::{Annealed, annealed_kl};
 use crate::metrics::quadrature::{self, Gridded, NoGrid, divergences_within};
 use crate::metrics::{self, COVERAGE_RADIUS, Coverage, Metric, smoothed};
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, check_finite, read_means, read_variance, read_weights};
+use crate::mixture::{GaussianMixture, Mixture};
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;
@@ -64,6 +65,9 @@ struct Evaluated {
 }
 
 pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+    if let Some(pair) = evaluate_general::pair(common, &arguments.pair)? {
+        return print_general(common, arguments, pair);
+    }
     let teachers = mixtures(common, &arguments.pair.teacher)?;
     let students = chosen(mixtures(common, &arguments.pair.student)?, arguments)?;
     let teacher = |r: usize| &teachers[arguments.replicate.unwrap_or(r) % teachers.len()];
@@ -87,8 +91,31 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     for (r, student) in students.iter().enumerate() {
         all.push(evaluated(common, arguments, &problem(r), student, &mut *opened.backend)?);
     }
+    print(common, arguments, &all, &opened.backend.describe().to_string())
+}
+
+/// Of mixtures that are no case of one common variance.
+fn print_general(common: &Common, arguments: &Arguments, pair: [Mixture; 2]) -> Result<()> {
+    if arguments.annealed {
+        return Err(Failure::usage("--annealed goes with one common variance of both mixtures", "Leave it out"));
+    }
+    if arguments.replicate.is_some_and(|r| r > 0) {
+        return Err(Failure::usage("both files hold one mixture", "Leave --replicate out"));
+    }
+    let gridding = match arguments.sampler {
+        Points::Auto => Gridding::IfItPays,
+        Points::Philox => Gridding::Never,
+        Points::Grid => Gridding::Asked,
+    };
+    let Told { divergences, by_grid, no_grid, coverage, matched, device } =
+        evaluate_general::told(common, pair, arguments.samples, arguments.noise, gridding)?;
+    print(common, arguments, &[Evaluated { divergences, by_grid, no_grid, coverage, matched, annealed: None }], &device)
+}
+
+/// One JSON object, or a table of each replicate.
+fn print(common: &Common, arguments: &Arguments, all: &[Evaluated], device: &str) -> Result<()> {
     if common.json {
-        return common.print_json(&object(&all, arguments, seed, &opened.backend.describe().to_string()));
+        return common.print_json(&object(all, arguments, common.seed.unwrap_or(0), device));
     }
     let tables: Vec<String> =
         all.iter().enumerate().map(|(r, one)| if all.len() > 1 { format!("replicate {r}\n{}", table(one)) } else { table(one) }).collect();

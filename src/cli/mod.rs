@@ -21,6 +21,7 @@ mod completions;
 #[cfg(feature = "gpu")]
 mod devices;
 mod evaluate;
+mod evaluate_general;
 mod exit;
 mod gradient;
 mod init;

@@ -1,6 +1,7 @@
 //! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
 pub(crate) mod annealed;
+pub mod general;
 pub(crate) mod metric;
 pub(crate) mod quadrature;
 

@@ -3,7 +3,7 @@
 pub(crate) mod density;
 pub(crate) mod draw;
 pub(crate) mod forward_fisher;
-mod general;
+pub(crate) mod general;
 pub(crate) mod measure;
 mod polynomials;
 pub(crate) mod posterior;

@@ -3,7 +3,7 @@
 use mixscore::backend::Polynomials;
 use mixscore::backend::{Description, Evaluation, GradientSums, MeasureSums, Points, Rule, UnitProblem};
 use mixscore::objective::Side;
-use mixscore::{Backend, Divergences, GaussianMixture, Gradient, Result, Session};
+use mixscore::{Backend, Divergences, Gradient, Result, Session};
 
 use super::draw::Case;
 

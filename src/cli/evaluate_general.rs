@@ -1,0 +1,87 @@
+//! `mixscore evaluate` of two mixtures whose covariances are of any kind, or whose common variances differ.
+
+use super::Common;
+use super::exit::{Failure, Result};
+use super::pair::Pair;
+use crate::metrics::Coverage;
+use crate::metrics::general::{by_quadrature, coverage, matched_distance, sampled};
+use crate::mixture::files::{read_any_mixture_with_notes, read_means};
+use crate::mixture::{Covariance, Mixture, is_same_variance};
+use crate::problem::Divergences;
+
+/// Both mixtures, if they are no case of one common variance; `None` leaves them to those who know more of that case.
+///
+/// # Errors
+/// What cannot be read.
+pub fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
+    for path in [&pair.student, &pair.teacher] {
+        if read_means(path)?.shape.len() == 3 {
+            return Ok(None); // replicates, which have one common variance
+        }
+    }
+    let (student, notes) = read_any_mixture_with_notes(&pair.student)?;
+    let (teacher, more) = read_any_mixture_with_notes(&pair.teacher)?;
+    if let (Covariance::Common(a), Covariance::Common(b)) = (student.covariance(), teacher.covariance())
+        && is_same_variance(*a, *b)
+    {
+        return Ok(None);
+    }
+    notes.iter().chain(&more).for_each(|note| common.say(note));
+    Ok(Some([student, teacher]))
+}
+
+/// What there is to say of the student.
+pub struct Told {
+    pub divergences: Divergences,
+    pub by_grid: bool,
+    /// Why it is by samples though they were not asked for, as a sentence without its full stop.
+    pub no_grid: Option<String>,
+    pub coverage: Coverage,
+    pub matched: f64,
+    pub device: String,
+}
+
+/// Whether the divergences are by a grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gridding {
+    Never,
+    IfItPays,
+    Asked,
+}
+
+/// All that is told of the student, after heat flow of time `noise`.
+///
+/// # Errors
+/// Mixtures of different dimensions; a grid that is asked for in more than two; the device's own errors.
+pub fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize, noise: f64, gridding: Gridding) -> Result<Told> {
+    if !(noise >= 0.0 && noise.is_finite()) {
+        return Err(Failure::usage(format!("--noise {noise}"), "Give a finite time, 0 or more"));
+    }
+    let (coverage, matched) = (coverage(&student, &teacher)?, matched_distance(&student, &teacher)?);
+    let [student, teacher] = [smoothed(student, noise)?, smoothed(teacher, noise)?];
+    let mut opened = common.open_device_for(&student)?;
+    let device = opened.backend.describe().to_string();
+    let gridded = match gridding {
+        Gridding::Never => None,
+        _ => by_quadrature(&student, &teacher, n_samples, gridding == Gridding::Asked)?,
+    };
+    if gridded.is_none() && gridding == Gridding::Asked {
+        return Err(Failure::usage("covariances that are not common have a grid in one or two dimensions only", "Leave --sampler out"));
+    }
+    let by_grid = gridded.is_some();
+    let no_grid = (!by_grid && gridding == Gridding::IfItPays).then(|| match student.n_features() {
+        ..=2 => "a grid that is fine enough is slow; --sampler grid takes one all the same".into(),
+        _ => "where covariances are not common a grid works in one or two dimensions".into(),
+    });
+    let divergences = match gridded {
+        Some(divergences) => divergences,
+        None => sampled(&student, &teacher, n_samples, common.seed.unwrap_or(0), &mut *opened.backend)?,
+    };
+    Ok(Told { divergences, by_grid, no_grid, coverage, matched, device })
+}
+
+/// After heat flow of this time.
+fn smoothed(mixture: Mixture, time: f64) -> crate::Result<Mixture> {
+    let covariance = mixture.covariance().plus(time, mixture.n_features());
+    Mixture::new(mixture.weights().to_vec(), mixture.means().to_vec(), mixture.n_features(), covariance)
+}
