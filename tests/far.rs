@@ -5,10 +5,11 @@ mod common;
 use common::{Tolerance, assert_close, assert_normwise, uneven};
 use std::sync::atomic::AtomicBool;
 
-use mixscore::backend::{Backend, Rule};
+use mixscore::backend::{Backend, Evaluation, Rule};
 use mixscore::cpu::Cpu;
 use mixscore::descent::{Logged, Observer, Schedule, State, Stop, descend};
 use mixscore::internals::metrics::quadrature;
+use mixscore::mixture::{Covariance, CovarianceKind, Mixture};
 use mixscore::objective::Sampler;
 use mixscore::reference::Reference;
 use mixscore::{Fit, GaussianMixture, Problem};
@@ -35,6 +36,11 @@ fn devices() -> Vec<(&'static str, Box<dyn Backend>)> {
     all
 }
 
+/// What a device evaluates.
+fn kinds(device: &str) -> impl Iterator<Item = CovarianceKind> {
+    CovarianceKind::ALL.into_iter().filter(move |kind| device != "software" || *kind == CovarianceKind::Common)
+}
+
 #[test]
 fn densities_and_scores_at_every_distance_and_offset() {
     for (name, mut device) in devices() {
@@ -45,10 +51,15 @@ fn densities_and_scores_at_every_distance_and_offset() {
                 let (weights, means) = ([0.2, 0.3, 0.5], [at(0.0), at(distance), at(distance + 2.5)]);
                 let points = [at(0.75), at(-2.0), at(distance + 0.5), at(distance + 1.5), at(distance - 1.0), at(0.5 * distance + 0.25)];
                 let mixture = GaussianMixture::new(weights.to_vec(), means.to_vec(), 1, 1.0).unwrap();
-                let got = device.evaluate(&(&mixture).into(), (&points[..]).into(), true).unwrap();
-                for (s, x) in points.iter().enumerate() {
+                let got: Vec<(CovarianceKind, Evaluation)> = kinds(name)
+                    .map(|kind| {
+                        let mixture = Mixture::from(&mixture).widened(kind).unwrap();
+                        (kind, device.evaluate(&mixture, (&points[..]).into(), true).unwrap())
+                    })
+                    .collect();
+                for ((kind, got), (s, x)) in got.iter().flat_map(|got| points.iter().enumerate().map(move |point| (got, point))) {
                     let (log_density, score, r) = exactly(&weights, &means, *x);
-                    let what = format!("{name}, distance {distance:e}, offset {offset:e}, point {s}");
+                    let what = format!("{name}, {kind}, distance {distance:e}, offset {offset:e}, point {s}");
                     let bound = if name == "reference" { 1e-12 } else { 3e-6 };
                     let near = Tolerance { bound: bound * (1.0 + score.abs()), why: "the device's precision" };
                     assert_close(&format!("{what}: score"), got.score[s], score, &near);
@@ -219,4 +230,89 @@ fn what_counts_is_not_shortened() {
         };
         assert_close("L by quadrature", got.reverse_fisher.value, value, &Tolerance { bound: 1e-9, why: "exact" });
     }
+}
+
+/// Random mixtures of every kind: the CPU against the reference, and this against densities and differences of its own.
+#[test]
+fn covariances_of_every_kind_are_evaluated() {
+    let mut state = 1u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        2.0 * (state >> 11) as f64 / 2f64.powi(53) - 1.0
+    };
+    for (k, d) in [(1, 1), (3, 1), (2, 2), (5, 7), (9, 33)] {
+        for kind in CovarianceKind::ALL {
+            // Σ = (M Mᵀ)/d + 0.05 I, some components much narrower than others.
+            let square: Vec<f64> = (0..k)
+                .flat_map(|i| {
+                    let (m, scale): (Vec<f64>, f64) = ((0..d * d).map(|_| random()).collect(), 10f64.powi(-(i as i32 % 3)));
+                    let inner = move |a: usize, b: usize| (0..d).map(|c| m[a * d + c] * m[b * d + c]).sum::<f64>() / d as f64;
+                    (0..d * d).map(|at| scale * (inner(at / d, at % d) + if at / d == at % d { 0.05 } else { 0.0 })).collect::<Vec<f64>>()
+                })
+                .collect();
+            let values = match kind {
+                CovarianceKind::Common => vec![square[0]],
+                CovarianceKind::Spherical => (0..k).map(|i| square[i * d * d]).collect(),
+                CovarianceKind::Diagonal => (0..k * d).map(|at| square[at / d * d * d + at % d * (d + 1)]).collect(),
+                CovarianceKind::Tied => square[..d * d].to_vec(),
+                CovarianceKind::Full => square,
+            };
+            let (means, weights): (Vec<f64>, Vec<f64>) = ((0..k * d).map(|_| 3.0 * random()).collect(), vec![1.0 / k as f64; k]);
+            let mixture = Mixture::new(weights, means.clone(), d, Covariance::of_kind(kind, values)).unwrap();
+            let points: Vec<f64> = means.iter().flat_map(|m| [*m, m + 1.0, m + 40.0]).collect::<Vec<f64>>();
+            let got = Cpu::new().evaluate(&mixture, (&points).into(), true).unwrap();
+            let want = Reference.evaluate(&mixture, (&points).into(), true).unwrap();
+            let what = format!("{kind}, k = {k}, d = {d}");
+            let single = Tolerance { bound: 1e-6, why: "exponentials are in single precision" };
+            assert_normwise(&format!("{what}: log-density"), &got.log_density, &want.log_density, &single);
+            for (got, want) in got.score.chunks_exact(d).zip(want.score.chunks_exact(d)) {
+                // At a mean the score is nothing beside one deviation's.
+                let size = want.iter().fold(1.0 / mixture.deviations()[1], |a, v| a.max(v.abs()));
+                let near = Tolerance { bound: 1e-6 * size, ..single };
+                got.iter().zip(want).for_each(|(got, want)| assert_close(&format!("{what}: score"), *got, *want, &near));
+            }
+            assert_normwise(&format!("{what}: responsibilities"), &got.responsibilities, &want.responsibilities, &single);
+            let x = &points[..d];
+            let here = |x: &[f64]| Reference.evaluate(&mixture, x.into(), false).unwrap().log_density[0];
+            assert_close(
+                &what,
+                here(x),
+                naive(&mixture, x),
+                &Tolerance { bound: 1e-9 * (1.0 + here(x).abs()), why: "an elimination of its own" },
+            );
+            for c in 0..d.min(3) {
+                let moved = |by: f64| here(&x.iter().enumerate().map(|(a, v)| if a == c { v + by } else { *v }).collect::<Vec<f64>>());
+                let h = 1e-3 * mixture.deviations()[0];
+                let difference = (8.0 * (moved(h) - moved(-h)) - (moved(2.0 * h) - moved(-2.0 * h))) / (12.0 * h);
+                let near = Tolerance { bound: 1e-7 * (1.0 / h + want.score[c].abs()) * 1e-3, why: "differences of fourth order" };
+                assert_close(&format!("{what}: score {c}"), want.score[c], difference, &near);
+            }
+        }
+    }
+}
+
+/// ln p(x) by Gauss's elimination on each covariance.
+fn naive(mixture: &Mixture, x: &[f64]) -> f64 {
+    let d = x.len();
+    let density = |i: usize| {
+        let mut a = mixture.covariance().matrix(i, d);
+        let e: Vec<f64> = x.iter().zip(mixture.mean(i)).map(|(x, m)| x - m).collect();
+        let (mut b, mut log_determinant) = (e.clone(), 0.0);
+        for p in 0..d {
+            log_determinant += a[p * d + p].ln();
+            for row in p + 1..d {
+                let factor = a[row * d + p] / a[p * d + p];
+                (p..d).for_each(|c| a[row * d + c] -= factor * a[p * d + c]);
+                b[row] -= factor * b[p];
+            }
+        }
+        for p in (0..d).rev() {
+            b[p] = (b[p] - (p + 1..d).map(|c| a[p * d + c] * b[c]).sum::<f64>()) / a[p * d + p];
+        }
+        let square: f64 = b.iter().zip(&e).map(|(b, e)| b * e).sum();
+        mixture.weights()[i].ln() - 0.5 * (square + log_determinant + d as f64 * (2.0 * std::f64::consts::PI).ln())
+    };
+    let logs: Vec<f64> = (0..mixture.n_components()).map(density).collect();
+    let peak = logs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+    peak + logs.iter().map(|l| (l - peak).exp()).sum::<f64>().ln()
 }

@@ -1,5 +1,7 @@
 //! Files of mixtures, points and arrays: what is written comes back, NumPy's own files are read, and hostile files are refused.
 
+#[path = "files/covariances.rs"]
+mod covariances;
 #[path = "files/forge.rs"]
 mod forge;
 #[path = "files/forms.rs"]

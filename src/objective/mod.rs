@@ -4,6 +4,7 @@ pub(crate) mod axes;
 pub(crate) mod divergence;
 pub(crate) mod estimator;
 pub(crate) mod form;
+pub(crate) mod general;
 pub(crate) mod grid;
 pub(crate) mod groups;
 pub(crate) mod hermite;

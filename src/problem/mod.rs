@@ -3,6 +3,7 @@
 pub(crate) mod fit;
 mod frame;
 pub(crate) mod gaps;
+pub(crate) mod general;
 mod rank;
 pub(crate) mod rare;
 pub(crate) mod reduction;

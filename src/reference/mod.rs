@@ -4,6 +4,7 @@ pub(crate) mod density;
 pub(crate) mod draw;
 pub(crate) mod forward_fisher;
 pub(crate) mod general;
+pub(crate) mod general_gradient;
 pub(crate) mod measure;
 mod polynomials;
 pub(crate) mod posterior;

@@ -118,7 +118,7 @@ fn parts_under_other_names_are_never_passed_over() {
     }
     let both = ("covariances", &[2usize][..], Values::F64(&[4.0, 4.0]));
     write_npz(&path, &[means, ("variance", &[], Values::F64(&[4.0])), both]).unwrap();
-    assert!(read_mixture(&path).unwrap_err().to_string().contains("only `variance` is read"));
+    assert!(read_mixture(&path).unwrap_err().to_string().contains("`covariances` and `variance`, and both cannot be meant"));
     for name in ["labels", "step", "converged_", "n_iter_"] {
         write_npz(&path, &[means, (name, &[2], Values::F64(&[0.0, 1.0]))]).unwrap();
         read_mixture(&path).unwrap();

@@ -43,7 +43,7 @@ fn npz_files() {
         (two_names("means.npy", "/etc/passwd.npy"), "cannot be used"),
         (two_names("means.npy", "a\\b.npy"), "cannot be used"),
         (two_names("means.npy", "readme.txt"), "not an .npy array"),
-        (two_names("means.npy", "covariances.npy"), "there is an array `covariances`, and only one common `variance` is read"),
+        (two_names("means.npy", "covariances.npy"), "has diag covariances, and here student and teacher have one common variance"),
         (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("weights.npy", &means) }]), "filename mismatch"),
         (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("means.npy", &means) }]), "same name"),
         (zip(&nested), "overlapping"),
