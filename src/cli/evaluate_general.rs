@@ -2,11 +2,11 @@
 
 use super::Common;
 use super::exit::{Failure, Result};
-use super::pair::Pair;
+use super::pair::{Pair, have_common_variance};
 use crate::metrics::Coverage;
 use crate::metrics::general::{by_quadrature, coverage, matched_distance, sampled};
-use crate::mixture::files::{read_any_mixture_with_notes, read_means};
-use crate::mixture::{Covariance, Mixture, is_same_variance};
+use crate::mixture::Mixture;
+use crate::mixture::files::read_means;
 use crate::problem::Divergences;
 
 /// Both mixtures, if they are no case of one common variance; `None` leaves them to those who know more of that case.
@@ -19,15 +19,12 @@ pub fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
             return Ok(None); // replicates, which have one common variance
         }
     }
-    let (student, notes) = read_any_mixture_with_notes(&pair.student)?;
-    let (teacher, more) = read_any_mixture_with_notes(&pair.teacher)?;
-    if let (Covariance::Common(a), Covariance::Common(b)) = (student.covariance(), teacher.covariance())
-        && is_same_variance(*a, *b)
-    {
+    let (mixtures, notes) = pair.read_any()?;
+    if have_common_variance(&mixtures) {
         return Ok(None);
     }
-    notes.iter().chain(&more).for_each(|note| common.say(note));
-    Ok(Some([student, teacher]))
+    notes.iter().for_each(|note| common.say(note));
+    Ok(Some(mixtures))
 }
 
 /// What there is to say of the student.
@@ -54,11 +51,8 @@ pub enum Gridding {
 /// # Errors
 /// Mixtures of different dimensions; a grid that is asked for in more than two; the device's own errors.
 pub fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize, noise: f64, gridding: Gridding) -> Result<Told> {
-    if !(noise >= 0.0 && noise.is_finite()) {
-        return Err(Failure::usage(format!("--noise {noise}"), "Give a finite time, 0 or more"));
-    }
     let (coverage, matched) = (coverage(&student, &teacher)?, matched_distance(&student, &teacher)?);
-    let [student, teacher] = [smoothed(student, noise)?, smoothed(teacher, noise)?];
+    let [student, teacher] = [student.smoothed(noise)?, teacher.smoothed(noise)?];
     let mut opened = common.open_device_for(&student)?;
     let device = opened.backend.describe().to_string();
     let gridded = match gridding {
@@ -78,10 +72,4 @@ pub fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize,
         None => sampled(&student, &teacher, n_samples, common.seed.unwrap_or(0), &mut *opened.backend)?,
     };
     Ok(Told { divergences, by_grid, no_grid, coverage, matched, device })
-}
-
-/// After heat flow of this time.
-fn smoothed(mixture: Mixture, time: f64) -> crate::Result<Mixture> {
-    let covariance = mixture.covariance().plus(time, mixture.n_features());
-    Mixture::new(mixture.weights().to_vec(), mixture.means().to_vec(), mixture.n_features(), covariance)
 }

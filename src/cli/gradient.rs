@@ -7,16 +7,18 @@ use serde_json::json;
 
 use super::Common;
 use super::exit::{Failure, Result};
+use super::gradient_general;
 use super::output::Target;
-use super::pair::Pair;
-use crate::mixture::GaussianMixture;
+use super::pair::{Pair, have_common_variance};
 use crate::mixture::files::{Values, check_finite, write_npz};
+use crate::mixture::{GaussianMixture, Mixture};
 use crate::number::plus_minus;
 use crate::objective::divergence::{Divergence, Estimator, Sampler, Storage};
+use crate::objective::general::Objective;
 use crate::objective::groups::Estimate;
 use crate::objective::neighbours::Neighbours;
-use crate::problem::Problem;
 use crate::problem::fit::Gradient;
+use crate::problem::{GeneralProblem, Problem};
 
 /// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
 const FEW_GROUPS: usize = 8;
@@ -25,9 +27,9 @@ const FEW_GROUPS: usize = 8;
 pub struct Arguments {
     #[command(flatten)]
     pair: Pair,
-    /// Under which density the expectation is: the student's (reverse) or the teacher's (forward).
+    /// A Fisher divergence or a Kullback–Leibler one, and under which density the expectation is: the student's (reverse) or the teacher's.
     #[arg(long, value_enum, default_value_t)]
-    divergence: Divergence,
+    divergence: Objective,
     /// Which unbiased estimator of the reverse gradient.
     #[arg(long, value_enum, default_value_t)]
     estimator: Estimator,
@@ -49,7 +51,8 @@ pub struct Arguments {
     /// What rows may leave out: auto, exact, or the bias that a row may have, per weight and in units of σ.
     #[arg(long, default_value = "auto", value_name = "auto|exact|B")]
     neighbours: Neighbours,
-    /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error; - is standard output.
+    /// Where the arrays go: gradient (k,d), standard_error (k,d), divergence, divergence_standard_error; of covariances of other kinds and of
+    /// KL also gradient_covariances and gradient_logits, each with its standard_error; - is standard output.
     #[arg(long, value_name = "G.npz")]
     output: PathBuf,
 }
@@ -59,8 +62,13 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
         return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));
     }
+    let (mixtures, notes) = arguments.pair.read_any()?;
+    let Some(divergence) = fisher(arguments.divergence).filter(|_| have_common_variance(&mixtures)) else {
+        notes.iter().for_each(|note| common.say(note));
+        return gradient_general::run(common, &arguments.general(mixtures, common.seed.unwrap_or(0))?, &output, &arguments.output);
+    };
     let (student, teacher) = arguments.pair.read(common)?;
-    let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));
+    let problem = arguments.problem(divergence, &student, teacher, common.seed.unwrap_or(0));
     problem.validate(student.means())?; // before a device is looked for
     let mut opened = common.open_device()?;
     let mut fit = problem.open(&mut *opened.backend, student.means())?;
@@ -111,6 +119,15 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     output.print(common, &format!("written to {}", arguments.output.display()))
 }
 
+/// The Fisher divergence that is asked for.
+fn fisher(objective: Objective) -> Option<Divergence> {
+    match objective {
+        Objective::Reverse => Some(Divergence::Reverse),
+        Objective::Forward => Some(Divergence::Forward),
+        Objective::ReverseKl | Objective::ForwardKl => None,
+    }
+}
+
 /// A number of samples not much larger for which `auto` would take Sobol points, where it takes pairs now.
 fn whole_nets(problem: &Problem, rank: usize) -> Option<usize> {
     let n = problem.n_samples?.checked_next_power_of_two()?;
@@ -120,9 +137,26 @@ fn whole_nets(problem: &Problem, rank: usize) -> Option<usize> {
 }
 
 impl Arguments {
-    fn problem(&self, student: &GaussianMixture, teacher: GaussianMixture, seed: u64) -> Problem {
+    /// The problem of covariances of any kind.
+    fn general(&self, [student, teacher]: [Mixture; 2], seed: u64) -> Result<GeneralProblem> {
+        let of_common = [
+            (!matches!(self.estimator, Estimator::Auto | Estimator::Stein), "--estimator"),
+            (self.storage != Storage::default(), "--storage"),
+            (self.neighbours != Neighbours::Auto, "--neighbours"),
+        ];
+        if let Some((_, option)) = of_common.into_iter().find(|(is_given, _)| *is_given) {
+            return Err(Failure::usage(
+                format!("{option} goes with Fisher divergences of two mixtures of one common variance"),
+                "Leave it out, or give such mixtures",
+            ));
+        }
+        let [student, teacher] = [student.smoothed(self.noise)?, teacher.smoothed(self.noise)?];
+        Ok(GeneralProblem { student, teacher, objective: self.divergence, sampler: self.sampler, n_samples: self.samples, seed })
+    }
+
+    fn problem(&self, divergence: Divergence, student: &GaussianMixture, teacher: GaussianMixture, seed: u64) -> Problem {
         Problem {
-            divergence: self.divergence,
+            divergence,
             estimator: self.estimator,
             sampler: self.sampler,
             n_samples: self.samples,

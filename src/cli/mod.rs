@@ -24,6 +24,7 @@ mod evaluate;
 mod evaluate_general;
 mod exit;
 mod gradient;
+mod gradient_general;
 mod init;
 mod keys;
 mod learn;

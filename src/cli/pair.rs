@@ -6,7 +6,8 @@ use super::Common;
 use super::exit::Result;
 use super::output::Input;
 use crate::error::Error;
-use crate::mixture::{GaussianMixture, is_same_variance};
+use crate::mixture::files::read_any_mixture_with_notes;
+use crate::mixture::{Covariance, GaussianMixture, Mixture, is_same_variance};
 
 /// `--student` and `--teacher`.
 #[derive(clap::Args)]
@@ -25,6 +26,17 @@ impl Pair {
         [("--student", &self.student), ("--teacher", &self.teacher)]
     }
 
+    /// Reads both, whatever their covariances, with what people should know of how their files were understood.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read_any(&self) -> Result<([Mixture; 2], Vec<String>)> {
+        let (student, mut notes) = read_any_mixture_with_notes(&self.student)?;
+        let (teacher, more) = read_any_mixture_with_notes(&self.teacher)?;
+        notes.extend(more);
+        Ok(([student, teacher], notes))
+    }
+
     /// Reads both, and refuses two mixtures that make no problem. Where their variances differ by a rounding, the teacher's is meant.
     ///
     /// # Errors
@@ -34,6 +46,11 @@ impl Pair {
         compatible(&student, &teacher)?;
         Ok((student, teacher))
     }
+}
+
+/// Whether both mixtures have one common variance: the case that devices know best.
+pub fn have_common_variance([student, teacher]: &[Mixture; 2]) -> bool {
+    matches!((student.covariance(), teacher.covariance()), (Covariance::Common(a), Covariance::Common(b)) if is_same_variance(*a, *b))
 }
 
 /// Whether both can be student and teacher of one problem.

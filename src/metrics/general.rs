@@ -130,7 +130,7 @@ pub fn by_quadrature(student: &Mixture, teacher: &Mixture, n_nodes: usize, is_as
     let reach = reach(student).max(reach(teacher));
     let all = (student.n_components() + teacher.n_components()) as f64;
     let least = (n_nodes as f64).powf(1.0 / d as f64) / 2.0;
-    let mut half = (FIRST * narrowness(student, teacher)).max(if is_asked { least } else { 0.0 });
+    let mut half = (FIRST * student.narrowness_beside(teacher)).max(if is_asked { least } else { 0.0 });
     let mut found: Option<Divergences> = None;
     while (2.0 * half + 1.0).powi(d as i32) * all * all <= MOST_VISITS || (is_asked && found.is_none()) {
         let grid = grid_of(d, reach, (2.0 * half + 1.0).powi(d as i32))?;
@@ -193,21 +193,6 @@ fn reach(mixture: &Mixture) -> f64 {
     let nearest = |i: usize| (0..k).filter(|j| *j != i).map(|j| wall(i, j)).fold(f64::INFINITY, f64::min);
     let furthest = (0..k).map(nearest).filter(|wall| wall.is_finite()).fold(0.0, f64::max);
     (furthest + BEYOND_WALL).clamp(REACH, FURTHEST)
-}
-
-/// The largest factor by which some component is narrower than another in some direction, of either mixture: at least 1.
-fn narrowness(student: &Mixture, teacher: &Mixture) -> f64 {
-    let d = student.n_features();
-    let all = || [student, teacher].into_iter().flat_map(|m| (0..m.n_components()).map(move |l| (m, l)));
-    let ratio = |(wide, i): (&Mixture, usize), (narrow, l): (&Mixture, usize)| {
-        let columns = (0..d).map(|c| {
-            let unit: Vec<f64> = (0..d).map(|a| f64::from(u8::from(a == c))).collect();
-            let column: Vec<f64> = (0..d).map(|a| wide.factor(i).coloured(&unit, a)).collect();
-            whitened(narrow, l, &column).iter().map(|w| w * w).sum::<f64>()
-        });
-        columns.sum::<f64>().sqrt()
-    };
-    all().flat_map(|wide| all().map(move |narrow| ratio(wide, narrow))).fold(1.0, f64::max)
 }
 
 fn whitened(mixture: &Mixture, l: usize, e: &[f64]) -> Vec<f64> {

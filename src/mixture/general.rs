@@ -89,10 +89,42 @@ impl Mixture {
         (0..self.n_components()).map(of).fold([f64::INFINITY, 0.0], |[least, largest], [a, b]| [least.min(a), largest.max(b)])
     }
 
+    /// The largest factor by which some component of either mixture is narrower than another in some direction (within √d): at least 1.
+    pub fn narrowness_beside(&self, other: &Mixture) -> f64 {
+        let d = self.n_features;
+        let all = || [self, other].into_iter().flat_map(|m| (0..m.n_components()).map(move |l| (m, l)));
+        // The norm of R_l Lᵢ, column by column.
+        let ratio = |(wide, i): (&Mixture, usize), (narrow, l): (&Mixture, usize)| {
+            let (mut unit, mut w) = (vec![0.0; d], vec![0.0; d]);
+            let mut square = 0.0;
+            for c in 0..d {
+                unit.fill(0.0);
+                unit[c] = 1.0;
+                let column: Vec<f64> = (0..d).map(|a| wide.factor(i).coloured(&unit, a)).collect();
+                narrow.factor(l).whiten(&column, &mut w);
+                square += w.iter().map(|w| w * w).sum::<f64>();
+            }
+            square.sqrt()
+        };
+        all().flat_map(|wide| all().map(move |narrow| ratio(wide, narrow))).fold(1.0, f64::max)
+    }
+
     /// As a mixture of one common variance; `None` where covariances have another form.
     pub fn common(&self) -> Option<GaussianMixture> {
         let Covariance::Common(variance) = self.covariance else { return None };
         GaussianMixture::new(self.weights.clone(), self.means.clone(), self.n_features, variance).ok()
+    }
+
+    /// After heat flow of time t: Σᵢ + tI.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a time that is not finite or negative.
+    pub fn smoothed(&self, time: f64) -> Result<Mixture> {
+        if !(time >= 0.0 && time.is_finite()) {
+            return Err(Error::bad_input(format!("the heat-flow time is {time}"), "Give a finite time, 0 or more"));
+        }
+        let covariance = self.covariance.plus(time, self.n_features);
+        Mixture::new(self.weights.clone(), self.means.clone(), self.n_features, covariance)
     }
 
     /// The same mixture with covariances in a more general form.

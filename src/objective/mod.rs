@@ -12,5 +12,6 @@ pub(crate) mod neighbours;
 
 pub use divergence::{Divergence, Estimator, Sampler, Side, Storage};
 pub use form::{Draws, Form};
+pub use general::{Objective, Parameters};
 pub use groups::Estimate;
 pub use neighbours::Neighbours;

@@ -16,6 +16,9 @@ use crate::reference::general_gradient::General;
 
 /// Nodes on each side of a grid's centre where their number is not given.
 const HALF: f64 = 60.0;
+/// Each further grid has so many times the nodes on an axis, until two agree to [`EXACT`] of the largest derivative.
+const FINER: f64 = 1.3;
+const EXACT: f64 = 1e-10;
 /// How far the grid goes, in a component's own deviations.
 const REACH: f64 = 7.5;
 /// Samples whose sums are added in one go.
@@ -46,7 +49,18 @@ pub struct GeneralGradient {
     pub sampler: Sampler,
 }
 
+impl GeneralGradient {
+    /// Whether two grids agree.
+    fn is_near(&self, other: &GeneralGradient) -> bool {
+        let largest = self.gradient.iter().fold(self.value.value.abs(), |a, g| a.max(g.abs()));
+        let near = |a: f64, b: f64| (a - b).abs() <= EXACT * largest.max(1e-4);
+        near(self.value.value, other.value.value) && self.gradient.iter().zip(&other.gradient).all(|(a, b)| near(*a, *b))
+    }
+}
+
 impl GeneralProblem {
+    /// The gradient and its standard errors. A grid whose nodes are not given is made finer until it is exact to 1e-10.
+    ///
     /// # Errors
     /// [`Error::BadInput`] for mixtures of different dimensions or no samples, and a grid in more than three dimensions.
     pub fn gradient(&self) -> Result<GeneralGradient> {
@@ -58,12 +72,28 @@ impl GeneralProblem {
             ));
         }
         let (draws, sampler) = self.draws()?;
-        let grid = if let Draws::Grid(nodes) = draws {
-            Some(grid_of(d, REACH, nodes.map_or((2.0 * HALF + 1.0).powi(d as i32), |n| n as f64))?)
-        } else {
-            None
-        };
-        let groups = match (&grid, draws) {
+        let nodes = |half: f64| (2.0 * half + 1.0).powi(d as i32);
+        match draws {
+            Draws::Grid(Some(n)) => self.estimate(draws, sampler, Some(&grid_of(d, REACH, n as f64)?)),
+            Draws::Grid(None) => {
+                let mut half = HALF * p.narrowness_beside(q);
+                let mut last = self.estimate(draws, sampler, Some(&grid_of(d, REACH, nodes(half))?))?;
+                loop {
+                    half *= FINER;
+                    let next = self.estimate(draws, sampler, Some(&grid_of(d, REACH, nodes(half))?))?;
+                    if next.is_near(&last) {
+                        return Ok(next);
+                    }
+                    last = next;
+                }
+            }
+            _ => self.estimate(draws, sampler, None),
+        }
+    }
+
+    fn estimate(&self, draws: Draws, sampler: Sampler, grid: Option<&Grid>) -> Result<GeneralGradient> {
+        let (p, q) = (&self.student, &self.teacher);
+        let groups = match (grid, draws) {
             (Some(grid), _) => Groups::single(grid.weights.len()),
             (None, Draws::Nets(n)) => Groups::nets(n),
             (None, draws) => Groups::new(draws.n_samples().unwrap_or(0), draws.is_antithetic(), 1),
@@ -75,8 +105,7 @@ impl GeneralProblem {
         for i in 0..from.n_components() {
             // The reverse objectives have their weights in what a sample adds.
             let weight = if self.objective.side() == Side::Student { 1.0 } else { q.weights()[i] };
-            let means: Vec<Vec<f64>> =
-                (0..groups.n_groups).map(|g| self.group(&general, from, i, (draws, &groups, g), grid.as_ref())).collect();
+            let means: Vec<Vec<f64>> = (0..groups.n_groups).map(|g| self.group(&general, from, i, (draws, &groups, g), grid)).collect();
             for (at, total) in total.iter_mut().enumerate() {
                 let value_weight = if at == n { from.weights()[i] } else { weight };
                 let stratum = Estimate::from_groups(&groups, |g| means[g][at]);

@@ -10,6 +10,7 @@ pub(crate) mod reduction;
 pub(crate) mod scales;
 
 pub use fit::{Divergences, Fit, Gradient};
+pub use general::{GeneralGradient, GeneralProblem};
 pub use rare::{Rare, RareDraws};
 pub use reduction::{LeftOut, Subspace};
 
