@@ -13,7 +13,7 @@ thread_local! {
 ///
 /// # Errors
 /// [`Error::BadInput`] with the figures where the system refuses it.
-pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
+pub(crate) fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
     let mut values = Vec::new();
     let before = TRYING.replace(true);
     let reserved = values.try_reserve_exact(count);

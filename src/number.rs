@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// e in superscript digits.
-pub fn superscript(e: i32) -> String {
+pub(crate) fn superscript(e: i32) -> String {
     e.to_string()
         .chars()
         .map(|c| match c {
@@ -17,7 +17,7 @@ pub fn superscript(e: i32) -> String {
 }
 
 /// Up to four significant digits, with a power of ten where plain digits would be long.
-pub fn short(v: f64) -> String {
+pub(crate) fn short(v: f64) -> String {
     significant(v, 4, true)
 }
 
@@ -25,7 +25,7 @@ pub fn short(v: f64) -> String {
 ///
 /// # Errors
 /// A sentence without its beginning, for what is none.
-pub fn count(text: &str) -> Result<u64, String> {
+pub(crate) fn count(text: &str) -> Result<u64, String> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     let parts = plain.split('_').all(|part| part.bytes().any(|b| b.is_ascii_digit()));
     let digits = plain.replace('_', "");
@@ -40,7 +40,7 @@ pub fn count(text: &str) -> Result<u64, String> {
 }
 
 /// The value and its standard error, which no line break parts, with two digits of the error; the value alone where the error is zero or unknown.
-pub fn plus_minus(value: f64, error: f64) -> String {
+pub(crate) fn plus_minus(value: f64, error: f64) -> String {
     // Beyond twelve digits the error is that of the arithmetic.
     if !(error > 0.0 && error.is_finite() && value.is_finite() && error > 1e-12 * value.abs()) {
         return short(value);
@@ -57,7 +57,7 @@ pub fn plus_minus(value: f64, error: f64) -> String {
 }
 
 /// A setting of a config, or one of its swept values: numbers without decimals that say nothing.
-pub fn setting(value: &toml::Value) -> String {
+pub(crate) fn setting(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Float(v) if *v == 0.0 || (1e-4..1e7).contains(&v.abs()) => v.to_string().replace('-', "−"),
@@ -67,7 +67,7 @@ pub fn setting(value: &toml::Value) -> String {
 }
 
 /// As [`setting`], of a swept value, which is text already.
-pub fn swept(text: &str) -> String {
+pub(crate) fn swept(text: &str) -> String {
     match text.parse() {
         Ok(v) if text.contains('.') => setting(&toml::Value::Float(v)),
         _ => text.into(),
@@ -75,17 +75,17 @@ pub fn swept(text: &str) -> String {
 }
 
 /// A choice of a config by its name there, as `stein`.
-pub fn word(choice: impl Serialize) -> String {
+pub(crate) fn word(choice: impl Serialize) -> String {
     serde_json::json!(choice).as_str().unwrap_or_default().into()
 }
 
 /// A number of a JSON file, where null stands for one that is not finite.
-pub fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+pub(crate) fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// So many decimals, with the sign that is as wide as a digit.
-pub fn minus(v: f64, places: usize) -> String {
+pub(crate) fn minus(v: f64, places: usize) -> String {
     format!("{v:.places$}").replace('-', "−")
 }
 

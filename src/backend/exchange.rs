@@ -13,7 +13,7 @@ pub trait Exchange<T>: Send + Sync {
 
 /// All parts are of this process, which knows them already.
 #[derive(Debug, Clone, Copy)]
-pub struct Local;
+pub(crate) struct Local;
 
 impl<T> Exchange<T> for Local {
     fn all_gather(&self, parts: Vec<Vec<T>>) -> Result<Vec<Vec<T>>> {

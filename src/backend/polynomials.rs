@@ -5,7 +5,7 @@ use crate::objective::hermite::Basis;
 use crate::random::streams::words;
 
 /// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
-pub const CLIP: f32 = 5.0;
+pub(crate) const CLIP: f32 = 5.0;
 
 /// The Voronoi cells of `centres`, each with a polynomial basis in (y − centre)/σ around its centre.
 #[derive(Debug, Clone, Copy)]

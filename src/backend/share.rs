@@ -22,7 +22,7 @@ pub enum Split {
 
 /// The `index`-th of `of` parts of equal size, or nearly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     pub split: Split,
     pub index: usize,
     pub of: usize,
@@ -30,25 +30,25 @@ pub struct Part {
 
 impl Part {
     /// Everything.
-    pub const WHOLE: Self = Self { split: Split::Replicates, index: 0, of: 1 };
+    pub(crate) const WHOLE: Self = Self { split: Split::Replicates, index: 0, of: 1 };
 
     /// All parts of a split, in order.
-    pub fn all(split: Split, of: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(split: Split, of: usize) -> impl Iterator<Item = Self> {
         (0..of).map(move |index| Self { split, index, of })
     }
 
     /// Its replicates of n.
-    pub fn replicates(self, n: usize) -> Range<usize> {
+    pub(crate) fn replicates(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Replicates, n)
     }
 
     /// Its strata of n, counted through the replicates that it has.
-    pub fn strata(self, n: usize) -> Range<usize> {
+    pub(crate) fn strata(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Strata, n)
     }
 
     /// Its groups of samples of n.
-    pub fn groups(self, n: usize) -> Range<usize> {
+    pub(crate) fn groups(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Samples, n)
     }
 
@@ -59,7 +59,7 @@ impl Part {
 }
 
 /// A table (strata, groups, width) from `parts`, each of which has the rows and columns that are its own: (own strata, own groups, width).
-pub fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, n_groups: usize, width: usize) -> Vec<T> {
+pub(crate) fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, n_groups: usize, width: usize) -> Vec<T> {
     let mut table = vec![T::default(); n_strata * n_groups * width];
     for (part, values) in Part::all(split, parts.len()).zip(parts) {
         let groups = part.groups(n_groups);
@@ -72,7 +72,7 @@ pub fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, 
 }
 
 /// The root of the tree over `leaves`, number by number: sums of groups, or sums of nodes, each in the place of its first group.
-pub fn total<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>]) -> Vec<T> {
+pub(crate) fn total<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>]) -> Vec<T> {
     subtree(leaves, leaves.len().next_power_of_two()).unwrap_or_default()
 }
 
@@ -90,7 +90,7 @@ fn subtree<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>], size: usize) -> O
 
 /// What one part of the samples adds up of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     pub groups: Range<usize>,
     /// The leaves of each of its nodes.
     pub nodes: Vec<Range<usize>>,
@@ -103,7 +103,7 @@ pub struct Share {
 }
 
 impl Share {
-    pub fn new(part: Part, n_groups: usize) -> Self {
+    pub(crate) fn new(part: Part, n_groups: usize) -> Self {
         let part = if part.split == Split::Samples { part } else { Part::WHOLE };
         let of_part = |part: Part| nodes(part.groups(n_groups), n_groups);
         let parts = || Part::all(part.split, part.of);

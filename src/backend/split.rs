@@ -22,7 +22,7 @@ pub enum Policy {
 }
 
 /// What `n_devices` devices of one kind share out.
-pub fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
+pub(crate) fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
     match policy {
         Policy::Faster => faster(problem, n_devices),
         Policy::Replicates => Split::Replicates,

@@ -39,7 +39,7 @@ const REPEATS: usize = 5;
 
 /// A step of descent at one size.
 #[derive(Debug, Clone, Serialize)]
-pub struct Throughput {
+pub(crate) struct Throughput {
     pub d: usize,
     pub k: usize,
     pub n_teachers: usize,
@@ -58,7 +58,7 @@ pub struct Throughput {
 
 /// All dispatches of one kernel in a step, run alone.
 #[derive(Debug, Clone, Serialize)]
-pub struct KernelThroughput {
+pub(crate) struct KernelThroughput {
     pub kernel: String,
     pub dispatches: usize,
     pub milliseconds: f64,
@@ -72,7 +72,7 @@ pub struct KernelThroughput {
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
-pub struct Effort {
+pub(crate) struct Effort {
     /// Samples per step in all; `None`: by size, on a software adapter an eighth.
     pub samples: Option<usize>,
     /// Seconds to measure each size for.
@@ -81,7 +81,7 @@ pub struct Effort {
 
 /// What is known so far, for whoever shows it.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     Roof(&'a Roof),
     Measured(&'a Throughput),
 }
@@ -90,7 +90,7 @@ pub enum Event<'a> {
 ///
 /// # Errors
 /// [`Error::SelfCheck`] where a gradient is wrong; the device's; those of `tell`.
-pub fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) -> Result<()>) -> Result<(Roof, Vec<Throughput>)> {
+pub(crate) fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) -> Result<()>) -> Result<(Roof, Vec<Throughput>)> {
     let mut roof = Roof::of(chosen)?;
     tell(Event::Roof(&roof))?;
     let software = chosen.is_software();

@@ -10,7 +10,7 @@ use crate::random::philox::philox;
 use crate::random::streams::{Purpose, stream};
 
 /// The device's words against the host's (exactly), and its normals against double precision (in ULP).
-pub fn of_gpu(gpu: &mut Gpu) -> Result<Vec<Comparison>> {
+pub(super) fn of_gpu(gpu: &mut Gpu) -> Result<Vec<Comparison>> {
     let (key, n) = ([0xa409_3822, 0x299f_31d0], 1 << 16);
     let (words, normals) = gpu.words(key, n)?;
     let wrong = (0..n).filter(|i| words[*i] != philox([*i as u32, 1, 2, 3], key)).count();

@@ -21,7 +21,7 @@ const HALF: f64 = 2e-3;
 const SIZES: [[usize; 4]; 4] = [[1, 2, 1, 512], [2, 7, 5, 300], [31, 7, 5, 257], [64, 64, 16, 64]];
 
 /// The table of errors, with draws stored as `storage` on the device.
-pub fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparison>> {
+pub(super) fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparison>> {
     let mut table = Vec::new();
     for size in SIZES {
         compare_at(device, size, storage, &mut table)?;

@@ -12,7 +12,7 @@ use crate::gpu::Gpu;
 
 /// The two rates that bound a step.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct Roof {
+pub(crate) struct Roof {
     /// Fused multiply-adds counted as two operations, in 10⁹ per second.
     pub gflops: f64,
     /// Bytes read and written by a large copy, in 10⁹ per second.
@@ -24,7 +24,7 @@ impl Roof {
     ///
     /// # Errors
     /// The device's.
-    pub fn of(device: &mut Chosen) -> Result<Self> {
+    pub(crate) fn of(device: &mut Chosen) -> Result<Self> {
         match device {
             #[cfg(feature = "gpu")]
             Chosen::Gpu(gpu) => Self::of_gpu(gpu),
@@ -33,7 +33,7 @@ impl Roof {
     }
 
     /// The higher of two measurements, each figure for itself.
-    pub fn or_higher(self, other: Self) -> Self {
+    pub(crate) fn or_higher(self, other: Self) -> Self {
         Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
     }
 

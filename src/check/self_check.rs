@@ -53,13 +53,13 @@ pub fn check_polynomials(backend: &dyn Backend, own: &mut dyn Polynomials) -> Re
 }
 
 /// What was asked, the device's numbers, the reference's.
-pub type Answer = (&'static str, Vec<f64>, Vec<f64>);
+pub(super) type Answer = (&'static str, Vec<f64>, Vec<f64>);
 
 /// Gram matrices and points after a step of the reverse diffusion: by the device and by the reference.
 ///
 /// # Errors
 /// The device's.
-pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
+pub(super) fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
     let basis = Basis::new(5, 3);
     let numbers = |n: usize, seed: f32| -> Vec<f32> { (0..n).map(|i| 3.0 * (i as f32 * seed).sin()).collect() };
     let (centres, coefficients) = (numbers(15, 1.7), numbers(15 * basis.len(), 0.9));

@@ -63,7 +63,7 @@ struct Evaluated {
     annealed: Option<Annealed>,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let teachers = mixtures(common, &arguments.pair.teacher)?;
     let students = chosen(mixtures(common, &arguments.pair.student)?, arguments)?;
     let teacher = |r: usize| &teachers[arguments.replicate.unwrap_or(r) % teachers.len()];

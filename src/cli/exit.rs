@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Place};
 
 /// `Result` of a verb.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 /// What ends a command.
 #[derive(Debug)]

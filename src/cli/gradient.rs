@@ -54,7 +54,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
         return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));

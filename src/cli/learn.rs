@@ -81,7 +81,7 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
     }
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (is_preset, has_truth) = (preset(&arguments.data).is_some(), arguments.truth.is_some());
     if is_preset && has_truth {
         return Err(Failure::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });

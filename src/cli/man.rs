@@ -17,7 +17,7 @@ pub struct Arguments {
     directory: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("man")?;
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;

@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::mixture::files::destination;
 
 /// An input: what the command line calls it, and where it is.
-pub type Input<'a> = (&'a str, &'a Path);
+pub(super) type Input<'a> = (&'a str, &'a Path);
 
 /// Where arrays go.
-pub enum Target {
+pub(super) enum Target {
     /// The file itself, where the path was a link to it.
     File(PathBuf),
     /// `-`.
@@ -25,7 +25,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Failure::Usage`].
-    pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+    pub(super) fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         if path.as_os_str() == "-" {
             return stdout_for_arrays(common);
         }
@@ -51,7 +51,7 @@ impl Target {
     ///
     /// # Errors
     /// Those of `write`, and of the system.
-    pub fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
+    pub(super) fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
         match self {
             Target::File(path) => write(path),
             Target::Stdout => {
@@ -76,7 +76,7 @@ impl Target {
     ///
     /// # Errors
     /// As [`Common::print`].
-    pub fn print(&self, common: &Common, text: &str) -> Result<()> {
+    pub(super) fn print(&self, common: &Common, text: &str) -> Result<()> {
         match self {
             Target::File(_) => common.print(text),
             Target::Stdout => {
@@ -107,7 +107,7 @@ fn stdout_for_arrays(common: &Common) -> Result<Target> {
 ///
 /// # Errors
 /// [`Failure::Usage`].
-pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
+pub(super) fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
         Some((name, input)) => Err(Failure::Usage {
@@ -118,7 +118,7 @@ pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
 }
 
 /// The files of a folder and of the folders in it, pages left out: what reading it as a run may read.
-pub fn files_within(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files_within(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
     let (inner, files): (Vec<_>, Vec<_>) = entries(folder).into_iter().partition(|path| path.is_dir());
     let all = files.into_iter().chain(inner.iter().flat_map(|folder| entries(folder)));

@@ -17,18 +17,18 @@ use crate::number::short;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether stderr can show a bar: a terminal that can go back in its line.
-pub fn has_bar(common: &Common) -> bool {
+pub(super) fn has_bar(common: &Common) -> bool {
     let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
     !common.quiet && goes_back && std::io::stderr().is_terminal()
 }
 
 /// As it was given, for `environment.json`.
-pub fn command_line() -> Vec<String> {
+pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// Shows events.
-pub struct Progress {
+pub(super) struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
     /// As of the last logged step.
@@ -37,7 +37,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(common: &Common) -> Progress {
+    pub(super) fn new(common: &Common) -> Progress {
         let bar = has_bar(common).then(|| {
             let bar = ProgressBar::no_length();
             let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {elapsed} elapsed, {eta} left");
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Shows one event.
-    pub fn show(&mut self, event: &Event) {
+    pub(super) fn show(&mut self, event: &Event) {
         if self.quiet {
             if let Event::Loss { text } = event {
                 complain(text);
@@ -106,7 +106,7 @@ fn loss(rows: &[Row]) -> String {
 }
 
 /// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
-pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
+pub(super) fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let folder = &outcome.folder;
     let said = if common.json {
         common.print_json(&serde_json::json!({
@@ -155,14 +155,14 @@ fn because(sentence: &str) -> String {
 }
 
 /// Shows stages of a computation that has no steps to count: a bar on a terminal, a line where a stage begins elsewhere.
-pub struct Stages {
+pub(super) struct Stages {
     quiet: bool,
     bar: Option<ProgressBar>,
     stage: String,
 }
 
 impl Stages {
-    pub fn new(common: &Common) -> Stages {
+    pub(super) fn new(common: &Common) -> Stages {
         let bar = has_bar(common).then(|| {
             let bar = ProgressBar::new(1000);
             let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed} elapsed");
@@ -173,7 +173,7 @@ impl Stages {
     }
 
     /// `done` of `stage`, 0 to 1.
-    pub fn show(&mut self, stage: &str, done: f64) {
+    pub(super) fn show(&mut self, stage: &str, done: f64) {
         let is_new = self.stage != stage;
         if is_new {
             self.stage = stage.into();
@@ -189,7 +189,7 @@ impl Stages {
     }
 
     /// Takes the bar away.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -40,7 +40,7 @@ fn overriding(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
     let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;

@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 /// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
     let mixture = common.read_mixture(&arguments.mixture)?;
     let (n, d, seed) = (arguments.count, mixture.n_features(), common.seed.unwrap_or(0));

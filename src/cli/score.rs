@@ -36,7 +36,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
     let output = Target::of(common, &arguments.output, "npz", &inputs)?;
     let mixture = common.read_mixture(&arguments.mixture)?;

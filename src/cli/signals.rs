@@ -8,7 +8,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The flag that the first signal sets: Ctrl-C, or what batch systems send before a time limit (TERM, HUP, USR1, USR2, XCPU). One that was
 /// ignored when the program began stays ignored, as under nohup. A second Ctrl-C ends the process at once; of the others any number is one,
 /// as some are sent to a process and again to its group.
-pub fn interruption() -> &'static AtomicBool {
+pub(super) fn interruption() -> &'static AtomicBool {
     system::listen();
     &INTERRUPTED
 }
@@ -28,7 +28,7 @@ mod system {
     /// When the first Ctrl-C came, in milliseconds of the monotonic clock; 0 before.
     static FIRST: AtomicU64 = AtomicU64::new(0);
 
-    pub fn listen() {
+    pub(super) fn listen() {
         static LISTENING: Once = Once::new();
         LISTENING.call_once(|| SIGNALS.into_iter().for_each(catch));
     }

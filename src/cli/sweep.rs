@@ -46,7 +46,7 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
     let design = design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| named(error, &source.label))?;
@@ -76,12 +76,12 @@ fn files_of(design: &Design, base: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a folder is a sweep's.
-pub fn is_sweep(folder: &Path) -> bool {
+pub(super) fn is_sweep(folder: &Path) -> bool {
     folder.join("sweep.toml").is_file()
 }
 
 /// The sweep in `folder` once more: the cells that are not done, on the device that it began with unless another is asked for.
-pub fn resume(common: &Common, folder: &Path) -> Result<()> {
+pub(super) fn resume(common: &Common, folder: &Path) -> Result<()> {
     let text = text_of(&folder.join("sweep.toml"))?;
     let design = design(&text, &[], None, "sweep", folder)?;
     let device = if common.device == Device::Auto { first_choice(folder).unwrap_or_default() } else { common.device };

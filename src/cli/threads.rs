@@ -11,7 +11,7 @@ const VARIABLES: [&str; 3] = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "SLURM_CPU
 const MOST: usize = 1024;
 
 /// Makes the pool that everything computes in, of as many threads as the system gives: where it gives none, the program's own one.
-pub fn start(option: Option<usize>) -> Result<()> {
+pub(super) fn start(option: Option<usize>) -> Result<()> {
     let wanted = wanted(option, |name| std::env::var(name).ok())?;
     let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).min(MOST);
     let builder = rayon::ThreadPoolBuilder::new();

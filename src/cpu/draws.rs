@@ -15,7 +15,7 @@ const CHUNK: usize = 64;
 
 /// The samples of one stratum.
 #[derive(Clone, Copy)]
-pub struct Draws<'a> {
+pub(super) struct Draws<'a> {
     pub key: [u32; 2],
     pub kind: form::Draws,
     pub step: u32,
@@ -31,7 +31,7 @@ pub struct Draws<'a> {
 impl Draws<'_> {
     /// z of `rows` samples (a multiple of eight) from `first` on; of antithetic ones the first of each pair, and `first` counts
     /// pairs. Columns lie `ld` apart from the start of `z`.
-    pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+    pub(super) fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         match self.nodes {
             None if self.kind.is_nets() => {

@@ -33,7 +33,7 @@ const ROUNDING: f64 = 1e-13;
 const MOST_TURNS: usize = 8;
 
 /// What `Backend::evaluate` promises.
-pub fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
+pub(super) fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
     let d = mixture.n_features();
     let log_weights: Vec<f64> = mixture.weights().iter().map(|w| w.ln()).collect();
     let tiles: Vec<Evaluation> = (0..points.len())

@@ -9,14 +9,14 @@ use super::table::Via;
 use crate::objective::divergence::Side;
 
 /// Squared distances of all components of either side, where that way is open to patches that leave none out.
-pub struct Gram {
+pub(super) struct Gram {
     n_samples: usize,
     shared: [Option<Arc<Vec<f32>>>; 2],
 }
 
 impl Gram {
     /// For `lists` (empty: all) of strata with `n_samples` samples each.
-    pub fn new(pair: &Pair, lists: &[[List; 2]], n_samples: usize) -> Self {
+    pub(super) fn new(pair: &Pair, lists: &[[List; 2]], n_samples: usize) -> Self {
         let shared = [0, 1].map(|s| {
             let side = &pair.sides[s];
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[s].is_none());
@@ -29,12 +29,12 @@ impl Gram {
     }
 
     /// Whether both sides have a table, so that patches may be as wide as this way bears.
-    pub fn is_wide(&self) -> bool {
+    pub(super) fn is_wide(&self) -> bool {
         self.shared.iter().all(Option::is_some)
     }
 
     /// The way for the components `list` of a side.
-    pub fn via(&self, pair: &Pair, side: Side, list: &List) -> Via {
+    pub(super) fn via(&self, pair: &Pair, side: Side, list: &List) -> Via {
         let mixture = pair.side(side);
         match (list, &self.shared[side as usize]) {
             (None, Some(squares)) => Via::Distances(squares.clone()),

@@ -39,11 +39,11 @@ const ROWS: usize = 32;
 const CHUNK: usize = 64;
 
 /// Which components a stratum sees: `None` for all.
-pub type List = Option<Vec<u32>>;
+pub(super) type List = Option<Vec<u32>>;
 
 /// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
 #[derive(Debug, Clone, Default)]
-pub struct Lists {
+pub(super) struct Lists {
     pub lists: Vec<[List; 2]>,
     pub certified: Vec<f64>,
 }
@@ -53,7 +53,7 @@ type Found = (Vec<u32>, f64);
 
 /// Candidates of every stratum, and the means at which they were gathered.
 #[derive(Default)]
-pub struct Candidates {
+pub(super) struct Candidates {
     means: Vec<f64>,
     /// [student, teacher] of each stratum.
     strata: Vec<[Found; 2]>,
@@ -110,7 +110,7 @@ impl View<'_> {
 
 impl Candidates {
     /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
-    pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
+    pub(super) fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
         let rank = pair.rank;
         let views = pair.sides.each_ref().map(|side| {
             let log_weight = side.log_weights;

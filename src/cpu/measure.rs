@@ -9,7 +9,7 @@ use crate::vector::lanes::lanes;
 use crate::vector::vector_fn;
 
 /// Means over each group of stratum i of `from`, from the draws of stratum `draws_as`.
-pub fn measure_stratum(pair: &Pair, from: Side, i: usize, draws_as: usize, samples: &Samples) -> Vec<[f64; 3]> {
+pub(super) fn measure_stratum(pair: &Pair, from: Side, i: usize, draws_as: usize, samples: &Samples) -> Vec<[f64; 3]> {
     let patch = Patch::of_one(pair, from, i, draws_as);
     let (groups, n) = (samples.groups, samples.groups.n_samples);
     let mut sums = vec![[0.0; 3]; groups.n_groups];

@@ -11,7 +11,7 @@ const LANES: usize = 16;
 const RUN: usize = 256;
 
 /// The nets of one stratum at one step, of `size` points each.
-pub struct Nets {
+pub(super) struct Nets {
     pub key: [u32; 2],
     pub step: u32,
     pub stratum: u32,
@@ -19,7 +19,7 @@ pub struct Nets {
 }
 
 /// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns lie `ld` apart.
-pub fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+pub(super) fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
     let directions = sobol::directions();
     let mut s = 0;
     while s < rows {
@@ -68,7 +68,7 @@ vector_fn! {
 
 vector_fn! {
     /// Columns y, `ld` apart, become z = H₁ ⋯ H_m y in their first `rows` rows, for reflections (m, rank).
-    pub fn turn(reflections: &[f32], rows: usize, z: &mut [f32], ld: usize) {
+    pub(super) fn turn(reflections: &[f32], rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         for first in (0..rows).step_by(RUN) {
             let n = RUN.min(rows - first);

@@ -14,7 +14,7 @@ use crate::random::streams::{Purpose, key};
 
 /// A mixture of unit variance.
 #[derive(Clone, Copy)]
-pub struct Mixture<'a> {
+pub(super) struct Mixture<'a> {
     pub rank: usize,
     /// Shape (k).
     pub weights: &'a [f64],
@@ -28,26 +28,26 @@ pub struct Mixture<'a> {
 
 impl<'a> Mixture<'a> {
     /// k.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.weights.len()
     }
 
     /// μ of component l, shape (rank).
-    pub fn mean(&self, l: usize) -> &'a [f64] {
+    pub(super) fn mean(&self, l: usize) -> &'a [f64] {
         &self.means[l * self.rank..(l + 1) * self.rank]
     }
 }
 
 /// One replicate's student and teacher.
 #[derive(Clone, Copy)]
-pub struct Pair<'a> {
+pub(super) struct Pair<'a> {
     pub rank: usize,
     /// By [`Side`].
     pub sides: [Mixture<'a>; 2],
 }
 
 impl<'a> Pair<'a> {
-    pub fn side(&self, side: Side) -> &Mixture<'a> {
+    pub(super) fn side(&self, side: Side) -> &Mixture<'a> {
         &self.sides[side as usize]
     }
 
@@ -61,7 +61,7 @@ impl<'a> Pair<'a> {
 }
 
 /// The samples of one replicate's step, or of a measurement.
-pub struct Samples {
+pub(super) struct Samples {
     pub groups: Groups,
     key: [u32; 2],
     kind: form::Draws,
@@ -75,7 +75,7 @@ pub struct Samples {
 
 impl Samples {
     /// Those of replicate `r` for the gradient of `step`.
-    pub fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
+    pub(super) fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
         let strata = pair.side(problem.strata());
         let (mut groups, mut table) = (problem.groups(), None);
         if let form::Draws::Grid(cap) = problem.draws {
@@ -91,7 +91,7 @@ impl Samples {
     }
 
     /// Those of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
-    pub fn of_measure(problem: &UnitProblem, from: Side, r: usize, n_samples: usize, step: u64) -> Self {
+    pub(super) fn of_measure(problem: &UnitProblem, from: Side, r: usize, n_samples: usize, step: u64) -> Self {
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let groups = Groups::new(n_samples, false, 1);
@@ -99,7 +99,7 @@ impl Samples {
     }
 
     /// Where the samples of one stratum come from.
-    pub fn draws(&self, stratum: usize) -> Draws<'_> {
+    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let each = self.axes.len() / self.n_strata;
         Draws {
             key: self.key,
@@ -113,22 +113,22 @@ impl Samples {
     }
 
     /// The weights of a grid's nodes, which add up to one; `None` for draws, which all weigh one.
-    pub fn weights(&self) -> Option<&[f32]> {
+    pub(super) fn weights(&self) -> Option<&[f32]> {
         self.table.as_ref().map(|(_, weights)| &weights[..])
     }
 
     /// Whether samples 2j and 2j + 1 are a draw and its negative.
-    pub fn mirrored(&self) -> bool {
+    pub(super) fn mirrored(&self) -> bool {
         self.kind.is_antithetic()
     }
 
     /// What sums over group g are divided by.
-    pub fn mass(&self, g: usize) -> f64 {
+    pub(super) fn mass(&self, g: usize) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.range(g).len() as f64 }
     }
 
     /// What sums over all samples are divided by.
-    pub fn total_mass(&self) -> f64 {
+    pub(super) fn total_mass(&self) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.n_samples as f64 }
     }
 }

@@ -24,7 +24,7 @@ const RADIUS: f64 = 16.0;
 const RADIUS_BY_DISTANCES: f64 = 128.0;
 
 /// Both sides of a patch.
-pub struct Patch<'a> {
+pub(super) struct Patch<'a> {
     pub strata: Range<usize>,
     /// The first stratum draws as this one, the next as the next.
     pub draws_as: usize,
@@ -40,14 +40,14 @@ const LONGER: f64 = 1.25;
 
 /// Strata that go together, and for each side the components that any of them sees.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     pub strata: Range<usize>,
     pub lists: [List; 2],
 }
 
 /// Cuts the components of `from` into patches: runs whose means are near each other, and whose lists (empty: all) have most components
 /// in common.
-pub fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]], by_distances: bool) -> Vec<Plan> {
+pub(super) fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]], by_distances: bool) -> Vec<Plan> {
     let strata = pair.side(from);
     let most = (MOST_ROWS / rows_per_stratum).clamp(1, MOST_STRATA);
     let radius = if by_distances { RADIUS_BY_DISTANCES } else { RADIUS };
@@ -83,7 +83,7 @@ fn union(a: &List, b: &List) -> List {
 
 impl<'a> Patch<'a> {
     /// The tables of some components of `from`, each of which sees its own of `lists` (empty: all).
-    pub fn new(pair: &Pair<'a>, from: Side, plan: &Plan, lists: &[[List; 2]], via: impl Fn(Side, &List) -> Via) -> Self {
+    pub(super) fn new(pair: &Pair<'a>, from: Side, plan: &Plan, lists: &[[List; 2]], via: impl Fn(Side, &List) -> Via) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.side(from).means[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
@@ -100,13 +100,13 @@ impl<'a> Patch<'a> {
     }
 
     /// Component i of `from` alone, by way of posterior means, with the draws of stratum `draws_as`.
-    pub fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
+    pub(super) fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
         let plan = Plan { strata: i..i + 1, lists: [None, None] };
         Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| Via::Means) }
     }
 
     /// The same, with rows of `n_samples` samples that mix both forms where that lessens their noise.
-    pub fn blended(self, pair: &Pair<'a>, n_samples: usize) -> Self {
+    pub(super) fn blended(self, pair: &Pair<'a>, n_samples: usize) -> Self {
         let mixtures = pair.sides.map(|side| Components { log_weights: side.log_weights, means: side.means, squares: side.squares });
         let blend = |i: usize| {
             let near = [0, 1].map(|side| self.sides[side].near(i, &self.lists[side]));
@@ -118,12 +118,12 @@ impl<'a> Patch<'a> {
     }
 
     /// Whether any row mixes two forms.
-    pub fn is_blended(&self) -> bool {
+    pub(super) fn is_blended(&self) -> bool {
         self.blends.iter().any(Option::is_some)
     }
 
     /// Components in both lists.
-    pub fn n_components(&self) -> usize {
+    pub(super) fn n_components(&self) -> usize {
         self.sides[0].m + self.sides[1].m
     }
 }

@@ -40,7 +40,7 @@ impl Polynomials for CpuPolynomials {
 }
 
 /// f̂ at points `y` (m, rank), shape (m, rank), for coefficients (C, rank, features).
-pub fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+pub(crate) fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
     let rank = cells.rank();
     let mut out = vec![0.0f32; y.len()];
     y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
@@ -149,7 +149,7 @@ fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
 }
 
 /// The index of the centre nearest to `y`.
-pub fn nearest(y: &[f32], centres: &[f32]) -> u32 {
+pub(crate) fn nearest(y: &[f32], centres: &[f32]) -> u32 {
     let squares = centres.chunks_exact(y.len()).map(|c| y.iter().zip(c).map(|(y, c)| (y - c) * (y - c)).sum::<f32>());
     squares.enumerate().fold((0, f32::INFINITY), |best, (i, s)| if s < best.1 { (i as u32, s) } else { best }).0
 }

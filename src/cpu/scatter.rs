@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 const NUMBERS: usize = 1 << 23;
 
 /// Averages over each group.
-pub struct ScatterSums {
+pub(super) struct ScatterSums {
     /// (G, k, rank)
     pub gradients: Vec<f64>,
     /// ½|a|² and ½|c − N|² − ½|c − M|² for the stratum's centre c, each (C, G).
@@ -52,7 +52,7 @@ struct Pass<'a> {
 }
 
 /// One replicate's gradient.
-pub fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
+pub(super) fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
     let (groups, from) = (samples.groups, form.strata());
     let (row, n) = (pair.side(Side::Student).means.len(), groups.n_samples);
     let mut sums = ScatterSums {

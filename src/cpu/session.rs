@@ -21,7 +21,7 @@ use crate::objective::groups::Groups;
 /// the number of replicates that run together.)
 const MOST_TEACHERS: usize = 256;
 
-pub struct CpuSession {
+pub(super) struct CpuSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank); double, so that steps smaller than a float's spacing are not lost
     /// Of each replicate. What is found in them does not depend on when they were gathered.
@@ -33,7 +33,7 @@ pub struct CpuSession {
 }
 
 impl CpuSession {
-    pub fn new(problem: &UnitProblem) -> Self {
+    pub(super) fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
         let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());

@@ -48,7 +48,7 @@ struct Part {
 }
 
 /// What a stratum's samples gave, without its weight; G′ = G or, merged, 1.
-pub struct StratumSums {
+pub(super) struct StratumSums {
     /// (G′, rank)
     pub rows: Vec<f64>,
     /// ½|a|² and ½|μᵢ−N|² − ½|μᵢ−M|², each (G′); zero where groups are merged.
@@ -58,7 +58,7 @@ pub struct StratumSums {
 /// Rows of all strata, each of which sees its own of `lists` (empty: all).
 ///
 /// `merged`: one sum of all groups instead of one for each, without statistics. `blended`: rows that mix both forms.
-pub fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: bool, blended: bool) -> Vec<StratumSums> {
+pub(super) fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: bool, blended: bool) -> Vec<StratumSums> {
     let n = samples.groups.n_samples;
     let rows = if samples.weights().is_some() { usize::MAX } else { rows_of(n, samples.mirrored()) };
     // The statistics are had from posterior means alone.

@@ -9,7 +9,7 @@ use crate::vector::lanes::{LANES, lanes, lanes_mut};
 use crate::vector::vector_fn;
 
 /// Rows that are worked on at a time.
-pub const STRIP: usize = LANES;
+pub(super) const STRIP: usize = LANES;
 
 /// Log₂ of the terms r_l·D², relative to the largest responsibility, that are left out where all rows of a tile have less, D² being the
 /// largest squared distance in the tile's table, since a coefficient is r_l(1 + ⟨μ_l − M, μᵢ − M⟩): a 256th of what single precision
@@ -17,14 +17,14 @@ pub const STRIP: usize = LANES;
 const FAINT: f32 = -32.0;
 
 /// Where responsibilities are [`FAINT`], for squared distances `inner` (up to one for each stratum).
-pub fn faint(inner: &[f32]) -> f32 {
+pub(super) fn faint(inner: &[f32]) -> f32 {
     let furthest = inner.iter().fold(0.0, |most, v| if v.abs() > most { v.abs() } else { most });
     FAINT - (1.0 + furthest).log2()
 }
 
 /// Sixteen rows of one stratum, and where their logits come from: two runs of eight rows of a product, each with its sign.
 #[derive(Debug, Clone, Copy)]
-pub struct Strip {
+pub(super) struct Strip {
     pub row: usize,
     /// The stratum's place in its patch.
     pub stratum: usize,
@@ -65,7 +65,7 @@ fn exp2(x: f32) -> f32 {
 vector_fn! {
     /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m). Columns all
     /// of whose numbers are below `faint` are left out; `kept` says which the columns of e are.
-    pub fn softmax(
+    pub(super) fn softmax(
         x: &[f32],
         ldx: usize,
         strips: &[Strip],
@@ -124,7 +124,7 @@ vector_fn! {
 vector_fn! {
     /// c = Σ r_l (inner_l − (Dr)_l) and the energy Σ r_l (inner_l − ½(Dr)_l) of each row, from e and u = D·e. The energy is
     /// |centre − Σ r_l ε_l|² less that of the component that dominates at the centre.
-    pub fn gram_offsets(
+    pub(super) fn gram_offsets(
         e: &[f32],
         u: &[f32],
         ld: usize,
@@ -158,7 +158,7 @@ vector_fn! {
 vector_fn! {
     /// v (ld × rank), which holds Σ e_l ε_l, becomes centre − Σ r_l ε_l, c = ⟨Σ r_l ε_l, v⟩ and the energy |v|² − |centre|² − level;
     /// `centre` (strata, rank), `level` (strata).
-    pub fn turn_to_centre(
+    pub(super) fn turn_to_centre(
         v: &mut [f32],
         ld: usize,
         strips: &[Strip],

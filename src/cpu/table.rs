@@ -17,7 +17,7 @@ const NOWHERE: f32 = -1e30;
 
 /// How ⟨μ_l − M, μᵢ − M⟩ is had from responsibilities.
 #[derive(Debug, Clone)]
-pub enum Via {
+pub(super) enum Via {
     /// M first, then its products with all components: 4ϱm operations a sample.
     Means,
     /// ½((Dr)_l − D_il + Σ r D_i − rᵀDr) with D the squared distances (m, m) of the components: 2m² operations a sample.
@@ -25,7 +25,7 @@ pub enum Via {
 }
 
 /// One mixture as a patch sees it.
-pub struct Table {
+pub(super) struct Table {
     /// Components in the list.
     pub m: usize,
     /// o, shape (rank).
@@ -52,7 +52,7 @@ pub struct Table {
 impl Table {
     /// The components `list` of a mixture as the strata at `centres` (strata, rank) see them, of which each may see its `own` part of the
     /// list alone. `origin` is that of the patch; for one stratum it may be left to the component that dominates at its centre.
-    pub fn new(mixture: &Mixture, list: &List, own: &[Option<&[u32]>], centres: &[f64], origin: Option<&[f64]>, via: Via) -> Self {
+    pub(super) fn new(mixture: &Mixture, list: &List, own: &[Option<&[u32]>], centres: &[f64], origin: Option<&[f64]>, via: Via) -> Self {
         let (rank, m) = (mixture.rank, list.as_ref().map_or(mixture.len(), Vec::len));
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
         let mean = |l: usize| mixture.mean(component(l));
@@ -92,7 +92,7 @@ impl Table {
     }
 
     /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.
-    pub fn near(&self, i: usize, list: &List) -> Vec<u32> {
+    pub(super) fn near(&self, i: usize, list: &List) -> Vec<u32> {
         let (inner, offset) = (&self.inner[i * self.m..][..self.m], &self.offset[i * self.m..][..self.m]);
         let centre: f32 = self.centre[i * self.origin.len()..][..self.origin.len()].iter().map(|e| e * e).sum();
         let mut within = vec![0; self.m];
@@ -102,22 +102,22 @@ impl Table {
     }
 
     /// ε of the components `kept`, shape (kept, rank).
-    pub fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    pub(super) fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         columns(&self.epsilon, self.origin.len(), kept, buffer)
     }
 
     /// Inner of the components `kept`, shape (strata, kept).
-    pub fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    pub(super) fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         entries(&self.inner, self.m, 0..self.level.len(), kept, buffer)
     }
 
     /// The part of `squares` (m, m) that belongs to the components `kept`.
-    pub fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    pub(super) fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         entries(squares, self.m, kept.iter().map(|l| *l as usize), kept, buffer)
     }
 
     /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
-    pub fn combine(&self, a: &[f64]) -> Vec<f64> {
+    pub(super) fn combine(&self, a: &[f64]) -> Vec<f64> {
         let (rank, n) = (self.origin.len(), a.len() / self.m);
         let mut out = self.origin.repeat(n);
         let rows = out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m));
@@ -259,7 +259,7 @@ vector_fn! {
 
 vector_fn! {
     /// out += Σ a_l ε_l.
-    pub fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
+    pub(super) fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
         for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
             for (o, e) in out.iter_mut().zip(epsilon) {
                 *o = a.mul_add(f64::from(*e), *o);

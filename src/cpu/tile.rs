@@ -19,9 +19,9 @@ use crate::vector::Buffer;
 const MOST_ROWS: usize = 256;
 
 /// Where no responsibility is faint: every column is kept.
-pub const KEEP_ALL: f32 = f32::NEG_INFINITY;
+pub(super) const KEEP_ALL: f32 = f32::NEG_INFINITY;
 
-pub struct Tile<'a> {
+pub(super) struct Tile<'a> {
     pub patch: &'a Patch<'a>,
     samples: &'a Samples,
     rank: usize,
@@ -40,7 +40,7 @@ pub struct Tile<'a> {
 
 /// Buffers for one mixture's numbers of a tile.
 #[derive(Default)]
-pub struct Work {
+pub(super) struct Work {
     /// Products with ε.
     pub x: Buffer,
     /// exp(logit − peak), ld × m.
@@ -58,7 +58,7 @@ pub struct Work {
 
 /// Buffers of a thread, kept from tile to tile.
 #[derive(Default)]
-pub struct Scratch {
+pub(super) struct Scratch {
     pub z: Buffer,
     pub weight: Buffer,
     pub masked: Buffer,
@@ -74,17 +74,17 @@ thread_local! {
 }
 
 /// Runs `work` with this thread's buffers; it must not wait for other tasks.
-pub fn with_scratch<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
+pub(super) fn with_scratch<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
     SCRATCH.with_borrow_mut(work)
 }
 
 /// Rows of one stratum for `n` samples: whole strips, where each half of antithetic pairs is whole eights.
-pub fn rows_of(n: usize, mirrored: bool) -> usize {
+pub(super) fn rows_of(n: usize, mirrored: bool) -> usize {
     if mirrored { 2 * (n / 2).next_multiple_of(STRIP / 2) } else { n.next_multiple_of(STRIP) }
 }
 
 /// Rows that go through together: few enough for a tile's numbers to stay in cache, unless products outweigh the loops.
-pub fn rows_per_tile(patch: &Patch, rank: usize) -> usize {
+pub(super) fn rows_per_tile(patch: &Patch, rank: usize) -> usize {
     let cached = (1usize << 17) * (rank / 64).max(1) / patch.n_components();
     let most = if cached == 0 { 1 } else { 1 << cached.ilog2() };
     most.clamp(64, MOST_ROWS)
@@ -104,7 +104,7 @@ fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<
 }
 
 impl<'a> Tile<'a> {
-    pub fn new(patch: &'a Patch, samples: &'a Samples, strata: Range<usize>, run: Range<usize>) -> Self {
+    pub(super) fn new(patch: &'a Patch, samples: &'a Samples, strata: Range<usize>, run: Range<usize>) -> Self {
         let rows = rows_of(run.len(), samples.mirrored());
         let drawn = if samples.mirrored() { rows / 2 } else { rows };
         let (ld, ldz) = (padded(strata.len() * rows), padded(strata.len() * drawn));
@@ -113,17 +113,17 @@ impl<'a> Tile<'a> {
     }
 
     /// ϱ.
-    pub fn rank(&self) -> usize {
+    pub(super) fn rank(&self) -> usize {
         self.rank
     }
 
     /// The strips of all strata.
-    pub fn strips(&self) -> &[Strip] {
+    pub(super) fn strips(&self) -> &[Strip] {
         &self.strips
     }
 
     /// The strips of the t-th stratum.
-    pub fn strips_of(&self, t: usize) -> &[Strip] {
+    pub(super) fn strips_of(&self, t: usize) -> &[Strip] {
         &self.strips[t * self.rows / STRIP..(t + 1) * self.rows / STRIP]
     }
 
@@ -136,7 +136,7 @@ impl<'a> Tile<'a> {
     }
 
     /// z of the drawn rows, ldz × rank.
-    pub fn draw<'b>(&self, z: &'b mut Buffer) -> &'b [f32] {
+    pub(super) fn draw<'b>(&self, z: &'b mut Buffer) -> &'b [f32] {
         let z = z.take(self.ldz * self.rank);
         let first = if self.samples.mirrored() { self.run.start / 2 } else { self.run.start };
         for (t, stratum) in self.strata.clone().enumerate() {
@@ -146,7 +146,7 @@ impl<'a> Tile<'a> {
     }
 
     /// The weights of the rows (ld); zero where there is no sample.
-    pub fn weigh<'b>(&self, weight: &'b mut Buffer) -> &'b [f32] {
+    pub(super) fn weigh<'b>(&self, weight: &'b mut Buffer) -> &'b [f32] {
         let (weight, run) = (weight.take(self.ld), &self.run);
         weight.fill(0.0);
         for weight in weight[..self.n_rows()].chunks_exact_mut(self.rows) {
@@ -162,7 +162,7 @@ impl<'a> Tile<'a> {
     }
 
     /// Exponentials of one mixture; columns that are below `faint` in every row are left out.
-    pub fn exponentials(&self, side: &Table, faint: f32, z: &[f32], work: &mut Work) {
+    pub(super) fn exponentials(&self, side: &Table, faint: f32, z: &[f32], work: &mut Work) {
         let (ld, ldz, n, m) = (self.ld, self.ldz, self.n_drawn(), side.m);
         let x = work.x.take(ld * m);
         let epsilon = MatRef::from_column_major_slice(&side.epsilon, self.rank, m);
@@ -172,7 +172,7 @@ impl<'a> Tile<'a> {
     }
 
     /// v = centre − posterior mean (ld × rank), from exponentials; its energy, and c.
-    pub fn posterior(&self, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
+    pub(super) fn posterior(&self, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
         let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
         let epsilon = MatRef::from_column_major_slice(side.epsilon_of(&work.kept, &mut work.epsilon), rank, m);
         let v = v.take(ld * rank);
@@ -182,7 +182,7 @@ impl<'a> Tile<'a> {
     }
 
     /// x_l = ⟨ε_l, b⟩ for b (ld × rank), after [`Tile::posterior`].
-    pub fn project(&self, side: &Table, work: &mut Work, b: &[f32]) {
+    pub(super) fn project(&self, side: &Table, work: &mut Work, b: &[f32]) {
         let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
         let epsilon = if m == side.m { &side.epsilon[..] } else { &*work.epsilon.take(m * rank) };
         let epsilon = MatRef::from_column_major_slice(epsilon, rank, m);
@@ -190,7 +190,7 @@ impl<'a> Tile<'a> {
     }
 
     /// x = D·e from exponentials and squared distances D (m, m) of the table; the energy, and c.
-    pub fn gram(&self, side: &Table, distances: &[f32], work: &mut Work, energy: &mut Buffer) {
+    pub(super) fn gram(&self, side: &Table, distances: &[f32], work: &mut Work, energy: &mut Buffer) {
         let (ld, rows, m) = (self.ld, self.n_rows(), work.kept.len());
         let squares = MatRef::from_column_major_slice(side.squares_of(distances, &work.kept, &mut work.squares), m, m);
         let (x, e) = (work.x.take(ld * m), &*work.e.take(ld * m));
@@ -201,7 +201,7 @@ impl<'a> Tile<'a> {
     }
 
     /// What [`Tile::gram`], or [`Tile::posterior`] and [`Tile::project`], left.
-    pub fn columns<'b>(&self, side: &'b Table, work: &'b mut Work) -> Columns<'b> {
+    pub(super) fn columns<'b>(&self, side: &'b Table, work: &'b mut Work) -> Columns<'b> {
         let (ld, m) = (self.ld, work.kept.len());
         Columns {
             ld,
@@ -215,7 +215,7 @@ impl<'a> Tile<'a> {
     }
 
     /// out (m, rank) = Rᵀa + Hᵀz for R (ld × m), a (ld × rank), H (ldz × m) and z.
-    pub fn transposed_products(&self, [r, a, h, z]: [&[f32]; 4], out: &mut [f32]) {
+    pub(super) fn transposed_products(&self, [r, a, h, z]: [&[f32]; 4], out: &mut [f32]) {
         let (rank, m) = (self.rank, out.len() / self.rank);
         let (rows, drawn) = (self.n_rows(), self.n_drawn());
         let r = matrix(r, self.ld, rows, m).transpose();

@@ -142,7 +142,7 @@ impl History {
 /// A step that is safe by the same mathematics, where `step_size` is the one that ran off. Of the reverse divergence: c = 1 for the
 /// heaviest mean, half of what still contracts; of noisy forms a tenth of what failed. Of the forward divergence one component may have all
 /// the responsibility, and walls between far students, which steepen it with their distance, pass through the teacher.
-pub fn safe_step(step_size: f64, scales: &Scales) -> f64 {
+pub(crate) fn safe_step(step_size: f64, scales: &Scales) -> f64 {
     let walls = if scales.is_linear { 1.0 } else { scales.begun.iter().copied().fold(1.0, f64::max) };
     let steepest = walls * scales.rates.iter().copied().fold(0.0, f64::max);
     rounded_down(if steepest > 1.0 { step_size / steepest } else { 0.1 * step_size })

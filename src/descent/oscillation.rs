@@ -23,7 +23,7 @@ const TO_AND_FRO: f64 = 0.8;
 
 /// A replicate whose means go to and fro from here.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Oscillation {
+pub(crate) struct Oscillation {
     pub replicate: usize,
     pub component: usize,
     /// The mean length of its steps, in units of σ.
@@ -34,7 +34,7 @@ pub struct Oscillation {
 ///
 /// # Errors
 /// The device's.
-pub fn oscillation(fit: &mut Fit, rule: &Rule, step: u64, interrupted: &AtomicBool) -> Result<Option<Oscillation>> {
+pub(crate) fn oscillation(fit: &mut Fit, rule: &Rule, step: u64, interrupted: &AtomicBool) -> Result<Option<Oscillation>> {
     let start = fit.coordinates()?;
     let mut beat = Beat::new(&start, fit.rank());
     let mut found = None;

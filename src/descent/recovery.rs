@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::problem::fit::Fit;
 
 /// Losses that a descent survives.
-pub const MOST_LOSSES: u32 = 3;
+pub(crate) const MOST_LOSSES: u32 = 3;
 
 /// As [`descend`], but where the device is lost, `reopen` opens the problem anew (given the number of losses so far, and the error), and
 /// the descent goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
 ///
 /// # Errors
 /// The last [`Error::DeviceLost`] after [`MOST_LOSSES`] others; those of `reopen` and of [`descend`].
-pub fn descend_through_losses(
+pub(crate) fn descend_through_losses(
     fit: &mut Fit,
     schedule: &Schedule,
     state: &mut State,

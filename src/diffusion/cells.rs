@@ -25,7 +25,7 @@ const MOST_WORK: f64 = 2e8;
 
 /// `centres` (C, rank), and after them places between neighbours that hold rows of `y` (m, rank) enough for polynomials of so many
 /// `features`, those with the most rows if there are too many.
-pub fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], features: usize) -> Vec<f32> {
+pub(crate) fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], features: usize) -> Vec<f32> {
     let places = between(centres, rank, sigma);
     let all = [centres, &places].concat();
     let first = centres.len() / rank;

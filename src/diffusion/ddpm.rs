@@ -21,7 +21,7 @@ const LOW: f64 = 0.4;
 ///
 /// # Errors
 /// [`Error::BadInput`] for fewer different points than components; [`Error::Stopped`].
-pub fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+pub(crate) fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let few = tiles.thinned(MOST_FOR_STARTS);
     // At high noise σ is comparable with the distance of the modes: all of them are seen at once, none by itself.
     let high = (0.25 * (spread - 1.0)).max(LOW);

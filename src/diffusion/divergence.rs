@@ -24,7 +24,7 @@ const MOST_DRAWS: usize = 1_000_000;
 ///
 /// # Errors
 /// [`crate::Error::BadInput`] for different dimensions.
-pub fn kullback_leibler(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> Result<Estimate> {
+pub(crate) fn kullback_leibler(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> Result<Estimate> {
     same_dimension(p, q)?;
     let from = |mixture: &GaussianMixture, side: u32| -> Vec<(f64, Estimate)> {
         let k = mixture.n_components();

@@ -12,7 +12,7 @@ use crate::random::rows;
 /// Blocks, points of either side in a block at the most, and of either side at the least.
 const BLOCKS: usize = 32;
 const MOST_OF_BLOCK: usize = 512;
-pub const LEAST: usize = 128;
+pub(crate) const LEAST: usize = 128;
 
 /// What the test found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct TwoSample {
 }
 
 /// Points `a` (m, d) against `b` (n, d), in units of `sigma`; `None` where either has less than [`LEAST`].
-pub fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<TwoSample> {
+pub(crate) fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<TwoSample> {
     let least = (a.len() / d).min(b.len() / d);
     if least < LEAST {
         return None;

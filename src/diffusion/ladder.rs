@@ -30,7 +30,7 @@ const CHECK: u32 = 2;
 
 /// How the ladder is climbed down.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// D, the total degree of the polynomials.
     pub degree: usize,
     /// Pairs of noised points for each regression.
@@ -41,7 +41,7 @@ pub struct Settings {
 
 /// One noise level.
 #[derive(Debug, Clone)]
-pub struct Level {
+pub(crate) struct Level {
     /// In units of σ₀².
     pub t: f64,
     pub posterior_mean: Piecewise,
@@ -67,7 +67,7 @@ pub struct Row {
 
 /// All levels, the highest first.
 #[derive(Debug, Clone)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     pub levels: Vec<Level>,
     /// Denoised points of the last level (m, rank).
     pub denoised: Vec<f32>,
@@ -79,7 +79,7 @@ pub struct Ladder {
 ///
 /// # Errors
 /// As [`climb`].
-pub fn climb_at_some_degree(
+pub(crate) fn climb_at_some_degree(
     points: &[f32],
     held_out: &[f32],
     variances: &[f64],
@@ -108,7 +108,7 @@ pub fn climb_at_some_degree(
 ///
 /// # Errors
 /// Those of the regressions; [`crate::Error::Stopped`].
-pub fn climb(
+pub(crate) fn climb(
     points: &[f32],
     held_out: &[f32],
     variances: &[f64],
@@ -165,6 +165,6 @@ pub fn climb(
 }
 
 /// Mean (a − b)².
-pub fn mean_square(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn mean_square(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64
 }

@@ -10,7 +10,7 @@ use super::islands::Islands;
 use super::ladder::{self, Ladder, Row};
 use super::noised::{Address, Noised};
 use super::options::check;
-pub use super::options::{Method, Options, Variance};
+pub(crate) use super::options::{Method, Options, Variance};
 use super::projection::Projection;
 use super::search::{self, Found, Tried};
 use super::tiles::Tiles;

@@ -7,7 +7,7 @@ use crate::mixture::{GaussianMixture, squared_distance};
 ///
 /// # Errors
 /// Those of [`GaussianMixture::new`].
-pub fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
+pub(crate) fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
     let (k, d, w) = (mixture.n_components(), mixture.n_features(), mixture.weights());
     let cost = |a: usize, b: usize| w[a] * w[b] / (w[a] + w[b]) * squared_distance(mixture.mean(a), mixture.mean(b));
     let mut pairs: Vec<(f64, usize, usize)> =

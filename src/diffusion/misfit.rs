@@ -23,7 +23,7 @@ const EVIDENCE: f64 = 10.0;
 const UNLIKE_COLUMNS: f64 = 2.0;
 
 /// What `mixture`, in the units of `tiles`, leaves unsaid about their points.
-pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
+pub(crate) fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     let few = tiles.thinned(MOST_LOOKED_AT);
     let (k, d, n) = (mixture.n_components(), few.d, tiles.n);
     let mut notes = Vec::new();

@@ -31,11 +31,11 @@ mod word {
 
     const ESTIMATE: &str = "estimate";
 
-    pub fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(ESTIMATE)
     }
 
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
         let word = String::deserialize(from)?;
         if word == ESTIMATE { Ok(()) } else { Err(D::Error::custom("a variance is a number or \"estimate\"")) }
     }
@@ -91,7 +91,7 @@ impl Default for Options {
 ///
 /// # Errors
 /// [`Error::BadInput`].
-pub fn check(n: usize, options: &Options) -> Result<()> {
+pub(crate) fn check(n: usize, options: &Options) -> Result<()> {
     if let Variance::Known(variance) = options.variance
         && !(variance.is_finite() && variance > 0.0)
     {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::mixture::{GaussianMixture, squared_distance};
 
 /// Noise levels of the refinement, in units of σ₀², and steps at each at most.
-pub const REFINEMENT: [f64; 3] = [1.0, 0.4, 0.15];
+pub(crate) const REFINEMENT: [f64; 3] = [1.0, 0.4, 0.15];
 const STEPS: usize = 40;
 /// A level is done when no mean moves farther in a step, in σ₀.
 const STILL: f64 = 2e-4;
@@ -24,7 +24,7 @@ const MANY: usize = 32;
 ///
 /// # Errors
 /// [`Error::Stopped`].
-pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+pub(crate) fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let mut mixture = start;
     for (level, t) in levels.iter().copied().enumerate() {
         for step in 0..STEPS {
@@ -43,7 +43,7 @@ pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, 
 ///
 /// # Errors
 /// Those of [`GaussianMixture::new`].
-pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
+pub(crate) fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
     let mass: Vec<f64> = pass::sums(tiles, &mixture).mass.iter().map(|m| m.max(1e-6)).collect();
     let total: f64 = mass.iter().sum();
     let weights = mass.iter().map(|m| m / total).collect();
@@ -54,7 +54,7 @@ pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixtur
 ///
 /// # Errors
 /// [`Error::NonFiniteResult`]; [`Error::Stopped`].
-pub fn descend(
+pub(crate) fn descend(
     tiles: &Tiles,
     mixture: &GaussianMixture,
     t: f64,

@@ -21,7 +21,7 @@ const NO_SPREAD: f64 = 1e-10;
 
 /// Orthonormal directions around a mean.
 #[derive(Debug, Clone)]
-pub struct Projection {
+pub(crate) struct Projection {
     /// (d)
     pub mean: Vec<f64>,
     /// (rank, d), one direction a row, by falling variance.
@@ -38,7 +38,7 @@ impl Projection {
     ///
     /// # Errors
     /// [`Error::BadInput`] for more dimensions than a covariance can be had of.
-    pub fn principal(tiles: &Tiles, most: usize) -> Result<Self> {
+    pub(crate) fn principal(tiles: &Tiles, most: usize) -> Result<Self> {
         let (mean, values, vectors) = principal_axes(tiles)?;
         let (n, d) = (tiles.n.min(MOST_FOR_COVARIANCE) as f64, tiles.d);
         let edge = (1.0 + (d as f64 / n).sqrt() + 2.0 / n.sqrt()).powi(2);
@@ -50,7 +50,7 @@ impl Projection {
     ///
     /// # Errors
     /// [`Error::BadInput`] for points whose covariance has no eigenvectors.
-    pub fn span(parts: &[&Tiles]) -> Result<Option<Self>> {
+    pub(crate) fn span(parts: &[&Tiles]) -> Result<Option<Self>> {
         let (n, d) = (parts[0].n, parts[0].d);
         if d > MOST_FOR_SPAN || n < 2 * d {
             return Ok(None);
@@ -70,7 +70,7 @@ impl Projection {
         rest.iter().map(|v| v * v).sum()
     }
 
-    pub fn rank(&self) -> usize {
+    pub(crate) fn rank(&self) -> usize {
         self.variances.len()
     }
 
@@ -79,7 +79,7 @@ impl Projection {
     }
 
     /// Coordinates (n, rank) of all points.
-    pub fn reduce(&self, tiles: &Tiles) -> Vec<f32> {
+    pub(crate) fn reduce(&self, tiles: &Tiles) -> Vec<f32> {
         let (d, rank) = (self.d(), self.rank());
         let mut out = vec![0.0; tiles.n * rank];
         out.par_chunks_mut(rank).enumerate().for_each(|(i, out)| {
@@ -92,14 +92,14 @@ impl Projection {
     }
 
     /// Coordinates (m, rank) of points (m, d).
-    pub fn coordinates(&self, points: &[f64]) -> Vec<f64> {
+    pub(crate) fn coordinates(&self, points: &[f64]) -> Vec<f64> {
         let d = self.d();
         let along = |point: &[f64], u: &[f64]| point.iter().zip(&self.mean).zip(u).map(|((x, m), u)| (x - m) * u).sum::<f64>();
         points.chunks_exact(d).flat_map(|point| self.basis.chunks_exact(d).map(move |u| along(point, u))).collect()
     }
 
     /// Points (n, d) of coordinates (n, rank): the mean in all other directions.
-    pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
+    pub(crate) fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
         let (d, rank) = (self.d(), self.rank());
         coordinates
             .chunks_exact(rank)
@@ -114,7 +114,7 @@ impl Projection {
     }
 
     /// Takes out of `vector` (d) all that lies in the directions.
-    pub fn complement(&self, vector: &mut [f64]) {
+    pub(crate) fn complement(&self, vector: &mut [f64]) {
         for u in self.basis.chunks_exact(self.d()) {
             let share: f64 = vector.iter().zip(u).map(|(v, u)| v * u).sum();
             vector.iter_mut().zip(u).for_each(|(v, u)| *v -= share * u);

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::objective::hermite::Basis;
 
 /// Ridges that compete, as shares of the rows of a cell: the last leaves hardly more than a constant.
-pub const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
+pub(crate) const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
 
 /// f̂(y): the posterior mean of the centre, a polynomial on each cell.
 #[derive(Debug, Clone)]

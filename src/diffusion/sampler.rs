@@ -34,7 +34,7 @@ const FEW: f64 = 10.0;
 ///
 /// # Errors
 /// [`crate::Error::Stopped`].
-pub fn draw(
+pub(crate) fn draw(
     ladder: &Ladder,
     (train, points): (&Tiles, &[f32]),
     projection: &Projection,

@@ -22,7 +22,7 @@ pub fn best_starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f6
 /// `chosen` means (c, d) and samples of `tiles` to make up `k` of them, or fewer where there are no more different points; and the sum of
 /// squared distances from the nearest. Each is the best of a few that are drawn with probability proportional to the squared distance
 /// from those chosen before.
-pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rng) -> (f64, Vec<f64>) {
+pub(crate) fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rng) -> (f64, Vec<f64>) {
     let trials = 2 + (k as f64).ln() as usize;
     if chosen.is_empty() {
         chosen.extend(tiles.row(rng.random_range(0..tiles.n)).map(f64::from));
@@ -47,7 +47,7 @@ pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rn
 }
 
 /// How many different points there are; −0 and 0 are the same.
-pub fn different(tiles: &Tiles) -> usize {
+pub(crate) fn different(tiles: &Tiles) -> usize {
     (0..tiles.n).map(|i| tiles.row(i).map(|v| (v + 0.0).to_bits()).collect::<Vec<u32>>()).collect::<HashSet<_>>().len()
 }
 

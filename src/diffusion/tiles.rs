@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::random::rows;
 
 /// Samples of a tile. Four vectors of 16 lanes; a tile of 50 coordinates lies in the first-level cache.
-pub const TILE: usize = 64;
+pub(crate) const TILE: usize = 64;
 
 /// n points of d coordinates. Sample s of tile i has coordinate c at `values[(i·d + c)·64 + s]`; samples past n are zero.
 #[derive(Debug, Clone)]

@@ -6,19 +6,19 @@ use rayon::prelude::*;
 ///
 /// Denoised points scatter by the regression's error in every direction, so that balls must grow with √rank. In the plane balls of 0.7
 /// instead of 2.5 take the sampler's total variation from 0.15 to 0.04 (`learn-demo`): more cells, whose polynomials fit better.
-pub fn radius(rank: usize) -> f64 {
+pub(crate) fn radius(rank: usize) -> f64 {
     (0.5 * (rank as f64).sqrt()).min(2.5)
 }
 
 /// Rows that a cell has for each feature of its polynomial, at least.
-pub const LEAST_ROWS: usize = 4;
+pub(crate) const LEAST_ROWS: usize = 4;
 /// A ball with a smaller share of the points makes no cell, and no component.
 const SMALLEST_CELL: f64 = 5e-4;
-pub const SMALLEST_COMPONENT: f64 = 0.005;
+pub(crate) const SMALLEST_COMPONENT: f64 = 0.005;
 
 /// The share of the points that a cell needs for polynomials of so many features from `rows` rows. Modes of half a per cent, and the
 /// places between them and others, are cells of their own only where few points are enough.
-pub fn smallest_cell(features: usize, rows: usize) -> f64 {
+pub(crate) fn smallest_cell(features: usize, rows: usize) -> f64 {
     ((LEAST_ROWS * features) as f64 / rows as f64).max(SMALLEST_CELL)
 }
 /// More balls than this are not looked for.
@@ -26,7 +26,7 @@ const MOST_BALLS: usize = 200;
 
 /// Centres (C, rank) of balls of `radius` that cover `points` (m, rank): again and again the ball around that point which holds most
 /// of those not covered yet, until it would hold less than the share `smallest`. A centre is the mean of what its ball covers first.
-pub fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec<f32> {
+pub(crate) fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec<f32> {
     let m = points.len() / rank;
     let square = (radius * radius) as f32;
     let words = m.div_ceil(64);

@@ -44,7 +44,7 @@ struct Manifest {
 /// What decides the numbers of a run besides its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Versions {
+pub(crate) struct Versions {
     /// [`RNG_VERSION`].
     pub rng: u32,
     /// [`AUTO_VERSION`].
@@ -56,13 +56,13 @@ pub struct Versions {
 
 impl Versions {
     /// Of this program.
-    pub const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION, numerics: NUMERICS_VERSION };
+    pub(crate) const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION, numerics: NUMERICS_VERSION };
 
     /// Whether this program goes on with the numbers of the run in `run`; the version of `auto` counts where the run `uses_auto`.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] (exit 7).
-    pub fn check(self, run: &Path, uses_auto: bool) -> Result<()> {
+    pub(crate) fn check(self, run: &Path, uses_auto: bool) -> Result<()> {
         let what = if self.rng != Versions::OWN.rng {
             format!("the run was begun with version {} of the draws, and this program has version {}", self.rng, Versions::OWN.rng)
         } else if uses_auto && self.auto != Versions::OWN.auto {
@@ -92,7 +92,7 @@ const ANOTHER_PROGRAM: &str =
     "Resume it with the program that began it (`version` in its environment.json), or start the run again, into another folder";
 
 /// A checkpoint that verified.
-pub struct Found {
+pub(crate) struct Found {
     pub number: u64,
     pub state: State,
     pub versions: Versions,
@@ -107,7 +107,7 @@ pub struct Found {
 ///
 /// # Errors
 /// [`Error::Io`]; the checkpoints before are untouched then.
-pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
+pub(crate) fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
     let bytes = encode(state);
     let name = format!("{CHECKPOINTS}/{number:06}.state");
     put(&run.join(&name), &bytes)?;
@@ -128,7 +128,7 @@ pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> R
 ///
 /// # Errors
 /// [`Error::Checkpoint`] (exit 7) with what is wrong with each, where none can be used.
-pub fn newest(run: &Path) -> Result<Found> {
+pub(crate) fn newest(run: &Path) -> Result<Found> {
     let mut skipped = Vec::new();
     for number in numbers(run)?.into_iter().rev() {
         match read(run, number) {
@@ -144,7 +144,7 @@ pub fn newest(run: &Path) -> Result<Found> {
 ///
 /// # Errors
 /// [`Error::Io`] where the folder cannot be listed.
-pub fn forget_after(run: &Path, number: u64) -> Result<()> {
+pub(crate) fn forget_after(run: &Path, number: u64) -> Result<()> {
     numbers(run)?.into_iter().filter(|n| *n > number).for_each(|n| remove(run, n));
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::run_folder;
 
 /// One launch of the program on a run, as it is written down.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// What the user chose.
     pub choice: Device,
     /// [`crate::Backend::describe`].
@@ -34,7 +34,7 @@ impl Launch {
     }
 
     /// What decides the last digits: the kind of device, and a GPU's adapter and driver.
-    pub fn computes_on(&self) -> String {
+    pub(crate) fn computes_on(&self) -> String {
         computes_on(&self.device, &self.details())
     }
 
@@ -65,7 +65,7 @@ fn executable_hash() -> Option<String> {
 }
 
 /// The document of a new run.
-pub fn new(launch: &Launch) -> Value {
+pub(crate) fn new(launch: &Launch) -> Value {
     json!({
         "schema": "mixscore.environment/1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -86,7 +86,7 @@ pub fn new(launch: &Launch) -> Value {
 }
 
 /// Adds a launch that goes on from `step` to the run's `environment.json`.
-pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
+pub(crate) fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
     let mut document = read(run).unwrap_or_else(|| new(launch));
     if let Some(sittings) = document.get_mut("sittings").and_then(Value::as_array_mut) {
         sittings.push(launch.json(step));
@@ -95,7 +95,7 @@ pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
 }
 
 /// Adds notes to the newest launch.
-pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
+pub(crate) fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
     let Some(mut document) = read(run) else { return Ok(()) };
     if let Some(launch) = document.get_mut("sittings").and_then(Value::as_array_mut).and_then(|all| all.last_mut()) {
         launch["notes"] = json!(notes);
@@ -104,17 +104,17 @@ pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
 }
 
 /// The choice of device that the run was started with.
-pub fn first_choice(run: &Path) -> Option<Device> {
+pub(crate) fn first_choice(run: &Path) -> Option<Device> {
     read(run)?.pointer("/sittings/0/device_choice")?.as_str()?.parse().ok()
 }
 
 /// The newest launch's device.
-pub fn last_device(run: &Path) -> Option<String> {
+pub(crate) fn last_device(run: &Path) -> Option<String> {
     Some(read(run)?.get("sittings")?.as_array()?.last()?.get("device")?.as_str()?.to_string())
 }
 
 /// As [`Launch::computes_on`], of the newest launch.
-pub fn last_computed_on(run: &Path) -> Option<String> {
+pub(crate) fn last_computed_on(run: &Path) -> Option<String> {
     let document = read(run)?;
     let last = document.get("sittings")?.as_array()?.last()?;
     Some(computes_on(last.get("device")?.as_str()?, &last["device_details"]))

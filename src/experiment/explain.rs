@@ -14,7 +14,7 @@ const TYPES: [(&str, &str); 7] = [
 ];
 
 /// Says where the key that an error begins with was given: in an override, or on a line of the text.
-pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
+pub(crate) fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
     let Error::BadConfig { place: Place::Unknown, what, remedy } = error else { return error };
     let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
@@ -27,7 +27,7 @@ pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
 }
 
 /// Says which file or preset an error is about that no override made.
-pub fn named(error: Error, name: &str) -> Error {
+pub(crate) fn named(error: Error, name: &str) -> Error {
     match error {
         Error::BadConfig { place: Place::Unknown, what, remedy } => {
             Error::BadConfig { place: Place::Text { name: Some(name.into()), line: None }, what, remedy }
@@ -57,7 +57,7 @@ fn line_at(text: &str, at: usize) -> usize {
 }
 
 /// Where and why a text is no TOML, in one line.
-pub fn not_toml(text: &str, error: &toml::de::Error) -> Error {
+pub(crate) fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(1, |span| line_at(text, span.start));
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
     let place = Place::Text { name: None, line: Some(line) };
@@ -65,7 +65,7 @@ pub fn not_toml(text: &str, error: &toml::de::Error) -> Error {
 }
 
 /// A typing error with its key and the nearest name that would have been right.
-pub fn explained(error: &toml::de::Error) -> Error {
+pub(crate) fn explained(error: &toml::de::Error) -> Error {
     let message = error.message().trim_end_matches('.');
     let shown = error.to_string();
     let place = shown.lines().last().and_then(|line| line.strip_prefix("in `")).map_or("", |line| line.trim_end_matches('`'));

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::BadConfig`] where the run has made more steps, or ended by a stop rule or on non-finite values, where further steps would not
 /// be made.
-pub fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_features: usize) -> Result<()> {
+pub(super) fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_features: usize) -> Result<()> {
     let checkpoint::Found { mut state, number, journals, .. } = checkpoint::newest(run)?;
     if steps < state.step {
         return Err(Error::bad_config(

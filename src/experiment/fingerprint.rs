@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The first `length` bytes of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     /// Relative to the run folder.
     pub name: String,
     pub length: u64,
@@ -21,7 +21,7 @@ pub struct Fingerprint {
 
 impl Fingerprint {
     /// Of a whole plain file.
-    pub fn of(run: &Path, name: &str) -> Result<Fingerprint> {
+    pub(crate) fn of(run: &Path, name: &str) -> Result<Fingerprint> {
         let path = run.join(name);
         let length = std::fs::symlink_metadata(&path).map_err(|e| Error::io(&path, e))?.len();
         let hash = hash_prefix(&path, length).map_err(|e| Error::io(&path, e))?.finalize();
@@ -29,12 +29,12 @@ impl Fingerprint {
     }
 
     /// From numbers already known.
-    pub fn new(name: &str, length: u64, hash: blake3::Hash) -> Fingerprint {
+    pub(crate) fn new(name: &str, length: u64, hash: blake3::Hash) -> Fingerprint {
         Fingerprint { name: name.into(), length, blake3: hash.to_hex().to_string() }
     }
 
     /// Whether the file in `run` still begins with these bytes; if not, what is wrong with it.
-    pub fn verify(&self, run: &Path) -> std::result::Result<(), String> {
+    pub(crate) fn verify(&self, run: &Path) -> std::result::Result<(), String> {
         match hash_prefix(&run.join(&self.name), self.length) {
             Err(error) => Err(format!("{}: {error}", self.name)),
             Ok(hasher) if hasher.finalize().to_hex().as_str() == self.blake3 => Ok(()),

@@ -8,7 +8,7 @@ use super::fingerprint::{Fingerprint, hash_prefix};
 use crate::error::{Error, Result};
 
 /// An open journal: `metrics.csv`, or the trajectory on its way.
-pub struct Journal {
+pub(crate) struct Journal {
     name: &'static str,
     path: PathBuf,
     file: File,
@@ -18,14 +18,14 @@ pub struct Journal {
 
 impl Journal {
     /// A new, empty journal `name` in the folder `run`; an existing file is an error.
-    pub fn create(run: &Path, name: &'static str) -> Result<Journal> {
+    pub(crate) fn create(run: &Path, name: &'static str) -> Result<Journal> {
         let path = run.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| Error::io(&path, e))?;
         Ok(Journal { name, path, file, hasher: blake3::Hasher::new(), length: 0 })
     }
 
     /// An existing journal, cut back to its first `length` bytes; a shorter one is an error.
-    pub fn cut(run: &Path, name: &'static str, length: u64) -> Result<Journal> {
+    pub(crate) fn cut(run: &Path, name: &'static str, length: u64) -> Result<Journal> {
         let path = run.join(name);
         let hasher = hash_prefix(&path, length).map_err(|e| Error::io(&path, e))?;
         let mut file = OpenOptions::new().write(true).open(&path).map_err(|e| Error::io(&path, e))?;
@@ -34,7 +34,7 @@ impl Journal {
     }
 
     /// Adds bytes at the end.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| Error::io(&self.path, e))?;
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
@@ -42,7 +42,7 @@ impl Journal {
     }
 
     /// Waits until everything is on the disk; returns the fingerprint of it.
-    pub fn sync(&mut self) -> Result<Fingerprint> {
+    pub(crate) fn sync(&mut self) -> Result<Fingerprint> {
         self.file.sync_data().map_err(|e| Error::io(&self.path, e))?;
         Ok(Fingerprint::new(self.name, self.length, self.hasher.finalize()))
     }

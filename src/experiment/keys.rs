@@ -7,7 +7,7 @@ use serde::Serialize;
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Type {
+pub(crate) enum Type {
     /// A whole number from 0 on, also as 1e4 or 10_000.
     Count,
     Number,
@@ -22,7 +22,7 @@ pub enum Type {
 
 /// A key of a config.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Key {
+pub(crate) struct Key {
     /// With its tables, as descent.steps.
     pub name: &'static str,
     pub r#type: Type,
@@ -44,7 +44,7 @@ impl Key {
     }
 
     /// The table that it is in, and its name there.
-    pub fn split(&self) -> (&'static str, &'static str) {
+    pub(crate) fn split(&self) -> (&'static str, &'static str) {
         self.name.rsplit_once('.').unwrap_or(("", self.name))
     }
 }
@@ -58,7 +58,7 @@ const UNITS: &str = "units of the means";
 const OFF: &str = "0.0";
 
 /// All of them, in the order of a config.
-pub const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     key("seed", Count, "0", "", "of all random numbers; in quotes from 2^63 on"),
     key("replicates", Count, "1", "", "R: independent starts, descended together"),
     key("teacher.kind", Word, "", "", "how the target is made: gaussian, circle, line, separated, uniform-box").when("no file and no samples"),
@@ -124,12 +124,12 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// The key of this name.
-pub fn find(name: &str) -> Option<&'static Key> {
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// Whole numbers that are written as 1e4 become such in the eyes of the parser, where a count is meant.
-pub fn with_counts(table: &mut toml::Table) {
+pub(crate) fn with_counts(table: &mut toml::Table) {
     counts_within(table, "");
 }
 
@@ -148,7 +148,7 @@ fn counts_within(table: &mut toml::Table, prefix: &str) {
 }
 
 /// `text`, a config, with the keys that it does not speak of: each on the line that would set its default, as a comment.
-pub fn completed(text: &str) -> String {
+pub(crate) fn completed(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     let mut tables: Vec<&str> = Vec::new();
     for key in KEYS.iter().filter(|key| !key.name.starts_with("sweep.")) {

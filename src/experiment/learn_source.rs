@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// The preset of this name, where no file has it.
-pub fn preset(data: &Path) -> Option<&'static presets::Preset> {
+pub(crate) fn preset(data: &Path) -> Option<&'static presets::Preset> {
     data.to_str().and_then(presets::find).filter(|_| !data.exists())
 }
 

@@ -13,21 +13,21 @@ use crate::error::{Error, Result};
 
 /// One place of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// `None`: all that are there.
     pub points: Option<usize>,
     pub degree: usize,
 }
 
 /// Every number of points with every degree.
-pub fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
+pub(crate) fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
     let numbers: Vec<Option<usize>> = if points.is_empty() { vec![None] } else { points.iter().copied().map(Some).collect() };
     numbers.iter().flat_map(|points| degrees.iter().map(|degree| Cell { points: *points, degree: *degree })).collect()
 }
 
 impl Cell {
     /// `task` at this place.
-    pub fn task(&self, task: &Task) -> Task {
+    pub(crate) fn task(&self, task: &Task) -> Task {
         let mut own = task.clone();
         own.points = self.points;
         own.options.degree = self.degree;
@@ -44,7 +44,7 @@ impl Cell {
 ///
 /// # Errors
 /// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
-pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
+pub(crate) fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut summaries = Vec::with_capacity(cells.len());
@@ -62,7 +62,7 @@ pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> R
 }
 
 /// Writes `summary.json` of the sweep, and gives it back.
-pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
+pub(crate) fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
     let summary = LearnSweepSummary { schema: SWEEP_SCHEMA.into(), data: data.into(), finding: finding.into(), cells };
     write_json(&folder.join("summary.json"), &json!(summary))?;
     Ok(summary)

@@ -18,7 +18,7 @@ use super::noise::{Level, Noise};
 use super::setting::Setting;
 
 /// A problem, opened on a device at one level of noise after another.
-pub struct Levels<'a> {
+pub(crate) struct Levels<'a> {
     pub config: &'a Config,
     pub setting: &'a Setting,
     pub opened: &'a mut Opened,
@@ -28,12 +28,12 @@ pub struct Levels<'a> {
 
 impl Levels<'_> {
     /// The problem under the noise of the step that begins at `step`, in the coordinates that suit the starts, or those with `gaps`.
-    pub fn open(&mut self, step: u64, gaps: Option<&[Gaps]>) -> Result<Fit> {
+    pub(crate) fn open(&mut self, step: u64, gaps: Option<&[Gaps]>) -> Result<Fit> {
         self.setting.open_with_gaps(self.config, self.level(step).noise, self.opened.backend.as_mut(), gaps)
     }
 
     /// The problem that is measured, where a noise schedule makes it another one than the descent's: that of its end.
-    pub fn measured(&mut self) -> Result<Option<Fit>> {
+    pub(crate) fn measured(&mut self) -> Result<Option<Fit>> {
         match &self.config.objective.noise {
             Noise::Fixed(_) => Ok(None),
             Noise::Annealed(_) => self.open(u64::MAX, None).map(Some),
@@ -41,7 +41,13 @@ impl Levels<'_> {
     }
 
     /// From `state`, at whose level `fit` stands, until a rule or the user stops the descent.
-    pub fn descend(&mut self, fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, interrupted: &AtomicBool) -> Result<Stop> {
+    pub(crate) fn descend(
+        &mut self,
+        fit: &mut Fit,
+        state: &mut State,
+        observer: &mut dyn Observer,
+        interrupted: &AtomicBool,
+    ) -> Result<Stop> {
         loop {
             let level = self.level(state.step);
             state.load_into(fit)?;
@@ -67,12 +73,12 @@ impl Levels<'_> {
     }
 
     /// How a step at `step` moves the means.
-    pub fn rule(&self, step: u64) -> Rule {
+    pub(crate) fn rule(&self, step: u64) -> Rule {
         self.schedule(self.level(step)).rule
     }
 
     /// The schedule of all levels together, at the rates of the first one.
-    pub fn whole_schedule(&self) -> Schedule {
+    pub(crate) fn whole_schedule(&self) -> Schedule {
         Schedule { until: u64::MAX, ..self.schedule(self.level(0)) }
     }
 

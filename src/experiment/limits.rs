@@ -18,7 +18,7 @@ const MOST_COMPONENTS: usize = 1 << 24;
 ///
 /// # Errors
 /// [`Error::BadConfig`] with the key, its value and what it may be.
-pub fn check(config: &Config) -> Result<()> {
+pub(crate) fn check(config: &Config) -> Result<()> {
     within("replicates", config.replicates as u64, 1, MOST_COMPONENTS as u64)?;
     within("descent.steps", config.descent.steps, 0, u64::from(u32::MAX))?;
     within("log.every", config.log.every, 1, u64::from(u32::MAX))?;
@@ -81,7 +81,7 @@ fn check_student(config: &Config) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::BadConfig`] with the figures.
-pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Result<()> {
+pub(crate) fn check_size(config: &Config, n_components: usize, n_features: usize) -> Result<()> {
     let numbers = (config.replicates as u64).saturating_mul(n_components as u64).saturating_mul(n_features as u64);
     if numbers > MOST_NUMBERS {
         return Err(Error::bad_config(
@@ -104,7 +104,7 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
 }
 
 /// Refuses a grid in more coordinates, `rank`, than it works in, before anything is written.
-pub fn check_grid(rank: usize) -> Result<()> {
+pub(crate) fn check_grid(rank: usize) -> Result<()> {
     if rank <= MOST_DIMENSIONS {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use crate::metrics::Metric;
 use crate::problem::fit::Fit;
 
 /// Logs a run.
-pub struct Logger<'a> {
+pub(crate) struct Logger<'a> {
     pub meter: Meter<'a>,
     pub records: Records,
     pub on_event: &'a mut dyn FnMut(&Event),

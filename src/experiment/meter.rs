@@ -12,7 +12,7 @@ use crate::problem::fit::{Divergences, Fit};
 use crate::problem::rare::RareDraws;
 
 /// Measures a run.
-pub struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     pub config: &'a Config,
     pub setting: &'a Setting,
     /// The problem that is measured, where it is another one than the descent's: under a noise schedule, that of its end.
@@ -24,7 +24,7 @@ pub struct Meter<'a> {
 impl Meter<'_> {
     /// One row per replicate, from the draws of the state's step. The device stands at `state`, and `means` (R, k, d) are those of the
     /// state.
-    pub fn rows(&mut self, fit: &mut Fit, state: &State, means: &[f64]) -> Result<Vec<Row>> {
+    pub(crate) fn rows(&mut self, fit: &mut Fit, state: &State, means: &[f64]) -> Result<Vec<Row>> {
         let before = match &state.logged {
             None => None,
             Some((step, coordinates)) => Some((state.step - step, fit.lift(coordinates)?)),
@@ -64,7 +64,7 @@ impl Meter<'_> {
     }
 
     /// Whether what is measured at `state` rests on a few rare draws: as seen when its row was measured, where that was the last one.
-    pub fn rare_draws(&mut self, fit: &mut Fit, state: &State) -> Result<RareDraws> {
+    pub(crate) fn rare_draws(&mut self, fit: &mut Fit, state: &State) -> Result<RareDraws> {
         if let Some((step, rare)) = self.rare
             && step == state.step
         {

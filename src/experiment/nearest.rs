@@ -27,7 +27,7 @@ impl Share {
 }
 
 /// The ends of Wilson's 95 % interval around a share; `trials` need not be whole, where they stand for fewer independent ones.
-pub fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
+pub(crate) fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
     // The 97.5 % quantile of the standard normal.
     const Z: f64 = 1.959_963_984_540_054;
     let centre = (share + Z * Z / (2.0 * trials)) / (1.0 + Z * Z / trials);
@@ -36,7 +36,7 @@ pub fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
 }
 
 /// Students at `now` (k, d) within 0.75 σ of the teacher mean that was nearest to them at `start` (k, d).
-pub fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]) -> usize {
+pub(crate) fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]) -> usize {
     let d = teacher.n_features();
     let radius = COVERAGE_RADIUS * COVERAGE_RADIUS * teacher.variance();
     let pairs = start.chunks_exact(d).zip(now.chunks_exact(d));
@@ -44,7 +44,7 @@ pub fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]
 }
 
 /// A start this close to a wall between the Voronoi cells of two teacher means, in units of σ, counts as near it.
-pub const NEAR_WALL: f64 = 0.5;
+pub(crate) const NEAR_WALL: f64 = 0.5;
 
 /// [`at_nearest_of_start`] over replicates, and the same of the starts near a wall and of the others; a share of no starts is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl AtNearest {
 
 /// From x (d) to the nearest wall of the Voronoi cell of the teacher mean nearest to it, in units of σ: (|x−m_j|² − |x−m|²)/(2|m_j−m|),
 /// the least over the other means m_j; infinite where there are none.
-pub fn wall_distance(teacher: &GaussianMixture, x: &[f64]) -> f64 {
+pub(crate) fn wall_distance(teacher: &GaussianMixture, x: &[f64]) -> f64 {
     let (at, least) = nearest(teacher, x);
     let wall = |j: usize| {
         let between = squared_distance(teacher.mean(j), teacher.mean(at)).sqrt();

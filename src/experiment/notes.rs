@@ -27,7 +27,7 @@ const LEAST_OBJECTIVE: f64 = 1e-3;
 ///
 /// # Errors
 /// [`Error::BadFile`] where the run's metrics are not as it wrote them.
-pub fn of(
+pub(super) fn of(
     run: &Path,
     meter: &mut Meter,
     state: &State,

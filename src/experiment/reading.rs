@@ -20,7 +20,7 @@ const DEFAULT_SAMPLES: usize = 4096;
 
 /// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked. A `[sweep]`
 /// table in it is passed over: a sweep's config alone is an experiment too.
-pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
+pub(crate) fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
     let mut table = table_from(text)?;
     for text in overrides {
         let (key, value) = assignment(text)?;
@@ -34,7 +34,7 @@ pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Resul
 ///
 /// # Errors
 /// [`Error::BadConfig`] for what is too large or no TOML.
-pub fn table_from(text: &str) -> Result<Table> {
+pub(crate) fn table_from(text: &str) -> Result<Table> {
     if text.len() as u64 > MOST_BYTES {
         return Err(too_large(text.len() as u64));
     }
@@ -42,7 +42,7 @@ pub fn table_from(text: &str) -> Result<Table> {
 }
 
 /// The config that a table says, with `seed` put over it, defaults filled in and numbers checked.
-pub fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
+pub(crate) fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
     with_counts(&mut table);
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
@@ -60,7 +60,7 @@ pub fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
 ///
 /// # Errors
 /// [`Error::BadFile`] where it is missing, no plain file, too large or no UTF-8.
-pub fn text_of(path: &Path) -> Result<String> {
+pub(crate) fn text_of(path: &Path) -> Result<String> {
     let remedy = "Give a config file, or the name of a preset";
     let found = std::fs::metadata(path).map_err(|error| Error::bad_file(path, error.to_string(), remedy))?;
     if !found.is_file() {
@@ -94,7 +94,7 @@ fn check_bandwidth(path: &Path, text: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::BadChoice`] where there is no =.
-pub fn assignment(text: &str) -> Result<(String, Value)> {
+pub(crate) fn assignment(text: &str) -> Result<(String, Value)> {
     let Some((key, text)) = text.split_once('=') else {
         return Err(Error::BadChoice {
             what: format!("{} has no =", text.escape_debug()),
@@ -113,7 +113,7 @@ pub fn assignment(text: &str) -> Result<(String, Value)> {
 ///
 /// # Errors
 /// [`Error::BadConfig`] where a part of the key is no table.
-pub fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
+pub(crate) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     let mut path: Vec<&str> = key.split('.').map(str::trim).collect();
     let last = path.pop().unwrap_or_default();
     let mut at = table;

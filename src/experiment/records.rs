@@ -12,7 +12,7 @@ use crate::descent::state::State;
 use crate::error::{Error, Result};
 
 /// The open files of a run.
-pub struct Records {
+pub(crate) struct Records {
     run: PathBuf,
     metrics: Journal,
     trajectory: Journal,
@@ -25,7 +25,7 @@ pub struct Records {
 
 impl Records {
     /// Empty ones in a run folder that holds the problem's files; R = `n_replicates`.
-    pub fn create(run: &Path, n_replicates: usize) -> Result<Records> {
+    pub(crate) fn create(run: &Path, n_replicates: usize) -> Result<Records> {
         let checkpoints = run.join(CHECKPOINTS);
         std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
         let mut metrics = Journal::create(run, METRICS)?;
@@ -34,7 +34,7 @@ impl Records {
     }
 
     /// Existing ones, the journals cut back to what checkpoint `number`, the newest, knows of them.
-    pub fn reopen(run: &Path, number: u64, journals: &[Fingerprint]) -> Result<Records> {
+    pub(crate) fn reopen(run: &Path, number: u64, journals: &[Fingerprint]) -> Result<Records> {
         let cut = |name: &'static str| {
             let length = journals.iter().find(|journal| journal.name == name).map_or(0, |journal| journal.length);
             Journal::cut(run, name, length)
@@ -48,22 +48,22 @@ impl Records {
     }
 
     /// Adds the rows of a logged step.
-    pub fn add_rows(&mut self, rows: &[Row]) -> Result<()> {
+    pub(crate) fn add_rows(&mut self, rows: &[Row]) -> Result<()> {
         self.metrics.append(row_lines(rows).as_bytes())
     }
 
     /// Adds the means (R, k, d) of a logged step.
-    pub fn add_means(&mut self, step: u64, means: &[f64]) -> Result<()> {
+    pub(crate) fn add_means(&mut self, step: u64, means: &[f64]) -> Result<()> {
         self.trajectory.append(&means_record(step, means))
     }
 
     /// Seconds since the newest checkpoint.
-    pub fn age(&self) -> f64 {
+    pub(crate) fn age(&self) -> f64 {
         self.saved.elapsed().as_secs_f64()
     }
 
     /// Brings everything to the disk and writes the next checkpoint.
-    pub fn save(&mut self, state: &State) -> Result<()> {
+    pub(crate) fn save(&mut self, state: &State) -> Result<()> {
         let mut files = self.problem.clone();
         files.extend([self.metrics.sync()?, self.trajectory.sync()?]);
         checkpoint::write(&self.run, self.number + 1, state, &files)?;
@@ -74,13 +74,13 @@ impl Records {
 }
 
 /// The lines of a logged step in `metrics.csv`.
-pub fn row_lines(rows: &[Row]) -> String {
+pub(crate) fn row_lines(rows: &[Row]) -> String {
     let with_replicate = rows.len() > 1;
     rows.iter().map(|row| row.line(with_replicate)).collect()
 }
 
 /// The record of a logged step in the trajectory.
-pub fn means_record(step: u64, means: &[f64]) -> Vec<u8> {
+pub(crate) fn means_record(step: u64, means: &[f64]) -> Vec<u8> {
     let mut record = step.to_le_bytes().to_vec();
     record.extend(means.iter().flat_map(|v| v.to_le_bytes()));
     record

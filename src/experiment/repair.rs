@@ -20,7 +20,7 @@ use crate::mixture::files::write_atomically;
 use crate::problem::fit::Fit;
 
 /// A logged step that was measured again.
-pub struct Logged {
+pub(super) struct Logged {
     step: u64,
     rows: Vec<Row>,
     /// Shape (R, k, d).
@@ -29,7 +29,7 @@ pub struct Logged {
 
 /// The first and the last step that were logged before `state`, where `fit` stands before and after. Of a step before the last one nothing
 /// is known, so the last one's movement stays blank.
-pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Vec<Logged>> {
+pub(super) fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Vec<Logged>> {
     let Some((step, coordinates)) = &state.logged else { return Ok(Vec::new()) };
     let mut measure = |fit: &mut Fit, state: &State| -> Result<Logged> {
         let means = fit.lift(&state.coordinates)?;
@@ -49,7 +49,7 @@ pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, sta
 
 /// Mends the journals that have a fault, the sentence of [`Fingerprint::verify`], and sets their length to what they have then. Returns a
 /// sentence for each that had entries.
-pub fn repair(
+pub(super) fn repair(
     run: &Path,
     journals: &mut [Fingerprint],
     faults: &[Option<String>],

@@ -23,7 +23,7 @@ const REPORT: &str = "report.html";
 
 /// Writes the results of a run that stands at `state`, where it leaves `fit`, and returns the summary that is to be written: its notes are
 /// still missing, which are looked for when all that must be there is.
-pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
+pub(crate) fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
     fit.set_coordinates(&state.coordinates)?;
     let means = &fit.lift(&state.coordinates)?[..];
     setting.write_students(&run.join("student.npz"), means)?;
@@ -60,7 +60,7 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
 }
 
 /// Whether the results of a finished run are all there, the page included where one `is_drawn`.
-pub fn are_complete(run: &Path, is_drawn: bool) -> bool {
+pub(crate) fn are_complete(run: &Path, is_drawn: bool) -> bool {
     let finished = Summary::read(run).is_ok_and(|summary| summary.stop.stop.is_final());
     finished && run.join("student.npz").is_file() && (!is_drawn || run.join(REPORT).is_file())
 }

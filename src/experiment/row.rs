@@ -109,7 +109,7 @@ impl Row {
 }
 
 /// The first line of the file.
-pub fn header(with_replicate: bool) -> String {
+pub(crate) fn header(with_replicate: bool) -> String {
     let columns: Vec<String> = Metric::ALL.into_iter().flat_map(Metric::columns).collect();
     format!("step,seconds,{}{}\n", columns.join(","), if with_replicate { ",replicate" } else { "" })
 }
@@ -118,7 +118,7 @@ pub fn header(with_replicate: bool) -> String {
 ///
 /// # Errors
 /// [`Error::BadFile`] where the file is not as a run wrote it.
-pub fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
+pub(crate) fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
     let (mut first, mut last): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {
         if first.first().is_none_or(|f| f.step == row.step) {
@@ -139,7 +139,7 @@ pub fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
 ///
 /// # Errors
 /// As [`first_and_last`].
-pub fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
+pub(crate) fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
     let (mut middle, mut end): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {
         let kept = if row.step <= steps / 2 { &mut middle } else { &mut end };

@@ -10,15 +10,15 @@ use crate::error::{Error, Result};
 use crate::mixture::files::{destination, write_atomically};
 
 /// The sub-folder of checkpoints, the trajectory on its way among them.
-pub const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// What a run was asked to do: written once, and every checkpoint relies on these files being as they were.
-pub const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz"];
+pub(crate) const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz"];
 /// One row per logged step and replicate.
-pub const METRICS: &str = "metrics.csv";
+pub(crate) const METRICS: &str = "metrics.csv";
 /// Per logged step the step (u64) and the means (R, k, d) in float64, all little-endian.
-pub const TRAJECTORY: &str = "checkpoints/trajectory.f64";
+pub(crate) const TRAJECTORY: &str = "checkpoints/trajectory.f64";
 /// What grows during the descent, for people to read: checkpoints note how far, but the descent does not need it.
-pub const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
+pub(crate) const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
 
 /// Small text files of a run folder are at most this long.
 const MOST_SMALL: u64 = 1 << 26;
@@ -65,13 +65,13 @@ impl Output {
 }
 
 /// A folder that is being filled beside the place where it will appear; dropped, it leaves nothing behind.
-pub struct StagedFolder {
+pub(crate) struct StagedFolder {
     folder: tempfile::TempDir,
 }
 
 impl StagedFolder {
     /// A hidden folder in the parent of `output`.
-    pub fn new(output: &Output) -> Result<StagedFolder> {
+    pub(crate) fn new(output: &Output) -> Result<StagedFolder> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
         let folder = hidden_folder(&output.hidden_prefix()).tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
@@ -79,7 +79,7 @@ impl StagedFolder {
     }
 
     /// The hidden folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -87,7 +87,7 @@ impl StagedFolder {
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::BadFile`] where somebody else filled the place meanwhile.
-    pub fn publish(self, output: &Output) -> Result<PathBuf> {
+    pub(crate) fn publish(self, output: &Output) -> Result<PathBuf> {
         let hidden = self.folder.keep();
         let place = match output {
             // Into the folder that a link names; it stays a link.
@@ -133,7 +133,7 @@ fn hidden_folder(prefix: &str) -> tempfile::Builder<'_, 'static> {
 }
 
 /// The name that a config file gives to its runs: its stem, with characters outside `[A-Za-z0-9._-]` replaced, 64 at the most.
-pub fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = stem.chars().map(safe).take(64).collect();
@@ -145,7 +145,7 @@ pub fn name_of(path: &Path) -> String {
 ///
 /// # Errors
 /// [`Error::BadFile`] where another process holds it.
-pub fn lock(run: &Path) -> Result<File> {
+pub(crate) fn lock(run: &Path) -> Result<File> {
     let path = run.join(CHECKPOINTS).join("lock");
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(Error::bad_file(path, "this is not a plain file", "Remove it"));
@@ -162,13 +162,13 @@ pub fn lock(run: &Path) -> Result<File> {
 }
 
 /// Whether another process is working on the run in a folder.
-pub fn is_locked(run: &Path) -> bool {
+pub(crate) fn is_locked(run: &Path) -> bool {
     let lock = File::open(run.join(CHECKPOINTS).join("lock"));
     lock.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.
-pub fn small_file(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn small_file(path: &Path) -> Result<Vec<u8>> {
     let remedy = "Give the folder of a run, as it was written";
     let found = std::fs::symlink_metadata(path).map_err(|e| Error::bad_file(path, e.to_string(), remedy))?;
     if !found.is_file() || found.len() > MOST_SMALL {
@@ -178,12 +178,12 @@ pub fn small_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Writes a JSON document, whole or not at all.
-pub fn write_json(path: &Path, value: &Value) -> Result<()> {
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
     write_atomically(path, |w| writeln!(w, "{value:#}"))
 }
 
 /// Writes a text, whole or not at all.
-pub fn write_text(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, |w| w.write_all(text.as_bytes()))
 }
 

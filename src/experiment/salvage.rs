@@ -2,7 +2,7 @@
 
 /// What stands in a journal about one logged step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(super) struct Entry {
     pub step: u64,
     /// As the journal has them.
     pub bytes: Vec<u8>,
@@ -11,7 +11,7 @@ pub struct Entry {
 /// The rows of a table whose `header` is known, in the program's own form: other separators, line ends, decimal commas and orders of
 /// columns are understood. Steps must rise up to `last`, and each must have a row of every replicate; a last line without a line feed is
 /// half a row.
-pub fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) -> Vec<Entry> {
+pub(super) fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) -> Vec<Entry> {
     let text = text.trim_start_matches('\u{feff}');
     let text = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
     let first_line = text.lines().next().unwrap_or_default();
@@ -44,7 +44,7 @@ pub fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) ->
 }
 
 /// The records of a trajectory, each of `length` bytes: a step, and finite means. Steps must rise up to `last`.
-pub fn trajectory_records(bytes: &[u8], length: usize, last: u64) -> Vec<Entry> {
+pub(super) fn trajectory_records(bytes: &[u8], length: usize, last: u64) -> Vec<Entry> {
     let record = |bytes: &[u8]| {
         let (words, _) = bytes.as_chunks::<8>();
         let step = u64::from_le_bytes(words[0]);

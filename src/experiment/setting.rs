@@ -155,7 +155,7 @@ impl Setting {
 }
 
 /// The teachers of a run's `teacher.npz`: one, or one for each replicate.
-pub fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
+pub(crate) fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
     let (weights, means, d, variance) = arrays_of(path)?;
     let row = weights.len() * d;
     if row == 0 || means.is_empty() || !means.len().is_multiple_of(row) {

@@ -29,7 +29,7 @@ struct Header {
 }
 
 /// The bytes of the file.
-pub fn encode(state: &State) -> Vec<u8> {
+pub(crate) fn encode(state: &State) -> Vec<u8> {
     let header = Header {
         step: state.step,
         seconds: state.seconds,
@@ -50,7 +50,7 @@ pub fn encode(state: &State) -> Vec<u8> {
 }
 
 /// The state that [`encode`] wrote; `None` where the bytes are no finite state.
-pub fn decode(bytes: &[u8]) -> Option<State> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
     let end = bytes.iter().position(|b| *b == b'\n')?;
     let header: Header = serde_json::from_slice(&bytes[..end]).ok()?;
     let (chunks, rest) = bytes[end + 1..].as_chunks::<8>();

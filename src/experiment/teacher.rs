@@ -126,7 +126,7 @@ fn positive(key: &str, value: &Value) -> std::result::Result<f64, String> {
 }
 
 /// The other name of what `key` says, which a new value of `key` replaces.
-pub fn twin(key: &str) -> Option<&'static str> {
+pub(crate) fn twin(key: &str) -> Option<&'static str> {
     match key {
         "teacher.bandwidth" => Some("variance"),
         "teacher.variance" => Some("bandwidth"),
@@ -136,7 +136,7 @@ pub fn twin(key: &str) -> Option<&'static str> {
 
 /// The config of a run or sweep folder that an earlier version wrote named only a bandwidth, and meant the variance; all since name both.
 /// Gives it the name that it has now; false where there is nothing to rename.
-pub fn rename_old_bandwidth(config: &mut Table) -> bool {
+pub(crate) fn rename_old_bandwidth(config: &mut Table) -> bool {
     let Some(Value::Table(teacher)) = config.get_mut("teacher") else { return false };
     if !teacher.contains_key("samples") || teacher.contains_key("variance") {
         return false;

@@ -107,7 +107,7 @@ impl Workload {
 }
 
 /// Memory that may be taken without anything else having to leave it, in bytes; `None` where the system does not tell.
-pub fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));

@@ -17,7 +17,7 @@ use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
 use crate::random::streams::Purpose;
 
-pub struct Batch {
+pub(super) struct Batch {
     placed: Placed,
     gradient: Option<Work>,
     /// The work of a step of descent, where the fused kernel does it: made when first asked for.
@@ -91,24 +91,24 @@ impl Batch {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-    pub fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
+    pub(super) fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let placed = Placed::new(handle, problem, part)?;
         let is_random = !placed.problem.draws.is_grid();
         let gradient = is_random.then(|| Work::new(&placed, None, None)).transpose()?;
         Ok(Self { placed, gradient, descent: None, measures: Measures::default() })
     }
 
-    pub fn n_replicates(&self) -> usize {
+    pub(super) fn n_replicates(&self) -> usize {
         self.placed.problem.n_replicates
     }
 
-    pub fn set_means(&mut self, means: &[f64]) {
+    pub(super) fn set_means(&mut self, means: &[f64]) {
         self.placed.set_means(means);
     }
 
     /// # Errors
     /// The device's.
-    pub fn means(&self) -> Result<Vec<f64>> {
+    pub(super) fn means(&self) -> Result<Vec<f64>> {
         self.placed.means()
     }
 
@@ -117,7 +117,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of a session.
-    pub fn step_list(&mut self) -> Result<Vec<Dispatch>> {
+    pub(super) fn step_list(&mut self) -> Result<Vec<Dispatch>> {
         Ok(Work::of_descent(&self.placed, &mut self.gradient, &mut self.descent)?.finish.step.begin.clone())
     }
 
@@ -126,7 +126,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of a session.
-    pub fn gradient(&mut self, step: u64) -> Result<Vec<f32>> {
+    pub(super) fn gradient(&mut self, step: u64) -> Result<Vec<f32>> {
         let placed = &self.placed;
         placed.set_step(step);
         let work = Work::of_gradient(placed, &mut self.gradient)?;
@@ -137,7 +137,7 @@ impl Batch {
     }
 
     /// A gradient from what every device found.
-    pub fn gradient_of(&self, split: Split, parts: &[Vec<f32>]) -> GradientSums {
+    pub(super) fn gradient_of(&self, split: Split, parts: &[Vec<f32>]) -> GradientSums {
         let Placed { problem, model, .. } = &self.placed;
         let groups = self.gradient.as_ref().map_or_else(|| problem.groups(), |work| work.recording.rows.groups);
         let (n_rows, n_groups, width) = (self.placed.n_rows(), groups.n_groups, self.placed.row());
@@ -156,7 +156,7 @@ impl Batch {
     }
 
     /// Ready for steps from `first_step` on.
-    pub fn begin_descent(&mut self, first_step: u64, rates: &[f64]) {
+    pub(super) fn begin_descent(&mut self, first_step: u64, rates: &[f64]) {
         self.placed.set_step(first_step);
         let rates: Vec<f32> = rates.iter().map(|r| *r as f32).collect();
         self.placed.context().write(&self.placed.model.rates, &rates);
@@ -166,7 +166,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of a session.
-    pub fn steps(&mut self, n: u64) -> Result<()> {
+    pub(super) fn steps(&mut self, n: u64) -> Result<()> {
         let Self { placed, gradient, descent, .. } = self;
         let together = if placed.problem.draws.is_grid() { 1 } else { n };
         for _ in 0..n.checked_div(together).unwrap_or(0) {
@@ -181,7 +181,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of a session.
-    pub fn turn(&mut self, found: Option<&[f32]>, next: bool) -> Result<Vec<f32>> {
+    pub(super) fn turn(&mut self, found: Option<&[f32]>, next: bool) -> Result<Vec<f32>> {
         let Self { placed, gradient, descent, .. } = self;
         let begun = descent.as_ref().or(gradient.as_ref());
         if let (Some(found), Some(work)) = (found, begun) {
@@ -198,7 +198,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of a session.
-    pub fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
+    pub(super) fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
         self.measures.measure(&self.placed, from, strata, n_samples, step)
     }
 }

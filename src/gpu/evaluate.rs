@@ -45,7 +45,7 @@ struct Evaluator<'a> {
 ///
 /// # Errors
 /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+pub(super) fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
     let unit_means = from(&centroid, mixture.means(), sigma);

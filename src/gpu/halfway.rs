@@ -25,7 +25,7 @@ const ROUNDING: f64 = 2e-6;
 const MOST_TURNS: usize = 8;
 
 /// The component with the largest posterior at x, and whether single precision does not tell it from another far one.
-pub fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
+pub(super) fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
     let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
     let ((best, least), second) =
         (0..mixture.n_components()).map(|l| (l, deficit(l))).fold(((0, f64::INFINITY), f64::INFINITY), |(best, second), next| {
@@ -37,14 +37,14 @@ pub fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
 
 /// The same where `nearest` was found on the device: only a point far from it is looked at further. In d dimensions a point of its own
 /// component is some √d away.
-pub fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> bool {
+pub(super) fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> bool {
     let d = x.len() as f64;
     let square = squared_distance(x, mixture.mean(nearest as usize)) / mixture.variance();
     square > FAR * FAR + d + 5.0 * (2.0 * d).sqrt() && dominant(mixture, x).1
 }
 
 /// Log-density, score and responsibilities at point `i` (d), into `out`, which has room for them.
-pub fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
+pub(super) fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
     let (k, d, variance) = (mixture.n_components(), x.len(), mixture.variance());
     let (b, logits) = relative_logits(mixture, x, nearest as usize);
     let shares: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();

@@ -8,7 +8,7 @@ use super::device::kernels::Kernels;
 
 /// Clones are the same device.
 #[derive(Clone)]
-pub struct Handle {
+pub(super) struct Handle {
     pub context: Arc<Context>,
     pub kernels: Arc<Kernels>,
     /// Most rows of a chunk; `None`: what suits the adapter.

@@ -13,7 +13,7 @@ use crate::random::streams::Purpose;
 
 /// The last measurement of either side, which the next one of its size takes over.
 #[derive(Default)]
-pub struct Measures([Option<Measure>; 2]);
+pub(super) struct Measures([Option<Measure>; 2]);
 
 struct Measure {
     recording: Recording,
@@ -27,7 +27,7 @@ impl Measures {
     ///
     /// # Errors
     /// The device's; [`crate::Error::TooLarge`], [`crate::Error::Stopped`].
-    pub fn measure(&mut self, placed: &Placed, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
+    pub(super) fn measure(&mut self, placed: &Placed, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
         let kept = &mut self.0[index(from)];
         let (groups, n_chosen) = (groups(n_samples), strata.map(<[u32]>::len));
         let serves = |m: &Measure| m.recording.rows.groups == groups && m.chosen.as_ref().map(|(n, _)| *n) == n_chosen;
@@ -74,7 +74,7 @@ fn groups(n_samples: usize) -> Groups {
 }
 
 /// A measurement of `n_strata` strata, counted through the replicates, from what every device found.
-pub fn sums(split: Split, parts: &[Vec<f32>], n_strata: usize, n_samples: usize) -> MeasureSums {
+pub(super) fn sums(split: Split, parts: &[Vec<f32>], n_strata: usize, n_samples: usize) -> MeasureSums {
     let groups = groups(n_samples);
     let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
     let [half_square, log_ratio, excess, _] = averages(&joined(split, &parts, n_strata, groups.n_groups, 4), &groups, false);
@@ -82,7 +82,7 @@ pub fn sums(split: Split, parts: &[Vec<f32>], n_strata: usize, n_samples: usize)
 }
 
 /// Averages over each group from sums of shape (strata, G, 4); the nodes of a deterministic rule have weights that sum to one.
-pub fn averages(sums: &[f32], groups: &Groups, deterministic: bool) -> [Vec<f64>; 4] {
+pub(super) fn averages(sums: &[f32], groups: &Groups, deterministic: bool) -> [Vec<f64>; 4] {
     let count = |g: usize| if deterministic { 1.0 } else { groups.range(g).len() as f64 };
     let pick = |c: usize| sums.chunks_exact(4).enumerate().map(|(at, s)| f64::from(s[c]) / count(at % groups.n_groups)).collect();
     [0, 1, 2, 3].map(pick)

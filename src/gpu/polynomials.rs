@@ -16,7 +16,7 @@ const JOB: usize = 2048;
 const NO_CELL: u32 = u32::MAX;
 
 /// An open GPU, as `mixscore learn` uses it.
-pub struct GpuPolynomials {
+pub(super) struct GpuPolynomials {
     pub handle: Handle,
 }
 

@@ -15,7 +15,7 @@ pub struct Work {
 }
 
 /// Four random words each, and the normals made of them.
-pub type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
+pub(crate) type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
 
 impl Gpu {
     /// The device's Philox words at counters [i, 1, 2, 3] for i < n, and the normals it makes of them: shapes (n, 4).

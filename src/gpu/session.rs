@@ -15,7 +15,7 @@ use crate::gpu::step::plan::groups_and_cell;
 use crate::objective::divergence::Side;
 
 /// All replicates.
-pub struct GpuSession {
+pub(super) struct GpuSession {
     problem: UnitProblem,
     /// Of each device; replicates in order. Where strata or samples are shared, every device has the same ones.
     devices: Vec<Vec<Batch>>,
@@ -28,7 +28,7 @@ impl GpuSession {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where even one replicate does not fit.
-    pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, exchange: Arc<dyn Exchange<f32>>) -> Result<Self> {
+    pub(super) fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, exchange: Arc<dyn Exchange<f32>>) -> Result<Self> {
         let of = |split: Split| match split {
             Split::Replicates => problem.n_replicates,
             Split::Strata => problem.n_replicates * problem.n_components(),

@@ -39,7 +39,7 @@ type Variants = fn(Tuning) -> Vec<Tuning>;
 
 /// What is chosen for an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tuning {
+pub(super) struct Tuning {
     pub sharing: Sharing,
     pub widest: usize,
     pub scratch: u64,
@@ -53,7 +53,7 @@ impl Tuning {
     }
 
     /// The kernels that it means.
-    pub fn variant(self) -> Variant {
+    pub(super) fn variant(self) -> Variant {
         Variant { checked: false, spread: self.sharing == Sharing::Spread, widest: self.widest }
     }
 
@@ -90,7 +90,7 @@ enum Size {
 }
 
 /// What is fastest on this adapter, from the cache, or measured now and put there; the context's chunks are of that size from now on.
-pub fn tuned(context: &mut Arc<Context>) -> Tuning {
+pub(super) fn tuned(context: &mut Arc<Context>) -> Tuning {
     let adapter = context.adapter.clone();
     let usual = Tuning::usual(&adapter);
     let wanted = std::env::var("MIXSCORE_TUNE").map_or(!adapter.software, |v| v == "1");

@@ -30,7 +30,7 @@ pub fn sample_f32(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<
 }
 
 /// Refuses more points than random numbers have addresses for.
-pub fn check_count(n: usize) -> Result<()> {
+pub(crate) fn check_count(n: usize) -> Result<()> {
     if u32::try_from(n).is_ok() {
         return Ok(());
     }

@@ -9,7 +9,7 @@
 use crate::mixture::squared_distance;
 
 /// Axes that are chosen; the other directions follow in any order.
-pub const AXES: usize = 4;
+pub(crate) const AXES: usize = 4;
 
 /// Candidates whose square is below this share of the longest one's never become axes.
 const LEAST_SHARE: f64 = 1e-4;
@@ -26,7 +26,7 @@ const LEANING: f64 = 1e-3;
 /// Reflections H₁ … H_m, m = min(AXES, rank), as vectors h with H = 1 − hhᵀ, shape (m, rank): z = H₁ ⋯ H_m y.
 ///
 /// `mixtures` are weights (k) and means (k, rank) of student and teacher. Where there is nothing to choose, h is zero.
-pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> {
+pub(crate) fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> {
     let rank = centre.len();
     let mut candidates: Vec<Vec<f64>> = mixtures.iter().flat_map(|(weights, means)| candidates(centre, weights, means)).collect();
     let longest = candidates.iter().map(|c| square(c)).fold(0.0, f64::max);
@@ -49,7 +49,7 @@ pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> 
 }
 
 /// y becomes z = H₁ ⋯ H_m y.
-pub fn turn(reflections: &[f64], y: &mut [f64]) {
+pub(crate) fn turn(reflections: &[f64], y: &mut [f64]) {
     reflections.chunks_exact(y.len()).rev().for_each(|h| reflect(h, y));
 }
 

@@ -9,7 +9,7 @@
 use crate::error::{Error, Result};
 
 /// Subspace dimensions at most.
-pub const MOST_DIMENSIONS: usize = 3;
+pub(crate) const MOST_DIMENSIONS: usize = 3;
 
 /// The grid covers |z| ≤ REACH: the Gaussian mass beyond is below 1e-12.
 const REACH: f64 = 7.5;
@@ -25,7 +25,7 @@ const MOST_NODES: f64 = 3e7;
 
 /// Nodes and weights, shared by all strata of a replicate.
 #[derive(Debug, Clone)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// (n, rank)
     pub nodes: Vec<f64>,
     /// (n), summing to 1.
@@ -38,7 +38,7 @@ pub struct Grid {
 ///
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
-pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
+pub(crate) fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
     if !(1..=MOST_DIMENSIONS).contains(&rank) {
         return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
     }
@@ -61,7 +61,7 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
 ///
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
-pub fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
+pub(crate) fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
     if !(1..=MOST_DIMENSIONS).contains(&rank) {
         return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
     }
@@ -78,12 +78,12 @@ fn half_within(cap: f64, rank: usize) -> f64 {
 }
 
 /// The nodes of the cube that [`grid`] takes without a cap: with fewer, a grid has an error that no standard error tells.
-pub fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+pub(crate) fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     nodes_within(rank, REACH, centres, mixtures)
 }
 
 /// As [`nodes_for_exactness`], of a cube of another size.
-pub fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+pub(crate) fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     (2.0 * (reach * widest(rank, reach, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
 }
 

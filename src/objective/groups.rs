@@ -5,13 +5,13 @@
 //! the chunk size or the number of threads.
 
 /// Samples in a block: chunks of work are multiples of it, and at most this many terms are added in one go.
-pub const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// Groups at the most: standard errors have MAX_GROUPS − 1 degrees of freedom, that is a relative error of 1/√62 = 13 %.
-pub const MAX_GROUPS: usize = 32;
+pub(crate) const MAX_GROUPS: usize = 32;
 
 /// Nets at the least: their standard errors have NETS − 1 degrees of freedom.
-pub const NETS: usize = 16;
+pub(crate) const NETS: usize = 16;
 
 /// The cut of `n_samples` samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Neighbours {
 
 /// A component near a stratum.
 #[derive(Debug, Clone, Copy)]
-pub struct Near {
+pub(crate) struct Near {
     pub index: u32,
     /// |m_j − μᵢ|.
     pub distance: f64,
@@ -135,7 +135,7 @@ const CLASSES: usize = 256;
 
 /// How far beyond the nearest component others must be to be left out unseen, so that all of them together take at most a tenth of
 /// `budget`: (2) and (3) with L = d, for `n` components of weights up to `most` times the anchor's at distance `e`.
-pub fn reach(budget: f64, n: usize, most: f64, e: f64) -> f64 {
+pub(crate) fn reach(budget: f64, n: usize, most: f64, e: f64) -> f64 {
     let mut reach = 4.0; // beyond √12 the bound times (3) falls with the distance
     while beyond(n, most, reach) * factor(reach + 2.0 * e, reach + 2.0 * e, e) > 0.1 * budget && reach < 1e3 {
         reach += 0.25;
@@ -156,7 +156,7 @@ fn factor(d: f64, l: f64, e: f64) -> f64 {
 
 /// What one side keeps in one stratum.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// In the order of `near`, which is the order of indices.
     pub list: Vec<u32>,
     /// (3).
@@ -167,7 +167,7 @@ pub struct Kept {
 ///
 /// `near` are all components within D_a + `reach` of μᵢ, in the order of their indices, and `rest` is how many others there are, of
 /// weights up to `most` times the anchor's. `log_weight` (all components) are ln v.
-pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64], budget: f64) -> Kept {
+pub(crate) fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64], budget: f64) -> Kept {
     let Some(anchor) = near.iter().min_by(|a, b| a.distance.total_cmp(&b.distance)) else {
         return Kept { list: Vec::new(), certified: 0.0 };
     };

@@ -60,7 +60,7 @@ impl Stored {
 }
 
 /// What the means of a teacher and of a student's start span.
-pub struct Span {
+pub(super) struct Span {
     /// At least one.
     pub rank: usize,
     /// Where directions were dropped: the means without them, one for each column, less one of them that is left out, shape (d, k+K−1).
@@ -71,7 +71,7 @@ pub struct Span {
 
 impl Span {
     /// Of the teacher's means and of `start` (k, d).
-    pub fn of(teacher: &GaussianMixture, start: &[f64]) -> Self {
+    pub(super) fn of(teacher: &GaussianMixture, start: &[f64]) -> Self {
         let means = Means::of(teacher, start);
         let most = teacher.n_features().min(means.rows.len() - 1);
         let search = || if most == 1 || means.plainly_span_all() { None } else { means.least_span(teacher.variance().sqrt()) };
@@ -193,7 +193,7 @@ impl<'a> Means<'a> {
 }
 
 /// Runs `work` with faer on one thread: with several, the last bits would depend on their number.
-pub fn one_thread<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn one_thread<R>(work: impl FnOnce() -> R) -> R {
     let before = faer::get_global_parallelism();
     faer::set_global_parallelism(Par::Seq);
     let result = work();

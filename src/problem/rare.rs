@@ -69,7 +69,7 @@ impl RareDraws {
 }
 
 /// Of Σ wᵢ(mean of stratum i), from means of groups (C, G).
-pub fn of_mean(weights: &[f64], groups: &Groups, means: &[f64]) -> RareDraws {
+pub(crate) fn of_mean(weights: &[f64], groups: &Groups, means: &[f64]) -> RareDraws {
     let strata = || weights.iter().zip(means.chunks_exact(groups.n_groups));
     let mean = |of: &[f64]| (0..groups.n_groups).map(|g| groups.share(g) * of[g]).sum::<f64>();
     let value: f64 = strata().map(|(w, of)| w * mean(of)).sum();
@@ -81,7 +81,7 @@ pub fn of_mean(weights: &[f64], groups: &Groups, means: &[f64]) -> RareDraws {
 }
 
 /// Of a gradient, from what its groups saw (G, k, ϱ): of all its rows together.
-pub fn of_gradient(groups: &Groups, group_gradients: &[f64]) -> RareDraws {
+pub(crate) fn of_gradient(groups: &Groups, group_gradients: &[f64]) -> RareDraws {
     let row = group_gradients.len() / groups.n_groups;
     let mean: Vec<f64> = (0..row).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * group_gradients[g * row + c]).sum()).collect();
     let parts = (0..groups.n_groups).map(|g| {

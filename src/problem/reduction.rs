@@ -215,7 +215,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The first `rank` left singular vectors of `columns` (d, n ≥ rank), one a row: QR first, so that the decomposition itself is small.
-pub fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
+pub(crate) fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
     // The largest entry becomes 1, so that no square overflows.
     let largest = columns.norm_max();
     let scaled = if largest > 0.0 { columns * faer::Scale(1.0 / largest) } else { columns.clone() };

@@ -68,7 +68,7 @@ fn ln(y: f32) -> f32 {
 
 /// The word's normal in single precision, without branches, so that loops over it become vector code.
 #[inline(always)]
-pub fn normal_f32(word: u32) -> f32 {
+pub(crate) fn normal_f32(word: u32) -> f32 {
     let (x, w) = centred(word);
     let tail = polynomial(&TAIL, w.max(0.0).sqrt() - 2.5);
     signed(x * if w < CENTRAL_TO { polynomial(&CENTRAL, w - 1.0) } else { tail }, word)
@@ -76,7 +76,7 @@ pub fn normal_f32(word: u32) -> f32 {
 
 /// [`normal_f32`], and true, unless the word is one of the thousandth that lies in the tails: then any number, and false.
 #[inline(always)]
-pub fn central_f32(word: u32) -> (f32, bool) {
+pub(crate) fn central_f32(word: u32) -> (f32, bool) {
     let (x, w) = centred(word);
     (signed(x * polynomial(&CENTRAL, w - 1.0), word), w < CENTRAL_TO)
 }

@@ -53,7 +53,7 @@ pub fn key(seed: u64, purpose: Purpose, replicate: u32) -> [u32; 2] {
 
 /// The four words for coordinates 4·block … 4·block + 3.
 #[inline(always)]
-pub fn words(key: [u32; 2], step: u32, stratum: u32, sample: u32, block: u32) -> [u32; 4] {
+pub(crate) fn words(key: [u32; 2], step: u32, stratum: u32, sample: u32, block: u32) -> [u32; 4] {
     philox([block, sample, stratum, step], key)
 }
 

@@ -16,7 +16,7 @@ use crate::mixture::squared_distance;
 const MOST_TURNS: usize = 8;
 
 /// ln p(x), with the normalising constant.
-pub fn log_density(p: &Components, x: &[f64]) -> f64 {
+pub(crate) fn log_density(p: &Components, x: &[f64]) -> f64 {
     let mut logits = vec![0.0; p.len()];
     let b = relative_logits(p, x, &mut logits);
     let mass: f64 = logits.iter().map(|logit| logit.exp()).sum();
@@ -24,7 +24,7 @@ pub fn log_density(p: &Components, x: &[f64]) -> f64 {
 }
 
 /// r(x), shape (k).
-pub fn responsibilities(p: &Components, x: &[f64], r: &mut [f64]) {
+pub(crate) fn responsibilities(p: &Components, x: &[f64], r: &mut [f64]) {
     relative_logits(p, x, r);
     r.iter_mut().for_each(|r| *r = r.exp());
     let mass: f64 = r.iter().sum();

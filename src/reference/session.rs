@@ -18,7 +18,7 @@ use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
 
-pub struct ReferenceSession {
+pub(super) struct ReferenceSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank)
 }
@@ -59,7 +59,7 @@ impl CentredMixtures {
 }
 
 impl ReferenceSession {
-    pub fn new(problem: &UnitProblem) -> Self {
+    pub(super) fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         Self { problem: problem.clone(), means: vec![0.0; n] }
     }

@@ -9,7 +9,7 @@ const LARGEST: f64 = 1e100;
 
 /// How values are placed, and where ticks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
+pub(super) enum Scale {
     Linear,
     /// Linear with ticks at whole numbers only.
     Whole,
@@ -20,7 +20,7 @@ pub enum Scale {
 
 /// The range and the title (with its unit) of one direction of a chart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
+pub(super) struct Axis {
     pub title: String,
     pub low: f64,
     pub high: f64,
@@ -28,13 +28,13 @@ pub struct Axis {
 }
 
 /// True for numbers that can be drawn.
-pub fn drawable(v: f64) -> bool {
+pub(super) fn drawable(v: f64) -> bool {
     v.is_finite() && v.abs() <= LARGEST
 }
 
 impl Axis {
     /// A logarithmic axis around the positive ones of `values`; `None` when there is none.
-    pub fn logarithmic(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
+    pub(super) fn logarithmic(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
         let (low, high) = ends(values.into_iter().filter(|v| *v >= 1e-100))?;
         let margin = ((high / low).log10() * 0.04).max(0.05);
         let (low, high) = (low / 10f64.powf(margin), high * 10f64.powf(margin));
@@ -42,7 +42,7 @@ impl Axis {
     }
 
     /// An axis of steps that holds those from `first` to `last`.
-    pub fn steps(first: f64, last: f64) -> Option<Axis> {
+    pub(super) fn steps(first: f64, last: f64) -> Option<Axis> {
         let (low, high) = ends([first, last].into_iter().filter(|v| *v >= 0.0))?;
         let margin = ((high.ln_1p() - low.ln_1p()) * 0.04).max(0.02);
         let (low, high) = ((low.ln_1p() - margin).exp_m1(), (high.ln_1p() + margin).exp_m1());
@@ -50,34 +50,34 @@ impl Axis {
     }
 
     /// A linear axis around `values`; `None` when there is none.
-    pub fn linear(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
+    pub(super) fn linear(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
         let (low, high) = ends(values)?;
         let margin = ((high - low) * 0.04).max(high.abs().max(1e-3) * 1e-3);
         Some(Axis { title: title.into(), low: low - margin, high: high + margin, scale: Scale::Linear })
     }
 
     /// A linear axis with given ends.
-    pub fn between(title: &str, low: f64, high: f64) -> Axis {
+    pub(super) fn between(title: &str, low: f64, high: f64) -> Axis {
         Axis { title: title.into(), low, high, scale: Scale::Linear }
     }
 
     /// An axis of `n` things counted from 0.
-    pub fn counting(title: &str, n: usize) -> Axis {
+    pub(super) fn counting(title: &str, n: usize) -> Axis {
         Axis { title: title.into(), low: -0.6, high: n as f64 - 0.4, scale: Scale::Whole }
     }
 
     /// True for a logarithmic axis.
-    pub fn is_logarithmic(&self) -> bool {
+    pub(super) fn is_logarithmic(&self) -> bool {
         self.scale == Scale::Logarithmic
     }
 
     /// True where `v` lies on the axis.
-    pub fn holds(&self, v: f64) -> bool {
+    pub(super) fn holds(&self, v: f64) -> bool {
         self.low <= v && v <= self.high
     }
 
     /// The label of a tick.
-    pub fn format(&self, v: f64) -> String {
+    pub(super) fn format(&self, v: f64) -> String {
         match self.scale {
             Scale::Linear | Scale::Whole => crate::number::short(v),
             // Powers where one is needed, so that a column of labels is of one kind.
@@ -89,7 +89,7 @@ impl Axis {
     }
 
     /// Where the labels are.
-    pub fn ticks(&self) -> Vec<f64> {
+    pub(super) fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => return linear_ticks(self.low, self.high),
             Scale::Whole if self.high < 12.0 => return (0..=self.high as i32).map(f64::from).collect(),

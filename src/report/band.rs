@@ -12,7 +12,7 @@ const TAIL: f64 = 0.05;
 
 /// Of one run its value ± 2 standard errors; of replicates their median and 5th to 95th percentiles; of shares of things that were or were
 /// not so in each replicate, their mean and its Wilson interval. `None` where there is no number.
-pub fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
+pub(super) fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
     let metrics = &run.metrics;
     if metrics.n_replicates == 1 {
         let value = metrics.quantile(metric, t, 0.5)?;
@@ -27,7 +27,7 @@ pub fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
 }
 
 /// How many things a share is of, in each replicate; `None` where the metric is no such share, or the folder does not tell.
-pub fn trials(run: &Run, metric: Metric) -> Option<usize> {
+pub(super) fn trials(run: &Run, metric: Metric) -> Option<usize> {
     match metric {
         Metric::Coverage => run.teacher.as_ref().map(|teacher| teacher.n_components()),
         Metric::NearestAtStart => run.initial.as_ref().or(run.student.as_ref()).map(|students| students.weights.len()),
@@ -36,7 +36,7 @@ pub fn trials(run: &Run, metric: Metric) -> Option<usize> {
 }
 
 /// What the bands are, in words.
-pub fn words(run: &Run) -> String {
+pub(super) fn words(run: &Run) -> String {
     match run.metrics.n_replicates {
         1 => "Bands: ± 2 standard errors.".into(),
         r => format!("Thick lines: medians of {r} replicates; bands: their 5th to 95th percentiles; thin lines: single replicates."),
@@ -44,7 +44,7 @@ pub fn words(run: &Run) -> String {
 }
 
 /// What a bar with an arrow down is, in words.
-pub fn bound_words(run: &Run) -> &'static str {
+pub(super) fn bound_words(run: &Run) -> &'static str {
     match run.metrics.n_replicates {
         1 => " A bar with an arrow down: within 2 standard errors of zero, and the bar is value + 2 standard errors.",
         _ => " A bar with an arrow down: some of the middle 90 % of replicates are at zero or below, and the bar is their 95th percentile.",

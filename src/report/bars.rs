@@ -10,7 +10,7 @@ use crate::mixture::GaussianMixture;
 const MOST_WORK: f64 = 2e9;
 
 /// Where the students' weight sits at the end.
-pub struct Covered {
+pub(super) struct Covered {
     /// Of each teacher component the student weight within the coverage radius: shape (K) of each replicate, sorted from the least up.
     pub student_weight: Vec<Vec<f64>>,
     /// Replicates with a student at each component.
@@ -20,7 +20,7 @@ pub struct Covered {
 }
 
 /// Coverage at the end of the run.
-pub fn covered(run: &Run) -> Option<Covered> {
+pub(super) fn covered(run: &Run) -> Option<Covered> {
     let (teacher, students) = (run.teacher.as_ref()?, run.student.as_ref()?);
     if students.means.len() as f64 * teacher.n_components() as f64 > MOST_WORK {
         return None;
@@ -38,7 +38,7 @@ pub fn covered(run: &Run) -> Option<Covered> {
 }
 
 /// The words under the chart.
-pub fn caption(covered: &Covered) -> String {
+pub(super) fn caption(covered: &Covered) -> String {
     let over_replicates = match covered.shares.len() {
         1 => "",
         _ => ", the mean over replicates; grey: their 5th to 95th percentiles",
@@ -53,7 +53,7 @@ pub fn caption(covered: &Covered) -> String {
 const MOST_BARS: usize = 4096;
 
 /// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all, and for too many.
-pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
+pub(super) fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
     let mean = |all: &Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
     let quantile = |all: &Vec<f64>, share: f64| all[(share * (all.len() - 1) as f64).round() as usize];
     let whiskers: Vec<(f64, f64)> = covered.student_weight.iter().map(|all| (quantile(all, 0.05), quantile(all, 0.95))).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// Refuses what is not a plain file (a FIFO would wait for ever) or is too large.
-pub fn check(path: &Path, most: u64) -> Result<()> {
+pub(super) fn check(path: &Path, most: u64) -> Result<()> {
     let metadata = path.metadata().map_err(|e| Error::io(path, e))?;
     if !metadata.is_file() {
         return Err(Error::bad_file(path, "this is not a plain file", "Restore it, or remove it"));
@@ -26,7 +26,7 @@ pub fn check(path: &Path, most: u64) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::BadFile`] for anything else; what the operating system says.
-pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     check(path, most)?;
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| Error::io(path, e))?;

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 const FINE: i32 = 4;
 
 /// Nominal size in CSS pixels: three charts side by side on a wide screen, one on a phone, at nearly the same size of text.
-pub const WIDTH: i32 = 400;
-pub const HEIGHT: i32 = 310;
+pub(super) const WIDTH: i32 = 400;
+pub(super) const HEIGHT: i32 = 310;
 
 /// Nominal pixels around the plotting area; to its right there is more where labels stand.
 const LEFT: i32 = 66;
@@ -24,7 +24,7 @@ const FONT: i32 = 15;
 
 /// A colour of Okabe and Ito's palette, or a grey: a variable of the page's style sheet, which has a light and a dark value for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(super) enum Ink {
     Blue,
     Vermillion,
     Green,
@@ -55,7 +55,7 @@ impl Ink {
 
 /// One thing in a chart; points are in the axes' units.
 #[derive(Debug, Clone)]
-pub enum Mark {
+pub(super) enum Mark {
     /// A polyline; `width` in nominal half pixels.
     Line {
         points: Vec<(f64, f64)>,
@@ -105,7 +105,7 @@ pub enum Mark {
 
 /// What is drawn, in the order of `marks`, later ones on top.
 #[derive(Debug, Clone)]
-pub struct Chart {
+pub(super) struct Chart {
     /// What the picture shows, for those who cannot see it.
     pub description: &'static str,
     pub x: Axis,
@@ -116,18 +116,18 @@ pub struct Chart {
 type Drawn<'a> = std::result::Result<(), Box<dyn std::error::Error + 'a>>;
 
 /// Width and height of the plotting area of a chart without labels, in nominal pixels.
-pub fn plotting_size() -> (f64, f64) {
+pub(super) fn plotting_size() -> (f64, f64) {
     (f64::from(WIDTH - LEFT - RIGHT), f64::from(HEIGHT - TOP - BOTTOM))
 }
 
 impl Chart {
     /// True where something in it can only be said to be at most so much.
-    pub fn has_bounds(&self) -> bool {
+    pub(super) fn has_bounds(&self) -> bool {
         self.marks.iter().any(|mark| matches!(mark, Mark::Bound { .. }))
     }
 
     /// The chart as an `<svg>` element.
-    pub fn svg(&self) -> Result<String> {
+    pub(super) fn svg(&self) -> Result<String> {
         let mut text = String::new();
         self.draw(&mut text)
             .map_err(|error| Error::bad_input(format!("a chart could not be drawn: {error}"), "Report this with the run folder"))?;

@@ -16,7 +16,7 @@ type Edge = (usize, usize, bool);
 /// Contours of Σ vⱼ N(mⱼ, variance·I) in the rectangle, at each of `levels` as shares of the largest density.
 ///
 /// Nothing where the lattice is too coarse for the components.
-pub fn contours(components: &[(Point, f64)], variance: f64, x: (f64, f64), y: (f64, f64), levels: &[f64]) -> Vec<Vec<Point>> {
+pub(super) fn contours(components: &[(Point, f64)], variance: f64, x: (f64, f64), y: (f64, f64), levels: &[f64]) -> Vec<Vec<Point>> {
     let lattice = Lattice { origin: (x.0, y.0), step: ((x.1 - x.0) / (POINTS - 1) as f64, (y.1 - y.0) / (POINTS - 1) as f64) };
     let scale = variance.sqrt();
     let fine_enough = lattice.step.0.max(lattice.step.1) <= 0.8 * scale;

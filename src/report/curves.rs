@@ -24,7 +24,7 @@ const MOST_POINTS: usize = 40;
 type Curve = (Metric, &'static str, Ink);
 
 /// Both Fisher divergences, with the predicted tail where it applies.
-pub fn divergences(run: &Run) -> Option<Chart> {
+pub(super) fn divergences(run: &Run) -> Option<Chart> {
     let curves = [(Metric::ReverseFisher, "reverse", Ink::Blue), (Metric::ForwardFisher, "forward", Ink::Vermillion)];
     let mut chart = logarithmic(run, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
@@ -34,20 +34,20 @@ pub fn divergences(run: &Run) -> Option<Chart> {
 }
 
 /// Both Kullback–Leibler divergences.
-pub fn kl(run: &Run) -> Option<Chart> {
+pub(super) fn kl(run: &Run) -> Option<Chart> {
     let curves = [(Metric::KlStudentTeacher, "KL(p‖q)", Ink::Blue), (Metric::KlTeacherStudent, "KL(q‖p)", Ink::Vermillion)];
     logarithmic(run, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
 }
 
 /// Total variation and coverage, both between 0 and 1.
-pub fn shares(run: &Run) -> Option<Chart> {
+pub(super) fn shares(run: &Run) -> Option<Chart> {
     let curves = [(Metric::TotalVariation, "total variation", Ink::Blue), (Metric::Coverage, "coverage", Ink::Green)];
     let y = Axis::between("share, 0 to 1", -0.03, 1.05);
     chart(run, &curves, y, "Total variation and coverage against the step")
 }
 
 /// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail where it applies.
-pub fn lyapunov(run: &Run) -> Option<Chart> {
+pub(super) fn lyapunov(run: &Run) -> Option<Chart> {
     let curves = [(Metric::Lyapunov, "", Ink::Blue)];
     let mut chart = logarithmic(run, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
@@ -62,7 +62,7 @@ fn logarithmic(run: &Run, curves: &[Curve], title: &str, description: &'static s
 }
 
 /// An axis that holds the numbers whose bands lie above zero, and the upper ends of the other bands.
-pub fn logarithmic_axis<'a>(title: &str, curves: impl Iterator<Item = (&'a Run, Metric)>) -> Option<Axis> {
+pub(super) fn logarithmic_axis<'a>(title: &str, curves: impl Iterator<Item = (&'a Run, Metric)>) -> Option<Axis> {
     let bands = curves.flat_map(|(run, metric)| (0..run.metrics.steps.len()).filter_map(move |t| band(run, metric, t)));
     Axis::logarithmic(title, bands.flat_map(|b| if is_bound(&b) { [b.high; 2] } else { [b.value, b.high] }))
 }
@@ -85,7 +85,7 @@ fn chart(run: &Run, curves: &[Curve], y: Axis, description: &'static str) -> Opt
 
 /// A metric with its band, its label, and at most `thin` of its replicates one by one. On a logarithmic axis line and band break where
 /// the band holds zero, and bars with an arrow down stand for them.
-pub fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: &str, thin: usize) {
+pub(super) fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: &str, thin: usize) {
     let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
     let rows = rows(&run.metrics.steps);
     let bands: Vec<(f64, usize, Option<Interval>)> = rows.iter().map(|t| (run.metrics.steps[*t], *t, band(run, metric, *t))).collect();
@@ -152,7 +152,7 @@ fn rows(steps: &[f64]) -> Vec<usize> {
 }
 
 /// What gradient descent with step c on ∂L/∂μᵢ / wᵢ tends to for one Gaussian teacher: L → ϱσ⁶/(32c²t²), Lyapunov sum → ϱσ⁶/(4ct).
-pub struct Tail {
+pub(super) struct Tail {
     pub rank: usize,
     pub step_size: f64,
     pub variance: f64,
@@ -160,7 +160,7 @@ pub struct Tail {
 
 impl Tail {
     /// L after t steps.
-    pub fn divergence(&self, t: f64) -> f64 {
+    pub(super) fn divergence(&self, t: f64) -> f64 {
         self.rank as f64 * self.variance.powi(3) / (32.0 * (self.step_size * t).powi(2))
     }
 
@@ -170,7 +170,7 @@ impl Tail {
 }
 
 /// The tail, where the run is one that it describes.
-pub fn tail(run: &Run) -> Option<Tail> {
+pub(super) fn tail(run: &Run) -> Option<Tail> {
     let teacher = run.teacher.as_ref().filter(|t| t.n_components() == 1)?;
     let reverse = run.setting("objective", "divergence").is_none_or(|v| v.as_str() == Some("reverse"));
     let by_weight = run.setting("descent", "divide_by_weight").is_none_or(|v| v.as_bool() == Some(true));

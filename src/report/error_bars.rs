@@ -13,10 +13,10 @@ const INKS: [Ink; MOST_CURVES] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::T
 const MOST_LETTERS: usize = 16;
 
 /// Said under every such chart.
-pub const KEY: &str = "A cross at the foot is a cell that failed, a ring there one that was not run or has no value.";
+pub(super) const KEY: &str = "A cross at the foot is a cell that failed, a ring there one that was not run or has no value.";
 
 /// The chart of a quantity; `None` where no number can be drawn.
-pub fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &[Option<Interval>]) -> Option<Chart> {
+pub(super) fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &[Option<Interval>]) -> Option<Chart> {
     let side = layout.rows.as_ref()?;
     let x = x_axis(side)?;
     let ends = numbers.iter().flatten().flat_map(|i| [i.value, i.low, i.high]);

@@ -16,7 +16,7 @@ pub const BLIND: &str = "Both Fisher divergences are blind to the relative weigh
                          read them together with KL, total variation and coverage.";
 
 /// A line of the table.
-pub struct Row {
+pub(super) struct Row {
     pub name: String,
     pub unit: &'static str,
     pub first: String,
@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 /// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile; of shares the mean and its interval.
-pub fn table(run: &Run) -> Vec<Row> {
+pub(super) fn table(run: &Run) -> Vec<Row> {
     let present = Metric::ALL.into_iter().filter(|metric| run.metrics.column(*metric).is_some());
     let named = |metric: Metric| match trials(run, metric).filter(|n| n * run.metrics.n_replicates > 1) {
         Some(_) => format!("{} (95 % Wilson interval)", metric.title()),
@@ -66,7 +66,7 @@ fn share_at(run: &Run, metric: Metric, t: usize) -> Option<String> {
 }
 
 /// The finding, from the log alone.
-pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
+pub(super) fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     let steps = run.end().map_or(0.0, |end| run.metrics.steps[end]);
     let forward = run.setting("objective", "divergence").is_some_and(|v| v.as_str() == Some("forward"));
     let (name, metric) = if forward { ("forward", Metric::ForwardFisher) } else { ("reverse", Metric::ReverseFisher) };
@@ -156,7 +156,7 @@ fn cut_short(summary: &Summary) -> Option<String> {
 }
 
 /// What was run: name and value, from summary, environment and config.
-pub fn facts(run: &Run) -> Vec<(String, String)> {
+pub(super) fn facts(run: &Run) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: Option<String>| facts.extend(value.map(|v| (name.to_string(), v)));
     if let Some(summary) = &run.summary {

@@ -12,7 +12,7 @@ const MOST_ON_A_PHONE: usize = 4;
 
 /// What a cell shows.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Tile {
+pub(super) enum Tile {
     /// A place on the colour scale from 0 to 1, the number, its interval.
     Value { shade: f64, text: String, ends: String },
     /// The number in the list of failures.
@@ -26,7 +26,7 @@ pub enum Tile {
 }
 
 /// The maps of one quantity under its colour scale, whose ends have the words `low` and `high`.
-pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> Markup {
+pub(super) fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> Markup {
     let stops: Vec<String> = (0..=10).map(|i| hex(colour(f64::from(i) / 10.0))).collect();
     html! {
         p.scale {
@@ -114,7 +114,7 @@ fn hex(RGBColor(r, g, b): RGBColor) -> String {
 }
 
 /// Rules for the maps; the colours of cells are the same in light and dark.
-pub const STYLE: &str = "
+pub(super) const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// A picture and the words under it.
-pub struct Figure {
+pub(super) struct Figure {
     pub title: String,
     /// An `<svg>` element, drawn here: the one thing that is not escaped.
     pub svg: String,
@@ -12,7 +12,7 @@ pub struct Figure {
 
 /// Rows of text under a header; nothing where there is no header.
 #[derive(Default)]
-pub struct Table {
+pub(super) struct Table {
     pub name: String,
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
@@ -26,7 +26,7 @@ const MOST_SHORT: usize = 44;
 
 /// What the page of one experiment says, in order, as plain text.
 #[derive(Default)]
-pub struct Page {
+pub(super) struct Page {
     pub title: String,
     pub finding: String,
     pub warning: String,
@@ -40,7 +40,7 @@ pub struct Page {
 
 impl Page {
     /// The whole file.
-    pub fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         let body = html! {
             p.finding { (self.finding) }
             p.warning { (self.warning) }
@@ -55,7 +55,7 @@ impl Page {
 }
 
 /// A whole file under its title; `style` comes after the rules that all pages have.
-pub fn document(title: &str, style: &str, body: &Markup) -> String {
+pub(super) fn document(title: &str, style: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -84,7 +84,7 @@ fn visible(c: char) -> char {
     }
 }
 
-pub fn figures(figures: &[Figure]) -> Markup {
+pub(super) fn figures(figures: &[Figure]) -> Markup {
     html! {
         div.figures {
             @for Figure { title, svg, caption } in figures {
@@ -95,7 +95,7 @@ pub fn figures(figures: &[Figure]) -> Markup {
 }
 
 /// Name and value of what was run; long ones last.
-pub fn facts(facts: &[(String, String)]) -> Markup {
+pub(super) fn facts(facts: &[(String, String)]) -> Markup {
     let (long, short): (Vec<_>, Vec<_>) = facts.iter().partition(|(_, value)| value.chars().count() > MOST_SHORT);
     html! {
         @if !facts.is_empty() {
@@ -109,7 +109,7 @@ pub fn facts(facts: &[(String, String)]) -> Markup {
 }
 
 /// A table; a long one is folded.
-pub fn table(Table { name, header, rows }: &Table) -> Markup {
+pub(super) fn table(Table { name, header, rows }: &Table) -> Markup {
     let grid = html! {
         div.wide {
             table {
@@ -130,7 +130,7 @@ pub fn table(Table { name, header, rows }: &Table) -> Markup {
 }
 
 /// A folded text as it is.
-pub fn listing(name: &str, text: &str) -> Markup {
+pub(super) fn listing(name: &str, text: &str) -> Markup {
     html! { details { summary { (name) } pre { (text) } } }
 }
 

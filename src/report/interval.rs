@@ -11,7 +11,7 @@ const MANY: usize = 1000;
 
 /// A number and the ends of its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
+pub(super) struct Interval {
     pub value: f64,
     pub low: f64,
     pub high: f64,
@@ -19,19 +19,19 @@ pub struct Interval {
 
 impl Interval {
     /// From an estimate and its standard error; `None` where one is not finite.
-    pub fn of_estimate(value: f64, standard_error: f64) -> Option<Interval> {
+    pub(super) fn of_estimate(value: f64, standard_error: f64) -> Option<Interval> {
         Self::around(value, Z * standard_error)
     }
 
     /// Of the mean of independent values, by Student's t; `None` for fewer than two.
-    pub fn of_mean(values: &[f64]) -> Option<Interval> {
+    pub(super) fn of_mean(values: &[f64]) -> Option<Interval> {
         let (mean, error) = mean_and_error(values)?;
         Self::around(mean, t_quantile(values.len() - 1) * error)
     }
 
     /// Of a share: `shares` (R) of `trials` each. Wilson's, with as many trials as there were, or with fewer where the replicates differ by
     /// more than independent trials would.
-    pub fn of_shares(shares: &[f64], trials: usize) -> Option<Interval> {
+    pub(super) fn of_shares(shares: &[f64], trials: usize) -> Option<Interval> {
         let n = (shares.len() * trials) as f64;
         let share = shares.iter().sum::<f64>() / shares.len() as f64;
         if !(n > 0.0 && (0.0..=1.0).contains(&share)) {
@@ -46,7 +46,7 @@ impl Interval {
 
     /// Of the median of independent values, by order statistics, which no law of the values changes. Of fewer than six values the interval
     /// is all of their range, and less sure.
-    pub fn of_median(values: &[f64]) -> Option<Interval> {
+    pub(super) fn of_median(values: &[f64]) -> Option<Interval> {
         let n = values.len();
         if n == 0 || values.iter().any(|v| !v.is_finite()) {
             return None;
@@ -58,7 +58,7 @@ impl Interval {
     }
 
     /// The same number with its interval inside [low, high].
-    pub fn within(self, low: f64, high: f64) -> Interval {
+    pub(super) fn within(self, low: f64, high: f64) -> Interval {
         Interval { low: self.low.max(low).min(self.value), high: self.high.min(high).max(self.value), ..self }
     }
 
@@ -68,7 +68,7 @@ impl Interval {
 }
 
 /// The mean and its standard error from the spread; `None` for fewer than two values or a value that is not finite.
-pub fn mean_and_error(values: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn mean_and_error(values: &[f64]) -> Option<(f64, f64)> {
     let Estimate { value, standard_error } = Estimate::of_mean(values);
     (values.len() > 1 && standard_error.is_finite()).then_some((value, standard_error))
 }

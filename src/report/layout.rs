@@ -12,11 +12,11 @@ const MOST_COLUMNS: usize = 12;
 const MOST_PANELS: usize = 12;
 
 /// As many curves as a chart has colours.
-pub const MOST_CURVES: usize = 5;
+pub(super) const MOST_CURVES: usize = 5;
 
 /// An axis with at least two values.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Side {
+pub(super) struct Side {
     /// Its place among the sweep's axes.
     pub at: usize,
     /// As a chart says it.
@@ -28,7 +28,7 @@ pub struct Side {
 
 /// One map, or one curve: its values on the other axes, and its cells by place, `None` where the sweep has none.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
+pub(super) struct Panel {
     pub name: String,
     /// By row, then by column; of a curve, one column.
     pub cells: Vec<Vec<Option<usize>>>,
@@ -36,7 +36,7 @@ pub struct Panel {
 
 /// Where everything stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layout {
+pub(super) struct Layout {
     pub rows: Option<Side>,
     pub columns: Option<Side>,
     pub panels: Vec<Panel>,
@@ -46,7 +46,7 @@ pub struct Layout {
 }
 
 /// The axes of a sweep that vary, as charts call them.
-pub fn sides(table: &SweepTable) -> Vec<Side> {
+pub(super) fn sides(table: &SweepTable) -> Vec<Side> {
     let varying = table.axes.iter().enumerate().filter(|(_, axis)| axis.values.len() > 1);
     varying
         .map(|(at, axis)| {
@@ -61,12 +61,12 @@ pub fn sides(table: &SweepTable) -> Vec<Side> {
 }
 
 /// A value of a numeric axis.
-pub fn number(value: &str) -> Option<f64> {
+pub(super) fn number(value: &str) -> Option<f64> {
     value.parse().ok().filter(|v: &f64| v.is_finite())
 }
 
 /// What charts call a key.
-pub fn name(key: &str) -> &str {
+pub(super) fn name(key: &str) -> &str {
     match key {
         "teacher.separation" => "separation",
         "teacher.features" => "d",
@@ -82,7 +82,7 @@ pub fn name(key: &str) -> &str {
 }
 
 /// Lays the cells out.
-pub fn layout(table: &SweepTable) -> Layout {
+pub(super) fn layout(table: &SweepTable) -> Layout {
     let mut others = sides(table);
     // The longest first; of equally long ones the sweep's first.
     others.sort_by_key(|side| (!side.is_numeric, std::cmp::Reverse(side.values.len())));
@@ -156,7 +156,7 @@ fn thinned<T: Clone>(things: Vec<T>, most: usize) -> Vec<T> {
 }
 
 /// A label that does not burst its place.
-pub fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     let text = if text.is_empty() { "–" } else { text };
     if text.chars().count() <= 40 { text.into() } else { text.chars().take(39).chain(['…']).collect() }
 }

@@ -25,7 +25,7 @@ const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
 const ARROWS: usize = 17;
 
 /// What a page of `mixscore learn` shows.
-pub struct Content<'a> {
+pub(crate) struct Content<'a> {
     pub summary: &'a LearnSummary,
     pub mixture: &'a GaussianMixture,
     /// (samples, d)
@@ -36,7 +36,7 @@ pub struct Content<'a> {
 }
 
 /// Writes the page to `path`.
-pub fn write_learned(path: &Path, content: &Content) -> Result<()> {
+pub(crate) fn write_learned(path: &Path, content: &Content) -> Result<()> {
     let summary = content.summary;
     let page = Page {
         title: format!("mixscore learn {}", summary.data),

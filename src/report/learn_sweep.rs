@@ -60,7 +60,7 @@ const MIXTURE: Quantity = Quantity {
 };
 
 /// Writes the page of a sweep's `summary.json` to `path`.
-pub fn write_learn_sweep(path: &Path, summary: &LearnSweepSummary) -> Result<()> {
+pub(crate) fn write_learn_sweep(path: &Path, summary: &LearnSweepSummary) -> Result<()> {
     let cells = &summary.cells;
     let mut figures = Vec::new();
     // The mixture comes from the points, whatever the degree.
@@ -172,7 +172,7 @@ fn slopes(cells: &[LearnSummary]) -> Vec<(String, String)> {
 }
 
 /// One sentence: from the fewest to the most points at the best degree, with slopes.
-pub fn finding(cells: &[LearnSummary]) -> String {
+pub(crate) fn finding(cells: &[LearnSummary]) -> String {
     let last = |degree: f64| curve(cells, DRAWN.of, POINTS, (DEGREE, degree)).last().map_or(f64::INFINITY, |p| p.1);
     let Some(best) = values(cells, DEGREE).into_iter().min_by(|a, b| last(*a).total_cmp(&last(*b))) else {
         return "No cell is there.".into();

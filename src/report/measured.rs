@@ -10,7 +10,7 @@ use crate::experiment::sweep::table::CellState;
 use crate::number::word;
 
 /// A quantity and its number in each cell that is done.
-pub type Numbers = (Quantity, Vec<Option<Interval>>);
+pub(super) type Numbers = (Quantity, Vec<Option<Interval>>);
 
 /// A weight of all students is one but for rounding.
 const ALL: f64 = 1.0 - 1e-6;
@@ -20,7 +20,7 @@ const NONE: Share = Share { share: 0.0, low: 0.0, high: 0.0, successes: 0, trial
 
 /// The numbers of all cells, in the sweep's order.
 #[derive(Debug)]
-pub struct Measured {
+pub(super) struct Measured {
     /// The most telling first.
     pub quantities: Vec<Numbers>,
     /// With one teacher component: in how many of a cell's replicates all students end at its mean, and of how many.
@@ -40,7 +40,7 @@ pub struct Measured {
 
 impl Measured {
     /// Of no cell yet; divergences are the forward ones where `forward` says so.
-    pub fn new(forward: bool) -> Measured {
+    pub(super) fn new(forward: bool) -> Measured {
         let quantities =
             [Quantity::Nearest, Quantity::WeightAtTeacher, Quantity::Coverage, Quantity::TotalVariation, Quantity::Divergence { forward }];
         Measured {
@@ -56,7 +56,7 @@ impl Measured {
     }
 
     /// Adds the next cell.
-    pub fn add(&mut self, state: &CellState, summary: Option<&Summary>) {
+    pub(super) fn add(&mut self, state: &CellState, summary: Option<&Summary>) {
         let done = summary.filter(|_| *state == CellState::Done);
         for (quantity, numbers) in &mut self.quantities {
             numbers.push(done.and_then(|summary| quantity.of(summary)));
@@ -82,7 +82,7 @@ impl Measured {
     }
 
     /// Leaves out the quantities that no cell has. Coverage of one component is one or nothing: the weight there says more.
-    pub fn finish(mut self) -> Measured {
+    pub(super) fn finish(mut self) -> Measured {
         let has = |(_, numbers): &Numbers| numbers.iter().any(Option::is_some);
         let one_teacher = self.quantities.iter().any(|numbers| numbers.0 == Quantity::WeightAtTeacher && has(numbers));
         self.quantities.retain(|numbers| has(numbers) && !(one_teacher && numbers.0 == Quantity::Coverage));

@@ -13,7 +13,7 @@ const LONG: f64 = 100.0;
 const ROUNDING: f64 = 1e-6;
 
 /// The clauses that hold for this run, for the end of its finding.
-pub fn clauses(run: &Run) -> Vec<String> {
+pub(super) fn clauses(run: &Run) -> Vec<String> {
     lyapunov(run).into_iter().chain(on_the_tail(run)).collect()
 }
 

@@ -28,7 +28,7 @@ struct Paths<'a> {
 }
 
 /// The chart and the sentence under it.
-pub fn paths(run: &Run) -> Option<(Chart, String)> {
+pub(super) fn paths(run: &Run) -> Option<(Chart, String)> {
     let all_of_it = run.teacher.as_ref()?;
     let teacher = &thinned(all_of_it);
     let paths = match (&run.trajectory, &run.initial, &run.student) {

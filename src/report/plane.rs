@@ -9,7 +9,7 @@ use crate::problem::reduction::principal_directions;
 
 /// An orthonormal frame in d ≥ 2 dimensions.
 #[derive(Debug, Clone)]
-pub struct Plane {
+pub(super) struct Plane {
     origin: Vec<f64>,
     axes: [Vec<f64>; 2],
     /// False where the axes are the coordinates themselves.
@@ -19,7 +19,7 @@ pub struct Plane {
 impl Plane {
     /// The plane for a teacher and students whose means are rows of `students` (…, d); the students count only where the teacher's
     /// means span no plane. `None` for d = 1.
-    pub fn new(teacher: &GaussianMixture, students: &[f64]) -> Option<Plane> {
+    pub(super) fn new(teacher: &GaussianMixture, students: &[f64]) -> Option<Plane> {
         let d = teacher.n_features();
         match d {
             0 | 1 => None,
@@ -48,7 +48,7 @@ impl Plane {
     }
 
     /// Axes around `points` of the plane with the same length for a unit in both directions; `None` where none can be drawn.
-    pub fn axes(&self, points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Axis, Axis)> {
+    pub(super) fn axes(&self, points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Axis, Axis)> {
         let titles = if self.principal {
             ["first principal direction (unit)", "second principal direction (unit)"]
         } else {
@@ -66,7 +66,7 @@ impl Plane {
     }
 
     /// The coordinates of a point (d) in the plane.
-    pub fn project(&self, point: &[f64]) -> (f64, f64) {
+    pub(super) fn project(&self, point: &[f64]) -> (f64, f64) {
         let along = |axis: &[f64]| point.iter().zip(&self.origin).zip(axis).map(|((p, o), a)| (p - o) * a).sum();
         (along(&self.axes[0]), along(&self.axes[1]))
     }

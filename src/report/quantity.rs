@@ -7,7 +7,7 @@ use crate::number::{short, superscript};
 
 /// One number of a cell's summary, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
+pub(super) enum Quantity {
     Nearest,
     Coverage,
     /// Of sweeps with one teacher component, where coverage says next to nothing.
@@ -20,7 +20,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    pub fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Quantity::Nearest => "Share at the nearest teacher",
             Quantity::Coverage => "Coverage",
@@ -32,7 +32,7 @@ impl Quantity {
     }
 
     /// What the number is, and what its interval counts.
-    pub fn caption(self) -> String {
+    pub(super) fn caption(self) -> String {
         match self {
             Quantity::Nearest => format!(
                 "The share of students that end within {COVERAGE_RADIUS}σ of the teacher mean that was nearest at their start; 95 % Wilson \
@@ -60,7 +60,7 @@ impl Quantity {
     }
 
     /// The number in a cell's summary; `None` where it is not there, or one replicate's is not finite.
-    pub fn of(self, summary: &Summary) -> Option<Interval> {
+    pub(super) fn of(self, summary: &Summary) -> Option<Interval> {
         match self {
             Quantity::Nearest => nearest(summary),
             Quantity::Coverage => coverage(summary),
@@ -74,12 +74,12 @@ impl Quantity {
     }
 
     /// True where numbers are shown by their logarithm.
-    pub fn is_logarithmic(self) -> bool {
+    pub(super) fn is_logarithmic(self) -> bool {
         matches!(self, Quantity::Divergence { .. })
     }
 
     /// The number as its map shows it.
-    pub fn text(self, v: f64) -> String {
+    pub(super) fn text(self, v: f64) -> String {
         match self {
             Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
             Quantity::Divergence { .. } => "−∞".into(),
@@ -93,7 +93,7 @@ impl Quantity {
     }
 
     /// The ends of the interval as the map shows them.
-    pub fn ends(self, interval: &Interval) -> String {
+    pub(super) fn ends(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return String::new();
         }
@@ -102,7 +102,7 @@ impl Quantity {
     }
 
     /// The number and its interval within a sentence.
-    pub fn words(self, interval: &Interval) -> String {
+    pub(super) fn words(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return self.word(interval.value);
         }
@@ -110,7 +110,7 @@ impl Quantity {
     }
 
     /// A number of it within a sentence.
-    pub fn word(self, v: f64) -> String {
+    pub(super) fn word(self, v: f64) -> String {
         if self.is_logarithmic() { power(v) } else { self.text(v) }
     }
 }
@@ -140,7 +140,7 @@ fn coverage(summary: &Summary) -> Option<Interval> {
 }
 
 /// The student weight at the one teacher component in each replicate; `None` for several components.
-pub fn weights_at_teacher(summary: &Summary) -> Option<Vec<f64>> {
+pub(super) fn weights_at_teacher(summary: &Summary) -> Option<Vec<f64>> {
     let weight = |weights: &Vec<f64>| match weights[..] {
         [weight] if is_share(weight) => Some(weight),
         _ => None,

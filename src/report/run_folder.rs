@@ -18,7 +18,7 @@ const MOST_TEXT: u64 = 1 << 20;
 const MOST_ARRAYS: u64 = 1 << 30;
 
 /// A run, as far as its folder tells.
-pub struct Run {
+pub(super) struct Run {
     pub name: String,
     /// `config.toml` as it is.
     pub config_text: Option<String>,
@@ -41,7 +41,7 @@ pub struct Run {
 /// What a page tells of `environment.json`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Environment {
+pub(super) struct Environment {
     pub version: String,
     pub build: String,
     pub os: String,
@@ -52,7 +52,7 @@ pub struct Environment {
 }
 
 /// The students of all replicates.
-pub struct Students {
+pub(super) struct Students {
     /// (k)
     pub weights: Vec<f64>,
     /// (R, k, d)
@@ -62,7 +62,7 @@ pub struct Students {
 }
 
 /// The means along the descent.
-pub struct Trajectory {
+pub(super) struct Trajectory {
     /// (T)
     pub steps: Vec<f64>,
     /// (T, R, k, d)
@@ -77,7 +77,7 @@ impl Run {
     ///
     /// # Errors
     /// No folder, no metrics, or metrics that cannot be read.
-    pub fn read(folder: &Path) -> Result<Run> {
+    pub(super) fn read(folder: &Path) -> Result<Run> {
         let metrics_path = folder.join("metrics.csv");
         if !metrics_path.exists() {
             return Err(Error::bad_file(
@@ -110,7 +110,7 @@ impl Run {
     }
 
     /// The row of the metrics at which the run ended: the last one, or that of the last good state where the run diverged.
-    pub fn end(&self) -> Option<usize> {
+    pub(super) fn end(&self) -> Option<usize> {
         let steps = &self.metrics.steps;
         let diverged = self.summary.as_ref().filter(|summary| matches!(summary.stop.stop, Stop::Diverged { .. }));
         let good = diverged.and_then(|summary| summary.metrics_step).and_then(|good| steps.iter().position(|step| *step == good as f64));
@@ -118,7 +118,7 @@ impl Run {
     }
 
     /// A number in the config, as `descent.step_size`.
-    pub fn setting(&self, section: &str, key: &str) -> Option<&toml::Value> {
+    pub(super) fn setting(&self, section: &str, key: &str) -> Option<&toml::Value> {
         self.config.as_ref()?.get(section)?.get(key)
     }
 

@@ -29,7 +29,7 @@ const FEW_CELLS: usize = 4;
 type Known<'a> = (usize, &'a Interval);
 
 /// What the sweep found, and, where there are several teachers, the total variation.
-pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
+pub(super) fn sentence(table: &SweepTable, measured: &Measured) -> String {
     let quantities = &measured.quantities;
     let of = |quantity: Quantity| quantities.iter().find(|(other, _)| *other == quantity).map(|(_, numbers)| numbers);
     let divergence = quantities.iter().find(|(quantity, _)| quantity.is_logarithmic());

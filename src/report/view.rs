@@ -7,14 +7,14 @@ use crate::mixture::{GaussianMixture, squared_distance};
 const FARTHER: f64 = 4.0;
 
 /// A ball around the middle of the teacher's means.
-pub struct View {
+pub(super) struct View {
     centre: Vec<f64>,
     radius: f64,
 }
 
 impl View {
     /// Large enough for the teacher and for students that start at `starts` (each of shape d).
-    pub fn new<'a>(teacher: &'a GaussianMixture, starts: impl Iterator<Item = &'a [f64]>) -> View {
+    pub(super) fn new<'a>(teacher: &'a GaussianMixture, starts: impl Iterator<Item = &'a [f64]>) -> View {
         let (d, n) = (teacher.n_features(), teacher.n_components() as f64);
         let mut centre = vec![0.0; d];
         for mean in teacher.means().chunks_exact(d) {
@@ -26,18 +26,18 @@ impl View {
     }
 
     /// True where a point (d) is looked at.
-    pub fn holds(&self, point: &[f64]) -> bool {
+    pub(super) fn holds(&self, point: &[f64]) -> bool {
         self.distance(point) <= self.radius
     }
 
     /// From the middle.
-    pub fn distance(&self, point: &[f64]) -> f64 {
+    pub(super) fn distance(&self, point: &[f64]) -> f64 {
         squared_distance(point, &self.centre).sqrt()
     }
 }
 
 /// The pieces of a polyline within the axes, cut at their ends.
-pub fn clipped(points: &[(f64, f64)], x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
+pub(super) fn clipped(points: &[(f64, f64)], x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
     let mut pieces: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in points.windows(2) {
         let Some((from, to)) = inside(pair[0], pair[1], x, y) else { continue };

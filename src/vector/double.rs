@@ -19,7 +19,7 @@ fn eight_sums(a: &[f64], b: &[f64], term: impl Fn(f64, f64, f64) -> f64) -> f64 
 
 /// Σ (a − b)², for loops that are vector code themselves.
 #[inline(always)]
-pub fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
         a,
         b,
@@ -30,7 +30,7 @@ pub fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
 
 /// Σ ab, for loops that are vector code themselves.
 #[inline(always)]
-pub fn inner_product(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
         a,
         b,
@@ -41,13 +41,13 @@ pub fn inner_product(a: &[f64], b: &[f64]) -> f64 {
 
 /// Σ (a − b)v, for loops that are vector code themselves.
 #[inline(always)]
-pub fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
+pub(crate) fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
     inner_of_differences(a, b, v, &[])
 }
 
 /// Σ (a − b)(c − d), where a missing d is 0, for loops that are vector code themselves.
 #[inline(always)]
-pub fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
+pub(crate) fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
     let mut sum = [0.0f64; 8];
     let whole = a.len() / 8 * 8;
     let less = |at: usize| if d.is_empty() { 0.0 } else { d[at] };
@@ -64,7 +64,7 @@ pub fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
 
 vector_fn! {
     /// Σ (a − b)².
-    pub fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
         square_of_difference(a, b)
     }
 }

@@ -1,21 +1,21 @@
 //! Functions compiled for AVX-512, AVX2 with FMA, NEON or the baseline, whichever this machine has when it runs.
 
-pub mod double;
-pub mod lanes;
-pub mod normals;
+pub(crate) mod double;
+pub(crate) mod lanes;
+pub(crate) mod normals;
 
 /// Sixteen single-precision numbers on a cache line of their own.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub struct Line([f32; 16]);
+pub(crate) struct Line([f32; 16]);
 
 /// A buffer that grows, aligned to cache lines; what it holds is left from its last use.
 #[derive(Default)]
-pub struct Buffer(Vec<Line>);
+pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
     /// The first `n` numbers, whatever they are.
-    pub fn take(&mut self, n: usize) -> &mut [f32] {
+    pub(crate) fn take(&mut self, n: usize) -> &mut [f32] {
         if self.0.len() * 16 < n {
             self.0.resize(n.div_ceil(16), Line([0.0; 16]));
         }

@@ -21,10 +21,10 @@ const COST: f64 = 5e6;
 const EXACT_COST: f64 = 3e7;
 
 /// The same numbers everywhere for a seed.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
@@ -36,17 +36,17 @@ impl Dice {
     }
 
     /// In (−1, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.word() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[(self.word() % from.len() as u64) as usize].clone()
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Weights {
+pub(crate) enum Weights {
     Even,
     Uneven,
     /// From 1 down to 1e-30.
@@ -67,7 +67,7 @@ impl Weights {
 
 /// A problem, the choices about it, and what is done with it.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     pub seed: u64,
     /// Student means of all replicates, shape (R, k, d), and R teachers.
     pub starts: Vec<f64>,
@@ -90,7 +90,7 @@ pub struct Case {
 
 impl Case {
     /// The case of a seed.
-    pub fn of_seed(seed: u64) -> Self {
+    pub(crate) fn of_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let divergence = dice.pick(&[Divergence::Reverse, Divergence::Forward]);
         let estimator = dice.pick(&[Estimator::Auto, Estimator::Stein, Estimator::Pathwise, Estimator::ScoreFunction]);
@@ -173,17 +173,17 @@ impl Case {
         }
     }
 
-    pub fn n_components(&self) -> usize {
+    pub(crate) fn n_components(&self) -> usize {
         self.problem.student_weights.len()
     }
 
     /// √(σ² + t).
-    pub fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         (self.problem.teacher.variance() + self.problem.noise).sqrt()
     }
 
     /// A tenth of the way per weight; where a weight is 1e-30 that would throw means beyond all numbers, and the way is not per weight.
-    pub fn rule(&self) -> Rule {
+    pub(crate) fn rule(&self) -> Rule {
         Rule::new(0.1 * self.scale().powi(4), self.weights != Weights::Extreme)
     }
 }

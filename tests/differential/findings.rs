@@ -8,7 +8,7 @@ use mixscore::{Backend, Divergences, GaussianMixture, Gradient, Result, Session}
 use super::draw::Case;
 
 /// What a device says of a case.
-pub struct Findings {
+pub(crate) struct Findings {
     pub evaluation: Evaluation,
     /// Of each replicate.
     pub gradients: Vec<Gradient>,
@@ -21,7 +21,7 @@ pub struct Findings {
 }
 
 /// All of it, on a device whose problem is first changed by `fault`.
-pub fn find(case: &Case, device: &mut dyn Backend, fault: fn(&mut UnitProblem)) -> Result<Findings> {
+pub(crate) fn find(case: &Case, device: &mut dyn Backend, fault: fn(&mut UnitProblem)) -> Result<Findings> {
     let evaluation = device.evaluate(&case.teachers[0], (&case.points).into(), true)?;
     let mut fit = case.problem.open_each(&mut Single { device, fault }, &case.starts, &case.teachers)?;
     let start = fit.means()?;

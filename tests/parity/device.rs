@@ -17,7 +17,7 @@ use super::cases::{Case, all};
 
 /// A device under test.
 #[derive(Clone)]
-pub enum Which {
+pub(crate) enum Which {
     Cpu,
     /// The index and the name of an adapter. `plain`: its usual kernels are those for subgroups of eight, and here it runs those that
     /// real GPUs run.
@@ -29,7 +29,7 @@ pub enum Which {
 }
 
 /// The CPU backend and every adapter, in both shapes of the kernels where it has both.
-pub fn devices() -> Vec<Which> {
+pub(crate) fn devices() -> Vec<Which> {
     let shapes = |adapter: &gpu::Adapter| if Sharing::of(adapter) == Sharing::Spread { vec![false, true] } else { vec![false] };
     let adapters = gpu::adapters().into_iter().enumerate();
     let adapters = adapters.flat_map(|(index, adapter)| {
@@ -39,7 +39,7 @@ pub fn devices() -> Vec<Which> {
 }
 
 impl Which {
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Which::Cpu => "cpu".into(),
             Which::Adapter { index, name, plain } => format!("gpu{index}[{name}]{}", if *plain { "[plain]" } else { "" }),
@@ -47,23 +47,23 @@ impl Which {
     }
 
     /// Whether it runs kernels that are not its usual ones.
-    pub fn plain(&self) -> bool {
+    pub(crate) fn plain(&self) -> bool {
         matches!(self, Which::Adapter { plain: true, .. })
     }
 
-    pub fn open(&self) -> Box<dyn Backend> {
+    pub(crate) fn open(&self) -> Box<dyn Backend> {
         match self {
             Which::Cpu => Box::new(mixscore::cpu::Cpu::new()),
             Which::Adapter { .. } => Box::new(self.gpu()),
         }
     }
 
-    pub fn gpu(&self) -> Gpu {
+    pub(crate) fn gpu(&self) -> Gpu {
         self.together(1)
     }
 
     /// So many devices of the adapter, which share out the work.
-    pub fn together(&self, n: usize) -> Gpu {
+    pub(crate) fn together(&self, n: usize) -> Gpu {
         match self {
             Which::Cpu => unreachable!("asked of adapters only"),
             Which::Adapter { index, plain, .. } => {
@@ -78,7 +78,7 @@ type Test = fn(&Which) -> Result<(), Failed>;
 
 /// On which shapes of an adapter's kernels a test is run.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Shapes {
+pub(crate) enum Shapes {
     /// Those whose text depends on the shape take part: products, sums over rows, the fused kernel.
     Both,
     /// They do not, or the test sees to the shapes itself.
@@ -87,7 +87,7 @@ pub enum Shapes {
 
 /// Which devices a test is for; others list it as ignored.
 #[derive(Clone, Copy, PartialEq)]
-pub enum On {
+pub(crate) enum On {
     Every,
     Adapters,
     /// Adapters with half precision.
@@ -97,7 +97,7 @@ pub enum On {
 }
 
 impl On {
-    pub fn has(self, which: &Which) -> bool {
+    pub(crate) fn has(self, which: &Which) -> bool {
         let Which::Adapter { index, .. } = which else { return self == On::Every };
         let all = gpu::adapters();
         match self {
@@ -109,7 +109,7 @@ impl On {
 }
 
 /// Tests of each device by name.
-pub const TESTS: [(&str, Test, Shapes, On); 34] = [
+pub(crate) const TESTS: [(&str, Test, Shapes, On); 34] = [
     ("words are the host's, normals within 4 ULP", words_and_normals, Shapes::Usual, On::Adapters),
     ("words of Sobol points are the host's, in every coordinate", sobol_words, Shapes::Usual, On::Adapters),
     ("planted: Sobol points of another step, replicate or net are seen", other_points, Shapes::Usual, On::Every),
@@ -220,11 +220,11 @@ fn other_points(which: &Which) -> Result<(), Failed> {
 }
 
 /// A problem that needs several chunks and groups of several blocks.
-pub fn long_case() -> Case {
+pub(crate) fn long_case() -> Case {
     Case { n_samples: 9000, k: 3, n_teachers: 2, ..all()[3].clone() }
 }
 
-pub const FORMS: [(Divergence, Estimator); 5] = [
+pub(crate) const FORMS: [(Divergence, Estimator); 5] = [
     (Divergence::Reverse, Estimator::Stein),
     (Divergence::Reverse, Estimator::Pathwise),
     (Divergence::Reverse, Estimator::ScoreFunction),
@@ -242,7 +242,7 @@ fn everything(backend: &mut dyn Backend, case: &Case, form: (Divergence, Estimat
     Ok([gradient.group_gradients, gradient.half_square, measure.log_ratio, measure.excess, session.parameters()?].concat())
 }
 
-pub fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
+pub(crate) fn same_bits(what: &str, a: &[f64], b: &[f64]) -> Result<(), Failed> {
     let differ = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
     if a.len() == b.len() && !a.is_empty() && differ == 0 { Ok(()) } else { Err(format!("{what}: {differ} of {} differ", a.len()).into()) }
 }

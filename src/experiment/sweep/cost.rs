@@ -9,7 +9,7 @@ const UNKNOWN: f64 = 16.0;
 const GRID_NODES: f64 = 4096.0;
 
 /// Samples times components times coordinates, of the steps and of the metrics, in units that only compare cells.
-pub fn cost(config: &Config) -> f64 {
+pub(crate) fn cost(config: &Config) -> f64 {
     let (n_teachers, d) = teacher_size(&config.teacher);
     let k = config.student.components.map_or(UNKNOWN, |k| k as f64);
     let strata = if config.objective.divergence == Divergence::Reverse { k } else { n_teachers };

@@ -13,7 +13,7 @@ use crate::experiment::run_folder;
 ///
 /// # Errors
 /// [`Error::BadFile`] where it holds something else.
-pub fn prepare(folder: &Path, design: &Design) -> Result<bool> {
+pub(crate) fn prepare(folder: &Path, design: &Design) -> Result<bool> {
     let path = folder.join("sweep.toml");
     let before = run_folder::small_file(&path).ok();
     // Another shard may have made it a sweep's meanwhile: sweep.toml is the first of its files.
@@ -44,14 +44,14 @@ fn holds_something(folder: &Path) -> Result<bool> {
 
 /// What several processes read, change and write they do in turn, so that the last one to write has seen all: until the file is
 /// dropped it is this process's turn. `None` where the file system knows no locks, or the folder cannot be written.
-pub fn turn(folder: &Path) -> Option<File> {
+pub(crate) fn turn(folder: &Path) -> Option<File> {
     let file = File::options().write(true).create(true).truncate(false).open(folder.join("locks").join("turn")).ok()?;
     file.lock().ok()?;
     Some(file)
 }
 
 /// Writes `environment.json`, or adds this launch to it.
-pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
+pub(crate) fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
     let launch = Launch {
         choice,
         device: opened.backend.describe().to_string(),
@@ -67,7 +67,7 @@ pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command
 }
 
 /// Removes what killed processes left half made: folders in `cells` whose names begin with `prefix`. The caller holds the cell.
-pub fn remove_leftovers(cells: &Path, prefix: &str) {
+pub(crate) fn remove_leftovers(cells: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(cells) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
         let _ = std::fs::remove_dir_all(entry.path());

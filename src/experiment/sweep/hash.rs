@@ -10,13 +10,13 @@ use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 /// The hashes of data files, each read once for all cells. Relative paths start at `base`.
-pub struct Files<'a> {
+pub(crate) struct Files<'a> {
     base: &'a Path,
     hashes: HashMap<PathBuf, Option<String>>,
 }
 
 impl Files<'_> {
-    pub fn at(base: &Path) -> Files<'_> {
+    pub(crate) fn at(base: &Path) -> Files<'_> {
         Files { base, hashes: HashMap::new() }
     }
 
@@ -35,7 +35,7 @@ impl Files<'_> {
 
 /// 16 hexadecimal digits of the BLAKE3 of the config, where the bytes of the files that it names stand for their paths: a changed file is
 /// another cell, a moved one is not.
-pub fn hash(config: &Config, files: &mut Files) -> Result<String> {
+pub(crate) fn hash(config: &Config, files: &mut Files) -> Result<String> {
     let mut config = config.clone();
     config.checkpoint = Checkpoint::default(); // it changes no number
     let descent = &config.descent;

@@ -17,7 +17,7 @@ use crate::objective::groups::Estimate;
 const LAST: Metric = Metric::Lyapunov;
 
 /// Writes the table of all cells, done or not, from what their folders say.
-pub fn write(folder: &Path, plan: &Design) -> Result<()> {
+pub(crate) fn write(folder: &Path, plan: &Design) -> Result<()> {
     let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {

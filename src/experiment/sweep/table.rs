@@ -11,13 +11,13 @@ use crate::experiment::run_folder;
 use crate::experiment::summary::{self, Summary};
 
 /// Cells of one sweep, at the most.
-pub const MOST_CELLS: usize = 100_000;
+pub(crate) const MOST_CELLS: usize = 100_000;
 
 /// Bytes of all summaries together.
 const MOST_BYTES: usize = 1 << 30;
 
 /// The column of results.csv after the axes.
-pub const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 
 /// A sweep as its folder tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +94,7 @@ pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, Option<&Summary>))
 ///
 /// # Errors
 /// [`Error::BadFile`].
-pub fn read_config(dir: &Path) -> Result<toml::Table> {
+pub(crate) fn read_config(dir: &Path) -> Result<toml::Table> {
     let path = dir.join("sweep.toml");
     let bad = |what: String| Error::bad_file(&path, what, "Give the folder of a sweep, as it was written");
     let text = String::from_utf8(run_folder::small_file(&path).map_err(|_| bad("there is no such plain file".into()))?);
@@ -105,7 +105,7 @@ pub fn read_config(dir: &Path) -> Result<toml::Table> {
 ///
 /// # Errors
 /// [`Error::BadFile`] where the summaries are too large.
-pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
+pub(crate) fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
     let cell = dir.join("cells").join(hash);
     let text = run_folder::small_file(&cell.join(summary::FILE)).unwrap_or_default();
     *bytes += text.len();
@@ -127,7 +127,7 @@ pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Op
 }
 
 /// Where the error of a failed cell is written.
-pub fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
+pub(crate) fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
     dir.join("cells").join(format!("{hash}.failed"))
 }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::experiment::config::absolute;
 
 /// All values that some cell may have at `section.key`.
-pub fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Value> {
+pub(crate) fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Value> {
     let swept = config.get("sweep").and_then(Value::as_table);
     let dotted = format!("{section}.{key}");
     let in_grid = swept.and_then(|sweep| sweep.get("grid")?.get(&dotted)?.as_array());
@@ -31,7 +31,7 @@ fn tables(sweep: &Table) -> Vec<&Table> {
 }
 
 /// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
-pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
+pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
         for key in ["teacher.file", "student.file"] {
             grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| anchor(file, base));

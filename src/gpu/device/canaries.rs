@@ -10,7 +10,7 @@ const TAIL: u64 = 256;
 
 /// A buffer that is watched.
 #[derive(Clone)]
-pub struct Watched {
+pub(crate) struct Watched {
     pub label: &'static str,
     pub buffer: wgpu::Buffer,
     /// Bytes that were asked for.
@@ -19,30 +19,30 @@ pub struct Watched {
 
 impl Watched {
     /// Words in the buffer, its tail included.
-    pub fn words(&self) -> usize {
+    pub(crate) fn words(&self) -> usize {
         (self.buffer.size() / 4) as usize
     }
 
     /// Whether something was written past the end, given all words of the buffer.
-    pub fn is_overwritten(&self, words: &[u32]) -> bool {
+    pub(crate) fn is_overwritten(&self, words: &[u32]) -> bool {
         words[self.bytes.div_ceil(4) as usize..].iter().any(|word| *word != POISON)
     }
 }
 
 /// The buffers that are watched.
 #[derive(Default)]
-pub struct Canaries {
+pub(crate) struct Canaries {
     watched: Mutex<Vec<Watched>>,
 }
 
 impl Canaries {
     /// What to allocate for `bytes`.
-    pub fn size(bytes: u64) -> u64 {
+    pub(crate) fn size(bytes: u64) -> u64 {
         bytes.next_multiple_of(16) + TAIL
     }
 
     /// Watches a new buffer of [`Canaries::size`]; what it must be filled with.
-    pub fn watch(&self, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) -> Vec<u32> {
+    pub(crate) fn watch(&self, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) -> Vec<u32> {
         let watched = Watched { label, buffer: buffer.clone(), bytes };
         let poison = vec![POISON; watched.words()];
         self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(watched);
@@ -50,7 +50,7 @@ impl Canaries {
     }
 
     /// All of them.
-    pub fn watched(&self) -> Vec<Watched> {
+    pub(crate) fn watched(&self) -> Vec<Watched> {
         self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// One command of a list.
 #[derive(Clone)]
-pub struct Dispatch {
+pub(crate) struct Dispatch {
     pub(in crate::gpu) kernel: Kernel,
     pub(in crate::gpu) pipeline: wgpu::ComputePipeline,
     pub(in crate::gpu) bindings: wgpu::BindGroup,
@@ -21,7 +21,7 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// The same after these textures are filled.
-    pub fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
+    pub(crate) fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
         self.fills.extend(fills.into_iter().flatten());
         self
     }
@@ -29,7 +29,7 @@ impl Dispatch {
 
 /// A kernel with its buffers.
 #[derive(Clone)]
-pub struct Bound {
+pub(crate) struct Bound {
     pub(super) kernel: Kernel,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bindings: wgpu::BindGroup,
@@ -43,7 +43,7 @@ impl Bound {
     ///
     /// # Panics
     /// Where the entry is of another kind than the kernel reads.
-    pub fn dispatch(&self, params: Entry, n: usize, operations: f64) -> Result<Dispatch> {
+    pub(crate) fn dispatch(&self, params: Entry, n: usize, operations: f64) -> Result<Dispatch> {
         assert_eq!(params.kind, self.kernel.params(), "the params of {:?}", self.kernel);
         Ok(Dispatch {
             kernel: self.kernel,
@@ -59,11 +59,11 @@ impl Bound {
 
 /// Texels in a row of a texture that kernels read instead of a buffer; twin of `shaders/common/rows_texture.wgsl` and
 /// `shaders/common/means_texture.wgsl`.
-pub const TEXELS: usize = 4096;
+pub(crate) const TEXELS: usize = 4096;
 
 /// A texture is filled from a buffer, one texel a quad.
 #[derive(Clone)]
-pub struct Fill {
+pub(crate) struct Fill {
     pub(super) buffer: wgpu::Buffer,
     pub(super) texture: wgpu::Texture,
     pub(super) quads: usize,
@@ -71,7 +71,7 @@ pub struct Fill {
 
 impl Fill {
     /// Whole rows of the texture, then what is left.
-    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+    pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let (rows, rest) = (self.quads / TEXELS, self.quads % TEXELS);
         for (first, columns, rows) in [(0, TEXELS, rows), (rows, rest, 1)] {
             if columns * rows == 0 {

@@ -22,7 +22,7 @@ const DISPATCH_OPERATIONS: f64 = 2e4;
 const SUBMISSION_DISPATCHES: usize = 8192;
 
 /// An open device.
-pub struct Context {
+pub(crate) struct Context {
     device: wgpu::Device,
     queue: wgpu::Queue,
     /// The adapter it is on.
@@ -39,7 +39,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::NoDevice`] where the driver refuses.
-    pub fn open(index: usize) -> Result<Self> {
+    pub(crate) fn open(index: usize) -> Result<Self> {
         let chosen = found().get(index).ok_or_else(|| Error::NoDevice {
             what: format!("There is no adapter {index}."),
             remedy: format!("There are {}, counted from 0.", found().len()),
@@ -87,7 +87,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::TooLarge`].
-    pub fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
+    pub(crate) fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
         let canaries = self.canaries.get();
         let size = if canaries.is_some() { Canaries::size(bytes) } else { bytes.max(16).next_multiple_of(16) };
         self.limits.check(label, size)?;
@@ -100,7 +100,7 @@ impl Context {
     }
 
     /// A texture of `columns` × `rows` quads of numbers that kernels write and read, and its only view.
-    pub fn texture(&self, label: &'static str, columns: usize, rows: usize) -> (wgpu::Texture, wgpu::TextureView) {
+    pub(crate) fn texture(&self, label: &'static str, columns: usize, rows: usize) -> (wgpu::Texture, wgpu::TextureView) {
         let texture = self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: columns as u32, height: rows.max(1) as u32, depth_or_array_layers: 1 },
@@ -116,7 +116,7 @@ impl Context {
     }
 
     /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
-    pub fn canaries(&self) -> &Canaries {
+    pub(crate) fn canaries(&self) -> &Canaries {
         self.canaries.get_or_init(Canaries::default)
     }
 
@@ -124,7 +124,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
-    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+    pub(crate) fn overwritten(&self) -> Result<Vec<&'static str>> {
         let mut found = Vec::new();
         for watched in self.canaries().watched() {
             if watched.is_overwritten(&self.download(&watched.buffer, watched.words())?) {
@@ -138,14 +138,14 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::TooLarge`].
-    pub fn upload<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer> {
+    pub(crate) fn upload<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer> {
         let buffer = self.buffer(label, size_of_val(data) as u64)?;
         self.write(&buffer, data);
         Ok(buffer)
     }
 
     /// A uniform buffer that holds `data`.
-    pub fn uniform(&self, data: &[u8]) -> wgpu::Buffer {
+    pub(crate) fn uniform(&self, data: &[u8]) -> wgpu::Buffer {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let descriptor =
             wgpu::BufferDescriptor { label: Some("mixscore params"), size: data.len() as u64, usage, mapped_at_creation: false };
@@ -155,7 +155,7 @@ impl Context {
     }
 
     /// Writes `data` at the start of a buffer.
-    pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
+    pub(crate) fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
         self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
     }
 
@@ -163,7 +163,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
-    pub fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
+    pub(crate) fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
         self.download_from(buffer, 0, n)
     }
 
@@ -171,7 +171,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
-    pub fn download_from<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, first: usize, n: usize) -> Result<Vec<T>> {
+    pub(crate) fn download_from<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, first: usize, n: usize) -> Result<Vec<T>> {
         let bytes = (n * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
@@ -194,7 +194,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
-    pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
+    pub(crate) fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
         self.run_unless(&Interrupt::none(), "", &[list], steps)
     }
 
@@ -202,7 +202,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`]; [`Error::Stopped`].
-    pub fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
+    pub(crate) fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
         self.paced(lists, steps, None, || interrupt.check(stage)).map(|_| ())
     }
 
@@ -210,7 +210,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
-    pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
+    pub(crate) fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
         let clock = self.adapter.timestamps.then(|| Clock::new(&self.device, period));
         let seconds = self.paced(&[list], steps, clock.as_ref(), || Ok(()))?;
@@ -299,7 +299,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of `body`; [`Error::DeviceLost`].
-    pub fn guarded<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn guarded<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = body();

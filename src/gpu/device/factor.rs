@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::error::{Error, Result};
 
 /// Rows or means.
-pub struct Factor {
+pub(crate) struct Factor {
     buffer: wgpu::Buffer,
     texture: Option<(wgpu::Texture, wgpu::TextureView)>,
     quads: usize,
@@ -16,7 +16,7 @@ impl Factor {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where they do not fit a texture.
-    pub fn new(context: &Context, buffer: &wgpu::Buffer, quads: usize, texture: bool) -> Result<Self> {
+    pub(crate) fn new(context: &Context, buffer: &wgpu::Buffer, quads: usize, texture: bool) -> Result<Self> {
         let buffer = buffer.clone();
         if !texture {
             return Ok(Self { buffer, texture: None, quads });
@@ -31,7 +31,7 @@ impl Factor {
     }
 
     /// What a product binds.
-    pub fn resource(&self) -> wgpu::BindingResource<'_> {
+    pub(crate) fn resource(&self) -> wgpu::BindingResource<'_> {
         match &self.texture {
             None => self.buffer.as_entire_binding(),
             Some((_, view)) => wgpu::BindingResource::TextureView(view),
@@ -39,7 +39,7 @@ impl Factor {
     }
 
     /// What must happen before a product whenever the buffer has changed.
-    pub fn fill(&self) -> Option<Fill> {
+    pub(crate) fn fill(&self) -> Option<Fill> {
         let texture = self.texture.as_ref()?.0.clone();
         Some(Fill { buffer: self.buffer.clone(), texture, quads: self.quads })
     }

@@ -4,10 +4,10 @@ use super::adapter::Adapter;
 use super::unroll::{Names, unroll};
 
 /// Feature quads that the fused kernel is written out for: rows are padded to one of them.
-pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+pub(crate) const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
 /// Samples in a cell at most.
-pub const CELL: usize = 32;
+pub(crate) const CELL: usize = 32;
 
 /// How the invocations of a cell share its work. None of it changes the order of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ pub struct Fused {
 }
 
 /// The smallest number of feature quads that holds `quads` and that the fused kernel is written out for.
-pub fn padded_quads(quads: usize) -> usize {
+pub(crate) fn padded_quads(quads: usize) -> usize {
     QUADS.into_iter().find(|q| *q >= quads).unwrap_or(quads)
 }
 

@@ -20,7 +20,7 @@ struct Compiled {
 
 /// Which texts of the kernels are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variant {
+pub(crate) struct Variant {
     /// Indices are checked and loops bounded by the shader compiler: slower, for tests. No bit depends on it.
     pub checked: bool,
     /// Kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for a product, and
@@ -32,30 +32,30 @@ pub struct Variant {
 
 impl Variant {
     /// Tiles are wide but where their code is more than fits the processor's cache for it.
-    pub fn usual(spread: bool) -> Self {
+    pub(crate) fn usual(spread: bool) -> Self {
         Self { checked: false, spread, widest: if spread { 32 } else { 64 } }
     }
 }
 
 /// All kernels of a device, compiled when first used.
-pub struct Kernels {
+pub(crate) struct Kernels {
     compiled: Mutex<HashMap<Kernel, Arc<Compiled>>>,
     pub variant: Variant,
 }
 
 impl Kernels {
     /// None is compiled yet.
-    pub fn new(variant: Variant) -> Self {
+    pub(crate) fn new(variant: Variant) -> Self {
         Self { compiled: Mutex::default(), variant }
     }
 
     /// Invocations that share a row of `quads`, where it is summed up.
-    pub fn lanes(&self, quads: usize) -> usize {
+    pub(crate) fn lanes(&self, quads: usize) -> usize {
         if self.variant.spread || quads <= 8 { 1 } else { 16 }
     }
 
     /// The tiles of a product with so many quads of columns: narrow ones for few. The order of sums is the same.
-    pub fn tile(&self, quads: usize) -> Tile {
+    pub(crate) fn tile(&self, quads: usize) -> Tile {
         Tile { columns: if quads <= 8 { 32 } else { self.variant.widest }, spread: self.variant.spread }
     }
 
@@ -63,7 +63,13 @@ impl Kernels {
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
-    pub fn bind(&self, context: &Context, kernel: Kernel, params: &wgpu::Buffer, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+    pub(crate) fn bind(
+        &self,
+        context: &Context,
+        kernel: Kernel,
+        params: &wgpu::Buffer,
+        buffers: &[(&str, &wgpu::Buffer)],
+    ) -> Result<Bound> {
         let resources: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer.as_entire_binding())).collect();
         self.bind_resources(context, kernel, params, &resources)
     }
@@ -72,7 +78,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
-    pub fn bind_resources(
+    pub(crate) fn bind_resources(
         &self,
         context: &Context,
         kernel: Kernel,

@@ -3,17 +3,17 @@
 use crate::error::{Error, Result};
 
 /// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
-pub const SCRATCH_BYTES: u64 = 64 << 20;
+pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
 
 /// Passes after which Mesa's software Vulkan ends every loop of an invocation, in silence: those of all its loops together.
-pub const SOFTWARE_PASSES: usize = 65_535;
+pub(crate) const SOFTWARE_PASSES: usize = 65_535;
 
 /// Workgroups along one axis of a dispatch.
 const MOST_WORKGROUPS: u64 = 65_535;
 
 /// What an adapter allows.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// For messages.
     pub adapter: String,
     /// Bytes in one storage binding.
@@ -33,7 +33,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::TooLarge`] with the figures.
-    pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
+    pub(crate) fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
         let limit = self.binding.min(self.buffer);
         if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
     }
@@ -42,7 +42,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::NoDevice`] with the figures.
-    pub fn check_passes(&self, need: usize) -> Result<()> {
+    pub(crate) fn check_passes(&self, need: usize) -> Result<()> {
         if need <= self.passes {
             return Ok(());
         }
@@ -57,7 +57,7 @@ impl Limits {
 ///
 /// # Errors
 /// [`Error::TooLarge`] beyond 65 535².
-pub fn fold(n: u64) -> Result<[u32; 2]> {
+pub(crate) fn fold(n: u64) -> Result<[u32; 2]> {
     let x = n.clamp(1, MOST_WORKGROUPS);
     let y = n.max(1).div_ceil(x);
     if y > MOST_WORKGROUPS {

@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// One of the structs below.
-pub trait Params: bytemuck::Pod {
+pub(crate) trait Params: bytemuck::Pod {
     const KIND: Kind;
 }
 
@@ -30,7 +30,7 @@ macro_rules! params {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         #[allow(missing_docs)]
-        pub struct $name {
+        pub(crate) struct $name {
             $($(#[doc = $what])* pub $field: $type,)*
         }
 
@@ -276,11 +276,11 @@ impl Kind {
 }
 
 /// Distance between entries of the uniform buffer: the largest alignment that WebGPU allows an adapter to ask for.
-pub const STRIDE: usize = 256;
+pub(crate) const STRIDE: usize = 256;
 
 /// An entry of a uniform buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub kind: Kind,
     /// In bytes.
     pub offset: u32,
@@ -288,14 +288,14 @@ pub struct Entry {
 
 /// The entries of a uniform buffer that is yet to be made.
 #[derive(Debug, Default)]
-pub struct Entries {
+pub(crate) struct Entries {
     /// What the buffer holds.
     pub bytes: Vec<u8>,
 }
 
 impl Entries {
     /// One more entry, and where it is.
-    pub fn push<P: Params>(&mut self, params: P) -> Entry {
+    pub(crate) fn push<P: Params>(&mut self, params: P) -> Entry {
         let offset = self.bytes.len();
         self.bytes.extend_from_slice(bytemuck::bytes_of(&params));
         self.bytes.resize(offset + STRIDE, 0);
@@ -304,7 +304,7 @@ impl Entries {
 }
 
 /// A uniform buffer's bytes with one entry.
-pub fn one<P: Params>(params: P) -> (Vec<u8>, Entry) {
+pub(crate) fn one<P: Params>(params: P) -> (Vec<u8>, Entry) {
     let mut entries = Entries::default();
     let entry = entries.push(params);
     (entries.bytes, entry)

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// How long one wait is.
-pub const SLICE: Duration = Duration::from_secs(1);
+pub(super) const SLICE: Duration = Duration::from_secs(1);
 
 /// Slices without progress after which a device has hung: no submission is made longer than a fraction of a second.
 const MOST: u32 = 60;
@@ -18,7 +18,7 @@ const PROGRESS: f64 = 1.0;
 const MOST_OF_ALL: u32 = 3600;
 
 /// What is left of the patience with one submission.
-pub struct Patience {
+pub(super) struct Patience {
     /// Processor seconds at the last progress; `None` where the work is not this process's.
     processor: Option<f64>,
     idle: u32,
@@ -27,12 +27,12 @@ pub struct Patience {
 
 impl Patience {
     /// `software`: the adapter computes on this process's threads.
-    pub fn new(software: bool) -> Patience {
+    pub(super) fn new(software: bool) -> Patience {
         Patience { processor: if software { processor_seconds() } else { None }, idle: 0, all: 0 }
     }
 
     /// One more slice has passed. What is wrong, if patience has ended.
-    pub fn another(&mut self) -> Option<String> {
+    pub(super) fn another(&mut self) -> Option<String> {
         self.passed(if self.processor.is_some() { processor_seconds() } else { None })
     }
 

@@ -7,7 +7,7 @@
 //! `//* include name` puts a part in. Parts are expanded as well.
 
 /// What a template's names stand for.
-pub struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// How often `//* for … in NAME` repeats.
     pub counts: &'a [(&'a str, usize)],
     /// What `//* include name` puts in.
@@ -18,7 +18,7 @@ pub struct Names<'a> {
 ///
 /// # Panics
 /// On a name that is not among `names`, or a `for` without its `end`: templates are part of this crate, and a test expands all of them.
-pub fn unroll(template: &str, names: &Names) -> String {
+pub(crate) fn unroll(template: &str, names: &Names) -> String {
     let mut out = String::with_capacity(16 * template.len());
     expand(&template.lines().collect::<Vec<_>>(), names, &mut Vec::new(), &mut out);
     out

@@ -19,11 +19,11 @@ use crate::objective::estimator;
 use crate::objective::form::Form;
 
 /// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
-pub const MOST_ROWS: usize = 256;
+pub(crate) const MOST_ROWS: usize = 256;
 
 /// Walls up to which a row mixes two forms; 0 where none does. The host's rule, but for more than [`MOST_ROWS`] walls in more dimensions, and
 /// where so many columns of one stratum fit no binding.
-pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
+pub(crate) fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     let n_components = problem.n_components() + problem.n_teacher_components();
     if problem.form != Form::Mixed {
         return 0;
@@ -35,7 +35,7 @@ pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
 }
 
 /// The kernels with their scratch, for the same strata again and again.
-pub struct Blending {
+pub(crate) struct Blending {
     walls: Bound,
     cholesky: Bound,
     /// Walls, columns and factor of each stratum of a range.
@@ -51,7 +51,7 @@ impl Blending {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] where one stratum's walls fit no binding; [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
         let components = model.n_components[0] + model.n_components[1];
         let columns = most_walls.min(components);
         let most = 4 * columns.div_ceil(4).min(model.rank.div_ceil(4));
@@ -91,7 +91,7 @@ impl Blending {
     ///
     /// # Errors
     /// The device's.
-    pub fn list(
+    pub(crate) fn list(
         &self,
         context: &Context,
         kernels: &Kernels,

@@ -13,7 +13,7 @@ use crate::objective::groups::Groups;
 
 /// What is made of each row beside its statistics.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Coefficients of the Stein form.
     pub stein: bool,
     /// Each gradient row has a part that its own stratum owns (Stein, pathwise).
@@ -28,13 +28,13 @@ pub struct Terms {
 
 impl Terms {
     /// Whether rows mix two forms.
-    pub fn mixes(&self) -> bool {
+    pub(crate) fn mixes(&self) -> bool {
         self.most_walls > 0
     }
 }
 
 /// What an expectation is over.
-pub struct Spec<'a> {
+pub(crate) struct Spec<'a> {
     /// Whose components the strata are.
     pub strata: Side,
     /// Their means (R, strata, feature quads): of all components of that side, or of those that were chosen.
@@ -62,11 +62,11 @@ pub struct Spec<'a> {
 
 impl Spec<'_> {
     /// Samples whose sums are taken in one go.
-    pub fn block_size(&self) -> usize {
+    pub(crate) fn block_size(&self) -> usize {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
-    pub fn most(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
+    pub(crate) fn most(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
         let most = match self.fused {
             Some(fused) => fused_budget(widths, fused, limits)?,
             None => ChunkLimits { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
@@ -78,7 +78,7 @@ impl Spec<'_> {
 }
 
 /// Bytes of each buffer, computed before any is taken.
-pub struct Sizes {
+pub(crate) struct Sizes {
     pub origins: u64,
     pub offsets: [u64; 2],
     pub frames: u64,
@@ -97,7 +97,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub fn new(model: &Model, spec: &Spec, chunks: &[Chunk]) -> Self {
+    pub(crate) fn new(model: &Model, spec: &Spec, chunks: &[Chunk]) -> Self {
         let Widths { features, student, teacher } = model.widths;
         let bytes = |quads: usize| 16 * quads as u64;
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
@@ -131,7 +131,7 @@ impl Sizes {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] with the figures.
-    pub fn check(&self, limits: &Limits, fused: bool) -> Result<()> {
+    pub(crate) fn check(&self, limits: &Limits, fused: bool) -> Result<()> {
         if fused {
             limits.check("the tables of a chunk", self.tables[0].max(self.tables[1]))?;
         } else {

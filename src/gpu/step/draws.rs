@@ -14,7 +14,7 @@ use crate::objective::axes::AXES;
 use crate::random::sobol;
 
 /// The kernels that draw, and what they fill.
-pub struct Draws {
+pub(crate) struct Draws {
     /// (rows, feature quads)
     pub z: wgpu::Buffer,
     /// (rows)
@@ -38,7 +38,7 @@ const LOW: usize = 256;
 impl Draws {
     /// # Errors
     /// The device's.
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let half = spec.half;
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let keys = context.upload("keys", &spec.keys)?;
@@ -79,7 +79,7 @@ impl Draws {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
+    pub(crate) fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let Some(sobol) = &self.sobol else {
             return Ok(vec![self.draw.dispatch(of.draws, (rows * features).div_ceil(64), (rows * features * 600) as f64)?]);
@@ -97,7 +97,7 @@ impl Draws {
 }
 
 /// The first points of a net before scrambling, then every `LOW`-th, shape (points, quads).
-pub fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
+pub(crate) fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
     let quad = |index: usize, quad: usize| std::array::from_fn(|lane| sobol::reversed(index as u32, 4 * quad + lane));
     let indices = (0..net_size.min(LOW)).chain((0..net_size).step_by(LOW));
     indices.flat_map(|index| (0..sobol_quads(quads)).map(move |q| quad(index, q))).collect()

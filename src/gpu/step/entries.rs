@@ -9,7 +9,7 @@ use crate::objective::form;
 
 /// Sums of which totals over groups are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sums {
+pub(crate) enum Sums {
     Student,
     Teacher,
     Scattered,
@@ -19,7 +19,7 @@ pub enum Sums {
 const SUMS: [Sums; 4] = [Sums::Student, Sums::Teacher, Sums::Scattered, Sums::Score];
 
 /// Entries of one chunk.
-pub struct OfChunk {
+pub(crate) struct OfChunk {
     pub draws: Entry,
     pub axes: Entry,
     /// Of either side.
@@ -35,10 +35,10 @@ pub struct OfChunk {
 }
 
 /// Entries of totals; an index is a [`Sums`].
-pub type OfSums = [Entry; 4];
+pub(crate) type OfSums = [Entry; 4];
 
 /// All entries, as they lie in `bytes`.
-pub struct Entries {
+pub(crate) struct Entries {
     pub bytes: Vec<u8>,
     pub chunks: Vec<OfChunk>,
     /// For what is made of each group.
@@ -55,7 +55,7 @@ pub struct Entries {
 
 /// What a node of the tree over groups holds: totals of all sums, one after another.
 #[derive(Debug, Clone, Copy)]
-pub struct Nodes {
+pub(crate) struct Nodes {
     /// Quads of a node.
     pub quads: usize,
     /// Where each of the sums begins.
@@ -63,7 +63,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    pub fn new(model: &Model, n_pairs: usize, terms: Option<Terms>) -> Self {
+    pub(crate) fn new(model: &Model, n_pairs: usize, terms: Option<Terms>) -> Self {
         let Widths { features, student, teacher } = model.widths;
         let held = |yes: bool, quads: usize| if yes { quads } else { 0 };
         let student = held(terms.is_some(), n_pairs * student);
@@ -85,7 +85,7 @@ struct Expectation<'a> {
 
 impl Entries {
     /// Of all `chunks`, and of the totals that `share` asks for.
-    pub fn new(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk]) -> Self {
+    pub(crate) fn new(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk]) -> Self {
         let n_pairs = model.n_replicates * spec.n_strata;
         let terms = spec.terms.unwrap_or(Terms { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
         let of = Expectation { model, spec, terms, n_pairs };
@@ -242,7 +242,7 @@ impl Expectation<'_> {
 }
 
 /// Of both mixtures and no pairs yet.
-pub fn both_sides(model: &Model, n_pairs: usize) -> BothSides {
+pub(crate) fn both_sides(model: &Model, n_pairs: usize) -> BothSides {
     BothSides {
         n_strata: (n_pairs / model.n_replicates) as u32,
         n_components: model.n_components[0] as u32,

@@ -17,7 +17,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::divergence::Side;
 
 /// What follows the sums over groups.
-pub struct Finish {
+pub(crate) struct Finish {
     /// (R, G, k, feature quads)
     pub group_gradients: wgpu::Buffer,
     /// After the rows' list with statistics: the gradient of every group.
@@ -27,7 +27,7 @@ pub struct Finish {
 
 /// A step of descent. Devices that share it go halfway, tell each other what they have found, and end it alike: those that share samples
 /// find nodes of the tree over groups, the others rows of the next means. A device that shares with nobody needs no second half.
-pub struct Step {
+pub(crate) struct Step {
     /// From the means to what this device finds.
     pub begin: Vec<Dispatch>,
     /// From what all have found to the next means.
@@ -41,7 +41,14 @@ pub struct Step {
 impl Finish {
     /// # Errors
     /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, recording: &Recording, terms: Terms, strata: Side) -> Result<Self> {
+    pub(crate) fn new(
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        recording: &Recording,
+        terms: Terms,
+        strata: Side,
+    ) -> Result<Self> {
         let rows = &recording.rows;
         let blending = terms.mixes().then(|| Blending::new(context, kernels, model, rows, terms.most_walls)).transpose()?;
         let ends = Ends { context, kernels, model, rows, terms, strata, blending };

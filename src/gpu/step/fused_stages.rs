@@ -15,7 +15,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
-pub struct FusedStages {
+pub(super) struct FusedStages {
     draws: Draws,
     origin: [Bound; 2],
     table: [Bound; 2],
@@ -57,7 +57,15 @@ impl Table {
 impl FusedStages {
     /// # Errors
     /// The device's.
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+    pub(super) fn new(
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        spec: &Spec,
+        fused: Fused,
+        sizes: &Sizes,
+        rows: &Rows,
+    ) -> Result<Self> {
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
@@ -101,7 +109,7 @@ impl FusedStages {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
+    pub(super) fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
         if chunk.meets_pairs {

@@ -10,7 +10,7 @@ use crate::objective::groups::{BLOCK, Groups};
 use crate::random::sobol;
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
-pub const TILE: usize = 64;
+pub(crate) const TILE: usize = 64;
 
 /// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
@@ -21,7 +21,7 @@ const SCATTERED_ROWS: usize = 1 << 16;
 
 /// The widths of a row, in quads of four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Widths {
+pub(crate) struct Widths {
     /// ϱ/4, rounded up to what kernels are written out for.
     pub features: usize,
     /// k/4, rounded up.
@@ -32,12 +32,12 @@ pub struct Widths {
 
 impl Widths {
     /// Quads that hold the given numbers.
-    pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
+    pub(crate) fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
         Self { features: padded_quads(rank.div_ceil(4)), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
     }
 
     /// Passes of all loops of an invocation, where they grow with both widths of a row: the most that a kernel makes.
-    pub fn passes(&self, draws: Draws) -> usize {
+    pub(crate) fn passes(&self, draws: Draws) -> usize {
         let components = 4 * (self.student + self.teacher);
         // own_rows.wgsl and nearest.wgsl go through all components, one by one.
         let singly = components + self.features;
@@ -59,7 +59,7 @@ impl Widths {
 }
 
 /// Quads of coordinates that have direction numbers.
-pub fn sobol_quads(quads: usize) -> usize {
+pub(crate) fn sobol_quads(quads: usize) -> usize {
     quads.min(sobol::COORDINATES / 4)
 }
 
@@ -67,7 +67,7 @@ pub fn sobol_quads(quads: usize) -> usize {
 ///
 /// # Errors
 /// [`Error::TooLarge`] where even one block of rows needs more than a binding.
-pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
+pub(crate) fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let row = 16 * widths.widest() as u64;
     limits.check("the scratch of one block of rows", row * BLOCK as u64)?;
     let fits = limits.binding.min(limits.buffer) / row;
@@ -78,7 +78,7 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
 }
 
 /// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
-pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+pub(crate) fn groups_and_cell(groups: Groups) -> (Groups, usize) {
     let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
     let group_size = groups.group_size.next_multiple_of(cell);
     (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
@@ -88,7 +88,7 @@ pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
 ///
 /// # Errors
 /// [`Error::TooLarge`] where one pair's table needs more than a binding or a texture.
-pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<ChunkLimits> {
+pub(crate) fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<ChunkLimits> {
     let widest = widths.student.max(widths.teacher);
     let (row, table_rows) = (64 * (widths.features + 1) as u64, widest.next_multiple_of(2));
     let table = row * table_rows as u64;
@@ -110,7 +110,7 @@ pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Chu
 
 /// The same range of samples of consecutive pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     pub first_pair: usize,
     pub n_pairs: usize,
     pub first_sample: usize,
@@ -124,34 +124,34 @@ pub struct Chunk {
 
 impl Chunk {
     /// Rows in all.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.n_pairs * self.rows_per_pair
     }
 
     /// Blocks of each pair.
-    pub fn blocks(&self, block_size: usize) -> usize {
+    pub(crate) fn blocks(&self, block_size: usize) -> usize {
         self.n_samples.div_ceil(block_size)
     }
 
     /// Groups that the chunk touches.
-    pub fn groups(&self, groups: &Groups) -> usize {
+    pub(crate) fn groups(&self, groups: &Groups) -> usize {
         (self.first_sample + self.n_samples - 1) / groups.group_size + 1 - self.first_sample / groups.group_size
     }
 
     /// Nets of `net_size` points that the chunk touches.
-    pub fn nets(&self, net_size: usize) -> usize {
+    pub(crate) fn nets(&self, net_size: usize) -> usize {
         (self.first_sample + self.n_samples - 1) / net_size + 1 - self.first_sample / net_size
     }
 
     /// Replicates that the chunk touches, of `n_strata` pairs each.
-    pub fn replicates(&self, n_strata: usize) -> usize {
+    pub(crate) fn replicates(&self, n_strata: usize) -> usize {
         (self.first_pair + self.n_pairs - 1) / n_strata + 1 - self.first_pair / n_strata
     }
 }
 
 /// What a chunk may be.
 #[derive(Debug, Clone, Copy)]
-pub struct ChunkLimits {
+pub(crate) struct ChunkLimits {
     pub rows: usize,
     pub pairs: usize,
     /// The rows of a pair are padded to a multiple of this divisor of [`BLOCK`].
@@ -160,7 +160,7 @@ pub struct ChunkLimits {
 
 impl ChunkLimits {
     /// Where one workgroup takes all rows that a chunk has of a group, from as many pairs as there are of a replicate.
-    pub fn scattered(self, group_size: usize) -> Self {
+    pub(crate) fn scattered(self, group_size: usize) -> Self {
         let rows = if group_size > SCATTERED_ROWS { self.rows.min(SCATTERED_ROWS) } else { self.rows };
         Self { rows, pairs: self.pairs.min((SCATTERED_ROWS / group_size).max(1)), ..self }
     }
@@ -168,7 +168,7 @@ impl ChunkLimits {
 
 /// Cuts `pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
 /// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: ChunkLimits) -> Vec<Chunk> {
+pub(crate) fn plan(pairs: Range<usize>, samples: Range<usize>, most: ChunkLimits) -> Vec<Chunk> {
     if samples.is_empty() {
         return Vec::new();
     }

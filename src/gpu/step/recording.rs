@@ -13,7 +13,7 @@ use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::Kernels;
 
 /// Buffers, and the dispatches that fill them.
-pub struct Recording {
+pub(crate) struct Recording {
     pub rows: Rows,
     /// All chunks, to the sums that a gradient is made of.
     pub gradient: Vec<Dispatch>,
@@ -26,7 +26,7 @@ impl Recording {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] before anything is taken; [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
         let Spec { groups, part, .. } = spec;
         let share = Share::new(*part, groups.n_groups);
         let samples = (share.groups.start * groups.group_size)..(share.groups.end * groups.group_size).min(groups.n_samples);

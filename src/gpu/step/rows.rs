@@ -12,7 +12,7 @@ use crate::gpu::device::context::Context;
 use crate::objective::groups::Groups;
 
 /// The buffers of an expectation that outlast a chunk. Of its sums only those of `pairs` over `share.groups` are made here.
-pub struct Rows {
+pub(crate) struct Rows {
     pub groups: Groups,
     pub part: Part,
     pub share: Share,
@@ -43,7 +43,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`].
-    pub fn new(context: &Context, model: &Model, spec: &Spec, share: Share, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
+    pub(crate) fn new(context: &Context, model: &Model, spec: &Spec, share: Share, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
         let n_pairs = model.n_replicates * spec.n_strata;
         let pairs = spec.part.strata(n_pairs);
         let nodes = Nodes::new(model, n_pairs, spec.terms);
@@ -72,14 +72,14 @@ impl Rows {
     ///
     /// # Errors
     /// The device's.
-    pub fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
+    pub(crate) fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
         let row = 4 * self.groups.n_groups;
         let rows = context.download_from(&self.statistic_sums, self.pairs.start * row, self.pairs.len() * row)?;
         Ok(self.own_groups(&rows, 4).copied().collect())
     }
 
     /// Of rows (groups, width) those of this device's groups.
-    pub fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
+    pub(crate) fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
         let own = self.share.groups.start * width..self.share.groups.end * width;
         rows.chunks_exact(self.groups.n_groups * width).flat_map(move |row| &row[own.clone()])
     }

@@ -24,7 +24,7 @@ type Rows = csv::Reader<Chain<Take<File>, &'static [u8]>>;
 /// Rows of numbers with equally many columns, and notes on how they were understood. A first row without any number is a row of names;
 /// lines that begin with # are comments; a column without a name that counts or names the rows is left out. Lines and columns count from 1
 /// in messages.
-pub fn read(mut file: File) -> Result<(Array, Vec<String>)> {
+pub(super) fn read(mut file: File) -> Result<(Array, Vec<String>)> {
     let separator = Separator::of(&mut file)?;
     let mut format = ReaderBuilder::new();
     // Flexible, because the message is ours; carriage returns fall off with the white space around numbers.

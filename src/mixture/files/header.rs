@@ -10,13 +10,13 @@ const MISSING: [&str; 9] = ["na", "n/a", "nan", "null", "none", "?", "-", ".", "
 const COUNTERS: [&str; 9] = ["index", "idx", "id", "row", "rowid", "rownames", "row_names", "obs", "level_0"];
 
 /// A first row of names.
-pub struct Header {
+pub(super) struct Header {
     names: Vec<String>,
     line: u64,
 }
 
 /// A row of numbers: its line, its cells as they are written, and what they say.
-pub struct NumberRow<'a> {
+pub(super) struct NumberRow<'a> {
     pub line: u64,
     pub cells: &'a [&'a str],
     pub values: &'a [f64],
@@ -24,7 +24,7 @@ pub struct NumberRow<'a> {
 
 /// Whether the first column of all rows names them, and how that was seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RowNames {
+pub(super) enum RowNames {
     None,
     /// It has no name: pandas and R write their row index so.
     Unnamed,
@@ -34,7 +34,7 @@ pub enum RowNames {
 
 /// What was seen of all rows, to judge the first of them by.
 #[derive(Default)]
-pub struct Rows {
+pub(super) struct Rows {
     first: Vec<f64>,
     second: Vec<f64>,
     third: Vec<f64>,
@@ -53,7 +53,7 @@ pub struct Rows {
 impl Header {
     /// A row is one of names where none of its cells is a number; or where numbers that count follow an empty cell,
     /// as above a row index.
-    pub fn of(cells: &[&str], line: u64) -> Option<Header> {
+    pub(super) fn of(cells: &[&str], line: u64) -> Option<Header> {
         let is_number = |cell: &&str| cell.parse::<f64>().is_ok();
         let is_missing = |cell: &&str| MISSING.contains(&cell.to_lowercase().as_str());
         let strip = |cell: &str| cell.trim_start_matches('\u{feff}').trim().trim_matches('"').to_string();
@@ -69,7 +69,7 @@ impl Header {
 
 impl RowNames {
     /// By the header and the first row of numbers, whose first cell may be quoted: R writes names so, and numbers not.
-    pub fn of(header: Option<&Header>, first: &[&str], is_quoted: bool, line: u64) -> Result<RowNames> {
+    pub(super) fn of(header: Option<&Header>, first: &[&str], is_quoted: bool, line: u64) -> Result<RowNames> {
         let Some(Header { names, line: of_names }) = header else { return Ok(RowNames::None) };
         let unnamed = |name: &str| name.is_empty() || name == "Unnamed: 0" || name == "...1";
         if first.len() > 1 && names.len() == first.len() && unnamed(&names[0]) {
@@ -89,7 +89,7 @@ impl RowNames {
     }
 
     /// The cells of a row that are numbers of points.
-    pub fn rest<'a, 'b>(self, cells: &'a [&'b str], line: u64) -> Result<&'a [&'b str]> {
+    pub(super) fn rest<'a, 'b>(self, cells: &'a [&'b str], line: u64) -> Result<&'a [&'b str]> {
         if self == RowNames::None || cells.len() < 2 {
             return Ok(cells);
         }
@@ -103,7 +103,7 @@ impl RowNames {
     }
 
     /// What was left out.
-    pub fn note(self) -> Option<String> {
+    pub(super) fn note(self) -> Option<String> {
         let why = match self {
             RowNames::None => return None,
             RowNames::Unnamed => "has no name",
@@ -115,7 +115,7 @@ impl RowNames {
 
 impl Rows {
     /// Looks at the next row.
-    pub fn add(&mut self, row: &NumberRow) {
+    pub(super) fn add(&mut self, row: &NumberRow) {
         let whole = |cell: &&str| !cell.contains(['.', 'e', 'E']);
         match self.n {
             0 => {
@@ -138,7 +138,7 @@ impl Rows {
     }
 
     /// Refuses a first row that is likely a header of numbers, and a named column that counts the rows; notes what could be a row index.
-    pub fn judge(&self, header: Option<&Header>) -> Result<Vec<String>> {
+    pub(super) fn judge(&self, header: Option<&Header>) -> Result<Vec<String>> {
         if header.is_none() && self.is_header_of_numbers() {
             return Err(Error::bad_input(
                 format!("line {} (`{}`) looks like a header of numbers, not like a point", self.line, shown(&self.text)),

@@ -25,7 +25,7 @@ struct Keys {
 }
 
 /// The arrays of a JSON mixture.
-pub fn read(path: &Path) -> Result<Contents> {
+pub(super) fn read(path: &Path) -> Result<Contents> {
     let (file, length) = open(path)?;
     require_short(path, length)?;
     let mut text = Vec::new();
@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> Result<Contents> {
 }
 
 /// Writes a mixture; floats in the shortest digits that give the same bits back.
-pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
+pub(super) fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
     #[derive(Serialize)]
     struct Parts<'a> {
         means: Vec<&'a [f64]>,

@@ -13,7 +13,7 @@ const VARIANCE: &str = "
 ";
 
 /// The part of a mixture that an array of this name probably is, though it is not called so: `weights` or `variance`.
-pub fn probably_meant(name: &str) -> Option<&'static str> {
+pub(super) fn probably_meant(name: &str) -> Option<&'static str> {
     let words = words(name);
     let has = |known: &str| words.iter().any(|word| known.split_whitespace().any(|known| known == word));
     // `mixture_covariances` are covariances.

@@ -37,7 +37,7 @@ pub fn write_npy(path: &Path, shape: &[usize], values: Values) -> Result<()> {
 }
 
 /// The bytes before the numbers, padded so that these begin at a multiple of 64.
-pub fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
+pub(super) fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
     let count = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
     if count != Some(values.len()) {
         return Err(Error::bad_input(
@@ -59,7 +59,7 @@ pub fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
 
 /// Reads an array whose header and numbers are exactly `length` bytes, and the type that these have in the file. Memory is taken only after
 /// the header agrees with that.
-pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
+pub(super) fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
     let (header, count) = checked_header(reader, length)?;
     let values = read_values(reader, header.encoding, count)?;
     let values = if header.fortran_order { c_order(values, &header.shape) } else { values };
@@ -67,7 +67,7 @@ pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
 }
 
 /// As [`read`], in single precision where the file is: its shape and its numbers.
-pub fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
+pub(super) fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
     let (Header { encoding, fortran_order, shape }, count) = checked_header(reader, length)?;
     let numbers = if encoding.kind.is_single() {
         let values = read_singles(reader, encoding, count)?;

@@ -62,7 +62,7 @@ fn plain() -> SimpleFileOptions {
 }
 
 /// The arrays called `wanted` (`None`: all), and the names of the others.
-pub fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
+pub(super) fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
     let (file, length) = open(path)?;
     at(path, open_archive(file, length).and_then(|archive| read_entries(archive, length, wanted)))
 }
@@ -87,7 +87,7 @@ fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> R
 }
 
 /// The points (n, d) of an archive, as they are stored: its only array, or the one that is called as points are.
-pub fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Numbers)> {
+pub(super) fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Numbers)> {
     let mut archive = open_archive(file, length)?;
     let names = array_names(&archive)?;
     let called = |wanted: &str| names.iter().find(|(_, name)| name == wanted);

@@ -17,7 +17,7 @@ use crate::mixture::GaussianMixture;
 const LONGEST_HEADER: u64 = 1 << 20;
 
 /// The tensors called `wanted`, and the names of the others.
-pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
+pub(super) fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
     let (file, length) = open(path)?;
     at(path, read_tensors(BufReader::new(file), length, wanted))
 }
@@ -80,7 +80,7 @@ fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorI
 }
 
 /// Writes weights, means and variance as F64.
-pub fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
+pub(super) fn write(path: &Path, mixture: &GaussianMixture) -> Result<()> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let variance = [mixture.variance()];
     let parts = [

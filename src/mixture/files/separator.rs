@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// Semicolons and tabs separate where there are any, as decimal commas may stand beside them; then commas, then blanks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Separator {
+pub(super) enum Separator {
     Comma,
     Semicolon,
     Tab,
@@ -22,7 +22,7 @@ const BEGINNING: u64 = 1 << 16;
 
 impl Separator {
     /// By the first lines of the file, which is left at its beginning, or behind a line `sep=;`, which Excel writes.
-    pub fn of(file: &mut File) -> Result<Separator> {
+    pub(super) fn of(file: &mut File) -> Result<Separator> {
         let mut bytes = Vec::new();
         file.by_ref().take(BEGINNING).read_to_end(&mut bytes).map_err(reading)?;
         let text = String::from_utf8_lossy(&bytes);
@@ -47,7 +47,7 @@ impl Separator {
     }
 
     /// As the `csv` crate wants it.
-    pub fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         match self {
             Separator::Comma => b',',
             Separator::Semicolon => b';',
@@ -57,20 +57,20 @@ impl Separator {
     }
 
     /// The cells of a row without white space and quotes. Any number of blanks is one separator.
-    pub fn cells(self, row: &StringRecord) -> impl Iterator<Item = &str> {
+    pub(super) fn cells(self, row: &StringRecord) -> impl Iterator<Item = &str> {
         let trimmed = row.iter().map(str::trim).filter(move |cell| self != Separator::Blanks || !cell.is_empty());
         trimmed.map(|cell| cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).map_or(cell, str::trim))
     }
 
     /// A line with nothing on it, a comment, or Excel's `sep=;`.
-    pub fn is_no_row(self, row: &StringRecord) -> bool {
+    pub(super) fn is_no_row(self, row: &StringRecord) -> bool {
         let first = row.get(0).unwrap_or_default().trim().trim_start_matches('\u{feff}');
         let is_blank = row.iter().all(|cell| cell.trim().is_empty()) && (row.len() == 1 || self == Separator::Blanks);
         is_blank || first.starts_with('#') || (first.starts_with("sep=") && row.len() <= 2)
     }
 
     /// What to do about a cell that is no number.
-    pub fn remedy(self, cell: &str) -> String {
+    pub(super) fn remedy(self, cell: &str) -> String {
         let has_comma = cell.contains(',') && cell.bytes().all(|b| b.is_ascii_digit() || b",.+-\"".contains(&b));
         match self {
             _ if has_comma => "Decimal commas are not read: save the file with decimal points".into(),

@@ -20,7 +20,7 @@ pub fn is_stream(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::BadFile`] for a terminal or a device, [`Error::Io`] where it cannot be read or kept.
-pub fn open_stream(path: &Path) -> Result<(File, u64)> {
+pub(super) fn open_stream(path: &Path) -> Result<(File, u64)> {
     let cannot = |error: io::Error| Error::bad_file(path, format!("cannot be opened: {error}"), "Check what is piped into this command");
     if path.as_os_str() == "-" && io::stdin().is_terminal() {
         return Err(Error::bad_file(path, "is a terminal, where points are expected", "Pipe points into this command, or name a file"));

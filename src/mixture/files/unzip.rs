@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::open::{damaged, reading, shown};
 use crate::error::{Error, Result};
 
-pub type Archive = ZipArchive<BufReader<File>>;
+pub(super) type Archive = ZipArchive<BufReader<File>>;
 
 const MOST_ENTRIES: u64 = 64;
 const LONGEST_DIRECTORY: u64 = 1 << 16;
@@ -22,7 +22,7 @@ const LONGEST_HEADER: u64 = 1 << 18;
 
 /// An archive of `length` bytes with at most 64 stored or deflated entries of different names, which do not overlap and which their own
 /// headers and the directory describe alike; no comment, one disk.
-pub fn open_archive(mut file: File, length: u64) -> Result<Archive> {
+pub(super) fn open_archive(mut file: File, length: u64) -> Result<Archive> {
     require_plain_end(&mut file, length)?;
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipArchive::with_config(config, BufReader::new(file)).map_err(unsound)?;
@@ -42,7 +42,7 @@ pub fn open_archive(mut file: File, length: u64) -> Result<Archive> {
     Ok(archive)
 }
 
-pub fn unsound(error: ZipError) -> Error {
+pub(super) fn unsound(error: ZipError) -> Error {
     match error {
         ZipError::Io(error) => reading(error),
         error => damaged(format!("cannot be read: {error}")),
