@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::lists::List;
 use super::pair::Pair;
-use super::table::{Table, Via};
+use super::table::{InnerProducts, Table};
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
 use crate::objective::estimator::{Blend, Components};
@@ -83,7 +83,13 @@ fn union(a: &List, b: &List) -> List {
 
 impl<'a> Patch<'a> {
     /// The tables of some components of `from`, each of which sees its own of `lists` (empty: all).
-    pub(super) fn new(pair: &Pair<'a>, from: Side, plan: &Plan, lists: &[[List; 2]], via: impl Fn(Side, &List) -> Via) -> Self {
+    pub(super) fn new(
+        pair: &Pair<'a>,
+        from: Side,
+        plan: &Plan,
+        lists: &[[List; 2]],
+        products: impl Fn(Side, &List) -> InnerProducts,
+    ) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.side(from).means[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
@@ -93,7 +99,7 @@ impl<'a> Patch<'a> {
         let sides = [Side::Student, Side::Teacher].map(|side| {
             let own: Vec<Option<&[u32]>> = strata.clone().map(|i| lists.get(i).and_then(|own| own[side as usize].as_deref())).collect();
             let list = &plan.lists[side as usize];
-            Table::new(pair.side(side), list, &own, centres, middle.as_deref(), via(side, list))
+            Table::new(pair.side(side), list, &own, centres, middle.as_deref(), products(side, list))
         });
         let blends = strata.clone().map(|_| None).collect();
         Self { draws_as: strata.start, strata, lists: plan.lists.clone(), sides, blends }
@@ -102,7 +108,7 @@ impl<'a> Patch<'a> {
     /// Component i of `from` alone, by way of posterior means, with the draws of stratum `draws_as`.
     pub(super) fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
         let plan = Plan { strata: i..i + 1, lists: [None, None] };
-        Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| Via::Means) }
+        Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| InnerProducts::FromMeans) }
     }
 
     /// The same, with rows of `n_samples` samples that mix both forms where that lessens their noise.

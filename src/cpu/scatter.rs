@@ -17,7 +17,7 @@ use super::coefficients;
 use super::pair::{Pair, Samples};
 use super::patch::{Patch, plan};
 use super::strips::{STRIP, Strip};
-use super::table::{Via, add_combination};
+use super::table::{InnerProducts, add_combination};
 use super::tile::{KEEP_ALL, Scratch, Tile, rows_of, rows_per_tile, with_scratch};
 use crate::objective::divergence::Side;
 use crate::objective::form::Form;
@@ -64,7 +64,7 @@ pub(super) fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums
     let plans = plan(pair, from, rows_of(groups.block_size().min(n), samples.mirrored()), &[], false);
     let together = (NUMBERS / (row + pair.side(Side::Teacher).means.len())).max(1);
     for plans in plans.chunks(together) {
-        let patches: Vec<Patch> = plans.par_iter().map(|plan| Patch::new(pair, from, plan, &[], |_, _| Via::Means)).collect();
+        let patches: Vec<Patch> = plans.par_iter().map(|plan| Patch::new(pair, from, plan, &[], |_, _| InnerProducts::FromMeans)).collect();
         for batch in blocks.chunks(BATCH) {
             let parts: Vec<Block> = batch.par_iter().map(|run| with_scratch(|scratch| pass.block(&patches, run, scratch))).collect();
             for (run, part) in batch.iter().zip(&parts) {

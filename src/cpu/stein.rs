@@ -17,7 +17,7 @@ use super::lists::List;
 use super::pair::{Pair, Samples};
 use super::patch::{Patch, Plan, plan};
 use super::strips::{STRIP, Strip};
-use super::table::{Table, Via};
+use super::table::{InnerProducts, Table};
 use super::tile::{Scratch, Tile, Work, rows_of, rows_per_tile, with_scratch};
 use crate::objective::divergence::Side;
 use crate::vector::Buffer;
@@ -63,10 +63,10 @@ pub(super) fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: 
     let rows = if samples.weights().is_some() { usize::MAX } else { rows_of(n, samples.mirrored()) };
     // The statistics are had from posterior means alone.
     let gram = merged.then(|| Gram::new(pair, lists, n));
-    let via = |side: Side, list: &List| gram.as_ref().map_or(Via::Means, |gram| gram.via(pair, side, list));
+    let products = |side: Side, list: &List| gram.as_ref().map_or(InnerProducts::FromMeans, |gram| gram.inner_products(pair, side, list));
     let pass = Pass { samples, rank: pair.rank, merged };
     let run = |plan: &Plan| {
-        let patch = Patch::new(pair, Side::Student, plan, lists, via);
+        let patch = Patch::new(pair, Side::Student, plan, lists, products);
         pass.run(&if blended { patch.blended(pair, n) } else { patch })
     };
     plan(pair, Side::Student, rows, lists, gram.as_ref().is_some_and(Gram::is_wide)).par_iter().flat_map_iter(run).collect()
@@ -202,9 +202,9 @@ impl Pass<'_> {
 
     /// The products that coefficients of one side need, from its exponentials.
     fn products(&self, tile: &Tile, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
-        match &side.via {
-            Via::Distances(distances) => tile.gram(side, distances, work, energy),
-            Via::Means => {
+        match &side.products {
+            InnerProducts::FromDistances(distances) => tile.gram(side, distances, work, energy),
+            InnerProducts::FromMeans => {
                 tile.posterior(side, work, v, energy);
                 tile.project(side, work, v.take(tile.ld * self.rank));
             }
@@ -230,9 +230,9 @@ impl Pass<'_> {
             let blended = tile.patch.blends[block.stratum].is_some();
             let (mut stein, mut score) = (vec![0.0; m], vec![0.0; if blended { m } else { 0 }]);
             let mass = blended.then_some(&mut score[..]);
-            match side.via {
-                Via::Distances(_) => coefficients::by_distances(&columns, &strips, weight, &mut stein, mass),
-                Via::Means => coefficients::by_means(&columns, &strips, weight, &mut stein, mass),
+            match side.products {
+                InnerProducts::FromDistances(_) => coefficients::by_distances(&columns, &strips, weight, &mut stein, mass),
+                InnerProducts::FromMeans => coefficients::by_means(&columns, &strips, weight, &mut stein, mass),
             }
             block.sides.push(Part { kept: kept.clone(), stein, score });
         }

@@ -15,13 +15,13 @@ use crate::vector::{Buffer, vector_fn};
 /// The offset of a component that a stratum does not see: far below any other, and finite.
 const NOWHERE: f32 = -1e30;
 
-/// How ⟨μ_l − M, μᵢ − M⟩ is had from responsibilities.
+/// How ⟨μ_l − M, μᵢ − M⟩ is computed from responsibilities.
 #[derive(Debug, Clone)]
-pub(super) enum Via {
+pub(super) enum InnerProducts {
     /// M first, then its products with all components: 4ϱm operations a sample.
-    Means,
+    FromMeans,
     /// ½((Dr)_l − D_il + Σ r D_i − rᵀDr) with D the squared distances (m, m) of the components: 2m² operations a sample.
-    Distances(Arc<Vec<f32>>),
+    FromDistances(Arc<Vec<f32>>),
 }
 
 /// One mixture as a patch sees it.
@@ -46,13 +46,20 @@ pub(super) struct Table {
     pub top: Vec<f64>,
     /// Log₂ of the responsibilities that do not matter.
     pub faint: f32,
-    pub via: Via,
+    pub products: InnerProducts,
 }
 
 impl Table {
     /// The components `list` of a mixture as the strata at `centres` (strata, rank) see them, of which each may see its `own` part of the
     /// list alone. `origin` is that of the patch; for one stratum it may be left to the component that dominates at its centre.
-    pub(super) fn new(mixture: &Mixture, list: &List, own: &[Option<&[u32]>], centres: &[f64], origin: Option<&[f64]>, via: Via) -> Self {
+    pub(super) fn new(
+        mixture: &Mixture,
+        list: &List,
+        own: &[Option<&[u32]>],
+        centres: &[f64],
+        origin: Option<&[f64]>,
+        products: InnerProducts,
+    ) -> Self {
         let (rank, m) = (mixture.rank, list.as_ref().map_or(mixture.len(), Vec::len));
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
         let mean = |l: usize| mixture.mean(component(l));
@@ -88,7 +95,7 @@ impl Table {
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
-        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, top, via }
+        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, top, products }
     }
 
     /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.

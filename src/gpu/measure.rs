@@ -1,6 +1,6 @@
 //! What the metrics need: statistics of draws around the components of either side, or around chosen ones.
 
-use super::placed::Placed;
+use super::resident::ResidentProblem;
 use super::step::buffers::Spec;
 use super::step::model::{index, padded};
 use super::step::recording::Recording;
@@ -27,44 +27,51 @@ impl Measures {
     ///
     /// # Errors
     /// The device's; [`crate::Error::TooLarge`], [`crate::Error::Stopped`].
-    pub(super) fn measure(&mut self, placed: &Placed, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
+    pub(super) fn measure(
+        &mut self,
+        resident: &ResidentProblem,
+        from: Side,
+        strata: Option<&[u32]>,
+        n_samples: usize,
+        step: u64,
+    ) -> Result<Vec<f32>> {
         let kept = &mut self.0[index(from)];
         let (groups, n_chosen) = (groups(n_samples), strata.map(<[u32]>::len));
         let serves = |m: &Measure| m.recording.rows.groups == groups && m.chosen.as_ref().map(|(n, _)| *n) == n_chosen;
         // What does not serve gives its memory back first.
         let measure = match kept.take().filter(serves) {
             Some(measure) => measure,
-            None => Measure::new(placed, from, groups, n_chosen)?,
+            None => Measure::new(resident, from, groups, n_chosen)?,
         };
         if let (Some(strata), Some((_, centres))) = (strata, &measure.chosen) {
-            placed.context().write(centres, &gathered(placed, from, strata)?);
+            resident.context().write(centres, &gathered(resident, from, strata)?);
         }
         let measure = kept.insert(measure);
-        placed.set_step(step);
-        placed.run("a measurement", &[&measure.recording.statistics], 1)?;
-        measure.recording.rows.statistics(placed.context())
+        resident.set_step(step);
+        resident.run("a measurement", &[&measure.recording.statistics], 1)?;
+        measure.recording.rows.statistics(resident.context())
     }
 }
 
 impl Measure {
-    fn new(placed: &Placed, from: Side, groups: Groups, n_chosen: Option<usize>) -> Result<Self> {
-        let model = &placed.model;
+    fn new(resident: &ResidentProblem, from: Side, groups: Groups, n_chosen: Option<usize>) -> Result<Self> {
+        let model = &resident.model;
         let centres = |n: usize| (16 * model.n_replicates * n * model.widths.features) as u64;
-        let buffer = |n: usize| Ok((n, placed.context().buffer("the means of chosen strata", centres(n))?));
+        let buffer = |n: usize| Ok((n, resident.context().buffer("the means of chosen strata", centres(n))?));
         let chosen = n_chosen.map(buffer).transpose()?;
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
-        let mut spec = placed.spec(from, groups, purpose);
+        let mut spec = resident.spec(from, groups, purpose);
         if let Some((n, centres)) = &chosen {
             spec = Spec { n_strata: *n, centres, ..spec };
         }
-        Ok(Self { recording: placed.record(&spec)?, chosen })
+        Ok(Self { recording: resident.record(&spec)?, chosen })
     }
 }
 
 /// The means of these strata of every replicate, as they lie on the device.
-fn gathered(placed: &Placed, from: Side, strata: &[u32]) -> Result<Vec<f32>> {
-    let (means, rank) = (placed.means_of(from)?, placed.model.rank);
-    let replicates = means.chunks_exact(rank * placed.model.n_components[index(from)]);
+fn gathered(resident: &ResidentProblem, from: Side, strata: &[u32]) -> Result<Vec<f32>> {
+    let (means, rank) = (resident.means_of(from)?, resident.model.rank);
+    let replicates = means.chunks_exact(rank * resident.model.n_components[index(from)]);
     let rows = replicates.flat_map(|means| strata.iter().flat_map(move |s| &means[*s as usize * rank..][..rank]));
     Ok(padded(&rows.copied().collect::<Vec<f64>>(), rank))
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading path, in `step`: `plan` (pure: rows, chunks) → `buffers` and `rows` (what there is room for, what kernels are told) → `draws` and
 //! `stages` (a chunk from draws to sums, one line per kernel), or `fused_stages` (the same in one kernel) → `recording` (all
-//! chunks) → `finish` and `blend` (sums to gradients and steps). Here: `placed` (a batch of replicates on a device) → `measure` and `batch` →
+//! chunks) → `finish` and `blend` (sums to gradients and steps). Here: `resident` (a batch of replicates on a device) → `measure` and `batch` →
 //! `session` (what the rest of the crate sees; how devices share work is said in `backend::share`); `device` holds what wgpu gives, `tune`
 //! chooses variants.
 
@@ -12,10 +12,10 @@ mod evaluate;
 mod halfway;
 mod handle;
 mod measure;
-mod placed;
 mod polynomials;
 pub(crate) mod probe;
 pub(crate) mod profile;
+mod resident;
 mod session;
 pub(crate) mod step;
 mod tune;

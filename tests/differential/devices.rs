@@ -77,6 +77,7 @@ impl Which {
         }
     }
 
+    #[cfg_attr(not(feature = "gpu"), allow(unused_variables))]
     fn open(&self, rows: Option<usize>) -> Box<dyn Backend> {
         match self {
             Which::Cpu => Box::new(Cpu::new()),

@@ -1,4 +1,4 @@
-//! A batch of replicates as it lies on a device: both mixtures, and what of the work is this device's.
+//! A batch of replicates in the memory of a GPU: both mixtures, and which part of the work this GPU does.
 
 use super::device::command::Dispatch;
 use super::device::context::Context;
@@ -18,14 +18,15 @@ use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
 
-pub(super) struct Placed {
+/// A batch of replicates whose mixtures are in the memory of one GPU, and that GPU's part of the work.
+pub(super) struct ResidentProblem {
     pub handle: Handle,
     pub problem: UnitProblem,
     pub part: Part,
     pub model: Model,
 }
 
-impl Placed {
+impl ResidentProblem {
     /// # Errors
     /// [`crate::Error::TooLarge`].
     pub(super) fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
