@@ -1,18 +1,18 @@
-//! Room for large arrays, and what the program says where the system refuses memory.
+//! Allocating large arrays, and what happens if the system refuses memory.
 
 use std::cell::Cell;
 
 use crate::error::{Error, Result};
 
 thread_local! {
-    /// Whether this thread is asking for memory that it can do without.
+    /// Whether this thread can go on if the system refuses memory.
     static TRYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// An empty vector with room for `count` elements of what `name` is.
+/// An empty vector with room for `count` elements; `name` says what they are.
 ///
 /// # Errors
-/// [`Error::BadInput`] with the figures where the system refuses it.
+/// [`Error::BadInput`] with the sizes if the system refuses the memory.
 pub(crate) fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
     let mut values = Vec::new();
     let before = TRYING.replace(true);
@@ -30,9 +30,9 @@ pub(crate) fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
     }
 }
 
-/// The system's allocator, but for a refusal, which ends the program by a sentence and exit code 6, out of memory: what is on the disk stays,
-/// checkpoints among it. The program's own; users of the library have theirs. What asks for memory and could do without it must ask by
-/// [`room_for`]: a crate's own attempt that fails ends the program too.
+/// The program's allocator: the system's, except that a refusal ends the program with a sentence and exit code 6 (out of memory). Files on
+/// disk, such as checkpoints, stay. Code that can go on without the memory must use [`room_for`]; a fallible allocation inside another
+/// crate ends the program too. Users of the library keep their own allocator.
 #[cfg(all(feature = "cli", unix))]
 pub struct ProgramAllocator;
 
@@ -72,7 +72,7 @@ mod refusal {
         pointer
     }
 
-    /// Says it without asking for memory.
+    /// Writes the message without allocating.
     #[cold]
     fn end(size: usize) -> ! {
         let mut digits = [0; 20];
@@ -90,7 +90,7 @@ mod refusal {
         unsafe { libc::_exit(OUT_OF_MEMORY) }
     }
 
-    /// The digits of a number, at the end of `room`.
+    /// The decimal digits of a number, at the end of `room`.
     fn decimal(mut number: usize, room: &mut [u8; 20]) -> &[u8] {
         let mut at = room.len();
         loop {

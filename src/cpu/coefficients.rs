@@ -1,4 +1,4 @@
-//! Sums over the rows of a stratum: a row's coefficients in either of their forms, and what stands beside them.
+//! Sums over the rows of a stratum: the coefficients of a gradient row in either form, and the statistics beside them.
 //!
 //! Sixteen lanes in row order, then a tree.
 
@@ -6,11 +6,11 @@ use super::strips::{STRIP, Strip};
 use crate::vector::lanes::{lanes, tree};
 use crate::vector::vector_fn;
 
-/// One side's numbers of a tile.
+/// The numbers of one side of a tile.
 pub(super) struct Columns<'a> {
-    /// Rows between columns.
+    /// Rows between the starts of two columns.
     pub ld: usize,
-    /// Which component of the table each column is, shape (m).
+    /// The component of the table that each column belongs to, shape (m).
     pub kept: &'a [u32],
     /// The patch's `inner` of these components, shape (strata, m).
     pub inner: &'a [f32],
@@ -20,7 +20,7 @@ pub(super) struct Columns<'a> {
     pub u: &'a [f32],
     /// 1/Σe, ld.
     pub inverse: &'a [f32],
-    /// What the other terms of the coefficient add up to, ld.
+    /// The sum of the other terms of the coefficient, ld.
     pub c: &'a [f32],
 }
 

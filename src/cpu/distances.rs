@@ -1,4 +1,4 @@
-//! Distances between means, alone and in tables.
+//! Distances between means.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(super) fn exact_squares(means: &[f64], rank: usize) -> Vec<f64> {
     means.chunks_exact(rank).flat_map(|a| means.chunks_exact(rank).map(|b| double::squared_distance(a, b))).collect()
 }
 
-/// Distances of `centre` to the components `of` (all of `means`: `None`).
+/// Distances of `centre` to the components `of` (`None`: all of `means`).
 pub(super) fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
     let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
     match of {
@@ -49,7 +49,7 @@ pub(super) fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Optio
 }
 
 vector_fn! {
-    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
+    /// |mean − other| for each of `means`. The numbers do not depend on how many means a call has.
     fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
         for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
             *out = square_of_difference(mean, other).sqrt();

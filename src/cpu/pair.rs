@@ -22,7 +22,7 @@ pub(super) struct Mixture<'a> {
     pub log_weights: &'a [f64],
     /// Shape (k, rank).
     pub means: &'a [f64],
-    /// Squared distances between the means (k, k), where they are kept.
+    /// Squared distances between the means (k, k), if they are kept.
     pub squares: Option<&'a [f64]>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Mixture<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub rank: usize,
-    /// By [`Side`].
+    /// Indexed by [`Side`].
     pub sides: [Mixture<'a>; 2],
 }
 
@@ -51,7 +51,7 @@ impl<'a> Pair<'a> {
         &self.sides[side as usize]
     }
 
-    /// What turns the draws of each component of `from`, shape (C, m, rank).
+    /// The reflections that turn the draws of each component of `from`, shape (C, m, rank).
     fn axes(&self, from: Side) -> Vec<f32> {
         let mixtures = self.sides.map(|side| (side.weights, side.means));
         let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, mixtures).iter().map(|h| *h as f32).collect() };
@@ -66,7 +66,7 @@ pub(super) struct Samples {
     key: [u32; 2],
     kind: form::Draws,
     step: u32,
-    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
+    /// Reflections of every stratum (C, m, rank) for Sobol points; else empty.
     axes: Vec<f32>,
     n_strata: usize,
     /// Nodes (n, rank) and weights (n) of a grid.
@@ -74,7 +74,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Those of replicate `r` for the gradient of `step`.
+    /// The samples of replicate `r` for the gradient of `step`.
     pub(super) fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
         let strata = pair.side(problem.strata());
         let (mut groups, mut table) = (problem.groups(), None);
@@ -90,7 +90,7 @@ impl Samples {
         Ok(Self { groups, key, kind: problem.draws, step: step as u32, axes, n_strata: strata.len(), table })
     }
 
-    /// Those of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
+    /// The samples of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
     pub(super) fn of_measure(problem: &UnitProblem, from: Side, r: usize, n_samples: usize, step: u64) -> Self {
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
@@ -98,7 +98,7 @@ impl Samples {
         Self { groups, key, kind: form::Draws::Independent(n_samples), step: step as u32, axes: Vec::new(), n_strata: 1, table: None }
     }
 
-    /// Where the samples of one stratum come from.
+    /// How the samples of one stratum are made.
     pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let each = self.axes.len() / self.n_strata;
         Draws {
@@ -112,7 +112,7 @@ impl Samples {
         }
     }
 
-    /// The weights of a grid's nodes, which add up to one; `None` for draws, which all weigh one.
+    /// The weights of a grid's nodes, which sum to one; `None` for draws, whose weights are one.
     pub(super) fn weights(&self) -> Option<&[f32]> {
         self.table.as_ref().map(|(_, weights)| &weights[..])
     }
@@ -122,12 +122,12 @@ impl Samples {
         self.kind.is_antithetic()
     }
 
-    /// What sums over group g are divided by.
+    /// The divisor of sums over group g.
     pub(super) fn mass(&self, g: usize) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.range(g).len() as f64 }
     }
 
-    /// What sums over all samples are divided by.
+    /// The divisor of sums over all samples.
     pub(super) fn total_mass(&self) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.n_samples as f64 }
     }

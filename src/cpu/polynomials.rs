@@ -1,6 +1,7 @@
 //! Piecewise polynomials: the cells of points, Gram matrices of features, and the step of the reverse diffusion.
 //!
-//! Features are had for [`BLOCK`] rows at a time; sums of products stay in single precision for [`JOB`] rows and go on in double.
+//! Features are computed for [`BLOCK`] rows at a time. Sums of products are in single precision over [`JOB`] rows and in double precision
+//! beyond.
 
 use faer::linalg::matmul::{self, triangular};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -12,11 +13,11 @@ use crate::objective::hermite::Basis;
 use crate::random::normal::normal_f32;
 use crate::vector::lanes::vectorised;
 
-/// Rows whose products stay in single precision, and rows of one product.
+/// Rows whose products are summed in single precision, and rows of one product.
 const JOB: usize = 8192;
 const BLOCK: usize = 256;
 
-/// The CPU's way with polynomials: single precision on all cores.
+/// Polynomials on the CPU: single precision on all cores.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CpuPolynomials;
 
@@ -140,7 +141,7 @@ fn feature_columns(basis: &Basis, y: &[f32], rows: &[u32], centre: &[f32], sigma
     out
 }
 
-/// The rows of `y` (m, rank) whose nearest centre is each of `centres`, in order.
+/// For each of `centres`, the rows of `y` (m, rank) that are nearest to it, in order.
 fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
     let nearest: Vec<u32> = y.par_chunks_exact(rank).map(|y| nearest(y, centres)).collect();
     let mut cells = vec![Vec::new(); centres.len() / rank];

@@ -1,4 +1,4 @@
-//! What one sample x ~ q adds to the gradient of the forward Fisher divergence L = ½ E_{x~q} |M − N|².
+//!  q adds to the gradient~ q adds to the gradient of the forward Fisher divergence L = ½ E_{x~q} |M − N|².
 //!
 //! ```text
 //! ∂L/∂μₗ = E_q[ rₗ( a + ⟨μₗ−M, a⟩(x−μₗ) ) ]

@@ -1,4 +1,4 @@
-//! What the metrics average at one point x of either mixture: ½|a|², ln p(x) − ln q(x), and the excess of the one over the other.
+//! What the metrics average at one point x of either mixture: ½|a|², ln p(x) − ln q(x), and the excess of one density over the other.
 
 use super::Components;
 use super::density::log_density;

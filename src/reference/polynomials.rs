@@ -6,7 +6,7 @@ use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 use crate::random::normal::normal_f64;
 
-/// The reference device's way with polynomials.
+/// Polynomials on the reference device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReferencePolynomials;
 

@@ -24,7 +24,7 @@ pub(crate) fn add_covariance_times(p: &Components, r: &[f64], m: &[f64], v: &[f6
     }
 }
 
-/// Everything that a point has to say: responsibilities and posterior means of both mixtures, and a = M − N.
+/// The quantities at one point: responsibilities and posterior means of both mixtures, and a = M − N.
 #[derive(Debug, Clone)]
 pub struct Point {
     /// r, shape (k).

@@ -17,7 +17,7 @@ fn eight_sums(a: &[f64], b: &[f64], term: impl Fn(f64, f64, f64) -> f64) -> f64 
     ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }
 
-/// Σ (a − b)², for loops that are vector code themselves.
+/// Σ (a − b)², to be inlined into vector code.
 #[inline(always)]
 pub(crate) fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
@@ -28,7 +28,7 @@ pub(crate) fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-/// Σ ab, for loops that are vector code themselves.
+/// Σ ab, to be inlined into vector code.
 #[inline(always)]
 pub(crate) fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
@@ -39,13 +39,13 @@ pub(crate) fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-/// Σ (a − b)v, for loops that are vector code themselves.
+/// Σ (a − b)v, to be inlined into vector code.
 #[inline(always)]
 pub(crate) fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
     inner_of_differences(a, b, v, &[])
 }
 
-/// Σ (a − b)(c − d), where a missing d is 0, for loops that are vector code themselves.
+/// Σ (a − b)(c − d), to be inlined into vector code; a missing d is 0.
 #[inline(always)]
 pub(crate) fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
     let mut sum = [0.0f64; 8];

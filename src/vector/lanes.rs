@@ -1,6 +1,6 @@
 //! Loops over the samples of a tile, compiled for the best vector instructions of this machine.
 //!
-//! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, for loops that are vector code themselves.
+//! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, so that they become part of vector code.
 
 use crate::random::philox::philox;
 
@@ -54,13 +54,13 @@ pub(crate) fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
     values[at..at + N].try_into().expect("N numbers")
 }
 
-/// As [`lanes`], to be written.
+/// As [`lanes`], for writing.
 #[inline(always)]
 pub(crate) fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; LANES] {
     (&mut values[at..at + LANES]).try_into().expect("sixteen numbers")
 }
 
-/// The sum of all lanes: halves are added until one is left.
+/// The sum of all lanes: the upper half is added to the lower half until one lane is left.
 #[inline(always)]
 pub(crate) fn tree(mut sum: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
