@@ -1,4 +1,4 @@
-//! A batch of replicates on a device: its gradient, its descent, its measurements.
+//! A batch of replicates on a GPU: its gradient, its descent, its measurements.
 
 use super::device::command::Dispatch;
 use super::device::fused::Fused;
@@ -20,12 +20,12 @@ use crate::random::streams::Purpose;
 pub(super) struct Batch {
     resident: ResidentProblem,
     gradient: Option<Work>,
-    /// The work of a step of descent, where the fused kernel does it: made when first asked for.
+    /// The recorded step of descent, if the fused kernel does it; recorded on first use.
     descent: Option<Work>,
     measures: Measures,
 }
 
-/// A gradient recorded.
+/// A recorded gradient.
 struct Work {
     recording: Recording,
     finish: Finish,
@@ -39,7 +39,7 @@ impl Work {
         let groups = grid.as_ref().map_or_else(random, |g| Groups::single(g.weights.len()));
         let spec = Spec {
             draws: problem.draws,
-            net_size: problem.groups().group_size, // also where a step's groups are longer
+            net_size: problem.groups().group_size, // for a step too, whose groups are longer
             grid: grid.as_ref(),
             terms: Some(terms),
             half: problem.storage == Storage::F16,
@@ -52,11 +52,11 @@ impl Work {
         Ok(Self { recording, finish, grid })
     }
 
-    /// The gradient's work at the current means: a grid is as fine as they need.
+    /// The recorded gradient for the current means, which decide how fine a grid is.
     fn of_gradient<'a>(resident: &ResidentProblem, kept: &'a mut Option<Self>) -> Result<&'a Self> {
         let grid = resident.grid()?;
         let nodes = |grid: &Option<Grid>| grid.as_ref().map(|grid| grid.nodes.clone());
-        // What does not serve gives its memory back first.
+        // A recording that no longer fits frees its memory first.
         let work = match kept.take().filter(|work| nodes(&work.grid) == nodes(&grid)) {
             Some(work) => work,
             None => Self::new(resident, grid, None)?,
@@ -64,7 +64,7 @@ impl Work {
         Ok(kept.insert(work))
     }
 
-    /// The work of a step of descent at the current means, by the fused kernel where that suits the problem.
+    /// The recorded step of descent for the current means, by the fused kernel if that suits the problem.
     fn of_descent<'a>(resident: &ResidentProblem, gradient: &'a mut Option<Self>, descent: &'a mut Option<Self>) -> Result<&'a Self> {
         let Some(fused) = resident.fused() else { return Self::of_gradient(resident, gradient) };
         let work = match descent.take() {
@@ -87,10 +87,7 @@ impl Work {
 }
 
 impl Batch {
-    /// Of a device that has this part; a grid is made when the means are known.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
+    /// Allocates a batch for a device that does `part`; a grid is made when the means are known.
     pub(super) fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let resident = ResidentProblem::new(handle, problem, part)?;
         let is_random = !resident.problem.draws.is_grid();
@@ -106,26 +103,19 @@ impl Batch {
         self.resident.set_means(means);
     }
 
-    /// # Errors
-    /// The device's.
+    /// The current means.
     pub(super) fn means(&self) -> Result<Vec<f64>> {
         self.resident.means()
     }
 
-    /// The dispatches of one step of descent at the current means, up to what is exchanged where devices share it; rates are zero until a
+    /// The dispatches of one step of descent at the current means, up to the exchange if several devices divide it. Rates are zero until a
     /// descent sets them.
-    ///
-    /// # Errors
-    /// Those of a session.
     pub(super) fn step_list(&mut self) -> Result<Vec<Dispatch>> {
         Ok(Work::of_descent(&self.resident, &mut self.gradient, &mut self.descent)?.finish.step.begin.clone())
     }
 
     /// Rows of the gradient in this device's part (own rows, own groups, 4·feature quads), then its sums of statistics (own pairs, own
     /// groups, 4).
-    ///
-    /// # Errors
-    /// Those of a session.
     pub(super) fn gradient(&mut self, step: u64) -> Result<Vec<f32>> {
         let resident = &self.resident;
         resident.set_step(step);
@@ -136,7 +126,7 @@ impl Batch {
         Ok(found)
     }
 
-    /// A gradient from what every device found.
+    /// The gradient from the results of all devices.
     pub(super) fn gradient_of(&self, split: Split, parts: &[Vec<f32>]) -> GradientSums {
         let ResidentProblem { problem, model, .. } = &self.resident;
         let groups = self.gradient.as_ref().map_or_else(|| problem.groups(), |work| work.recording.rows.groups);
@@ -155,17 +145,14 @@ impl Batch {
         GradientSums { groups: vec![groups; model.n_replicates], group_gradients, half_square, energy }
     }
 
-    /// Ready for steps from `first_step` on.
+    /// Prepares for steps from `first_step` on.
     pub(super) fn begin_descent(&mut self, first_step: u64, rates: &[f64]) {
         self.resident.set_step(first_step);
         let rates: Vec<f32> = rates.iter().map(|r| *r as f32).collect();
         self.resident.context().write(&self.resident.model.rates, &rates);
     }
 
-    /// So many steps of a device that has all of the batch.
-    ///
-    /// # Errors
-    /// Those of a session.
+    /// Makes `n` steps on a device that has all of the batch.
     pub(super) fn steps(&mut self, n: u64) -> Result<()> {
         let Self { resident, gradient, descent, .. } = self;
         let together = if resident.problem.draws.is_grid() { 1 } else { n };
@@ -176,11 +163,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Ends the step that was begun, given what all devices have found in it, if there is one, and begins another one if there is a `next`:
-    /// what this device finds in it.
-    ///
-    /// # Errors
-    /// Those of a session.
+    /// Ends the step that was begun, if `found` has the results of all devices, and begins another one if there is a `next`. Returns this
+    /// device's results of the new step.
     pub(super) fn turn(&mut self, found: Option<&[f32]>, next: bool) -> Result<Vec<f32>> {
         let Self { resident, gradient, descent, .. } = self;
         let begun = descent.as_ref().or(gradient.as_ref());
@@ -194,10 +178,7 @@ impl Batch {
         if next { resident.context().download_from(&step.shared, step.own.start, step.own.len()) } else { Ok(Vec::new()) }
     }
 
-    /// Sums of statistics in this device's part, as [`Measures::measure`] has them.
-    ///
-    /// # Errors
-    /// Those of a session.
+    /// Sums of statistics for this device's part, as in [`Measures::measure`].
     pub(super) fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<Vec<f32>> {
         self.measures.measure(&self.resident, from, strata, n_samples, step)
     }

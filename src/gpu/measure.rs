@@ -1,4 +1,4 @@
-//! What the metrics need: statistics of draws around the components of either side, or around chosen ones.
+//! Statistics for the metrics, from draws around the components of either side, or around chosen ones.
 
 use super::resident::ResidentProblem;
 use super::step::buffers::Spec;
@@ -11,22 +11,19 @@ use crate::objective::divergence::Side;
 use crate::objective::groups::Groups;
 use crate::random::streams::Purpose;
 
-/// The last measurement of either side, which the next one of its size takes over.
+/// The last measurement of each side; the next one of the same size reuses its buffers.
 #[derive(Default)]
 pub(super) struct Measures([Option<Measure>; 2]);
 
 struct Measure {
     recording: Recording,
-    /// Where chosen strata lie: (R, places, feature quads).
+    /// The means of chosen strata: (R, places, feature quads).
     chosen: Option<(usize, wgpu::Buffer)>,
 }
 
 impl Measures {
-    /// Sums of statistics over this device's pairs and groups, shape (own pairs, own groups, 4). Of chosen strata the draws go by the
-    /// place in the list.
-    ///
-    /// # Errors
-    /// The device's; [`crate::Error::TooLarge`], [`crate::Error::Stopped`].
+    /// Sums of statistics over this device's pairs and groups, shape (own pairs, own groups, 4). Draws of chosen strata depend on the place
+    /// in the list.
     pub(super) fn measure(
         &mut self,
         resident: &ResidentProblem,
@@ -38,7 +35,7 @@ impl Measures {
         let kept = &mut self.0[index(from)];
         let (groups, n_chosen) = (groups(n_samples), strata.map(<[u32]>::len));
         let serves = |m: &Measure| m.recording.rows.groups == groups && m.chosen.as_ref().map(|(n, _)| *n) == n_chosen;
-        // What does not serve gives its memory back first.
+        // A recording that does not fit frees its memory first.
         let measure = match kept.take().filter(serves) {
             Some(measure) => measure,
             None => Measure::new(resident, from, groups, n_chosen)?,
@@ -68,7 +65,7 @@ impl Measure {
     }
 }
 
-/// The means of these strata of every replicate, as they lie on the device.
+/// The means of these strata in every replicate, padded as on the device.
 fn gathered(resident: &ResidentProblem, from: Side, strata: &[u32]) -> Result<Vec<f32>> {
     let (means, rank) = (resident.means_of(from)?, resident.model.rank);
     let replicates = means.chunks_exact(rank * resident.model.n_components[index(from)]);
@@ -80,7 +77,7 @@ fn groups(n_samples: usize) -> Groups {
     Groups::new(n_samples, false, 1)
 }
 
-/// A measurement of `n_strata` strata, counted through the replicates, from what every device found.
+/// A measurement of `n_strata` strata, counted through the replicates, from the results of all devices.
 pub(super) fn sums(split: Split, parts: &[Vec<f32>], n_strata: usize, n_samples: usize) -> MeasureSums {
     let groups = groups(n_samples);
     let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
@@ -88,7 +85,7 @@ pub(super) fn sums(split: Split, parts: &[Vec<f32>], n_strata: usize, n_samples:
     MeasureSums { groups, half_square, log_ratio, excess }
 }
 
-/// Averages over each group from sums of shape (strata, G, 4); the nodes of a deterministic rule have weights that sum to one.
+/// Averages over each group from sums of shape (strata, G, 4). The nodes of a deterministic rule have weights that sum to one.
 pub(super) fn averages(sums: &[f32], groups: &Groups, deterministic: bool) -> [Vec<f64>; 4] {
     let count = |g: usize| if deterministic { 1.0 } else { groups.range(g).len() as f64 };
     let pick = |c: usize| sums.chunks_exact(4).enumerate().map(|(at, s)| f64::from(s[c]) / count(at % groups.n_groups)).collect();

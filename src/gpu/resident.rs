@@ -27,8 +27,7 @@ pub(super) struct ResidentProblem {
 }
 
 impl ResidentProblem {
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
+    /// Uploads the mixtures.
     pub(super) fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let model = Model::new(&handle.context, &problem)?;
         Ok(Self { handle, problem, part, model })
@@ -43,7 +42,7 @@ impl ResidentProblem {
         self.model.n_replicates * self.model.n_components[0]
     }
 
-    /// Numbers in a row as it lies on the device.
+    /// The length of a padded row on the device.
     pub(super) fn row(&self) -> usize {
         4 * self.model.widths.features
     }
@@ -52,21 +51,17 @@ impl ResidentProblem {
         self.context().write(&self.model.means[0], &padded(means, self.model.rank));
     }
 
-    /// # Errors
-    /// The device's.
+    /// The student's means.
     pub(super) fn means(&self) -> Result<Vec<f64>> {
         Ok(unpadded(&self.context().download(&self.model.means[0], self.n_rows() * self.row())?, self.model.rank))
     }
 
     /// The means of either side.
-    ///
-    /// # Errors
-    /// The device's.
     pub(super) fn means_of(&self, side: Side) -> Result<Vec<f64>> {
         if side == Side::Student { self.means() } else { Ok(self.problem.teacher_means.clone()) }
     }
 
-    /// The draws of `step` come next.
+    /// Selects the draws of `step`.
     pub(super) fn set_step(&self, step: u64) {
         self.context().write(&self.model.state, &[step as u32]);
     }
@@ -77,7 +72,7 @@ impl ResidentProblem {
         (first..first + self.problem.n_replicates as u32).map(|r| key(self.problem.seed, purpose, r)).collect()
     }
 
-    /// What a row of this form of the gradient is made of.
+    /// The terms of a gradient row in the problem's form.
     pub(super) fn terms(&self) -> Terms {
         let scattered = Terms { stein: false, own_rows: false, scatter: true, extra: 0.0, most_walls: 0 };
         match self.problem.form {
@@ -94,7 +89,8 @@ impl ResidentProblem {
         }
     }
 
-    /// The fused kernel for a step of descent, and its groups, where it suits the problem: the choice depends on nothing else.
+    /// The fused kernel for a step of descent, and its groups, if it suits the problem. The choice depends on the problem and the device
+    /// alone.
     pub(super) fn fused(&self) -> Option<(Groups, Fused)> {
         let quads = self.model.widths.features;
         let terms = self.terms();
@@ -105,7 +101,7 @@ impl ResidentProblem {
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: terms.mixes() }))
     }
 
-    /// A grid as fine as the current means need; `None` for other draws.
+    /// A grid fine enough for the current means; `None` for other draws.
     ///
     /// # Errors
     /// The device's; those of [`grid`].
@@ -137,16 +133,12 @@ impl ResidentProblem {
         }
     }
 
-    /// # Errors
-    /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
+    /// Records the dispatches of an expectation.
     pub(super) fn record(&self, spec: &Spec) -> Result<Recording> {
         Recording::new(self.context(), &self.handle.kernels, &self.model, spec)
     }
 
     /// Runs lists one after another, `steps` times, until it is told to stop.
-    ///
-    /// # Errors
-    /// The device's; [`crate::Error::Stopped`].
     pub(super) fn run(&self, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
         self.context().run_unless(&self.problem.interrupt, stage, lists, steps)
     }

@@ -1,6 +1,6 @@
-//! Device time of submissions, by timestamps around their passes.
+//! Device time of submissions, from timestamps around their passes.
 
-/// Two timestamps and where they are read from.
+/// Two timestamps and their read-back buffer.
 pub(super) struct Clock {
     queries: wgpu::QuerySet,
     /// Both timestamps of the last submission, in ticks.
@@ -10,7 +10,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Of a device that has timestamps.
+    /// For a device that supports timestamps.
     pub(super) fn new(device: &wgpu::Device, period: f64) -> Self {
         let queries = device.create_query_set(&wgpu::QuerySetDescriptor { label: Some("clock"), ty: wgpu::QueryType::Timestamp, count: 2 });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
@@ -18,7 +18,7 @@ impl Clock {
         Self { queries, resolved: device.create_buffer(&descriptor), period }
     }
 
-    /// For the descriptor of a pass of a submission.
+    /// The timestamp writes of a pass, which may be the first or the last of a submission.
     pub(super) fn writes(&self, first: bool, last: bool) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
@@ -27,7 +27,7 @@ impl Clock {
         }
     }
 
-    /// At the end of that submission.
+    /// Copies the timestamps out at the end of the submission.
     pub(super) fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
     }

@@ -1,4 +1,4 @@
-//! The commands of a list: a dispatch, and the textures that are filled before it.
+//! The commands of a list: dispatches, and the textures that are filled before them.
 
 use super::limits::fold;
 use super::params::Entry;
@@ -13,21 +13,21 @@ pub(crate) struct Dispatch {
     pub(in crate::gpu) bindings: wgpu::BindGroup,
     pub(in crate::gpu) params_offset: u32,
     pub(in crate::gpu) workgroups: [u32; 2],
-    /// For pacing and for the ledger: about how many operations it does.
+    /// The approximate number of operations, for pacing and profiles.
     pub(in crate::gpu) operations: f64,
-    /// Textures that are filled before it runs.
+    /// Textures to fill before it runs.
     pub(in crate::gpu) fills: Vec<Fill>,
 }
 
 impl Dispatch {
-    /// The same after these textures are filled.
+    /// The same dispatch after these textures are filled.
     pub(crate) fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
         self.fills.extend(fills.into_iter().flatten());
         self
     }
 }
 
-/// A kernel with its buffers.
+/// A kernel bound to its buffers.
 #[derive(Clone)]
 pub(crate) struct Bound {
     pub(super) kernel: Kernel,
@@ -36,13 +36,13 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// A dispatch of `n` workgroups with that entry of the params, about `operations` operations.
+    /// A dispatch of `n` workgroups with the params at this entry, about `operations` operations.
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
     ///
     /// # Panics
-    /// Where the entry is of another kind than the kernel reads.
+    /// If the entry is of another kind than the kernel reads.
     pub(crate) fn dispatch(&self, params: Entry, n: usize, operations: f64) -> Result<Dispatch> {
         assert_eq!(params.kind, self.kernel.params(), "the params of {:?}", self.kernel);
         Ok(Dispatch {
@@ -61,7 +61,7 @@ impl Bound {
 /// `shaders/common/means_texture.wgsl`.
 pub(crate) const TEXELS: usize = 4096;
 
-/// A texture is filled from a buffer, one texel a quad.
+/// Fills a texture from a buffer, one quad per texel.
 #[derive(Clone)]
 pub(crate) struct Fill {
     pub(super) buffer: wgpu::Buffer,
@@ -70,7 +70,7 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    /// Whole rows of the texture, then what is left.
+    /// Copies whole rows of the texture, then the rest.
     pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let (rows, rest) = (self.quads / TEXELS, self.quads % TEXELS);
         for (first, columns, rows) in [(0, TEXELS, rows), (rows, rest, 1)] {

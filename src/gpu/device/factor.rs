@@ -1,10 +1,10 @@
-//! A factor of a product as the kernel reads it: its buffer, or a texture that is filled from it, on machines that read textures faster.
+//! A factor of a matrix product as the kernel reads it: a buffer, or a texture filled from it on machines that read textures faster.
 
 use super::command::{Fill, TEXELS};
 use super::context::Context;
 use crate::error::{Error, Result};
 
-/// Rows or means.
+/// A factor: draws, vectors or means.
 pub(crate) struct Factor {
     buffer: wgpu::Buffer,
     texture: Option<(wgpu::Texture, wgpu::TextureView)>,
@@ -12,10 +12,10 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
-    /// The first `quads` of `buffer`, in a `texture` where the kernels of this device ask for one.
+    /// The first `quads` of `buffer`, in a texture if `texture` is set.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where they do not fit a texture.
+    /// [`Error::TooLarge`] if they do not fit a texture.
     pub(crate) fn new(context: &Context, buffer: &wgpu::Buffer, quads: usize, texture: bool) -> Result<Self> {
         let buffer = buffer.clone();
         if !texture {
@@ -30,7 +30,7 @@ impl Factor {
         Ok(Self { buffer, texture: Some(context.texture("factor", TEXELS, rows)), quads })
     }
 
-    /// What a product binds.
+    /// The resource that a product binds.
     pub(crate) fn resource(&self) -> wgpu::BindingResource<'_> {
         match &self.texture {
             None => self.buffer.as_entire_binding(),
@@ -38,7 +38,7 @@ impl Factor {
         }
     }
 
-    /// What must happen before a product whenever the buffer has changed.
+    /// The fill that must precede a product whenever the buffer has changed.
     pub(crate) fn fill(&self) -> Option<Fill> {
         let texture = self.texture.as_ref()?.0.clone();
         Some(Fill { buffer: self.buffer.clone(), texture, quads: self.quads })

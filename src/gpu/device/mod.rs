@@ -1,4 +1,4 @@
-//! What wgpu gives: adapters, buffers, pipelines, submissions; and the kernels as texts. Nothing here knows the order of a step.
+//! The layer over wgpu: adapters, buffers, pipelines, submissions; and the sources of the kernels. Nothing here knows the order of a step.
 
 pub(crate) mod adapter;
 pub(crate) mod bindings;

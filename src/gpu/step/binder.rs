@@ -11,7 +11,7 @@ use crate::gpu::device::factor::Factor;
 use crate::gpu::device::kernels::Kernels;
 use crate::gpu::device::shaders::{Kernel, Tile};
 
-/// What products multiply.
+/// The factors of matrix products.
 pub(super) struct Factors {
     pub z: Factor,
     pub responsibilities: [Factor; 2],
@@ -29,7 +29,7 @@ pub(super) struct GradientStages {
     pub score: Option<Score>,
 }
 
-/// Sums of the score function's form beside those of Stein's: over blocks, then over groups.
+/// Sums of the score-function form beside those of Stein's: over blocks, then over groups.
 pub(super) struct Score {
     pub blocks: Bound,
     pub fold: Bound,
@@ -42,14 +42,14 @@ pub(super) struct Tiles {
     pub features: Tile,
 }
 
-/// Invocations that share a row of components of either side, or of features.
+/// Invocations per row of components of either side, or of features.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes {
     pub components: [usize; 2],
     pub features: usize,
 }
 
-/// Buffers of a chunk.
+/// The buffers of a chunk.
 pub(super) struct Scratch {
     pub frames: wgpu::Buffer,
     pub log_weights: wgpu::Buffer,
@@ -102,7 +102,7 @@ impl Factors {
     }
 }
 
-/// Binds the kernels of a chunk, `s` a side.
+/// Binds the kernels of a chunk; `s` is a side.
 pub(super) struct Binder<'a> {
     pub context: &'a Context,
     pub kernels: &'a Kernels,
@@ -132,7 +132,7 @@ impl Binder<'_> {
         self.kernels.bind_resources(self.context, kernel, &self.rows.params, &resources)
     }
 
-    /// From partial sums of blocks to `sums` of groups.
+    /// Sums `partials` of blocks into `sums` of groups.
     pub(super) fn fold(&self, partials: &wgpu::Buffer, sums: &wgpu::Buffer) -> Result<Bound> {
         self.bind(Kernel::Fold, &[("partials", partials), ("sums", sums)])
     }
@@ -185,7 +185,7 @@ impl Binder<'_> {
         let projected = [student?, teacher?];
         Ok(GradientStages {
             projections: both(|s| {
-                // Without Stein, a has taken the place of V_p, and both sides project it.
+                // Without Stein's form, a has replaced V_p, and both sides project it.
                 let left = &factors.vectors[if terms.stein { s } else { 0 }];
                 let buffers = [("origins", &rows.origins[s]), ("offsets", &rows.offsets[s]), ("out", &projected[s])];
                 self.product(Kernel::Projections { tile: tiles.components[s] }, left, s, buffers)

@@ -1,4 +1,4 @@
-//! Where the rows of a chunk come from: independent draws, with or without their negatives, a table of nodes, or Sobol points.
+//! The rows of a chunk: independent draws, with or without their negatives, a table of nodes, or Sobol points.
 
 use super::buffers::{Sizes, Spec};
 use super::entries::OfChunk;
@@ -13,7 +13,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::axes::AXES;
 use crate::random::sobol;
 
-/// The kernels that draw, and what they fill.
+/// The kernels that draw, and the buffers that they fill.
 pub(crate) struct Draws {
     /// (rows, feature quads)
     pub z: wgpu::Buffer,
@@ -23,21 +23,20 @@ pub(crate) struct Draws {
     sobol: Option<Sobol>,
 }
 
-/// What is found before Sobol points are.
+/// What Sobol points need beside the net.
 struct Sobol {
-    /// The axes of every stratum, which follow the means.
+    /// The axes of every stratum, which depend on the means.
     axes: Bound,
-    /// What scrambles the nets of a chunk.
+    /// The scrambles of the nets of a chunk.
     scrambles: Bound,
     net_size: usize,
 }
 
-/// Points of a net that are looked up: the LOW of the shader.
+/// The first points of a net, which are looked up: LOW in the shader.
 const LOW: usize = 256;
 
 impl Draws {
-    /// # Errors
-    /// The device's.
+    /// Binds the kernels that the draws of `spec` need.
     pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let half = spec.half;
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
@@ -75,10 +74,7 @@ impl Draws {
         Ok(Self { draw, sobol: None, z, weight })
     }
 
-    /// The draws of a chunk, whose origins are known.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] for too many workgroups.
+    /// The dispatches that draw a chunk, after its origins are known.
     pub(crate) fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let Some(sobol) = &self.sobol else {

@@ -1,4 +1,4 @@
-//! What the kernels of an expectation are told: the uniform entries of every chunk, then those of the ends.
+//! The parameters of the kernels of an expectation: the uniform entries of every chunk, then those of the totals.
 
 use super::buffers::{Spec, Terms};
 use super::model::{Model, index};
@@ -7,7 +7,7 @@ use crate::backend::share::Share;
 use crate::gpu::device::params::{self, BothSides, Draws, Entry, Gradient, Totals};
 use crate::objective::form;
 
-/// Sums of which totals over groups are taken.
+/// The sums over groups that have totals.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Sums {
     Student,
@@ -18,34 +18,34 @@ pub(crate) enum Sums {
 
 const SUMS: [Sums; 4] = [Sums::Student, Sums::Teacher, Sums::Scattered, Sums::Score];
 
-/// Entries of one chunk.
+/// The entries of one chunk.
 pub(crate) struct OfChunk {
     pub draws: Entry,
     pub axes: Entry,
-    /// Of either side.
+    /// For rows of either side.
     pub rows: [Entry; 2],
-    /// Of sums over either side's components.
+    /// For sums over either side's components.
     pub sums: [Entry; 2],
-    /// Of sums of statistics.
+    /// For sums of statistics.
     pub statistics: Entry,
-    /// Of sums of the score function's form.
+    /// For sums of the score-function form.
     pub score: Entry,
-    /// Of the fused kernel, of either side.
+    /// For the fused kernel of either side.
     pub fused: [Entry; 2],
 }
 
-/// Entries of totals; an index is a [`Sums`].
+/// Entries of totals, indexed by [`Sums`].
 pub(crate) type OfSums = [Entry; 4];
 
-/// All entries, as they lie in `bytes`.
+/// All entries, and the bytes that hold them.
 pub(crate) struct Entries {
     pub bytes: Vec<u8>,
     pub chunks: Vec<OfChunk>,
-    /// For what is made of each group.
+    /// For the gradient of each group.
     pub groups: Entry,
-    /// For what is made of the total over all groups.
+    /// For the gradient of the total over all groups.
     pub total: Entry,
-    /// For that total.
+    /// For the total of each of the sums.
     pub totals: OfSums,
     /// For the same total from the nodes of all devices.
     pub joins: OfSums,
@@ -53,12 +53,12 @@ pub(crate) struct Entries {
     pub nodes: Vec<OfSums>,
 }
 
-/// What a node of the tree over groups holds: totals of all sums, one after another.
+/// The layout of a node of the tree over groups: totals of all sums, one after another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nodes {
     /// Quads of a node.
     pub quads: usize,
-    /// Where each of the sums begins.
+    /// The place of each of the sums.
     at: [usize; 4],
 }
 
@@ -75,7 +75,7 @@ impl Nodes {
     }
 }
 
-/// An expectation, as its entries are made of it.
+/// The inputs of the entries.
 struct Expectation<'a> {
     model: &'a Model,
     spec: &'a Spec<'a>,
@@ -84,7 +84,7 @@ struct Expectation<'a> {
 }
 
 impl Entries {
-    /// Of all `chunks`, and of the totals that `share` asks for.
+    /// The entries of all `chunks`, and of the totals that `share` needs.
     pub(crate) fn new(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk]) -> Self {
         let n_pairs = model.n_replicates * spec.n_strata;
         let terms = spec.terms.unwrap_or(Terms { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
@@ -241,7 +241,7 @@ impl Expectation<'_> {
     }
 }
 
-/// Of both mixtures and no pairs yet.
+/// For both mixtures, with no pairs yet.
 pub(crate) fn both_sides(model: &Model, n_pairs: usize) -> BothSides {
     BothSides {
         n_strata: (n_pairs / model.n_replicates) as u32,

@@ -1,4 +1,4 @@
-//! A step as a list of dispatches: the pure plan, its buffers, and the stages from draws to means.
+//! A step as a list of dispatches: the plan, its buffers, and the stages from draws to means.
 
 mod binder;
 pub(crate) mod blend;

@@ -1,4 +1,4 @@
-//! Both mixtures of a batch of replicates as they lie on the device.
+//! Both mixtures of a batch of replicates in GPU buffers.
 
 use super::plan::Widths;
 use crate::backend::UnitProblem;
@@ -17,9 +17,9 @@ pub(crate) struct Model {
     pub means: [wgpu::Buffer; 2],
     /// (components): w, ln w
     pub weights: [wgpu::Buffer; 2],
-    /// (1): the step whose draws come next
+    /// (1): the step whose draws are used next
     pub state: wgpu::Buffer,
-    /// (k): what a step multiplies the gradient by; zeros until a descent sets them
+    /// (k): the factor of the gradient in a step; zeros until a descent sets them
     pub rates: wgpu::Buffer,
 }
 
@@ -32,10 +32,7 @@ pub(crate) fn index(side: Side) -> usize {
 }
 
 impl Model {
-    /// The teacher of the problem, and a student whose means are still to come.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
+    /// The teacher of the problem, and a student whose means are set later.
     pub(crate) fn new(context: &Context, problem: &UnitProblem) -> Result<Self> {
         let n_components = [problem.n_components(), problem.n_teacher_components()];
         let widths = Widths::new(problem.rank, n_components[0], n_components[1]);
@@ -62,7 +59,7 @@ impl Model {
     }
 }
 
-/// Numbers in a row of `rank`, padding included.
+/// The length of a padded row of `rank`.
 fn width(rank: usize) -> usize {
     4 * Widths::new(rank, 1, 1).features
 }

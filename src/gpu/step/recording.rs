@@ -15,17 +15,14 @@ use crate::gpu::device::kernels::Kernels;
 /// Buffers, and the dispatches that fill them.
 pub(crate) struct Recording {
     pub rows: Rows,
-    /// All chunks, to the sums that a gradient is made of.
+    /// All chunks, up to the sums of a gradient.
     pub gradient: Vec<Dispatch>,
-    /// The same with sums of statistics; empty where the fused kernel has none.
+    /// The same with sums of statistics; empty if the fused kernel is used, which has none.
     pub statistics: Vec<Dispatch>,
 }
 
 impl Recording {
-    /// Allocates and records what is this device's.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] before anything is taken; [`crate::Error::DeviceLost`].
+    /// Allocates and records this device's part.
     pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
         let Spec { groups, part, .. } = spec;
         let share = Share::new(*part, groups.n_groups);

@@ -1,4 +1,4 @@
-//! The buffers that the rows of an expectation are summed into.
+//! The buffers for sums over the rows of an expectation.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::objective::groups::Groups;
 
-/// The buffers of an expectation that outlast a chunk. Of its sums only those of `pairs` over `share.groups` are made here.
+/// The buffers of an expectation that outlast a chunk. They hold the sums of `pairs` over `share.groups` only.
 pub(crate) struct Rows {
     pub groups: Groups,
     pub part: Part,
@@ -19,7 +19,7 @@ pub(crate) struct Rows {
     pub nodes: Nodes,
     pub n_strata: usize,
     pub n_pairs: usize,
-    /// Those of this device.
+    /// This device's pairs.
     pub pairs: Range<usize>,
     /// (pairs, groups) quads: sums of weight·(½|a|², ln p − ln q, excess, energy)
     pub statistic_sums: wgpu::Buffer,
@@ -27,22 +27,19 @@ pub(crate) struct Rows {
     pub coefficient_sums: [wgpu::Buffer; 2],
     /// (R, groups, k, feature quads)
     pub scattered: wgpu::Buffer,
-    /// (pairs, groups, feature quads): sums of the score function's form of a row under its own stratum
+    /// (pairs, groups, feature quads): sums of the score-function form of a row from its own stratum
     pub score_sums: wgpu::Buffer,
     /// (pairs) of either side
     pub origins: [wgpu::Buffer; 2],
     /// (pairs, component quads) of either side: logits at the centres
     pub offsets: [wgpu::Buffer; 2],
-    /// What the kernels are told, and where each of them finds it.
+    /// The parameters of the kernels, and the entry of each.
     pub params: wgpu::Buffer,
     pub entries: Entries,
 }
 
 impl Rows {
     /// Allocates.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
     pub(crate) fn new(context: &Context, model: &Model, spec: &Spec, share: Share, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
         let n_pairs = model.n_replicates * spec.n_strata;
         let pairs = spec.part.strata(n_pairs);
@@ -69,16 +66,13 @@ impl Rows {
     }
 
     /// Sums of statistics, shape (this device's pairs, its groups, 4).
-    ///
-    /// # Errors
-    /// The device's.
     pub(crate) fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
         let row = 4 * self.groups.n_groups;
         let rows = context.download_from(&self.statistic_sums, self.pairs.start * row, self.pairs.len() * row)?;
         Ok(self.own_groups(&rows, 4).copied().collect())
     }
 
-    /// Of rows (groups, width) those of this device's groups.
+    /// This device's groups of rows (groups, width).
     pub(crate) fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
         let own = self.share.groups.start * width..self.share.groups.end * width;
         rows.chunks_exact(self.groups.n_groups * width).flat_map(move |row| &row[own.clone()])

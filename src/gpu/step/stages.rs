@@ -32,8 +32,7 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// # Errors
-    /// The device's.
+    /// Binds the kernels.
     pub(super) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let Widths { features, student, teacher } = model.widths;
         let tiles = Tiles { components: [kernels.tile(student), kernels.tile(teacher)], features: kernels.tile(features) };
@@ -60,7 +59,7 @@ impl Stages {
         })
     }
 
-    /// Draws, responsibilities, posterior vectors and statistics of a chunk, of which one is the `first`.
+    /// The dispatches for draws, responsibilities, posterior vectors and statistics of a chunk; `first` marks the first chunk of a step.
     pub(super) fn densities(&self, model: &Model, chunk: &Chunk, of: &OfChunk, first: bool) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
@@ -102,7 +101,7 @@ impl Stages {
         let Some(stages) = &self.gradient else { return Ok(Vec::new()) };
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
-        // The teacher's coefficients matter only to the part that rows own.
+        // The teacher's coefficients only enter the part of a row from its own stratum.
         for side in 0..if terms.own_rows { 2 } else { 1 } {
             let (quads, rows_at, sums_at) = (model.quads(side), of.rows[side], of.sums[side]);
             let columns = (4 * quads).div_ceil(self.tiles.components[side].columns);
