@@ -1,4 +1,4 @@
-//! A device against the reference on made problems: densities, gradients in every form, metrics, and what the learner asks of it.
+//! A device against the reference on test problems: densities, gradients in every form, metrics, and the learner's polynomials.
 
 use super::Comparison;
 use super::problems::{normwise, problem};
@@ -14,7 +14,7 @@ use crate::reference::Reference;
 const DENSITY: f64 = 1e-5;
 /// Gradients are differences of sums that nearly cancel.
 const GRADIENT: f64 = 1e-4;
-/// Draws in half precision are each rounded by up to 2⁻¹¹ = 5e-4 of their size, and the points lie where they were rounded to.
+/// Draws in half precision are rounded by up to 2⁻¹¹ = 5e-4 of their size, and so are the points.
 const HALF: f64 = 2e-3;
 
 /// (rank, k, K, samples per component)

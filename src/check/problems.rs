@@ -1,4 +1,4 @@
-//! The made problems that devices are compared on, and how far two answers are apart.
+//! The test problems for comparing devices, and the distance between two answers.
 
 use crate::backend::{Interrupt, UnitProblem};
 use crate::objective::divergence::Storage;

@@ -52,11 +52,11 @@ enum Points {
     Grid,
 }
 
-/// What there is to say of one replicate.
+/// The results for one replicate.
 struct Evaluated {
     divergences: Divergences,
     by_grid: bool,
-    /// Why it is by samples though nobody asked for them, as a sentence without its full stop.
+    /// Why samples were used though no sampler was chosen, as a sentence without its full stop.
     no_grid: Option<String>,
     coverage: Coverage,
     matched: f64,
@@ -81,7 +81,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         first_replicate: arguments.replicate.unwrap_or(r) as u32,
         ..Problem::new(students[r].weights().to_vec(), teacher(r).clone())
     };
-    problem(0).validate(students[0].means())?; // before a device is looked for
+    problem(0).validate(students[0].means())?; // before a device is opened
     let mut opened = common.open_device()?;
     let mut all = Vec::with_capacity(students.len());
     for (r, student) in students.iter().enumerate() {
@@ -96,7 +96,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&format!("{}\n{noisy}{BLIND}", tables.join("\n")))
 }
 
-/// All that is told of one student.
+/// The results for one student.
 fn evaluated(
     common: &Common,
     arguments: &Arguments,
@@ -171,7 +171,7 @@ fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<V
     }
 }
 
-/// One JSON object; of several replicates every result is a list.
+/// One JSON object; with several replicates every result is a list.
 fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> Value {
     let listed = |of: &dyn Fn(&Evaluated) -> Value| match all {
         [one] => of(one),

@@ -18,7 +18,7 @@ use crate::objective::neighbours::Neighbours;
 use crate::problem::Problem;
 use crate::problem::fit::Gradient;
 
-/// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
+/// With fewer groups a standard error is known only to 1/√12 = 29 % or worse.
 const FEW_GROUPS: usize = 8;
 
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     }
     let (student, teacher) = arguments.pair.read(common)?;
     let problem = arguments.problem(&student, teacher, common.seed.unwrap_or(0));
-    problem.validate(student.means())?; // before a device is looked for
+    problem.validate(student.means())?; // before a device is opened
     let mut opened = common.open_device()?;
     let mut fit = problem.open(&mut *opened.backend, student.means())?;
     let result = fit.gradient(0)?.remove(0);
@@ -111,7 +111,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     output.print(common, &format!("written to {}", arguments.output.display()))
 }
 
-/// A number of samples not much larger for which `auto` would take Sobol points, where it takes pairs now.
+/// A slightly larger number of samples for which `auto` would use Sobol points instead of pairs.
 fn whole_nets(problem: &Problem, rank: usize) -> Option<usize> {
     let n = problem.n_samples?.checked_next_power_of_two()?;
     let larger = Problem { n_samples: Some(n), ..problem.clone() };
@@ -136,7 +136,7 @@ impl Arguments {
     }
 }
 
-/// |∂L/∂μ| with the root-mean-square error of the whole gradient, √Σ se², which holds for any correlation of its entries.
+/// |∂L/∂μ| with the root-mean-square error of the whole gradient, √Σ se², for any correlation of its entries.
 fn norm(result: &Gradient) -> Estimate {
     let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }

@@ -123,7 +123,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }
 
-/// All but what the cells of a sweep differ in.
+/// The common part of all cells of a sweep.
 fn task(common: &Common, arguments: &Arguments) -> Task {
     let known = preset(&arguments.data).map_or(Variance::Estimate, |_| Variance::Known(1.0));
     let options = Options {
@@ -152,7 +152,7 @@ fn write_page(folder: &Path, outcome: &Outcome) -> crate::Result<()> {
 /// Shows events.
 struct Show<'a> {
     common: &'a Common,
-    /// Of the folder at hand.
+    /// The progress in the current folder.
     stages: Option<Stages>,
 }
 
@@ -167,7 +167,7 @@ impl Show<'_> {
     }
 }
 
-/// What was learned, in a few sentences.
+/// The result in a few sentences.
 fn in_words(summary: &LearnSummary, folder: &Path) -> String {
     let LearnSummary { components, variance, components_why, against_truth: truth, .. } = summary;
     let mut text = format!("{components} components with variance {variance:.4}: {components_why}.\n");

@@ -22,7 +22,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut program = Cli::command();
-    program.build(); // options of all verbs become each verb's
+    program.build(); // gives every verb the common options
     let verbs = program.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
     let pages: Vec<(String, Command)> = std::iter::once(("mixscore".to_string(), program.clone()))
         .chain(verbs.map(|verb| (format!("mixscore-{}", verb.get_name()), verb.clone())))

@@ -129,7 +129,7 @@ pub enum Verb {
 
 /// Parses the command line, runs the verb and turns an error into a message and an exit code.
 pub fn main() -> ExitCode {
-    // So that a negative number is refused by the option that it was given to.
+    // Negative numbers are passed to the option, which refuses them with its own message.
     let command = Cli::command().mut_args(with_counts).mut_subcommands(|verb| verb.allow_negative_numbers(true).mut_args(with_counts));
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Counts as people write them, 1e4 and 10_000, wherever an option takes one.
+/// Accepts counts as people write them, 1e4 and 10_000, in every option that takes one.
 fn with_counts(arg: Arg) -> Arg {
     let of = arg.get_value_parser().type_id();
     if of == TypeId::of::<usize>() {
@@ -194,7 +194,7 @@ impl Common {
         Ok(opened)
     }
 
-    /// Refuses a device where a verb uses none.
+    /// Refuses `--device` for a verb that uses none.
     ///
     /// # Errors
     /// [`Failure::Usage`].
@@ -205,41 +205,35 @@ impl Common {
         }
     }
 
-    /// A mixture, and on stderr what people should know of how its file was understood.
-    ///
-    /// # Errors
-    /// What cannot be read.
+    /// Reads a mixture, and says on stderr what people should know about how its file was read.
     pub fn read_mixture(&self, path: &Path) -> crate::Result<GaussianMixture> {
         let (mixture, notes) = read_mixture_with_notes(path)?;
         notes.iter().for_each(|note| self.say(note));
         Ok(mixture)
     }
 
-    /// Talk, on stderr, unless `--quiet`.
+    /// A message on stderr, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             complain(text);
         }
     }
 
-    /// A result, on stdout, with a line feed after it. A reader that went away is no error: it has what it wanted.
+    /// Prints a result and a line feed on stdout. A closed pipe is no error: the reader has what it wanted.
     ///
     /// # Errors
-    /// [`Error::Io`] where stdout cannot take it, as on a full disk.
+    /// [`Error::Io`] if stdout cannot be written, for example on a full disk.
     pub fn print(&self, text: &str) -> Result<()> {
         Ok(print(text)?)
     }
 
-    /// The one JSON object of `--json` on stdout.
-    ///
-    /// # Errors
-    /// As [`Common::print`].
+    /// Prints the one JSON object of `--json` on stdout.
     pub fn print_json(&self, value: &serde_json::Value) -> Result<()> {
         self.print(&format!("{value:#}"))
     }
 }
 
-/// As [`Common::print`], for what the library calls back.
+/// As [`Common::print`], as a callback for the library.
 fn print(text: &str) -> crate::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -248,7 +242,7 @@ fn print(text: &str) -> crate::Result<()> {
     }
 }
 
-/// A line on stderr; where stderr is gone or full there is nobody left to tell.
+/// A line on stderr; ignored if stderr is closed or full.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Where a one-shot verb writes to, checked before it computes: its name, its folder, and that it is none of the inputs.
+//! The output of a one-shot verb, checked before it computes: its name, its folder, and that it is none of the inputs.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use super::exit::{Failure, Result};
 use crate::error::Error;
 use crate::mixture::files::destination;
 
-/// An input: what the command line calls it, and where it is.
+/// An input: its name on the command line, and its path.
 pub(super) type Input<'a> = (&'a str, &'a Path);
 
-/// Where arrays go.
+/// The destination of the arrays.
 pub(super) enum Target {
-    /// The file itself, where the path was a link to it.
+    /// A file; if the path is a link, the file that it names.
     File(PathBuf),
     /// `-`.
     Stdout,
 }
 
 impl Target {
-    /// Refuses an output of another extension, in a folder that is not there, or that is one of the inputs, by whatever path: another spelling,
-    /// a symbolic link, a hard link.
+    /// The target at `path`. Refused are another extension, a missing folder, and a path that leads to one of the inputs, whether by
+    /// another spelling, a symbolic link or a hard link.
     ///
     /// # Errors
     /// [`Failure::Usage`].
@@ -48,9 +48,6 @@ impl Target {
     }
 
     /// Lets `write` write the file, whole or not at all.
-    ///
-    /// # Errors
-    /// Those of `write`, and of the system.
     pub(super) fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
         match self {
             Target::File(path) => write(path),
@@ -72,10 +69,7 @@ impl Target {
         }
     }
 
-    /// A result in words: on stdout, unless that has the arrays.
-    ///
-    /// # Errors
-    /// As [`Common::print`].
+    /// Prints a result in words on stdout, unless stdout gets the arrays.
     pub(super) fn print(&self, common: &Common, text: &str) -> Result<()> {
         match self {
             Target::File(_) => common.print(text),
@@ -103,10 +97,7 @@ fn stdout_for_arrays(common: &Common) -> Result<Target> {
     Ok(Target::Stdout)
 }
 
-/// Refuses an output that is one of the inputs, by whatever path.
-///
-/// # Errors
-/// [`Failure::Usage`].
+/// Refuses an output that leads to one of the inputs.
 pub(super) fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
@@ -117,7 +108,7 @@ pub(super) fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     }
 }
 
-/// The files of a folder and of the folders in it, pages left out: what reading it as a run may read.
+/// The files in a folder and its sub-folders, except pages: what a run's readers may read.
 pub(super) fn files_within(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
     let (inner, files): (Vec<_>, Vec<_>) = entries(folder).into_iter().partition(|path| path.is_dir());
@@ -125,7 +116,7 @@ pub(super) fn files_within(folder: &Path) -> Vec<PathBuf> {
     all.filter(|path| path.extension().is_none_or(|e| e != "html")).collect()
 }
 
-/// Whether both paths lead to one file that is there.
+/// Whether both paths lead to the same existing file.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     let place = |path: &Path| {

@@ -25,10 +25,10 @@ impl Pair {
         [("--student", &self.student), ("--teacher", &self.teacher)]
     }
 
-    /// Reads both, and refuses two mixtures that make no problem. Where their variances differ by a rounding, the teacher's is meant.
+    /// Reads both, and refuses two mixtures that do not form a problem. If their variances differ by rounding, the teacher's is used.
     ///
     /// # Errors
-    /// What cannot be read; different dimensions or variances.
+    /// Unreadable files; different dimensions or variances.
     pub(super) fn read(&self, common: &Common) -> Result<(GaussianMixture, GaussianMixture)> {
         let (student, teacher) = (common.read_mixture(&self.student)?, common.read_mixture(&self.teacher)?);
         compatible(&student, &teacher)?;

@@ -13,25 +13,25 @@ use crate::experiment::row::Row;
 use crate::experiment::run::Outcome;
 use crate::number::short;
 
-/// Where there is no terminal, a line at the most this often.
+/// The shortest time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Whether stderr can show a bar: a terminal that can go back in its line.
+/// Whether stderr can show a bar: a terminal that can move its cursor.
 pub(super) fn has_bar(common: &Common) -> bool {
     let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
     !common.quiet && goes_back && std::io::stderr().is_terminal()
 }
 
-/// As it was given, for `environment.json`.
+/// The command line, for `environment.json`.
 pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
-/// Shows events.
+/// Shows the events of a run.
 pub(super) struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
-    /// As of the last logged step.
+    /// The loss at the last logged step.
     loss: String,
     shown: Instant,
 }
@@ -97,7 +97,7 @@ impl Progress {
     }
 }
 
-/// The newest reverse Fisher divergence, of the first replicate, and when that was.
+/// The newest reverse Fisher divergence of the first replicate, with its step.
 fn loss(rows: &[Row]) -> String {
     let Some(row) = rows.first() else { return String::new() };
     let whose = if rows.len() > 1 { ", replicate 0" } else { "" };
@@ -105,7 +105,7 @@ fn loss(rows: &[Row]) -> String {
         .map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
-/// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
+/// Prints the result of a run: one JSON object, or a sentence and the folder. Returns an error with the exit code if the run was cut short.
 pub(super) fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let folder = &outcome.folder;
     let said = if common.json {
@@ -138,7 +138,7 @@ pub(super) fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     }
 }
 
-/// The command that goes on from the last good state of a run that diverged.
+/// The command that continues from the last good state of a run that diverged.
 fn go_on(folder: &std::path::Path, stop: &Stop) -> String {
     let Stop::Diverged { safe, .. } = stop else { return String::new() };
     let folder = folder.display();
@@ -154,7 +154,7 @@ fn because(sentence: &str) -> String {
     }
 }
 
-/// Shows stages of a computation that has no steps to count: a bar on a terminal, a line where a stage begins elsewhere.
+/// Shows stages of a computation without steps: a bar on a terminal, otherwise a line at the start of each stage.
 pub(super) struct Stages {
     quiet: bool,
     bar: Option<ProgressBar>,
@@ -172,7 +172,7 @@ impl Stages {
         Stages { quiet: common.quiet, bar, stage: String::new() }
     }
 
-    /// `done` of `stage`, 0 to 1.
+    /// Shows that `done` (0 to 1) of `stage` is done.
     pub(super) fn show(&mut self, stage: &str, done: f64) {
         let is_new = self.stage != stage;
         if is_new {
@@ -188,7 +188,7 @@ impl Stages {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -21,7 +21,7 @@ pub struct Arguments {
     pub output: Option<PathBuf>,
 }
 
-/// What is to be run, by `run` as by `sweep`.
+/// The experiment of `run` or `sweep`.
 #[derive(clap::Args)]
 pub struct Experiment {
     /// A TOML file, or a name that `mixscore presets` lists.
@@ -32,7 +32,7 @@ pub struct Experiment {
     pub overrides: Vec<String>,
 }
 
-/// Refuses what is no KEY=VALUE.
+/// Refuses a text that is not KEY=VALUE.
 fn overriding(text: &str) -> std::result::Result<String, String> {
     match reading::assignment(text) {
         Ok(_) => Ok(text.into()),
@@ -61,18 +61,18 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     progress::conclude(common, &outcome)
 }
 
-/// A config's text, the name of its runs, and where its relative paths start.
+/// The text of a config, the name of its runs, and the base of its relative paths.
 pub(super) struct Source {
     pub text: String,
     pub name: String,
-    /// What errors call it.
+    /// Its name in errors.
     pub label: String,
     pub base: PathBuf,
 }
 
 /// A file of that name, else the preset of that name.
 pub(super) fn source(path: &Path) -> Result<Source> {
-    let name = path.to_str().unwrap_or_default(); // no preset has a name that is no text
+    let name = path.to_str().unwrap_or_default(); // no preset has a name that is not valid text
     if !path.is_file()
         && let Some(preset) = presets::find(name)
     {

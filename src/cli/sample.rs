@@ -30,7 +30,7 @@ pub struct Arguments {
     dtype: Option<Dtype>,
 }
 
-/// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
+/// The host draws, so the numbers are the same for every device, up to its precision. A GPU that was asked for must exist all the same.
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
     let mixture = common.read_mixture(&arguments.mixture)?;
@@ -62,7 +62,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     output.print(common, &format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
 }
 
-/// Of all points that may be drawn, so that fewer points are the first of more.
+/// For all points that may be drawn, so that a smaller count gives the first points of a larger one.
 fn dtype_of(mixture: &GaussianMixture) -> Dtype {
     let (sigma, furthest) = (mixture.variance().sqrt(), mixture.means().iter().fold(0.0, |a: f64, m| a.max(m.abs())));
     Dtype::that_tells_apart(furthest + 6.0 * sigma, sigma)

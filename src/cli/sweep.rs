@@ -22,10 +22,10 @@ use crate::experiment::sweep::folder::turn;
 use crate::experiment::sweep::run::{Event, Request, SweepOutcome, Tally, sweep};
 use crate::experiment::sweep::shard::Shard;
 
-/// Where there is no terminal, a line at the most this often.
+/// The shortest time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Parts of a bar.
+/// The length of a bar.
 const PARTS: u64 = 1000;
 
 #[derive(clap::Args)]
@@ -65,7 +65,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
 }
 
-/// The files that the cells' configs name.
+/// The files named in the cells' configs.
 fn files_of(design: &Design, base: &Path) -> BTreeSet<PathBuf> {
     let of_cell = |config: &Config| {
         let mut config = config.clone();
@@ -80,7 +80,7 @@ pub(super) fn is_sweep(folder: &Path) -> bool {
     folder.join("sweep.toml").is_file()
 }
 
-/// The sweep in `folder` once more: the cells that are not done, on the device that it began with unless another is asked for.
+/// Continues the sweep in `folder`: the unfinished cells, on the device that it began with unless another is asked for.
 pub(super) fn resume(common: &Common, folder: &Path) -> Result<()> {
     let text = text_of(&folder.join("sweep.toml"))?;
     let design = design(&text, &[], None, "sweep", folder)?;
@@ -88,11 +88,11 @@ pub(super) fn resume(common: &Common, folder: &Path) -> Result<()> {
     sweep_into(common, &design, folder, folder, Wishes { device, shard: None, reports: false })
 }
 
-/// What the user asks for beside the design.
+/// The options besides the design.
 struct Wishes {
     device: Device,
     shard: Option<Shard>,
-    /// A report for every cell, too.
+    /// A report for every cell.
     reports: bool,
 }
 
@@ -126,7 +126,7 @@ fn list(common: &Common, design: &Design) -> Result<()> {
     common.print(&lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
+/// Prints how the sweep ended. Returns an error with the exit code if it was cut short or a cell failed.
 fn conclude(common: &Common, outcome: SweepOutcome, finding: &str) -> Result<()> {
     let SweepOutcome { folder, tally, failures, .. } = &outcome;
     let said = if common.json {
@@ -178,7 +178,7 @@ fn counts(tally: &Tally) -> String {
     text
 }
 
-/// Seconds as people say them.
+/// A duration in words.
 fn spell(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
@@ -187,7 +187,7 @@ fn spell(seconds: f64) -> String {
     }
 }
 
-/// A bar on a terminal, a line now and then elsewhere.
+/// Shows a bar on a terminal, otherwise a line from time to time.
 struct Show {
     quiet: bool,
     bar: Option<ProgressBar>,

@@ -1,4 +1,4 @@
-//! A file that only grows. A checkpoint notes how long it was, and a resumed run cuts it back to there.
+//! A file that only grows. A checkpoint records its length, and a resumed run truncates it to that length.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::fingerprint::{Fingerprint, hash_prefix};
 use crate::error::{Error, Result};
 
-/// An open journal: `metrics.csv`, or the trajectory on its way.
+/// An open journal: `metrics.csv`, or the growing trajectory.
 pub(crate) struct Journal {
     name: &'static str,
     path: PathBuf,
@@ -24,7 +24,7 @@ impl Journal {
         Ok(Journal { name, path, file, hasher: blake3::Hasher::new(), length: 0 })
     }
 
-    /// An existing journal, cut back to its first `length` bytes; a shorter one is an error.
+    /// An existing journal, truncated to its first `length` bytes; a shorter one is an error.
     pub(crate) fn cut(run: &Path, name: &'static str, length: u64) -> Result<Journal> {
         let path = run.join(name);
         let hasher = hash_prefix(&path, length).map_err(|e| Error::io(&path, e))?;
@@ -41,7 +41,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Waits until everything is on the disk; returns the fingerprint of it.
+    /// Waits until everything is on the disk. Returns the fingerprint of the whole file.
     pub(crate) fn sync(&mut self) -> Result<Fingerprint> {
         self.file.sync_data().map_err(|e| Error::io(&self.path, e))?;
         Ok(Fingerprint::new(self.name, self.length, self.hasher.finalize()))

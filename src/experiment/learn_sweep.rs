@@ -11,10 +11,10 @@ use super::learn_task::Task;
 use super::run_folder::{Output, small_file, write_json};
 use crate::error::{Error, Result};
 
-/// One place of the sweep.
+/// One cell of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Cell {
-    /// `None`: all that are there.
+    /// `None`: all points.
     pub points: Option<usize>,
     pub degree: usize,
 }
@@ -26,7 +26,7 @@ pub(crate) fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
 }
 
 impl Cell {
-    /// `task` at this place.
+    /// `task` for this cell.
     pub(crate) fn task(&self, task: &Task) -> Task {
         let mut own = task.clone();
         own.points = self.points;
@@ -40,10 +40,10 @@ impl Cell {
     }
 }
 
-/// Learns every cell that is not in `folder` yet: the summaries of all.
+/// Learns every cell that is not in `folder` yet. Returns the summaries of all.
 ///
 /// # Errors
-/// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
+/// A folder with other contents, a cell that was learned with other choices, those of [`learn::run`].
 pub(crate) fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
@@ -61,7 +61,7 @@ pub(crate) fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Reques
     Ok(summaries)
 }
 
-/// Writes `summary.json` of the sweep, and gives it back.
+/// Writes `summary.json` of the sweep and returns it.
 pub(crate) fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
     let summary = LearnSweepSummary { schema: SWEEP_SCHEMA.into(), data: data.into(), finding: finding.into(), cells };
     write_json(&folder.join("summary.json"), &json!(summary))?;
@@ -87,7 +87,7 @@ fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
     Ok(())
 }
 
-/// The summary of a cell that was learned before, as it is asked for now.
+/// The summary of a cell that was learned before, with the present choices.
 fn finished(place: &Path, task: &Task) -> Result<Option<LearnSummary>> {
     let path = place.join("summary.json");
     if path.symlink_metadata().is_err() {

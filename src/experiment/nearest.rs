@@ -1,16 +1,16 @@
-//! Does a student end at the teacher that was nearest at its start, and does it matter whether that start was near the next one's cell?
-//! Shares, with their Wilson interval.
+//! Whether students end at the teacher component that was nearest at their start, and whether a start near a wall between Voronoi cells
+//! matters. Fractions come with their Wilson interval.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{COVERAGE_RADIUS, nearest};
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// A share of trials with its interval.
+/// A fraction of trials with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     pub share: f64,
-    /// The ends of the 95 % Wilson interval, which takes trials as independent; students of one replicate are only nearly so.
+    /// The ends of the 95 % Wilson interval, which assumes independent trials; students of one replicate are only nearly independent.
     pub low: f64,
     pub high: f64,
     pub successes: usize,
@@ -18,7 +18,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Wilson's score interval: stays inside [0, 1] and is right near its ends, where shares of runs lie.
+    /// Wilson's score interval: it stays inside [0, 1] and is accurate near the ends, where most of these fractions are.
     pub fn wilson(successes: usize, trials: usize) -> Share {
         let share = successes as f64 / trials as f64;
         let (low, high) = wilson_ends(share, trials as f64);
@@ -26,7 +26,7 @@ impl Share {
     }
 }
 
-/// The ends of Wilson's 95 % interval around a share; `trials` need not be whole, where they stand for fewer independent ones.
+/// The ends of Wilson's 95 % interval around a fraction; `trials` need not be whole, if they stand for fewer independent ones.
 pub(crate) fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
     // The 97.5 % quantile of the standard normal.
     const Z: f64 = 1.959_963_984_540_054;
@@ -35,7 +35,7 @@ pub(crate) fn wilson_ends(share: f64, trials: f64) -> (f64, f64) {
     ((centre - half).max(0.0).min(share), (centre + half).min(1.0).max(share))
 }
 
-/// Students at `now` (k, d) within 0.75 σ of the teacher mean that was nearest to them at `start` (k, d).
+/// The number of students at `now` (k, d) within 0.75 σ of the teacher mean that was nearest to them at `start` (k, d).
 pub(crate) fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now: &[f64]) -> usize {
     let d = teacher.n_features();
     let radius = COVERAGE_RADIUS * COVERAGE_RADIUS * teacher.variance();
@@ -43,10 +43,10 @@ pub(crate) fn at_nearest_of_start(teacher: &GaussianMixture, start: &[f64], now:
     pairs.filter(|(start, now)| squared_distance(teacher.mean(nearest(teacher, start).0), now) <= radius).count()
 }
 
-/// A start this close to a wall between the Voronoi cells of two teacher means, in units of σ, counts as near it.
+/// A start counts as near a wall between the Voronoi cells of two teacher means up to this distance, in units of σ.
 pub(crate) const NEAR_WALL: f64 = 0.5;
 
-/// [`at_nearest_of_start`] over replicates, and the same of the starts near a wall and of the others; a share of no starts is `None`.
+/// [`at_nearest_of_start`] over replicates, and separately for starts near a wall and others; `None` if there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AtNearest {
     #[serde(flatten)]
@@ -56,7 +56,7 @@ pub struct AtNearest {
 }
 
 impl AtNearest {
-    /// Of replicates, each with its teacher, its start and its means (k, d).
+    /// Over replicates, each with its teacher, its start and its means (k, d).
     pub fn of<'a>(replicates: impl Iterator<Item = (&'a GaussianMixture, &'a [f64], &'a [f64])>) -> AtNearest {
         let mut counts = [[0; 2]; 2]; // hits and trials, elsewhere and near a wall
         for (teacher, start, now) in replicates {
@@ -73,8 +73,8 @@ impl AtNearest {
     }
 }
 
-/// From x (d) to the nearest wall of the Voronoi cell of the teacher mean nearest to it, in units of σ: (|x−m_j|² − |x−m|²)/(2|m_j−m|),
-/// the least over the other means m_j; infinite where there are none.
+/// The distance from x (d) to the nearest wall of the Voronoi cell of its nearest teacher mean m, in units of σ: (|x−m_j|² −
+/// |x−m|²)/(2|m_j−m|), the least over the other means m_j; infinite if there are none.
 pub(crate) fn wall_distance(teacher: &GaussianMixture, x: &[f64]) -> f64 {
     let (at, least) = nearest(teacher, x);
     let wall = |j: usize| {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn starts_near_a_wall_are_told_apart() {
-        // σ = 2, the wall at 3: two thirds of σ away at 5/3, a quarter of it at 2.5 and 3.5.
+        // σ = 2, the wall at 3: the distance is two thirds of σ at 5/3, and a quarter at 2.5 and 3.5.
         let teacher = GaussianMixture::new(vec![0.5, 0.5], vec![0.0, 6.0], 1, 4.0).unwrap();
         for (x, distance) in [(5.0 / 3.0, 2.0 / 3.0), (2.5, 0.25), (3.5, 0.25), (-1.0, 2.0), (9.0, 3.0)] {
             assert!((wall_distance(&teacher, &[x]) - distance).abs() <= 1e-12, "{x}"); // a few roundings

@@ -1,4 +1,4 @@
-//! What grows on the disk while a run descends: the metrics, the trajectory and the checkpoints.
+//! The files that grow while a run descends: the metrics, the trajectory and the checkpoints.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,7 +16,7 @@ pub(crate) struct Records {
     run: PathBuf,
     metrics: Journal,
     trajectory: Journal,
-    /// Of [`PROBLEM_FILES`].
+    /// The fingerprints of [`PROBLEM_FILES`].
     problem: Vec<Fingerprint>,
     /// The number of the newest checkpoint.
     number: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Empty ones in a run folder that holds the problem's files; R = `n_replicates`.
+    /// New records in a run folder that holds the problem's files; R = `n_replicates`.
     pub(crate) fn create(run: &Path, n_replicates: usize) -> Result<Records> {
         let checkpoints = run.join(CHECKPOINTS);
         std::fs::create_dir(&checkpoints).map_err(|e| Error::io(&checkpoints, e))?;
@@ -33,7 +33,7 @@ impl Records {
         Records::of(run, metrics, Journal::create(run, TRAJECTORY)?, 0)
     }
 
-    /// Existing ones, the journals cut back to what checkpoint `number`, the newest, knows of them.
+    /// Existing records, with the journals truncated to their length at checkpoint `number`, the newest.
     pub(crate) fn reopen(run: &Path, number: u64, journals: &[Fingerprint]) -> Result<Records> {
         let cut = |name: &'static str| {
             let length = journals.iter().find(|journal| journal.name == name).map_or(0, |journal| journal.length);
@@ -62,7 +62,7 @@ impl Records {
         self.saved.elapsed().as_secs_f64()
     }
 
-    /// Brings everything to the disk and writes the next checkpoint.
+    /// Writes everything to the disk, then the next checkpoint.
     pub(crate) fn save(&mut self, state: &State) -> Result<()> {
         let mut files = self.problem.clone();
         files.extend([self.metrics.sync()?, self.trajectory.sync()?]);

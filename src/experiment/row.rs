@@ -1,4 +1,4 @@
-//! One row of `metrics.csv`: what was measured of one replicate at one logged step.
+//! One row of `metrics.csv`: the measurements of one replicate at one logged step.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::metrics::Metric;
 use crate::objective::groups::Estimate;
 use crate::problem::fit::Divergences;
 
-/// What is known of one metric.
+/// The measurement of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Measurement {
@@ -22,7 +22,7 @@ pub enum Measurement {
 }
 
 impl Measurement {
-    /// Nothing yet.
+    /// Not measured yet.
     fn blank(metric: Metric) -> Measurement {
         if metric.has_standard_error() { Measurement::Estimate { value: None, standard_error: None } } else { Measurement::Exact(None) }
     }
@@ -57,7 +57,7 @@ pub struct Row {
     /// Wall-clock seconds since the start.
     pub seconds: f64,
     pub replicate: usize,
-    /// By [`Metric::ALL`]; what has no finite value is blank.
+    /// In the order of [`Metric::ALL`]; blank if there is no finite value.
     measurements: [Measurement; Metric::ALL.len()],
 }
 
@@ -71,7 +71,7 @@ impl Row {
         self.measurements[metric as usize]
     }
 
-    /// The value of a metric; `None` where its cell is blank.
+    /// The value of a metric; `None` if its cell is blank.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.measurement(metric).value()
     }
@@ -114,10 +114,10 @@ pub(crate) fn header(with_replicate: bool) -> String {
     format!("step,seconds,{}{}\n", columns.join(","), if with_replicate { ",replicate" } else { "" })
 }
 
-/// The rows of the first logged step, and those of the last that is no later than `end`.
+/// The rows of the first logged step, and of the last one that is no later than `end`.
 ///
 /// # Errors
-/// [`Error::BadFile`] where the file is not as a run wrote it.
+/// [`Error::BadFile`] if the file is not as a run wrote it.
 pub(crate) fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
     let (mut first, mut last): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {
@@ -136,9 +136,6 @@ pub(crate) fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row
 }
 
 /// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate where it is more than `least`.
-///
-/// # Errors
-/// As [`first_and_last`].
 pub(crate) fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
     let (mut middle, mut end): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {

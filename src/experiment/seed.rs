@@ -1,4 +1,4 @@
-//! How a config says its seed: TOML's integers end at 2⁶³ − 1, so larger seeds stand in quotes.
+//! The seed in a config: TOML's integers end at 2⁶³ − 1, so larger seeds are written in quotes.
 
 use std::fmt;
 

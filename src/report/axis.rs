@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// Numbers beyond this are not drawn: sums and squares of those below stay finite.
+/// Larger numbers are not drawn, so that sums and squares of the others stay finite.
 const LARGEST: f64 = 1e100;
 
-/// How values are placed, and where ticks are.
+/// The scale of an axis and its kind of ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     Linear,
     /// Linear with ticks at whole numbers only.
     Whole,
     Logarithmic,
-    /// Whole numbers from 0 on, v placed at log(1 + v): the start has a place, and ticks are the numbers themselves.
+    /// Whole numbers from 0, with v placed at log(1 + v), so that the start is on the axis; ticks are the numbers themselves.
     Steps,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Axis {
     pub scale: Scale,
 }
 
-/// True for numbers that can be drawn.
+/// Whether a number can be drawn.
 pub(super) fn drawable(v: f64) -> bool {
     v.is_finite() && v.abs() <= LARGEST
 }
@@ -61,7 +61,7 @@ impl Axis {
         Axis { title: title.into(), low, high, scale: Scale::Linear }
     }
 
-    /// An axis of `n` things counted from 0.
+    /// An axis of `n` items counted from 0.
     pub(super) fn counting(title: &str, n: usize) -> Axis {
         Axis { title: title.into(), low: -0.6, high: n as f64 - 0.4, scale: Scale::Whole }
     }
@@ -71,7 +71,7 @@ impl Axis {
         self.scale == Scale::Logarithmic
     }
 
-    /// True where `v` lies on the axis.
+    /// Whether `v` lies on the axis.
     pub(super) fn holds(&self, v: f64) -> bool {
         self.low <= v && v <= self.high
     }
@@ -80,7 +80,7 @@ impl Axis {
     pub(super) fn format(&self, v: f64) -> String {
         match self.scale {
             Scale::Linear | Scale::Whole => crate::number::short(v),
-            // Powers where one is needed, so that a column of labels is of one kind.
+            // Powers if one label needs them, so that all labels are of one kind.
             Scale::Logarithmic | Scale::Steps => {
                 let plain = |v: &f64| *v == 0.0 || (0.99e-2..=1.01e3).contains(v);
                 if self.ticks().iter().all(plain) { crate::number::short(v) } else { power_label(v) }
@@ -88,7 +88,7 @@ impl Axis {
         }
     }
 
-    /// Where the labels are.
+    /// The values with labels.
     pub(super) fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => return linear_ticks(self.low, self.high),
@@ -125,7 +125,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
     (0..=((last - first).clamp(0.0, 12.0) as i32)).map(|i| (first + f64::from(i)) * step).collect()
 }
 
-/// 0 and powers of ten; round numbers where these are fewer than three.
+/// 0 and powers of ten; round numbers if these are fewer than three.
 fn step_ticks(low: f64, high: f64) -> Vec<f64> {
     let last = high.max(1.0).log10().floor() as i32;
     let stride = (last + 5) / 6;

@@ -1,4 +1,4 @@
-//! What is drawn of a metric at a logged step: a number and the ends of its band.
+//! What a chart shows of a metric at a logged step: a number and the ends of its band.
 
 use super::interval::Interval;
 use super::run_folder::Run;
@@ -7,11 +7,11 @@ use crate::metrics::Metric;
 /// Half-widths of a band around a single run, in standard errors.
 const HALF_WIDTH: f64 = 2.0;
 
-/// The share of replicates below the lower end of a band, and above its upper end.
+/// The fraction of replicates below the lower end of a band, and above its upper end.
 const TAIL: f64 = 0.05;
 
-/// Of one run its value ± 2 standard errors; of replicates their median and 5th to 95th percentiles; of shares of things that were or were
-/// not so in each replicate, their mean and its Wilson interval. `None` where there is no number.
+/// For one run its value ± 2 standard errors; for replicates their median and 5th to 95th percentiles; for fractions of yes-or-no items in
+/// each replicate, their mean and its Wilson interval. `None` if there is no number.
 pub(super) fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
     let metrics = &run.metrics;
     if metrics.n_replicates == 1 {
@@ -26,7 +26,8 @@ pub(super) fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
     Some(Interval { value: quantile(0.5)?, low: quantile(TAIL)?, high: quantile(1.0 - TAIL)? })
 }
 
-/// How many things a share is of, in each replicate; `None` where the metric is no such share, or the folder does not tell.
+/// The number of yes-or-no items in each replicate behind a fraction; `None` if the metric is no such fraction, or the number is not in the
+/// folder.
 pub(super) fn trials(run: &Run, metric: Metric) -> Option<usize> {
     match metric {
         Metric::Coverage => run.teacher.as_ref().map(|teacher| teacher.n_components()),
@@ -35,7 +36,7 @@ pub(super) fn trials(run: &Run, metric: Metric) -> Option<usize> {
     }
 }
 
-/// What the bands are, in words.
+/// What the bands show, in words.
 pub(super) fn words(run: &Run) -> String {
     match run.metrics.n_replicates {
         1 => "Bands: ± 2 standard errors.".into(),
@@ -43,7 +44,7 @@ pub(super) fn words(run: &Run) -> String {
     }
 }
 
-/// What a bar with an arrow down is, in words.
+/// What a bar with an arrow down means, in words.
 pub(super) fn bound_words(run: &Run) -> &'static str {
     match run.metrics.n_replicates {
         1 => " A bar with an arrow down: within 2 standard errors of zero, and the bar is value + 2 standard errors.",

@@ -1,4 +1,4 @@
-//! Files of a folder that may come from a stranger: plain ones alone, and no more of them than a page can bear.
+//! Reading files of a folder that may come from a stranger: plain files only, up to a limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Refuses what is not a plain file (a FIFO would wait for ever) or is too large.
+/// Refuses a file that is not plain (a FIFO would wait for ever) or too large.
 pub(super) fn check(path: &Path, most: u64) -> Result<()> {
     let metadata = path.metadata().map_err(|e| Error::io(path, e))?;
     if !metadata.is_file() {
@@ -23,9 +23,6 @@ pub(super) fn check(path: &Path, most: u64) -> Result<()> {
 }
 
 /// The bytes of a plain file of at most `most` bytes.
-///
-/// # Errors
-/// [`Error::BadFile`] for anything else; what the operating system says.
 pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     check(path, most)?;
     let mut bytes = Vec::new();

@@ -1,11 +1,11 @@
-//! What a page and the verb say of drawn points beside the points that were learned from.
+//! How the drawn points compare with the data, in words, for the page and the verb.
 
 use crate::diffusion::draws::{Component, Draws};
 use crate::diffusion::energy::TwoSample;
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 
-/// Components that are listed.
+/// The most components that are listed.
 const MOST_ROWS: usize = 200;
 
 /// Two sentences: the component that is farthest off, and the two-sample test.
@@ -45,7 +45,7 @@ pub(crate) fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
     facts
 }
 
-/// Shares, means and variances by component, as a listing.
+/// Fractions, means and variances by component, as a listing.
 pub(crate) fn listing(draws: &Draws) -> (String, String) {
     let mut text = format!(
         "{:>9}  {:>20}  {:>20}  {:>14}  {:>14}  {:>14}\n",

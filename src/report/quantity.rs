@@ -1,4 +1,5 @@
-//! What a sweep's maps show of a cell: the share at the nearest teacher, coverage, total variation, the divergence.
+//! The numbers of a cell that a sweep's maps show: the fraction at the nearest teacher component, coverage, total variation, the
+//! divergence.
 
 use super::interval::Interval;
 use crate::experiment::summary::Summary;
@@ -10,7 +11,7 @@ use crate::number::{short, superscript};
 pub(super) enum Quantity {
     Nearest,
     Coverage,
-    /// Of sweeps with one teacher component, where coverage says next to nothing.
+    /// For sweeps with one teacher component, for which coverage says little.
     WeightAtTeacher,
     TotalVariation,
     /// Reverse or forward; its maps are of log₁₀.
@@ -31,7 +32,7 @@ impl Quantity {
         }
     }
 
-    /// What the number is, and what its interval counts.
+    /// What the number is, and what its interval covers.
     pub(super) fn caption(self) -> String {
         match self {
             Quantity::Nearest => format!(
@@ -59,7 +60,7 @@ impl Quantity {
         }
     }
 
-    /// The number in a cell's summary; `None` where it is not there, or one replicate's is not finite.
+    /// The number in a cell's summary; `None` if it is missing or not finite in one replicate.
     pub(super) fn of(self, summary: &Summary) -> Option<Interval> {
         match self {
             Quantity::Nearest => nearest(summary),
@@ -73,12 +74,12 @@ impl Quantity {
         }
     }
 
-    /// True where numbers are shown by their logarithm.
+    /// Whether numbers are shown by their logarithm.
     pub(super) fn is_logarithmic(self) -> bool {
         matches!(self, Quantity::Divergence { .. })
     }
 
-    /// The number as its map shows it.
+    /// The number as shown in its map.
     pub(super) fn text(self, v: f64) -> String {
         match self {
             Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
@@ -92,7 +93,7 @@ impl Quantity {
         }
     }
 
-    /// The ends of the interval as the map shows them.
+    /// The ends of the interval as shown in the map.
     pub(super) fn ends(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return String::new();
@@ -101,7 +102,7 @@ impl Quantity {
         format!("{}{between}{}", self.text(interval.low), self.text(interval.high))
     }
 
-    /// The number and its interval within a sentence.
+    /// The number and its interval in a sentence.
     pub(super) fn words(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return self.word(interval.value);
@@ -109,7 +110,7 @@ impl Quantity {
         format!("{} (95 % interval {} to {})", self.word(interval.value), self.word(interval.low), self.word(interval.high))
     }
 
-    /// A number of it within a sentence.
+    /// One number in a sentence.
     pub(super) fn word(self, v: f64) -> String {
         if self.is_logarithmic() { power(v) } else { self.text(v) }
     }
@@ -133,7 +134,7 @@ fn nearest(summary: &Summary) -> Option<Interval> {
     Some(Interval { value: share.share, low: share.low, high: share.high }.within(0.0, 1.0))
 }
 
-/// With as many trials in a replicate as there are teacher components.
+/// Coverage, with as many trials per replicate as there are teacher components.
 fn coverage(summary: &Summary) -> Option<Interval> {
     let n_teachers = summary.student_weight_at_teachers.as_ref()?.all().first()?.len();
     Interval::of_shares(&summary.last.values(Metric::Coverage)?, n_teachers)
@@ -154,7 +155,7 @@ fn weight_at_teacher(summary: &Summary) -> Option<Interval> {
     Some(Interval::of_mean(&weights).unwrap_or(alone).within(0.0, 1.0))
 }
 
-/// Of the values of all replicates, or of the one with its standard error.
+/// From the values of all replicates, or from a single one with its standard error.
 fn estimate(summary: &Summary, metric: Metric, over_replicates: fn(&[f64]) -> Option<Interval>) -> Option<Interval> {
     match summary.last.get(metric) {
         [one] => Interval::of_estimate(one.value()?, one.standard_error()?),

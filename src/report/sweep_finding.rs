@@ -1,5 +1,5 @@
-//! The finding of a sweep in a sentence or two with intervals: from which separation on the share stays high; in how many replicates all
-//! students arrive at the one teacher; what each of a few cells found; or the best and the worst cell.
+//! The finding of a sweep in a sentence or two with intervals: the separation above which the fraction stays high; or in how many
+//! replicates all students arrive at the one teacher component; or the results of each of a few cells; or the best and the worst cell.
 
 use std::collections::HashMap;
 
@@ -13,22 +13,22 @@ use crate::experiment::sweep::text::values_of;
 use crate::metrics::COVERAGE_RADIUS;
 use crate::objective::groups::Estimate;
 
-/// The share that is asked for.
+/// The fraction that counts as high.
 const ENOUGH: f64 = 0.95;
 
-/// Groups, or cells that fell short, that one sentence can bear.
+/// The most groups, or failed cells, in one sentence.
 const MOST_GROUPS: usize = 6;
 
-/// Schemes under which students do not begin at random.
+/// Schemes that do not place students at random.
 const PLACED: [&str; 4] = ["point", "given", "coincident", "around-teacher"];
 
-/// So few cells are named one by one.
+/// Up to this many cells are named one by one.
 const FEW_CELLS: usize = 4;
 
-/// A cell that is done, with its number.
+/// A finished cell with its number.
 type Known<'a> = (usize, &'a Interval);
 
-/// What the sweep found, and, where there are several teachers, the total variation.
+/// The finding, and for several teacher components the total variation.
 pub(super) fn sentence(table: &SweepTable, measured: &Measured) -> String {
     let quantities = &measured.quantities;
     let of = |quantity: Quantity| quantities.iter().find(|(other, _)| *other == quantity).map(|(_, numbers)| numbers);
@@ -56,7 +56,7 @@ pub(super) fn sentence(table: &SweepTable, measured: &Measured) -> String {
     all.into_iter().chain(walls).collect::<Vec<_>>().join(" ")
 }
 
-/// What starting near a wall between two teachers' cells does, over all cells.
+/// The effect of starting near a wall between two teacher components, over all cells.
 fn at_walls(measured: &Measured) -> Option<String> {
     let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits, trials)));
     let words = |share: Share| {
@@ -71,7 +71,7 @@ fn at_walls(measured: &Measured) -> Option<String> {
     ))
 }
 
-/// In how many replicates every student ends at the teacher's one mean, and which cells have others.
+/// In how many replicates every student ends at the teacher's one mean, and which cells have exceptions.
 fn arrivals(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     let (arrived, replicates) = measured.arrived.iter().flatten().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
     let interval = Interval::of_shares(&[arrived as f64 / replicates as f64], replicates);
@@ -97,7 +97,7 @@ fn arrivals(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     }
 }
 
-/// The first few, and how many more there are.
+/// The first few items, and how many more there are.
 fn listed(things: &[String]) -> String {
     let mut text = things[..things.len().min(MOST_GROUPS)].join("; ");
     if things.len() > MOST_GROUPS {
@@ -111,7 +111,7 @@ fn is_placed(table: &SweepTable) -> bool {
     values_of(&table.config, "student", "start").iter().any(is_placed)
 }
 
-/// Every cell with its numbers. Students that begin at chosen places say nothing by where they end, so their share is left out.
+/// Every cell with its numbers. If students begin at chosen places, the fraction of them that ends somewhere means nothing and is left out.
 fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     let is_placed = is_placed(table);
     let words = |cell: usize| {
@@ -140,7 +140,7 @@ fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String
     format!("W{} (in brackets 95 % intervals).", &all[1..])
 }
 
-/// For each value of `group`: the separation from which on the share stays enough in every cell.
+/// For each value of `group`: the separation above which the fraction stays high in every cell.
 fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let values: Vec<Option<&String>> = group.map_or(vec![None], |side| side.values.iter().map(Some).collect());
     let clauses: Vec<String> = values
@@ -217,7 +217,8 @@ fn extremes(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>]
     format!("The {what} is lowest with {}, and highest with {}.", words(low), words(high))
 }
 
-/// The axis along which the cells' mean changes most, of several: "Most of that goes with step size: 0.97 on average at 0.5, 0.61 at 1."
+/// The axis along which the cells' mean changes most, if there are several: "Most of that goes with step size: 0.97 on average at 0.5, 0.61
+/// at 1."
 fn blame(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>], sides: &[Side]) -> Option<String> {
     let scaled = |v: f64| if quantity.is_logarithmic() { v.max(f64::MIN_POSITIVE).ln() } else { v };
     let ends = |side: &Side| {
@@ -240,7 +241,7 @@ fn known(numbers: &[Option<Interval>]) -> impl Iterator<Item = Known<'_>> {
     numbers.iter().enumerate().filter_map(|(cell, number)| Some((cell, number.as_ref()?)))
 }
 
-/// ", at k = 5, start = wide": a cell's values on all axes but some.
+/// ", at k = 5, start = wide": a cell's values on all axes except some.
 fn place(table: &SweepTable, cell: usize, sides: &[Side], but: &[Option<&Side>]) -> String {
     let named = sides.iter().filter(|side| but.iter().flatten().all(|other| other.at != side.at));
     let quoted = |value: String| if value.contains('=') || value.contains(',') { format!("“{value}”") } else { value };

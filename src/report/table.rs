@@ -7,7 +7,7 @@ use super::bounded::read_bytes;
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 
-/// Files beyond this are not read.
+/// Larger files are not read.
 const MOST_BYTES: u64 = 128 << 20;
 
 /// The logged metrics; a blank or unreadable cell is NaN.
@@ -24,7 +24,7 @@ impl Table {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::BadFile`] with the line where it stops to be a table of metrics.
+    /// [`Error::BadFile`] with the first line that does not belong to a table of metrics.
     pub(super) fn read(path: &Path) -> Result<Table> {
         let bytes = read_bytes(path, MOST_BYTES)?;
         let bad = |what: String| Error::bad_file(path, what, "Restore it, or run the experiment again");
@@ -51,7 +51,7 @@ impl Table {
         Self::arrange(&header, &rows).ok_or_else(|| bad("steps and replicates do not make a table".into()))
     }
 
-    /// `None` where the table would be far larger than its rows.
+    /// `None` if the table would be far larger than its rows.
     fn arrange(header: &csv::StringRecord, rows: &[(u64, u64, Vec<f64>)]) -> Option<Table> {
         let index = |keys: &mut dyn Iterator<Item = u64>| -> BTreeMap<u64, usize> {
             let sorted: std::collections::BTreeSet<u64> = keys.collect();
@@ -83,7 +83,7 @@ impl Table {
         Some(column.first()?[t]).filter(|error| error.is_finite())
     }
 
-    /// What there is of a metric at row t, by replicate.
+    /// The numbers of a metric at row t, by replicate; missing ones are left out.
     pub(super) fn values(&self, metric: Metric, t: usize) -> Vec<f64> {
         self.column(metric).unwrap_or_default().iter().map(|replicate| replicate[t]).filter(|v| v.is_finite()).collect()
     }

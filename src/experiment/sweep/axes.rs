@@ -24,7 +24,7 @@ pub(crate) struct Axis {
     pub points: Vec<Point>,
 }
 
-/// One value of an axis: how it is called, and which keys it sets.
+/// One value of an axis: its label, and the keys that it sets.
 #[derive(Clone)]
 pub(crate) struct Point {
     pub label: String,
@@ -63,12 +63,12 @@ impl Section {
         grid.chain(bundles).collect()
     }
 
-    /// The cells beside the grid, each a single point.
+    /// The cells beside the grid, each a combination of single values.
     pub(crate) fn explicit_cells(&self) -> impl Iterator<Item = Vec<Point>> {
         self.cells.iter().map(|cell| vec![Point { label: cell.get("label").map_or(String::new(), plain), settings: settings_of(cell) }])
     }
 
-    /// The names of all axes: those of `axes`, then that of explicit cells with labels, then the keys that cells without one set.
+    /// The names of all axes: those of `axes`, then that of explicit cells with labels, then the keys that cells without labels set.
     pub(crate) fn axis_names(&self, axes: &[Axis]) -> Result<Vec<String>> {
         let mut names: Vec<String> = axes.iter().map(|axis| axis.key.clone()).collect();
         let (named, bare): (Vec<&Table>, Vec<&Table>) = self.cells.iter().partition(|cell| cell.contains_key("label"));
@@ -85,7 +85,7 @@ impl Section {
     }
 }
 
-/// Columns of results.csv that no axis may be called, and two axes of one name.
+/// Refuses the names of other columns of results.csv, and two axes with one name.
 fn refuse_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
     match names.iter().find(|name| ["hash", STATE].contains(&name.as_str()) || !seen.insert(name.as_str())) {
@@ -113,7 +113,7 @@ fn settings_of(table: &Table) -> Vec<(String, Value)> {
     table.iter().filter(|(key, _)| *key != "label").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Every combination of values, those of the last axis fastest. No axis: no cell.
+/// Every combination of values; the last axis varies fastest. Without axes there are no cells.
 pub(crate) fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
     let n = axes.iter().fold(1usize, |n, axis| n.saturating_mul(axis.points.len()));
     if n > MOST_CELLS {
@@ -129,8 +129,8 @@ pub(crate) fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
     Ok(all)
 }
 
-/// Whether `key` is an axis of the `[sweep]` table; then it gets `value`, or an array of them. Of a bundle, `value` is the label to keep,
-/// or an array of labels.
+/// If `key` is an axis of the `[sweep]` table, replaces its values by `value`, or by those of an array. For a bundle `value` is the label
+/// to keep, or an array of labels. Returns whether it is an axis.
 pub(crate) fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool> {
     if let Some(values) = sweep.get_mut("grid").and_then(|grid| grid.get_mut(key)) {
         let of_arrays = values.get(0).is_some_and(Value::is_array);
@@ -152,7 +152,7 @@ fn label(point: &Value) -> String {
     plain(point.get("label").unwrap_or(point))
 }
 
-/// A value as people read it: strings bare, 2.0 as 2, tables as their entries.
+/// A value for people: strings bare, 2.0 as 2, tables as their entries.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! What `sweep.toml` says in its many places of one key: the base config, the grid, bundles of keys, explicit cells.
+//! The values of one key in the parts of `sweep.toml`: the base config, the grid, bundles of keys, explicit cells.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<
     });
     let base = config.get(section).and_then(|section| section.get(key));
     match in_grid {
-        // The grid's values take the place of the base's in every cell.
+        // The grid's values replace the base's in every cell.
         Some(values) => values.iter().chain(in_tables).collect(),
         None => base.into_iter().chain(in_tables).collect(),
     }
@@ -30,7 +30,7 @@ fn tables(sweep: &Table) -> Vec<&Table> {
     lists.filter_map(Value::as_array).flatten().filter_map(Value::as_table).collect()
 }
 
-/// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
+/// Makes the paths of files in a `[sweep]` table absolute instead of relative to `base`, so that a copy of `sweep.toml` finds them.
 pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
         for key in ["teacher.file", "student.file"] {
