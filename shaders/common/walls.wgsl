@@ -29,7 +29,7 @@ fn factor_of(local: u32) -> u32 {
     return local * factor_rows() * factor_rows();
 }
 
-// Rows of a factor that count where there are n walls.
+// The rows of a factor for n walls, including padding.
 fn factor_size(n: u32) -> u32 {
     return 4u * select(rank_quads(), (n + 3u) / 4u, n <= params.rank);
 }
