@@ -10,7 +10,7 @@ fn main() {
     println!("cargo::rustc-env=MIXSCORE_BUILD={}", said.join("; "));
 }
 
-/// As `48d3686 2026-11-28`; with `-dirty` where files differ from it.
+/// For example `48d3686 2026-11-28`; with `-dirty` if files differ from it.
 fn commit() -> Option<String> {
     // Cargo writes the commit into a published crate.
     if let Ok(text) = std::fs::read_to_string(".cargo_vcs_info.json") {
@@ -26,7 +26,7 @@ fn commit() -> Option<String> {
     Some(format!("{described} {date}"))
 }
 
-/// As `rustc 1.95.0`.
+/// For example `rustc 1.95.0`.
 fn compiler() -> Option<String> {
     let version = output(&std::env::var("RUSTC").ok()?, &["--version"])?;
     Some(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))

@@ -16,7 +16,7 @@ pub(crate) fn superscript(e: i32) -> String {
         .collect()
 }
 
-/// Up to four significant digits, with a power of ten where plain digits would be long.
+/// Up to four significant digits, with a power of ten if plain digits would be long.
 pub(crate) fn short(v: f64) -> String {
     significant(v, 4, true)
 }

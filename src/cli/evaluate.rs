@@ -43,7 +43,7 @@ pub struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Points {
-    /// A grid of N nodes where the means span one or two dimensions and that is enough, else N samples.
+    /// A grid of N nodes if the means span one or two dimensions and that is enough, else N samples.
     #[default]
     Auto,
     /// Independent samples.

@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Who learns.
     #[arg(long, value_enum, default_value_t = Method::PiecewisePolynomial)]
     method: Method,
-    /// The common variance σ² of the components where it is known, or `estimate`: the default, but for presets, whose variance is 1.
+    /// The common variance σ² of the components if it is known, or `estimate` (the default, except for presets, whose variance is 1).
     #[arg(long, value_parser = variance)]
     variance: Option<Variance>,
     /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.

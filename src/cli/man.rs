@@ -12,7 +12,7 @@ use crate::mixture::files::write_atomically;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder to write mixscore.1, mixscore-run.1, … to; made where it is missing.
+    /// The folder to write mixscore.1, mixscore-run.1, … to; created if it is missing.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

@@ -59,7 +59,7 @@ pub struct Cli {
 #[derive(Args, Clone)]
 pub struct Common {
     /// auto, cpu, reference, gpu, gpu:N, gpus or software. gpus: all discrete GPUs, or else all integrated ones,
-    /// which share out replicates, or samples too where they are the same model.
+    /// which divide replicates, or samples too if they are the same model.
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.

@@ -11,7 +11,7 @@ use crate::gpu::device::shaders::Kernel;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder to write to; made where it is missing.
+    /// The folder to write to; created if it is missing.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

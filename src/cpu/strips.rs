@@ -45,7 +45,7 @@ fn logits(x: &[f32], strip: &Strip, offset: f32) -> [f32; STRIP] {
     y
 }
 
-/// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ where the true value is smaller.
+/// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ if the true value is smaller.
 #[inline(always)]
 fn exp2(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits

@@ -145,7 +145,7 @@ impl<'a> Tile<'a> {
         z
     }
 
-    /// The weights of the rows (ld); zero where there is no sample.
+    /// The weights of the rows (ld); zero for padding rows.
     pub(super) fn weigh<'b>(&self, weight: &'b mut Buffer) -> &'b [f32] {
         let (weight, run) = (weight.take(self.ld), &self.run);
         weight.fill(0.0);

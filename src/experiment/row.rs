@@ -135,7 +135,7 @@ pub(crate) fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row
     Ok((first, last))
 }
 
-/// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate where it is more than `least`.
+/// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate with a value above `least`.
 pub(crate) fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
     let (mut middle, mut end): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {

@@ -121,7 +121,7 @@ impl Generator {
 /// The mixture with other weights (K).
 ///
 /// # Errors
-/// [`Error::BadInput`] where they are not K positive numbers with sum 1.
+/// [`Error::BadInput`] if they are not K positive numbers with sum 1.
 pub fn weighted(mixture: &GaussianMixture, weights: &[f64]) -> Result<GaussianMixture> {
     if weights.len() != mixture.n_components() {
         return Err(Error::bad_input(

@@ -15,7 +15,7 @@ pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// eˣ for x ≤ 88, within 2 ULP; 1e-38 where the true value is smaller.
+/// eˣ for x ≤ 88, within 2 ULP; 1e-38 if the true value is smaller.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
