@@ -49,15 +49,15 @@ mod refusal {
     // SAFETY: all work is left to the system's allocator, with the same arguments.
     unsafe impl GlobalAlloc for ProgramAllocator {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            given(unsafe { System.alloc(layout) }, layout.size())
+            or_end(unsafe { System.alloc(layout) }, layout.size())
         }
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-            given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+            or_end(unsafe { System.alloc_zeroed(layout) }, layout.size())
         }
 
         unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            given(unsafe { System.realloc(pointer, layout, size) }, size)
+            or_end(unsafe { System.realloc(pointer, layout, size) }, size)
         }
 
         unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
@@ -65,7 +65,7 @@ mod refusal {
         }
     }
 
-    fn given(pointer: *mut u8, size: usize) -> *mut u8 {
+    fn or_end(pointer: *mut u8, size: usize) -> *mut u8 {
         if pointer.is_null() && !TRYING.try_with(std::cell::Cell::get).unwrap_or(false) {
             end(size);
         }

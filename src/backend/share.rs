@@ -90,7 +90,7 @@ fn subtree<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>], size: usize) -> O
 
 /// The nodes of the tree that one part of the samples sums.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Share {
+pub(crate) struct OwnNodes {
     pub groups: Range<usize>,
     /// The leaves of each node.
     pub nodes: Vec<Range<usize>>,
@@ -102,7 +102,7 @@ pub(crate) struct Share {
     pub starts: u32,
 }
 
-impl Share {
+impl OwnNodes {
     pub(crate) fn new(part: Part, n_groups: usize) -> Self {
         let part = if part.split == Split::Samples { part } else { Part::WHOLE };
         let of_part = |part: Part| nodes(part.groups(n_groups), n_groups);
@@ -152,17 +152,17 @@ mod tests {
             let mut sums: Vec<Option<Vec<f32>>> = vec![None; n_groups];
             let mut n_nodes = 0;
             for part in Part::all(Split::Samples, of) {
-                let share = Share::new(part, n_groups);
-                assert_eq!(share.first_node, n_nodes);
-                for node in &share.nodes {
+                let own = OwnNodes::new(part, n_groups);
+                assert_eq!(own.first_node, n_nodes);
+                for node in &own.nodes {
                     assert_eq!(node.start, next);
-                    assert_eq!((share.starts & ((1u32 << node.start) - 1)).count_ones() as usize, n_nodes);
-                    assert!(node.end <= share.groups.end);
+                    assert_eq!((own.starts & ((1u32 << node.start) - 1)).count_ones() as usize, n_nodes);
+                    assert!(node.end <= own.groups.end);
                     let own: Vec<_> = (0..n_groups).map(|g| node.contains(&g).then_some(&leaves[g][..])).collect();
                     sums[node.start] = Some(total(&own));
                     (next, n_nodes) = (node.end, n_nodes + 1);
                 }
-                assert_eq!((next, share.n_nodes >= n_nodes), (share.groups.end, true));
+                assert_eq!((next, own.n_nodes >= n_nodes), (own.groups.end, true));
             }
             assert_eq!(next, n_groups);
             let of_nodes = total(&sums.iter().map(Option::as_deref).collect::<Vec<_>>());
@@ -185,7 +185,7 @@ mod tests {
     fn equal_powers_of_two_hand_over_one_node_each() {
         for (n_groups, of) in [(32, 2), (32, 4), (32, 8), (16, 4), (20, 1), (2, 2)] {
             let part = Part { split: Split::Samples, index: 0, of };
-            assert_eq!(Share::new(part, n_groups).n_nodes, of, "{n_groups} groups in {of} parts");
+            assert_eq!(OwnNodes::new(part, n_groups).n_nodes, of, "{n_groups} groups in {of} parts");
         }
     }
 

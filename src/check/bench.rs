@@ -112,7 +112,7 @@ pub(crate) fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Ev
 
 fn measure(chosen: &mut Chosen, roof: &Roof, sizes: [usize; 4], seconds: f64) -> Result<Throughput> {
     let [samples, d, k, n_teachers] = sizes;
-    let parity_error = parity(chosen, d, k, n_teachers)?;
+    let parity_error = checked_error(chosen, d, k, n_teachers)?;
     let per_stratum = samples.div_ceil(k);
     let (problem, means) = problem(d, k, n_teachers, per_stratum);
     let mut session = chosen.backend().open(&problem)?;
@@ -168,7 +168,7 @@ fn kernel_row(time: KernelTime, sample_components: f64) -> KernelThroughput {
 }
 
 /// The error of a gradient and of a step against the reference, on few samples. It is refused if large, since the speed would mean nothing.
-fn parity(chosen: &mut Chosen, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
+fn checked_error(chosen: &mut Chosen, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
     let (problem, means) = problem(d, k, n_teachers, 16);
     let (mut a, mut b) = (chosen.backend().open(&problem)?, Reference.open(&problem)?);
     a.set(&means)?;

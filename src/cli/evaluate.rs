@@ -124,7 +124,7 @@ fn evaluated(
             fit.measure(arguments.samples, 0)?[0]
         }
     };
-    for (name, e) in rows(&divergences) {
+    for (name, e) in named_estimates(&divergences) {
         check_finite(name, &[e.value, e.standard_error])?;
     }
     let annealed = arguments.annealed.then(|| annealed_kl(problem, means, backend, arguments.samples)).transpose()?;
@@ -196,8 +196,8 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
         "device": device,
         "note": BLIND,
     });
-    for (at, (name, _)) in rows(&all[0].divergences).iter().enumerate() {
-        object[*name] = listed(&|one| estimate(rows(&one.divergences)[at].1));
+    for (at, (name, _)) in named_estimates(&all[0].divergences).iter().enumerate() {
+        object[*name] = listed(&|one| estimate(named_estimates(&one.divergences)[at].1));
     }
     if arguments.annealed {
         object["kl_annealed"] = listed(&|one| {
@@ -214,13 +214,13 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
     object
 }
 
-fn rows(d: &Divergences) -> Vec<(&'static str, Estimate)> {
+fn named_estimates(d: &Divergences) -> Vec<(&'static str, Estimate)> {
     Metric::ALL.into_iter().filter_map(|metric| Some((metric.name(), metric.estimate(d)?))).collect()
 }
 
 fn table(one: &Evaluated) -> String {
     let line = |name: &str, e: Estimate| format!("{name:<20}{}\n", plus_minus(e.value, e.standard_error));
-    let mut text: String = rows(&one.divergences).iter().map(|(name, e)| line(name, *e)).collect();
+    let mut text: String = named_estimates(&one.divergences).iter().map(|(name, e)| line(name, *e)).collect();
     if let Some(a) = one.annealed {
         text += line("kl_annealed", a.kl).trim_end();
         let apart = (a.kl.value - one.divergences.kl_student_teacher.value).abs();

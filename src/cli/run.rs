@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
-use crate::experiment::{explain::named, presets, reading};
+use crate::experiment::{explain::with_name, presets, reading};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -43,7 +43,7 @@ fn overriding(text: &str) -> std::result::Result<String, String> {
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
-    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;
+    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| with_name(error, &source.label))?;
     config.teacher.kernel().iter().for_each(|kernel| common.say(kernel));
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
         common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));

@@ -15,7 +15,7 @@ use super::{Common, complain, progress};
 use crate::device::Device;
 use crate::experiment::config::Config;
 use crate::experiment::environment::first_choice;
-use crate::experiment::explain::named;
+use crate::experiment::explain::with_name;
 use crate::experiment::reading::text_of;
 use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
@@ -49,7 +49,8 @@ pub struct Arguments {
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
-    let design = design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| named(error, &source.label))?;
+    let design =
+        design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| with_name(error, &source.label))?;
     if arguments.dry_run {
         return list(common, &design);
     }
@@ -216,11 +217,11 @@ impl Show {
             }
             (Event::Passed { tally }, Some(bar)) => {
                 bar.set_position((tally.progress * PARTS as f64) as u64);
-                bar.set_message(far(tally));
+                bar.set_message(progress_text(tally));
             }
             (Event::Passed { tally }, None) if self.shown.elapsed() >= LINE_EVERY => {
                 self.shown = Instant::now();
-                complain(&far(tally));
+                complain(&progress_text(tally));
             }
             (Event::Passed { .. }, None) => {}
             (Event::Finishing, bar) => bar.iter().for_each(ProgressBar::finish_and_clear),
@@ -228,7 +229,7 @@ impl Show {
     }
 }
 
-fn far(tally: &Tally) -> String {
+fn progress_text(tally: &Tally) -> String {
     let left = tally.cells - tally.done - tally.failed - tally.busy;
     let time = tally.seconds_left.map_or(String::new(), |seconds| format!(", about {}", spell(seconds)));
     format!("{}, {left} left{time}", counts(tally))

@@ -124,7 +124,7 @@ struct ReplicateSums {
 /// The mean over groups of values (G, row), by the tree of groups.
 fn merge(groups: &Groups, mut values: Vec<f64>) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
-    values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.share(g)));
+    values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.fraction(g)));
     total(&values.chunks_exact(row).map(Some).collect::<Vec<_>>())
 }
 

@@ -99,7 +99,7 @@ fn matrix(values: &[f32], ld: usize, rows: usize, columns: usize) -> MatRef<'_, 
     MatRef::from_column_major_slice(&values[..ld * columns], ld, columns).subrows(0, rows)
 }
 
-fn target(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
+fn matrix_mut(values: &mut [f32], ld: usize, rows: usize, columns: usize) -> MatMut<'_, f32> {
     MatMut::from_column_major_slice_mut(&mut values[..ld * columns], ld, columns).subrows_mut(0, rows)
 }
 
@@ -166,7 +166,7 @@ impl<'a> Tile<'a> {
         let (ld, ldz, n, m) = (self.ld, self.ldz, self.n_drawn(), side.m);
         let x = work.x.take(ld * m);
         let epsilon = MatRef::from_column_major_slice(&side.epsilon, self.rank, m);
-        product(target(x, ldz, n, m), Accum::Replace, matrix(z, ldz, n, self.rank), epsilon);
+        product(matrix_mut(x, ldz, n, m), Accum::Replace, matrix(z, ldz, n, self.rank), epsilon);
         let (peak, inverse) = (work.c.take(ld), work.inverse.take(ld));
         strips::softmax(x, ldz, &self.strips, &side.offset, m, faint, work.e.take(ld * m), ld, peak, inverse, &mut work.kept);
     }
@@ -176,7 +176,7 @@ impl<'a> Tile<'a> {
         let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
         let epsilon = MatRef::from_column_major_slice(side.epsilon_of(&work.kept, &mut work.epsilon), rank, m);
         let v = v.take(ld * rank);
-        product(target(v, ld, rows, rank), Accum::Replace, matrix(work.e.take(ld * m), ld, rows, m), epsilon.transpose());
+        product(matrix_mut(v, ld, rows, rank), Accum::Replace, matrix(work.e.take(ld * m), ld, rows, m), epsilon.transpose());
         let (inverse, c, energy) = (work.inverse.take(ld), work.c.take(ld), energy.take(ld));
         strips::turn_to_centre(v, ld, &self.strips, &side.centre, &side.level, rank, inverse, c, energy);
     }
@@ -186,7 +186,7 @@ impl<'a> Tile<'a> {
         let (ld, rows, rank, m) = (self.ld, self.n_rows(), self.rank, work.kept.len());
         let epsilon = if m == side.m { &side.epsilon[..] } else { &*work.epsilon.take(m * rank) };
         let epsilon = MatRef::from_column_major_slice(epsilon, rank, m);
-        product(target(work.x.take(ld * m), ld, rows, m), Accum::Replace, matrix(b, ld, rows, rank), epsilon);
+        product(matrix_mut(work.x.take(ld * m), ld, rows, m), Accum::Replace, matrix(b, ld, rows, rank), epsilon);
     }
 
     /// x = D·e from exponentials and the table's squared distances D (m, m); also the energy and c.
@@ -194,7 +194,7 @@ impl<'a> Tile<'a> {
         let (ld, rows, m) = (self.ld, self.n_rows(), work.kept.len());
         let squares = MatRef::from_column_major_slice(side.squares_of(distances, &work.kept, &mut work.squares), m, m);
         let (x, e) = (work.x.take(ld * m), &*work.e.take(ld * m));
-        product(target(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
+        product(matrix_mut(x, ld, rows, m), Accum::Replace, matrix(e, ld, rows, m), squares);
         let inner = side.inner_of(&work.kept, &mut work.inner);
         let (inverse, c, energy) = (work.inverse.take(ld), work.c.take(ld), energy.take(ld));
         strips::gram_offsets(e, x, ld, &self.strips, inner, m, inverse, c, energy);

@@ -56,7 +56,7 @@ impl Data {
                 "Replace it by a finite number below 1e15, or drop that row",
             ));
         }
-        let looked_at = looked_at(points, d);
+        let looked_at = sampled_rows(points, d);
         let centre = median_point(&looked_at, d);
         let typical = typical_distance(&looked_at, &centre);
         if !(typical > 0.0) && points.chunks_exact(d).all(|row| row == &points[..d]) {
@@ -67,7 +67,7 @@ impl Data {
         let kept = kept(points, d, &centre, typical, &mut notes);
         let (held_out, train) = split(kept, held_out, seed);
         let together = |point: &[f64]| -> Vec<f64> { point.iter().enumerate().map(|(c, x)| islands.inside(c, *x)).collect() };
-        let (centre, typical) = if islands.is_some() {
+        let (centre, typical) = if islands.has_gaps() {
             let few: Vec<Vec<f64>> = looked_at.iter().map(|row| together(row)).collect();
             let few: Vec<&[f64]> = few.iter().map(Vec::as_slice).collect();
             let centre = median_point(&few, d);
@@ -159,7 +159,7 @@ fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
     }
 }
 
-fn looked_at(points: &[f64], d: usize) -> Vec<&[f64]> {
+fn sampled_rows(points: &[f64], d: usize) -> Vec<&[f64]> {
     rows::chosen(points.len() / d, MOST_LOOKED_AT, 0).into_iter().map(|i| &points[i * d..][..d]).collect()
 }
 
@@ -187,7 +187,7 @@ fn constant_columns(points: &[f64], d: usize) -> Vec<String> {
 fn equal_points(points: &[f64], d: usize) -> Option<String> {
     let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut n = 0;
-    for row in looked_at(points, d) {
+    for row in sampled_rows(points, d) {
         *counts.entry(row.iter().map(|v| (v + 0.0).to_bits()).collect()).or_default() += 1;
         n += 1;
     }

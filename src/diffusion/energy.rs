@@ -51,13 +51,13 @@ pub(crate) fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Opt
 fn distance(a: &[f32], b: &[f32], d: usize) -> f64 {
     let n = (a.len() / d) as f64;
     let mean = |x: &[f32], y: &[f32], pairs: f64| {
-        let sum = |x: &[f32]| -> f64 { y.chunks_exact(d).map(|y| f64::from(apart(x, y))).sum() };
+        let sum = |x: &[f32]| -> f64 { y.chunks_exact(d).map(|y| f64::from(euclidean(x, y))).sum() };
         x.chunks_exact(d).map(sum).sum::<f64>() / pairs
     };
     2.0 * mean(a, b, n * n) - mean(a, a, n * (n - 1.0)) - mean(b, b, n * (n - 1.0))
 }
 
-fn apart(x: &[f32], y: &[f32]) -> f32 {
+fn euclidean(x: &[f32], y: &[f32]) -> f32 {
     x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
 }
 

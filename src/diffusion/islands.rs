@@ -42,14 +42,14 @@ impl Islands {
                 }
                 None => {
                     let found = Islands { gaps: gaps.into_iter().map(|(gaps, _)| gaps).collect(), width };
-                    return if width > 0.0 && found.is_some() && found.count(points, d) <= most { found } else { Islands::default() };
+                    return if width > 0.0 && found.has_gaps() && found.count(points, d) <= most { found } else { Islands::default() };
                 }
             }
         }
     }
 
     /// Whether there is a gap.
-    pub fn is_some(&self) -> bool {
+    pub fn has_gaps(&self) -> bool {
         self.gaps.iter().any(|gaps| !gaps.is_empty())
     }
 
@@ -151,14 +151,14 @@ mod tests {
     fn far_islands_come_near_and_go_back() {
         let x: Vec<f64> = (0..300).flat_map(|i| [[0.0, 1e8, 1e12][i % 3] + (i as f64 * 0.37).sin(), (i as f64 * 0.71).cos()]).collect();
         let islands = Islands::of(&x, 2, 10);
-        assert!(islands.is_some());
+        assert!(islands.has_gaps());
         for point in x.chunks_exact(2) {
             let inside = islands.inside(0, point[0]);
             assert!((-1.0..=410.0).contains(&inside) && islands.inside(1, point[1]) == point[1], "{inside}");
             assert!((islands.outside(0, inside) - point[0]).abs() <= 1e-3, "single steps of 1e12 in double precision are 1e-4");
         }
         assert!(islands.is_between(&[5e7, 0.0]) && !islands.is_between(&[1e8 + 1.0, 0.0]));
-        assert!(!Islands::of(&x, 2, 2).is_some(), "three islands for two components");
+        assert!(!Islands::of(&x, 2, 2).has_gaps(), "three islands for two components");
     }
 
     /// More points than the first search uses, in random order: the others belong to the same islands.
@@ -168,7 +168,7 @@ mod tests {
         for seed in 0..3 {
             let x = sample(&truth, 50_000, seed).unwrap();
             let islands = Islands::of(&x, 2, 2);
-            assert!(islands.is_some());
+            assert!(islands.has_gaps());
             for point in x.chunks_exact(2) {
                 let inside = islands.inside(0, point[0]);
                 assert!((-10.0..=1500.0).contains(&inside), "{} came to {inside}", point[0]);
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_narrow_beside_another_coordinate_stays() {
         let x: Vec<f64> = (0..300).flat_map(|i| [(i % 2) as f64 + 1e-5 * (i as f64 * 0.37).sin(), (i as f64 * 0.71).cos()]).collect();
-        assert!(!Islands::of(&x, 2, 10).is_some(), "a gap of 1 beside a spread of 2");
-        assert!(!Islands::of(&[0.0, 1.0, 0.0, 1.0], 1, 10).is_some(), "values without any width");
+        assert!(!Islands::of(&x, 2, 10).has_gaps(), "a gap of 1 beside a spread of 2");
+        assert!(!Islands::of(&[0.0, 1.0, 0.0, 1.0], 1, 10).has_gaps(), "values without any width");
     }
 }

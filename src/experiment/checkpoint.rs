@@ -110,14 +110,14 @@ pub(crate) struct Found {
 pub(crate) fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
     let bytes = encode(state);
     let name = format!("{CHECKPOINTS}/{number:06}.state");
-    put(&run.join(&name), &bytes)?;
+    write_bytes(&run.join(&name), &bytes)?;
     let mut all = vec![Fingerprint::new(&name, bytes.len() as u64, blake3::hash(&bytes))];
     all.extend_from_slice(files);
     let manifest = Manifest { schema: SCHEMA.into(), number, step: state.step, versions: Versions::OWN, files: all };
     let mut text = serde_json::to_string_pretty(&manifest).map_err(|e| Error::io(run, e.into()))? + "\n";
     text += &format!("{}\n", blake3::hash(text.as_bytes()).to_hex());
-    put(&manifest_path(run, number), text.as_bytes())?;
-    put(&run.join(CHECKPOINTS).join("LATEST"), format!("{number:06}\n").as_bytes())?;
+    write_bytes(&manifest_path(run, number), text.as_bytes())?;
+    write_bytes(&run.join(CHECKPOINTS).join("LATEST"), format!("{number:06}\n").as_bytes())?;
     for old in numbers(run)?.into_iter().filter(|n| *n + 1 < number) {
         remove(run, old);
     }
@@ -200,7 +200,7 @@ fn remove(run: &Path, number: u64) {
     let _ = std::fs::remove_file(run.join(CHECKPOINTS).join(format!("{number:06}.state")));
 }
 
-fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |w| w.write_all(bytes))
 }
 

@@ -14,7 +14,7 @@ const TYPES: [(&str, &str); 7] = [
 ];
 
 /// Adds where the key that an error begins with was given: in an override, or on a line of the text.
-pub(crate) fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
+pub(crate) fn with_place(error: Error, text: &str, overrides: &[String]) -> Error {
     let Error::BadConfig { place: Place::Unknown, what, remedy } = error else { return error };
     let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
@@ -27,7 +27,7 @@ pub(crate) fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
 }
 
 /// Adds the name of the file or preset to an error that no override caused.
-pub(crate) fn named(error: Error, name: &str) -> Error {
+pub(crate) fn with_name(error: Error, name: &str) -> Error {
     match error {
         Error::BadConfig { place: Place::Unknown, what, remedy } => {
             Error::BadConfig { place: Place::Text { name: Some(name.into()), line: None }, what, remedy }

@@ -8,7 +8,7 @@ use crate::mixture::{GaussianMixture, squared_distance};
 
 /// A fraction of trials with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Share {
+pub struct Proportion {
     pub share: f64,
     /// The ends of the 95 % Wilson interval, which assumes independent trials; students of one replicate are only nearly independent.
     pub low: f64,
@@ -17,12 +17,12 @@ pub struct Share {
     pub trials: usize,
 }
 
-impl Share {
+impl Proportion {
     /// Wilson's score interval: it stays inside [0, 1] and is accurate near the ends, where most of these fractions are.
-    pub fn wilson(successes: usize, trials: usize) -> Share {
+    pub fn wilson(successes: usize, trials: usize) -> Proportion {
         let share = successes as f64 / trials as f64;
         let (low, high) = wilson_ends(share, trials as f64);
-        Share { share, low, high, successes, trials }
+        Proportion { share, low, high, successes, trials }
     }
 }
 
@@ -50,9 +50,9 @@ pub(crate) const NEAR_WALL: f64 = 0.5;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AtNearest {
     #[serde(flatten)]
-    pub all: Share,
-    pub near_wall: Option<Share>,
-    pub elsewhere: Option<Share>,
+    pub all: Proportion,
+    pub near_wall: Option<Proportion>,
+    pub elsewhere: Option<Proportion>,
 }
 
 impl AtNearest {
@@ -67,8 +67,8 @@ impl AtNearest {
                 *trials += 1;
             }
         }
-        let share = |[hits, trials]: [usize; 2]| (trials > 0).then(|| Share::wilson(hits, trials));
-        let all = Share::wilson(counts[0][0] + counts[1][0], counts[0][1] + counts[1][1]);
+        let share = |[hits, trials]: [usize; 2]| (trials > 0).then(|| Proportion::wilson(hits, trials));
+        let all = Proportion::wilson(counts[0][0] + counts[1][0], counts[0][1] + counts[1][1]);
         AtNearest { all, near_wall: share(counts[1]), elsewhere: share(counts[0]) }
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     fn wilson_intervals_agree_with_published_ones() {
         // Newcombe 1998, table I: 81/263 → 0.2553 to 0.3662; 0/20 → 0 to 0.1611; 15/148 → 0.0624 to 0.1605.
         for (successes, trials, low, high) in [(81, 263, 0.2553, 0.3662), (0, 20, 0.0, 0.1611), (15, 148, 0.0624, 0.1605)] {
-            let share = Share::wilson(successes, trials);
+            let share = Proportion::wilson(successes, trials);
             assert!((share.low - low).abs() <= 5e-5 && (share.high - high).abs() <= 5e-5, "{share:?}");
         }
     }
@@ -112,8 +112,8 @@ mod tests {
         }
         let got = AtNearest::of([(&teacher, &[1.0, 2.5, 3.5, 9.0][..], &[0.5, 6.0, 6.0, 6.5][..])].into_iter());
         assert_eq!((got.all.successes, got.all.trials), (3, 4));
-        assert_eq!(got.near_wall, Some(Share::wilson(1, 2)));
-        assert_eq!(got.elsewhere, Some(Share::wilson(2, 2)));
+        assert_eq!(got.near_wall, Some(Proportion::wilson(1, 2)));
+        assert_eq!(got.elsewhere, Some(Proportion::wilson(2, 2)));
         let one = GaussianMixture::uniform(vec![0.0], 1).unwrap();
         assert_eq!(wall_distance(&one, &[1.0]), f64::INFINITY);
     }

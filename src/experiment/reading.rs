@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::objective::divergence::Sampler;
 
 use super::config::Config;
-use super::explain::{explained, not_toml, placed};
+use super::explain::{explained, not_toml, with_place};
 use super::keys::with_counts;
 use super::{limits, teacher};
 
@@ -27,7 +27,7 @@ pub(crate) fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -
         set(&mut table, &key, value)?;
     }
     table.remove("sweep");
-    config_of(table, seed).map_err(|error| placed(error, text, overrides))
+    config_of(table, seed).map_err(|error| with_place(error, text, overrides))
 }
 
 /// The text as a TOML table.

@@ -8,7 +8,7 @@ use super::checkpoint::{self, Found};
 use super::config::Config;
 use super::environment::{self, Launch};
 use super::events::Event;
-use super::explain::named;
+use super::explain::with_name;
 use super::extend::extend;
 use super::levels::Levels;
 use super::logger::Logger;
@@ -137,7 +137,7 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
         rename_old_bandwidth(&mut table);
         reading::config_of(table, None)
     };
-    let config = read(&text).map_err(|error| named(error, &path.display().to_string()))?;
+    let config = read(&text).map_err(|error| with_name(error, &path.display().to_string()))?;
     Ok((config, Setting::read(folder)?))
 }
 

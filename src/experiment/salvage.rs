@@ -37,7 +37,7 @@ pub(super) fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: 
         rows.len() == n_replicates && rows.iter().enumerate().all(numbered)
     };
     let whole = groups.into_iter().filter(|(step, rows)| *step <= last && is_whole(rows));
-    rising(whole.map(|(step, rows)| {
+    with_rising_steps(whole.map(|(step, rows)| {
         let lines = rows.iter().map(|cells| cells.join(",") + "\n");
         Entry { step, bytes: lines.collect::<String>().into_bytes() }
     }))
@@ -51,11 +51,11 @@ pub(super) fn trajectory_records(bytes: &[u8], length: usize, last: u64) -> Vec<
         let is_finite = words[1..].iter().all(|word| f64::from_le_bytes(*word).is_finite());
         (is_finite && step <= last).then(|| Entry { step, bytes: bytes.to_vec() })
     };
-    rising(bytes.chunks_exact(length).filter_map(record))
+    with_rising_steps(bytes.chunks_exact(length).filter_map(record))
 }
 
 /// The entries whose step is larger than every earlier one.
-fn rising(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+fn with_rising_steps(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::new();
     for entry in entries {
         if kept.last().is_none_or(|last| last.step < entry.step) {

@@ -81,7 +81,7 @@ impl Work {
         let (n_rows, n_groups) = (resident.n_rows(), rows.groups.n_groups);
         let all: Vec<f32> = resident.context().download(&self.finish.group_gradients, n_rows * n_groups * width)?;
         let at = |row: usize, g: usize| ((row / k * n_groups + g) * k + row % k) * width;
-        let own = resident.part.strata(n_rows).flat_map(|row| rows.share.groups.clone().map(move |g| at(row, g)));
+        let own = resident.part.strata(n_rows).flat_map(|row| rows.own_nodes.groups.clone().map(move |g| at(row, g)));
         Ok(own.flat_map(|at| &all[at..at + width]).copied().collect())
     }
 }

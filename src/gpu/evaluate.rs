@@ -202,7 +202,7 @@ struct Stratum {
     posterior: Bound,
     /// z, the responsibilities and the means as factors of products.
     rows: Factor,
-    shares: Factor,
+    responsibility_rows: Factor,
     means: Factor,
     origins: wgpu::Buffer,
     draws: wgpu::Buffer,
@@ -235,7 +235,7 @@ impl Stratum {
         let of_mixture = [("centres", &of.means), ("means", &of.means), ("weights", &of.weights)];
         let origin = bind(Kernel::Origin, &[&of_mixture[..], &of_origins].concat())?;
         let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, buffer, quads, kernels.variant.spread);
-        let (rows, shares) = (factor(&draws, most * features)?, factor(&responsibilities, most * quads)?);
+        let (rows, responsibility_rows) = (factor(&draws, most * features)?, factor(&responsibilities, most * quads)?);
         let means = factor(&of.means, k * features)?;
         let product = |kernel: Kernel, left: &Factor, others: [(&str, &wgpu::Buffer); 3]| {
             let mut resources = vec![("rows", left.resource()), ("means", means.resource())];
@@ -246,14 +246,14 @@ impl Stratum {
         let logits = product(logits, &rows, [("origins", &origins), ("offsets", &offsets), ("out", &responsibilities)])?;
         let softmax = bind(Kernel::Softmax { lanes }, &[("logits", &responsibilities), log_weights, ("log_masses", &log_masses)])?;
         let posterior = Kernel::Posterior { tile: feature_tile };
-        let posterior = product(posterior, &shares, [("origins", &origins), ("frames", &frames), ("out", &vectors)])?;
+        let posterior = product(posterior, &responsibility_rows, [("origins", &origins), ("frames", &frames), ("out", &vectors)])?;
         Ok(Stratum {
             origin,
             logits,
             softmax,
             posterior,
             rows,
-            shares,
+            responsibility_rows,
             means,
             origins,
             draws,
@@ -289,7 +289,7 @@ impl Stratum {
                 .dispatch(entry, component_tiles, product)?
                 .after([(is_first || of.is_wide).then(|| self.means.fill()).flatten(), self.rows.fill()]),
             self.softmax.dispatch(entry, n_rows / 64 * self.lanes, (80 * n_rows * quads) as f64)?,
-            self.posterior.dispatch(entry, feature_tiles, product)?.after([self.shares.fill()]),
+            self.posterior.dispatch(entry, feature_tiles, product)?.after([self.responsibility_rows.fill()]),
         ];
         context.run(&list, 1)?;
         let vectors = unpadded(&context.download(&self.vectors, 4 * run.len() * features)?, d);

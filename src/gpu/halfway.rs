@@ -47,17 +47,17 @@ pub(super) fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> 
 pub(super) fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
     let (k, d, variance) = (mixture.n_components(), x.len(), mixture.variance());
     let (b, logits) = relative_logits(mixture, x, nearest as usize);
-    let shares: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
-    let mass: f64 = shares.iter().sum();
+    let weights: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
+    let mass: f64 = weights.iter().sum();
     let own = mixture.weights()[b].ln() - 0.5 * squared_distance(x, mixture.mean(b)) / variance;
     out.log_density[i] = own + mass.ln() - 0.5 * d as f64 * (2.0 * std::f64::consts::PI * variance).ln();
     for (c, score) in out.score[i * d..(i + 1) * d].iter_mut().enumerate() {
         let origin = mixture.mean(b)[c];
-        let pull: f64 = (0..k).map(|l| shares[l] / mass * (mixture.mean(l)[c] - origin)).sum();
+        let pull: f64 = (0..k).map(|l| weights[l] / mass * (mixture.mean(l)[c] - origin)).sum();
         *score = (origin - x[c] + pull) / variance;
     }
     if !out.responsibilities.is_empty() {
-        out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(&shares).for_each(|(r, share)| *r = share / mass);
+        out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(&weights).for_each(|(r, weight)| *r = weight / mass);
     }
 }
 

@@ -66,7 +66,7 @@ impl Groups {
     }
 
     /// The fraction of all samples that group g holds.
-    pub fn share(&self, g: usize) -> f64 {
+    pub fn fraction(&self, g: usize) -> f64 {
         self.range(g).len() as f64 / self.n_samples as f64
     }
 
@@ -76,7 +76,7 @@ impl Groups {
     ///
     /// With one group the standard error is zero, which is right for a deterministic rule only.
     pub fn deviation_scale(&self, g: usize) -> f64 {
-        if self.n_groups < 2 { 0.0 } else { (self.share(g) / (self.n_groups - 1) as f64).sqrt() }
+        if self.n_groups < 2 { 0.0 } else { (self.fraction(g) / (self.n_groups - 1) as f64).sqrt() }
     }
 }
 
@@ -100,7 +100,7 @@ impl Estimate {
 
     /// The estimate from the means of groups.
     pub fn from_groups(groups: &Groups, mean_of: impl Fn(usize) -> f64) -> Self {
-        let value: f64 = (0..groups.n_groups).map(|g| groups.share(g) * mean_of(g)).sum();
+        let value: f64 = (0..groups.n_groups).map(|g| groups.fraction(g) * mean_of(g)).sum();
         let variance: f64 = (0..groups.n_groups).map(|g| (groups.deviation_scale(g) * (mean_of(g) - value)).powi(2)).sum();
         Self { value, standard_error: variance.sqrt() }
     }

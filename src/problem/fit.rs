@@ -241,7 +241,7 @@ impl Fit {
         let told: Vec<String> = sides
             .map(|(side, name)| {
                 let n = self.unit.weights(side).len();
-                format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n))
+                format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", n_drawn(n))
             })
             .collect();
         (!told.is_empty()).then(|| told.join("; "))
@@ -303,7 +303,7 @@ impl Measured {
             None => {
                 // Every stratum's mean is its own group: the spread of these groups covers the variation within and between strata.
                 let groups = &self.sums.groups;
-                let mean = |values: &[f64]| (0..groups.n_groups).map(|g| groups.share(g) * values[g]).sum::<f64>();
+                let mean = |values: &[f64]| (0..groups.n_groups).map(|g| groups.fraction(g) * values[g]).sum::<f64>();
                 let means: Vec<f64> = values.chunks_exact(groups.n_groups).map(mean).collect();
                 Estimate::from_groups(&Groups { n_samples: means.len(), n_groups: means.len(), group_size: 1 }, |g| means[g])
             }
@@ -311,7 +311,7 @@ impl Measured {
     }
 }
 
-fn some_of(n: usize) -> usize {
+fn n_drawn(n: usize) -> usize {
     (n / 16).min(SOME_STRATA)
 }
 
@@ -320,7 +320,7 @@ fn drawn_by_weight(weights: &[f64], side: Side, seed: u64, step: u64) -> Vec<u32
     let purpose = if side == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
     let mut rng = stream(seed, purpose, u32::MAX, step as u32);
     let strata = Categorical::of_weights(weights);
-    (0..some_of(weights.len())).map(|_| strata.at(rng.random()) as u32).collect()
+    (0..n_drawn(weights.len())).map(|_| strata.at(rng.random()) as u32).collect()
 }
 
 /// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).
@@ -339,7 +339,7 @@ fn lift_groups(subspace: &Subspace, factor: f64, groups: &Groups, group_gradient
         .into_par_iter()
         .map(|i| {
             let of_group = |g: usize| &group_gradients[(g * k + i) * rank..][..rank];
-            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * of_group(g)[c]).sum()).collect();
+            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.fraction(g) * of_group(g)[c]).sum()).collect();
             let deviations: Vec<f64> = (0..groups.n_groups)
                 .flat_map(|g| of_group(g).iter().zip(&mean).map(move |(y, mean)| groups.deviation_scale(g) * (y - mean)))
                 .collect();

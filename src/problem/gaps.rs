@@ -104,16 +104,16 @@ impl Gaps {
     /// Moves `rows` (n, rank) to their places with short gaps.
     pub fn shorten(&self, rows: &mut [f64]) {
         let toward = |gaps: &[Gap], v: f64| v - less_beyond(gaps, |gap| v > gap.before);
-        self.each(rows, toward);
+        self.map_entries(rows, toward);
     }
 
     /// The inverse of [`Gaps::shorten`].
     pub fn lengthen(&self, rows: &mut [f64]) {
         let away = |gaps: &[Gap], v: f64| v + less_beyond(gaps, |gap| v > gap.after);
-        self.each(rows, away);
+        self.map_entries(rows, away);
     }
 
-    fn each(&self, rows: &mut [f64], moved: impl Fn(&[Gap], f64) -> f64) {
+    fn map_entries(&self, rows: &mut [f64], moved: impl Fn(&[Gap], f64) -> f64) {
         if self.axes.is_empty() {
             return;
         }

@@ -71,7 +71,7 @@ impl RareDraws {
 /// For Σ wᵢ(mean of stratum i), from means of groups (C, G).
 pub(crate) fn of_mean(weights: &[f64], groups: &Groups, means: &[f64]) -> RareDraws {
     let strata = || weights.iter().zip(means.chunks_exact(groups.n_groups));
-    let mean = |of: &[f64]| (0..groups.n_groups).map(|g| groups.share(g) * of[g]).sum::<f64>();
+    let mean = |of: &[f64]| (0..groups.n_groups).map(|g| groups.fraction(g) * of[g]).sum::<f64>();
     let value: f64 = strata().map(|(w, of)| w * mean(of)).sum();
     let parts = strata().flat_map(|(w, of)| {
         let mean = mean(of);
@@ -83,7 +83,7 @@ pub(crate) fn of_mean(weights: &[f64], groups: &Groups, means: &[f64]) -> RareDr
 /// For a gradient with all its rows, from the gradients of its groups (G, k, ϱ).
 pub(crate) fn of_gradient(groups: &Groups, group_gradients: &[f64]) -> RareDraws {
     let row = group_gradients.len() / groups.n_groups;
-    let mean: Vec<f64> = (0..row).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * group_gradients[g * row + c]).sum()).collect();
+    let mean: Vec<f64> = (0..row).map(|c| (0..groups.n_groups).map(|g| groups.fraction(g) * group_gradients[g * row + c]).sum()).collect();
     let parts = (0..groups.n_groups).map(|g| {
         let own = group_gradients[g * row..(g + 1) * row].iter().zip(&mean);
         own.map(|(y, mean)| (groups.deviation_scale(g) * (y - mean)).powi(2)).sum()

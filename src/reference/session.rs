@@ -226,7 +226,7 @@ impl Session for ReferenceSession {
             for r in 0..self.problem.n_replicates {
                 let sums = self.replicate(r, step)?;
                 for (e, mean) in self.means[r * row..(r + 1) * row].iter_mut().enumerate() {
-                    let gradient: f64 = (0..sums.groups.n_groups).map(|g| sums.groups.share(g) * sums.gradients[g * row + e]).sum();
+                    let gradient: f64 = (0..sums.groups.n_groups).map(|g| sums.groups.fraction(g) * sums.gradients[g * row + e]).sum();
                     *mean -= rates[e / rank] * gradient;
                 }
             }

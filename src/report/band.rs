@@ -19,7 +19,7 @@ pub(super) fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
         let half = metrics.standard_error(metric, t).map_or(0.0, |error| HALF_WIDTH * error);
         return Some(Interval { value, low: value - half, high: value + half });
     }
-    if let Some(trials) = trials(run, metric) {
+    if let Some(trials) = n_trials(run, metric) {
         return Interval::of_shares(&metrics.values(metric, t), trials);
     }
     let quantile = |share| metrics.quantile(metric, t, share);
@@ -28,7 +28,7 @@ pub(super) fn band(run: &Run, metric: Metric, t: usize) -> Option<Interval> {
 
 /// The number of yes-or-no items in each replicate behind a fraction; `None` if the metric is no such fraction, or the number is not in the
 /// folder.
-pub(super) fn trials(run: &Run, metric: Metric) -> Option<usize> {
+pub(super) fn n_trials(run: &Run, metric: Metric) -> Option<usize> {
     match metric {
         Metric::Coverage => run.teacher.as_ref().map(|teacher| teacher.n_components()),
         Metric::NearestAtStart => run.initial.as_ref().or(run.student.as_ref()).map(|students| students.weights.len()),

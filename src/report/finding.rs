@@ -1,12 +1,12 @@
 //! The finding in a sentence, and the table of metrics at the start and at the end.
 
-use super::band::trials;
+use super::band::n_trials;
 use super::bars::Covered;
 use super::interval::Interval;
 use super::one_gaussian;
 use super::run_folder::Run;
 use crate::descent::stop::Stop;
-use crate::experiment::nearest::{AtNearest, NEAR_WALL, Share};
+use crate::experiment::nearest::{AtNearest, NEAR_WALL, Proportion};
 use crate::experiment::summary::Summary;
 use crate::metrics::{COVERAGE_RADIUS, Metric, smoothed};
 use crate::number::{plus_minus, setting, short};
@@ -26,7 +26,7 @@ pub(super) struct Row {
 /// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile; for fractions the mean and its interval.
 pub(super) fn table(run: &Run) -> Vec<Row> {
     let present = Metric::ALL.into_iter().filter(|metric| run.metrics.column(*metric).is_some());
-    let named = |metric: Metric| match trials(run, metric).filter(|n| n * run.metrics.n_replicates > 1) {
+    let named = |metric: Metric| match n_trials(run, metric).filter(|n| n * run.metrics.n_replicates > 1) {
         Some(_) => format!("{} (95 % Wilson interval)", metric.title()),
         None => metric.title().into(),
     };
@@ -60,7 +60,7 @@ fn cell(run: &Run, metric: Metric, row: Option<usize>) -> String {
 /// A fraction of yes-or-no items, with its 95 % Wilson interval.
 fn share_at(run: &Run, metric: Metric, t: usize) -> Option<String> {
     let shares = run.metrics.values(metric, t);
-    let trials = trials(run, metric).filter(|n| n * shares.len() > 1)?;
+    let trials = n_trials(run, metric).filter(|n| n * shares.len() > 1)?;
     let i = Interval::of_shares(&shares, trials)?;
     Some(format!("{} ({} to {})", short(i.value), short(i.low), short(i.high)))
 }
@@ -134,7 +134,7 @@ fn coverage(covered: &Covered) -> String {
 
 /// Whether those that ended elsewhere began near a wall; `None` if there are none.
 fn at_walls(at: &AtNearest) -> Option<String> {
-    let missed = |share: Option<Share>| share.map_or((0, 0), |s| (s.trials - s.successes.min(s.trials), s.trials));
+    let missed = |share: Option<Proportion>| share.map_or((0, 0), |s| (s.trials - s.successes.min(s.trials), s.trials));
     let ((near, of_near), (far, of_far)) = (missed(at.near_wall), missed(at.elsewhere));
     (near + far > 0).then(|| {
         format!(

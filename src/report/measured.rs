@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::interval::Interval;
 use super::quantity::{Quantity, weights_at_teacher};
-use crate::experiment::nearest::Share;
+use crate::experiment::nearest::Proportion;
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep::table::CellState;
 use crate::number::word;
@@ -16,7 +16,7 @@ pub(super) type Numbers = (Quantity, Vec<Option<Interval>>);
 const ALL: f64 = 1.0 - 1e-6;
 
 /// The fraction if there are no starts.
-const NONE: Share = Share { share: 0.0, low: 0.0, high: 0.0, successes: 0, trials: 0 };
+const NONE: Proportion = Proportion { share: 0.0, low: 0.0, high: 0.0, successes: 0, trials: 0 };
 
 /// The numbers of all cells, in the sweep's order.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Measured {
         self.arrived.push(weights.map(|weights| (weights.iter().filter(|w| **w >= ALL).count(), weights.len())));
         if let Some(at) = done.and_then(|summary| summary.nearest_at_start) {
             for (counts, share) in self.walls.iter_mut().zip([at.near_wall, at.elsewhere]) {
-                let Share { successes, trials, .. } = share.unwrap_or(NONE);
+                let Proportion { successes, trials, .. } = share.unwrap_or(NONE);
                 *counts = (counts.0.saturating_add(successes), counts.1.saturating_add(trials));
             }
         }

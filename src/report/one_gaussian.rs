@@ -29,7 +29,7 @@ fn lyapunov(run: &Run) -> Option<String> {
         0 => Some(format!("the Lyapunov sum rose at none of {n} logged steps")),
         up => {
             let most = rises.iter().copied().fold(0.0, f64::max);
-            Some(format!("the Lyapunov sum rose at {up} of {n} logged steps, by {} at the most", share(most)))
+            Some(format!("the Lyapunov sum rose at {up} of {n} logged steps, by {} at the most", percent_or_times(most)))
         }
     }
 }
@@ -47,6 +47,6 @@ fn on_the_tail(run: &Run) -> Option<String> {
 }
 
 /// For example "0.3 %", or "7 times" for a multiple.
-fn share(rise: f64) -> String {
+fn percent_or_times(rise: f64) -> String {
     if rise < 10.0 { format!("{} %", short(100.0 * rise)) } else { format!("{} times", short(rise)) }
 }

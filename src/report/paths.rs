@@ -32,8 +32,8 @@ pub(super) fn paths(run: &Run) -> Option<(Chart, String)> {
     let all_of_it = run.teacher.as_ref()?;
     let teacher = &thinned(all_of_it);
     let paths = match (&run.trajectory, &run.initial, &run.student) {
-        (Some(trajectory), ..) => along(trajectory),
-        (None, Some(start), Some(end)) if start.means.len() == end.means.len() => ends(start, end),
+        (Some(trajectory), ..) => of_trajectory(trajectory),
+        (None, Some(start), Some(end)) if start.means.len() == end.means.len() => of_ends(start, end),
         _ => return None,
     };
     let view = View::new(teacher, paths.students.iter().filter_map(|p| p.first().copied()));
@@ -68,7 +68,7 @@ fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
     GaussianMixture::new(weights, means, d, teacher.variance()).unwrap_or_else(|_| teacher.clone())
 }
 
-fn along(trajectory: &Trajectory) -> Paths<'_> {
+fn of_trajectory(trajectory: &Trajectory) -> Paths<'_> {
     let Trajectory { steps, means, n_replicates, n_components: k, n_features: d } = trajectory;
     let stride = steps.len().div_ceil(MOST_POINTS);
     let times: Vec<usize> = (0..steps.len()).filter(|t| t % stride == 0 || *t == steps.len() - 1).collect();
@@ -77,7 +77,7 @@ fn along(trajectory: &Trajectory) -> Paths<'_> {
     Paths { steps: times.iter().map(|t| steps[*t]).collect(), students, whole: true }
 }
 
-fn ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
+fn of_ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
     let (d, k) = (start.n_features, start.weights.len());
     let row = |s: &'a Students, i: usize| &s.means[i * d..(i + 1) * d];
     Paths { steps: vec![0.0, 1.0], students: (0..k.min(MOST_PATHS)).map(|i| vec![row(start, i), row(end, i)]).collect(), whole: false }

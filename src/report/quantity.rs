@@ -166,12 +166,12 @@ fn estimate(summary: &Summary, metric: Metric, over_replicates: fn(&[f64]) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::nearest::{AtNearest, Share};
+    use crate::experiment::nearest::{AtNearest, Proportion};
     use crate::experiment::summary::PerReplicate;
     use serde_json::{Value, json};
 
     fn summary(last: Value, weights: Vec<Vec<f64>>) -> Summary {
-        let share = Share { share: 0.9, low: 0.8, high: 0.95, successes: 9, trials: 10 };
+        let share = Proportion { share: 0.9, low: 0.8, high: 0.95, successes: 9, trials: 10 };
         let nearest = (weights[0].len() > 1).then_some(AtNearest { all: share, near_wall: None, elsewhere: None });
         Summary {
             last: serde_json::from_value(last).unwrap(),

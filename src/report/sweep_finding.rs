@@ -7,7 +7,7 @@ use super::interval::Interval;
 use super::layout::{Side, clipped, sides};
 use super::measured::Measured;
 use super::quantity::Quantity;
-use crate::experiment::nearest::{NEAR_WALL, Share};
+use crate::experiment::nearest::{NEAR_WALL, Proportion};
 use crate::experiment::sweep::table::{CellState, SweepTable};
 use crate::experiment::sweep::text::values_of;
 use crate::metrics::COVERAGE_RADIUS;
@@ -58,8 +58,8 @@ pub(super) fn sentence(table: &SweepTable, measured: &Measured) -> String {
 
 /// The effect of starting near a wall between two teacher components, over all cells.
 fn at_walls(measured: &Measured) -> Option<String> {
-    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits, trials)));
-    let words = |share: Share| {
+    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Proportion::wilson(hits, trials)));
+    let words = |share: Proportion| {
         let missed = share.trials - share.successes;
         format!("{:.4} ({:.4} to {:.4}; {missed} of {} do not)", share.share, share.low, share.high, share.trials)
     };

@@ -282,7 +282,7 @@ fn total(group_gradients: &[f64], groups: &[Groups], row: usize) -> Vec<f64> {
     for (r, groups) in groups.iter().enumerate() {
         for g in 0..n_groups {
             for e in 0..row {
-                out[r * row + e] += groups.share(g) * group_gradients[(r * n_groups + g) * row + e];
+                out[r * row + e] += groups.fraction(g) * group_gradients[(r * n_groups + g) * row + e];
             }
         }
     }

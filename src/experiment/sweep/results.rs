@@ -6,7 +6,7 @@ use super::design::Design;
 use super::folder::turn;
 use super::table::{CellState, STATE, state};
 use crate::error::Result;
-use crate::experiment::nearest::Share;
+use crate::experiment::nearest::Proportion;
 use crate::experiment::row::Measurement;
 use crate::experiment::summary::Summary;
 use crate::metrics::Metric;
@@ -61,7 +61,7 @@ fn measured(summary: Option<&Summary>) -> Vec<String> {
     }
     match summary.and_then(|summary| summary.nearest_at_start) {
         Some(at) => {
-            let Share { share, low, high, trials, .. } = at.all;
+            let Proportion { share, low, high, trials, .. } = at.all;
             row.extend([plain(share), plain(low), plain(high), trials.to_string()]);
         }
         None => row.extend(vec![String::new(); 4]),

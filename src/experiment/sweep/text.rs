@@ -34,11 +34,11 @@ fn tables(sweep: &Table) -> Vec<&Table> {
 pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
         for key in ["teacher.file", "student.file"] {
-            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| anchor(file, base));
+            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| make_absolute(file, base));
         }
         for key in ["teacher", "student"] {
             let tables = grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
-            tables.filter_map(|table| table.get_mut("file")).for_each(|file| anchor(file, base));
+            tables.filter_map(|table| table.get_mut("file")).for_each(|file| make_absolute(file, base));
         }
     }
     let mut lists: Vec<&mut Value> = Vec::new();
@@ -52,15 +52,15 @@ pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     for table in lists.into_iter().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_table_mut) {
         for (key, value) in table.iter_mut() {
             match key.as_str() {
-                "teacher.file" | "student.file" => anchor(value, base),
-                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| anchor(file, base)),
+                "teacher.file" | "student.file" => make_absolute(value, base),
+                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| make_absolute(file, base)),
                 _ => {}
             }
         }
     }
 }
 
-fn anchor(file: &mut Value, base: &Path) {
+fn make_absolute(file: &mut Value, base: &Path) {
     if let Value::String(path) = file {
         *path = absolute(base, path);
     }

@@ -50,10 +50,10 @@ pub(in crate::gpu) fn describe(adapter: &wgpu::Adapter) -> Adapter {
 /// The adapters of this machine, enumerated once, because some drivers print to stderr each time.
 pub(in crate::gpu) fn found() -> &'static [wgpu::Adapter] {
     static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
-    FOUND.get_or_init(look)
+    FOUND.get_or_init(enumerated)
 }
 
-fn look() -> Vec<wgpu::Adapter> {
+fn enumerated() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     descriptor.flags = wgpu::InstanceFlags::empty();

@@ -66,7 +66,7 @@ impl Spec<'_> {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
-    pub(crate) fn most(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
+    pub(crate) fn chunk_limits(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
         let most = match self.fused {
             Some(fused) => fused_budget(widths, fused, limits)?,
             None => ChunkLimits { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },

@@ -67,9 +67,9 @@ impl Draws {
             return Ok(Self { draw, sobol: Some(sobol), z, weight });
         }
         let nodes = context.upload("nodes", &spec.grid.map(|g| padded(&g.nodes, model.rank)).unwrap_or_default())?;
-        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
-        let shares = context.upload("weights of nodes", &shares)?;
-        let addresses = [("keys", &keys), ("state", &model.state), ("nodes", &nodes), ("node_weights", &shares)];
+        let node_weights: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
+        let node_weights = context.upload("weights of nodes", &node_weights)?;
+        let addresses = [("keys", &keys), ("state", &model.state), ("nodes", &nodes), ("node_weights", &node_weights)];
         let draw = bind(Kernel::Draw { half }, &[&addresses[..], &[("z", &z), ("weight", &weight)]].concat())?;
         Ok(Self { draw, sobol: None, z, weight })
     }

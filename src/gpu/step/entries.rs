@@ -3,7 +3,7 @@
 use super::buffers::{Spec, Terms};
 use super::model::{Model, index};
 use super::plan::{Chunk, Widths};
-use crate::backend::share::Share;
+use crate::backend::share::OwnNodes;
 use crate::gpu::device::params::{self, BothSides, Draws, Entry, Gradient, Totals};
 use crate::objective::form;
 
@@ -84,8 +84,8 @@ struct Expectation<'a> {
 }
 
 impl Entries {
-    /// The entries of all `chunks`, and of the totals that `share` needs.
-    pub(crate) fn new(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk]) -> Self {
+    /// The entries of all `chunks`, and of the totals that `own_nodes` needs.
+    pub(crate) fn new(model: &Model, spec: &Spec, own_nodes: &OwnNodes, nodes: Nodes, chunks: &[Chunk]) -> Self {
         let n_pairs = model.n_replicates * spec.n_strata;
         let terms = spec.terms.unwrap_or(Terms { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
         let of = Expectation { model, spec, terms, n_pairs };
@@ -98,7 +98,7 @@ impl Entries {
         let totals = all.map(|all| entries.push(all));
         let at = |sums: Sums| nodes.at[sums as usize];
         let joined = |sums: Sums| Totals {
-            node_starts: share.starts,
+            node_starts: own_nodes.starts,
             node_quads: nodes.quads as u32,
             node_at: at(sums) as u32,
             ..all[sums as usize]
@@ -110,7 +110,7 @@ impl Entries {
             totals_at: (node * nodes.quads + at(sums)) as u32,
             ..all[sums as usize]
         };
-        let own = (share.first_node..).zip(&share.nodes);
+        let own = (own_nodes.first_node..).zip(&own_nodes.nodes);
         let nodes = own.map(|(node, leaves)| SUMS.map(|sums| entries.push(of_node(node, leaves, sums)))).collect();
         Self { bytes: entries.bytes, chunks, groups, total, totals, joins, nodes }
     }

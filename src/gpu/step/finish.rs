@@ -182,9 +182,9 @@ impl Ends<'_> {
     /// A step: the rows' dispatches, the sums into `totals`, then `ending`.
     fn step(&self, rows_list: &[Dispatch], totals: &[wgpu::Buffer; 4], ending: Vec<Dispatch>) -> Result<Step> {
         let (rows, of_groups) = (self.rows, self.of_groups());
-        let (share, n_groups) = (&rows.share, rows.groups.n_groups);
+        let (own_nodes, n_groups) = (&rows.own_nodes, rows.groups.n_groups);
         let mut begin = rows_list.to_vec();
-        if share.groups.len() == n_groups {
+        if own_nodes.groups.len() == n_groups {
             begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), totals.each_ref(), n_groups, &rows.entries.totals)?);
             begin.extend(ending);
             let row = 4 * self.model.widths.features;
@@ -192,13 +192,13 @@ impl Ends<'_> {
             return Ok(Step { begin, end: Vec::new(), shared: self.model.means[0].clone(), own: own.start * row..own.end * row });
         }
         let node = 4 * rows.nodes.quads;
-        let nodes = self.context.buffer("the nodes of all devices", (4 * share.n_nodes * node) as u64)?;
-        for (leaves, entries) in share.nodes.iter().zip(&rows.entries.nodes) {
+        let nodes = self.context.buffer("the nodes of all devices", (4 * own_nodes.n_nodes * node) as u64)?;
+        for (leaves, entries) in own_nodes.nodes.iter().zip(&rows.entries.nodes) {
             begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), [&nodes; 4], leaves.len(), entries)?);
         }
-        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), share.n_nodes, &rows.entries.joins)?;
+        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), own_nodes.n_nodes, &rows.entries.joins)?;
         end.extend(ending);
-        let own = share.first_node * node..(share.first_node + share.nodes.len()) * node;
+        let own = own_nodes.first_node * node..(own_nodes.first_node + own_nodes.nodes.len()) * node;
         Ok(Step { begin, end, shared: nodes, own })
     }
 }

@@ -6,16 +6,16 @@ use super::buffers::{Sizes, Spec};
 use super::entries::{Entries, Nodes};
 use super::model::Model;
 use super::plan::Chunk;
-use crate::backend::share::{Part, Share};
+use crate::backend::share::{OwnNodes, Part};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::objective::groups::Groups;
 
-/// The buffers of an expectation that outlast a chunk. They hold the sums of `pairs` over `share.groups` only.
+/// The buffers of an expectation that outlast a chunk. They hold the sums of `pairs` over `own_nodes.groups` only.
 pub(crate) struct Rows {
     pub groups: Groups,
     pub part: Part,
-    pub share: Share,
+    pub own_nodes: OwnNodes,
     pub nodes: Nodes,
     pub n_strata: usize,
     pub n_pairs: usize,
@@ -40,11 +40,11 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Allocates.
-    pub(crate) fn new(context: &Context, model: &Model, spec: &Spec, share: Share, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
+    pub(crate) fn new(context: &Context, model: &Model, spec: &Spec, own_nodes: OwnNodes, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
         let n_pairs = model.n_replicates * spec.n_strata;
         let pairs = spec.part.strata(n_pairs);
         let nodes = Nodes::new(model, n_pairs, spec.terms);
-        let entries = Entries::new(model, spec, &share, nodes, chunks);
+        let entries = Entries::new(model, spec, &own_nodes, nodes, chunks);
         let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
         Ok(Self {
             groups: spec.groups,
@@ -60,7 +60,7 @@ impl Rows {
             params: context.uniform(&entries.bytes),
             entries,
             pairs,
-            share,
+            own_nodes,
             nodes,
         })
     }
@@ -74,7 +74,7 @@ impl Rows {
 
     /// This device's groups of rows (groups, width).
     pub(crate) fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
-        let own = self.share.groups.start * width..self.share.groups.end * width;
+        let own = self.own_nodes.groups.start * width..self.own_nodes.groups.end * width;
         rows.chunks_exact(self.groups.n_groups * width).flat_map(move |row| &row[own.clone()])
     }
 }

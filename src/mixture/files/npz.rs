@@ -108,19 +108,19 @@ pub(super) fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>,
     }
     let size = entry.size();
     let read = npy::read_as_stored(&mut entry, size).map_err(|error| in_entry(name, error))?;
-    read_out(&mut entry)?;
+    read_to_end(&mut entry)?;
     Ok(read)
 }
 
 fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<(Array, Kind)> {
     let size = entry.size();
     let read = npy::read(entry, size)?;
-    read_out(entry)?;
+    read_to_end(entry)?;
     Ok(read)
 }
 
 /// The checksum, and whether there are more bytes than declared, show at the end only.
-fn read_out(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<()> {
+fn read_to_end(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<()> {
     io::copy(entry, &mut io::sink()).map(drop).map_err(reading)
 }
 
