@@ -65,6 +65,7 @@ mod refusal {
         }
     }
 
+    /// The pointer, unless it is null: then the program ends.
     fn or_end(pointer: *mut u8, size: usize) -> *mut u8 {
         if pointer.is_null() && !TRYING.try_with(std::cell::Cell::get).unwrap_or(false) {
             end(size);

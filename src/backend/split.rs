@@ -42,6 +42,7 @@ fn within_replicates(problem: &UnitProblem) -> Split {
     }
 }
 
+/// The split with the shorter estimated time per step.
 fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
     let (k, sum) = (problem.n_components(), problem.n_components() + problem.n_teacher_components());
     let (n_strata, replicates) = (problem.weights(problem.strata()).len(), problem.n_replicates as f64);

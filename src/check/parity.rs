@@ -32,6 +32,7 @@ pub(super) fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<C
     Ok(table)
 }
 
+/// Adds the comparisons on problems of one size to the table.
 fn compare_at(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], storage: Storage, table: &mut Vec<Comparison>) -> Result<()> {
     let gradient_bound = if storage == Storage::F16 { HALF } else { GRADIENT };
     let size = format!("d={rank} k={k} K={n_teachers}");

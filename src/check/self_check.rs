@@ -87,6 +87,7 @@ fn answers(fit: &mut Fit) -> Result<Vec<(&'static str, Vec<f64>)>> {
     ])
 }
 
+/// Fails if `got` differs from `want` by more than the tolerance.
 fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Result<()> {
     let scale = want.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
     // Each number on its own, because a maximum of errors would lose NaN.

@@ -147,6 +147,7 @@ fn go_on(folder: &std::path::Path, stop: &Stop) -> String {
     )
 }
 
+/// A stop's sentence as the continuation of "the run stopped".
 fn because(sentence: &str) -> String {
     match sentence.strip_prefix("interrupted") {
         Some(rest) => format!("it was interrupted{rest}"),

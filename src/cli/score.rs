@@ -90,6 +90,7 @@ struct Column {
 }
 
 impl Column {
+    /// The values in the column's type.
     fn values(&self) -> Values<'_> {
         match self.dtype {
             Dtype::F32 => Values::F32(&self.single),
@@ -123,6 +124,7 @@ impl Column {
         Ok(true)
     }
 
+    /// Empties the column and makes room for `count` values.
     fn reserve(&mut self, count: usize) -> crate::Result<()> {
         (self.single, self.double) = (Vec::new(), Vec::new());
         match self.dtype {

@@ -80,6 +80,7 @@ vector_fn! {
     }
 }
 
+/// Copies nodes of a grid into the columns of `z`.
 fn look_up(nodes: &[f32], first: usize, rows: usize, rank: usize, z: &mut [f32], ld: usize) {
     let rest = nodes.len() / rank - first;
     for c in 0..rank {

@@ -174,6 +174,7 @@ impl Candidates {
         strata.into_iter().collect()
     }
 
+    /// Gathers new candidates at these means.
     fn gather(&mut self, views: &[View; 2], means: &[f64], rank: usize) {
         self.means = means.to_vec();
         let tables = [0, 1].map(|s| Narrow::new(views[s].means, rank));
@@ -276,6 +277,7 @@ vector_fn! {
     }
 }
 
+/// v, or −∞ for NaN.
 #[inline(always)]
 fn number(v: f64) -> f64 {
     if v.is_nan() { f64::NEG_INFINITY } else { v }

@@ -54,6 +54,7 @@ pub(crate) fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) ->
     out
 }
 
+/// f̂ at a block of rows of one cell.
 fn evaluate_block(cells: &Cells, coefficients: &[f32], cell: usize, y: &[f32], rows: &[u32], out: &mut [f32]) {
     let (rank, features, m) = (cells.rank(), cells.basis.len(), rows.len());
     let centre = &cells.centres[cell * rank..(cell + 1) * rank];

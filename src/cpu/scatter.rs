@@ -86,6 +86,7 @@ impl ScatterSums {
 }
 
 impl Pass<'_> {
+    /// The sums of one block of samples over all strata of these patches.
     fn block(&self, patches: &[Patch], run: &Range<usize>, scratch: &mut Scratch) -> Block {
         let mut out = Block { gradient: vec![0.0; self.pair.side(Side::Student).means.len()], statistics: Vec::new() };
         for patch in patches {
@@ -98,6 +99,7 @@ impl Pass<'_> {
         out
     }
 
+    /// Adds the sums of one tile.
     fn tile(&self, tile: &Tile, scratch: &mut Scratch, out: &mut Block) {
         let (sides, ld, rank) = (&tile.patch.sides, tile.ld, self.pair.rank);
         let Scratch { z, weight, work, v, energy, half, h, .. } = scratch;

@@ -54,6 +54,7 @@ impl CpuSession {
         Mixture { rank, weights, log_weights: &self.log_weights[side as usize], means: &means[r * row..(r + 1) * row], squares }
     }
 
+    /// Both mixtures of replicate r.
     fn pair(&self, r: usize) -> Pair<'_> {
         let student = self.mixture(Side::Student, r, &self.means, None);
         let squares = self.squares.chunks_exact(self.problem.n_teacher_components().pow(2)).nth(r);
@@ -95,6 +96,7 @@ impl CpuSession {
         Ok(ReplicateSums { groups, gradients, statistics })
     }
 
+    /// The measurement of these strata of `from`.
     fn measured(&self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> MeasureSums {
         let sums: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * strata.len())
             .into_par_iter()

@@ -171,6 +171,7 @@ impl Pass<'_> {
         (0..patch.strata.len()).flat_map(runs).collect()
     }
 
+    /// The sums of one tile, a block for each stratum and group.
     fn tile(&self, tile: &Tile, scratch: &mut Scratch) -> Vec<Block> {
         let (patch, parts) = (tile.patch, self.parts(tile));
         let Scratch { z, weight, masked, work: [work, _], v, energy, .. } = scratch;

@@ -105,6 +105,7 @@ fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn
     Ok(logged.stop)
 }
 
+/// Calls the observer at a logged step, and counts its time.
 fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Logged> {
     tick(state, clock);
     let logged = observer.log(fit, state)?;

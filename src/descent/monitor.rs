@@ -99,6 +99,7 @@ impl Monitor {
 }
 
 impl History {
+    /// Whether the farthest mean of replicate r shows that the descent diverges.
     fn means(&mut self, look: &Look, scales: &Scales, r: usize, coordinates: &[f64]) -> Option<Sign> {
         let rank = coordinates.len() / scales.rates.len();
         let lengths = coordinates.chunks_exact(rank).map(|y| y.iter().map(|v| v * v).sum::<f64>().sqrt());
@@ -116,6 +117,7 @@ impl History {
         (ratio > FAR && (is_lost || is_rising) || at_the_end).then_some(Sign::MeanRunsOff { component, distance, reach, is_lost })
     }
 
+    /// Whether the objective of a replicate shows that the descent diverges.
     fn objective(&mut self, value: Option<f64>, look: &Look, scales: &Scales) -> Option<Sign> {
         let value = value.unwrap_or(f64::MAX);
         let start = *self.start.get_or_insert(value);

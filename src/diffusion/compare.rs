@@ -93,6 +93,7 @@ fn nearest(truth: &GaussianMixture, x: &[f64]) -> (usize, f64) {
     crate::metrics::nearest(truth, x)
 }
 
+/// The fraction of the points nearest to each mean of the truth, shape (K).
 fn shares(points: &[f64], truth: &GaussianMixture) -> Vec<f64> {
     let d = truth.n_features();
     let cells: Vec<usize> = points.par_chunks_exact(d).map(|x| nearest(truth, x).0).collect();

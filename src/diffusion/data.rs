@@ -159,6 +159,7 @@ fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
     }
 }
 
+/// At most [`MOST_LOOKED_AT`] rows, chosen by a hash.
 fn sampled_rows(points: &[f64], d: usize) -> Vec<&[f64]> {
     rows::chosen(points.len() / d, MOST_LOOKED_AT, 0).into_iter().map(|i| &points[i * d..][..d]).collect()
 }

@@ -127,6 +127,7 @@ impl Draws {
     }
 }
 
+/// What is wrong with component `l`.
 fn fault(l: usize, c: &Component) -> String {
     let along = c.variance_along.map_or(String::new(), |along| format!(" ({} along the line to the nearest other)", short(along.value)));
     format!(
@@ -138,6 +139,7 @@ fn fault(l: usize, c: &Component) -> String {
     )
 }
 
+/// A note on a component whose mass in the data has a large relative error.
 fn unsure(l: usize, c: &Component) -> Option<String> {
     let Estimate { value, standard_error } = c.share_of_points;
     let is_unsure = c.is_judged && value < SMALL && standard_error > UNSURE * value;

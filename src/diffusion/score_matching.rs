@@ -132,6 +132,7 @@ impl Work {
         }
     }
 
+    /// Adds the loss and the gradient of one tile.
     #[inline(always)]
     fn tile(&mut self, x: &[f32], count: usize, address: Address) {
         self.draw(address);
@@ -175,6 +176,7 @@ impl Work {
         }
     }
 
+    /// Adds ½|M − u|² of the first `count` samples.
     #[inline(always)]
     fn add_square(&mut self, count: usize) {
         for a in self.a.chunks_exact(TILE) {

@@ -90,6 +90,7 @@ struct Budget {
 }
 
 impl Found {
+    /// Why this number of components was chosen.
     pub fn why(&self) -> String {
         let (least, most) = (self.tried.first().map_or(1, |t| t.components), self.tried.last().map_or(1, |t| t.components));
         format!(
@@ -127,6 +128,7 @@ pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, 
     within_budget(tiles, starts, near, options, BUDGET, watch)
 }
 
+/// As [`components`], with this budget.
 fn within_budget(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, budget: Budget, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
@@ -287,6 +289,7 @@ impl Search<'_, '_> {
         Some((*k, *criterion, mixture))
     }
 
+    /// Whether the search has used up its budget.
     fn is_spent(&self) -> bool {
         self.work >= self.budget.search
     }

@@ -39,6 +39,7 @@ const fn key(name: &'static str, r#type: Type, default: &'static str, unit: &'st
 }
 
 impl Key {
+    /// The same key, with the condition under which it applies.
     const fn when(self, applies: &'static str) -> Key {
         Key { applies, ..self }
     }

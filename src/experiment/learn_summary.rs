@@ -181,6 +181,7 @@ impl AgainstTruth {
     }
 }
 
+/// The estimate, unless it is NaN.
 fn known(estimate: Estimate) -> Option<Estimate> {
     Some(estimate).filter(|estimate| estimate.value.is_finite())
 }

@@ -46,6 +46,7 @@ impl Observer for Logger<'_> {
 }
 
 impl Logger<'_> {
+    /// The minimised divergence of each replicate.
     fn objective(&self, rows: &[Row]) -> Vec<Option<f64>> {
         rows.iter().map(|row| row.get(Metric::of(self.meter.config.objective.divergence))).collect()
     }

@@ -86,6 +86,7 @@ impl Meter<'_> {
     }
 }
 
+/// The largest distance that a mean (d) moved.
 fn farthest_move(before: &[f64], after: &[f64], d: usize) -> f64 {
     before.chunks_exact(d).zip(after.chunks_exact(d)).map(|(a, b)| squared_distance(a, b)).fold(0.0, f64::max).sqrt()
 }

@@ -42,6 +42,7 @@ impl Records {
         Records::of(run, cut(METRICS)?, cut(TRAJECTORY)?, number)
     }
 
+    /// New records with these journals.
     fn of(run: &Path, metrics: Journal, trajectory: Journal, number: u64) -> Result<Records> {
         let problem = PROBLEM_FILES.iter().map(|name| Fingerprint::of(run, name)).collect::<Result<_>>()?;
         Ok(Records { run: run.into(), metrics, trajectory, problem, number, saved: Instant::now() })

@@ -86,6 +86,7 @@ pub(super) fn repair(
 /// The first bytes of a journal, the entries to keep, and those measured again.
 type Parts = (Vec<u8>, Vec<Entry>, Vec<Entry>);
 
+/// The parts of a mended `metrics.csv`.
 fn of_metrics(old: &[u8], logged: &[Logged], n_replicates: usize) -> Parts {
     let header = row::header(n_replicates > 1);
     let last = logged.last().map(|entry| entry.step);
@@ -94,6 +95,7 @@ fn of_metrics(old: &[u8], logged: &[Logged], n_replicates: usize) -> Parts {
     (header.into_bytes(), kept, again.collect())
 }
 
+/// The parts of a mended trajectory.
 fn of_trajectory(old: &[u8], logged: &[Logged], is_kept: bool) -> Parts {
     let again = logged.iter().filter(|_| is_kept).map(|entry| Entry { step: entry.step, bytes: means_record(entry.step, &entry.means) });
     let again: Vec<Entry> = again.collect();

@@ -149,6 +149,7 @@ pub(crate) fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64
     Ok(pairs.into_iter().any(|(before, after)| after > least && after > 0.8 * before))
 }
 
+/// Reads `metrics.csv` row by row.
 fn for_each(path: &Path, see: &mut dyn FnMut(Row)) -> Result<()> {
     let bad = |what: String| Error::bad_file(path, what, "Restore the file as the run wrote it");
     let mut reader = csv::Reader::from_path(path).map_err(|e| bad(e.to_string()))?;

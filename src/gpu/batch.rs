@@ -33,6 +33,7 @@ struct Work {
 }
 
 impl Work {
+    /// Allocates and records a gradient.
     fn new(resident: &ResidentProblem, grid: Option<Grid>, fused: Option<(Groups, Fused)>) -> Result<Self> {
         let (problem, terms) = (&resident.problem, resident.terms());
         let random = || fused.map_or_else(|| problem.groups(), |(groups, _)| groups);

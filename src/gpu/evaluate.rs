@@ -158,6 +158,7 @@ impl Evaluator<'_> {
         Ok(nearest)
     }
 
+    /// Evaluates the points, sorted by their nearest component.
     fn densities(&self, points: &[f64], nearest: &[u32], responsibilities: bool) -> Result<Evaluation> {
         let (d, k, n) = (self.d, self.k, nearest.len());
         let mut order: Vec<usize> = (0..n).collect();

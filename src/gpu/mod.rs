@@ -139,6 +139,7 @@ pub fn open_together(indices: &[usize]) -> Result<Gpu> {
     together(indices.iter().map(|index| handle(*index)).collect::<Result<Vec<_>>>()?)
 }
 
+/// One [`Gpu`] from open devices.
 fn together(mut handles: Vec<Handle>) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "Name at least one.".into() });

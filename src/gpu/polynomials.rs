@@ -130,6 +130,7 @@ impl GpuPolynomials {
         )
     }
 
+    /// The dispatch that evaluates the features of rows.
     fn features(&self, level: &Level, params: params::Polynomials, [y, targets, cells, out]: [&wgpu::Buffer; 4]) -> Result<Dispatch> {
         let quads = params.n_rows as usize * level.columns;
         let buffers = [

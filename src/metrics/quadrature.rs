@@ -91,6 +91,7 @@ struct Places {
 }
 
 impl Places {
+    /// Both mixtures of a problem with the student at `means`.
     fn of(problem: &Problem, means: &[f64]) -> Result<Self> {
         let teacher = &problem.teacher;
         let variance = teacher.variance() + problem.noise;

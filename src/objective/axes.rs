@@ -53,6 +53,7 @@ pub(crate) fn turn(reflections: &[f64], y: &mut [f64]) {
     reflections.chunks_exact(y.len()).rev().for_each(|h| reflect(h, y));
 }
 
+/// v becomes (1 − hhᵀ)v.
 fn reflect(h: &[f64], v: &mut [f64]) {
     let along: f64 = h.iter().zip(v.iter()).map(|(h, v)| h * v).sum();
     v.iter_mut().zip(h).for_each(|(v, h)| *v -= along * h);

@@ -87,10 +87,12 @@ pub(crate) fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [
     (2.0 * (reach * widest(rank, reach, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
 }
 
+/// The widest gap of both mixtures, at least 1.
 fn widest(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     mixtures.iter().map(|(weights, means)| widest_gap(rank, reach, centres, weights, means)).fold(1.0, f64::max)
 }
 
+/// The grid with `half` nodes on each side of the centre of an axis.
 fn lattice(rank: usize, reach: f64, half: i64) -> Grid {
     let h = reach / half as f64;
     let side = 2 * half + 1;

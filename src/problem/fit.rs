@@ -247,11 +247,13 @@ impl Fit {
         (!told.is_empty()).then(|| told.join("; "))
     }
 
+    /// Whether a side has too many components to measure all.
     fn is_drawn(&self, side: Side) -> bool {
         let (n, both) = (self.unit.weights(side).len(), self.unit.n_components() + self.unit.n_teacher_components());
         n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES
     }
 
+    /// Measures one side: all of its strata, or some drawn by weight.
     fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {
         let weights = self.unit.weights(side).to_vec();
         if self.is_drawn(side) {

@@ -150,6 +150,7 @@ impl Problem {
         }
     }
 
+    /// Opens the problem in these subspaces.
     fn open_in(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture], subspaces: Vec<Subspace>) -> Result<Fit> {
         let (k, d, scale) = (self.student_weights.len(), self.teacher.n_features(), self.scale());
         let pairs = || starts.chunks_exact(k * d).zip(teachers.iter().cycle());
@@ -172,6 +173,7 @@ impl Problem {
         (self.teacher.variance() + self.noise).sqrt()
     }
 
+    /// The subspace of each replicate.
     fn subspaces(&self, starts: &[f64], teachers: &[GaussianMixture], scale: f64) -> Vec<Subspace> {
         let row = self.student_weights.len() * self.teacher.n_features();
         let pairs = teachers.iter().cycle().zip(starts.chunks_exact(row));
@@ -259,6 +261,7 @@ impl Problem {
         }
     }
 
+    /// The problem in the coordinates of the device.
     fn unit_problem(&self, subspaces: &[Subspace], teacher_means: Vec<f64>) -> Result<UnitProblem> {
         let rank = subspaces[0].rank();
         Ok(UnitProblem {

@@ -91,6 +91,7 @@ pub(crate) fn of_gradient(groups: &Groups, group_gradients: &[f64]) -> RareDraws
     of_parts(parts, mean.iter().map(|v| v * v).sum::<f64>().sqrt(), groups)
 }
 
+/// From the parts of the groups in the variance of `value`.
 fn of_parts(parts: impl Iterator<Item = f64>, value: f64, groups: &Groups) -> RareDraws {
     let Groups { n_groups, group_size, .. } = *groups;
     let (sum, largest) = parts.fold((0.0, 0.0f64), |(sum, largest), part| (sum + part, largest.max(part)));

@@ -52,6 +52,7 @@ impl Subspace {
         spans.into_iter().map(|(teacher, start, span)| Self::of_span(teacher, start, span, rank, scale)).collect()
     }
 
+    /// The first `rank` dimensions of a span.
     fn of_span(teacher: &GaussianMixture, start: &[f64], span: Span, rank: usize, scale: f64) -> Self {
         if rank == teacher.n_features() {
             return Self::full(teacher, scale);
@@ -91,6 +92,7 @@ impl Subspace {
         gaps
     }
 
+    /// σ in the units of the rows among which gaps are sought.
     fn sigma_of_rows(&self) -> f64 {
         if self.basis.is_some() { 1.0 } else { self.scale }
     }

@@ -90,6 +90,7 @@ fn centred(word: u32) -> (f32, f32) {
     (x, -ln(4.0 * p * (1.0 - p)))
 }
 
+/// z with the sign of the word.
 #[inline(always)]
 fn signed(z: f32, word: u32) -> f32 {
     f32::from_bits(z.to_bits() | (word & 0x8000_0000))

@@ -93,6 +93,7 @@ impl ReferenceSession {
         (0..sides[0].len()).map(|i| if self.problem.form == Form::Mixed { of(i) } else { None }).collect()
     }
 
+    /// The gradient of replicate r by groups.
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
         let grid = self.grid(r)?;
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));

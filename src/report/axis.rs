@@ -109,6 +109,7 @@ impl Axis {
     }
 }
 
+/// The smallest and the largest value that can be drawn.
 fn ends(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     values.into_iter().filter(|v| drawable(*v)).fold(None, |ends: Option<(f64, f64)>, v| match ends {
         None => Some((v, v)),

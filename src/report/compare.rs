@@ -111,6 +111,7 @@ fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
     keys.into_iter().filter(|(_, values)| values.iter().any(|v| *v != values[0])).take(MOST_KEYS).collect()
 }
 
+/// Calls `add` with the full name and value of every key in `value`.
 fn flatten(key: &str, value: &toml::Value, add: &mut dyn FnMut(String, &toml::Value)) {
     match value {
         toml::Value::Table(table) => table.iter().for_each(|(inner, value)| flatten(&format!("{key}.{inner}"), value, add)),

@@ -89,6 +89,7 @@ fn segments(values: &[f64], level: f64, i: usize, j: usize) -> Vec<(Edge, Edge)>
     passed.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
+/// The chain of edges from `start`, unless it was walked before.
 fn walk(start: Edge, links: &BTreeMap<Edge, Vec<Edge>>, seen: &mut BTreeSet<Edge>) -> Option<Vec<Edge>> {
     if !seen.insert(start) {
         return None;

@@ -38,6 +38,7 @@ pub(super) fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &
     }
 }
 
+/// One map, as a table.
 fn map(layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) -> Markup {
     let corner = layout.rows.as_ref().map_or("", |side| &side.name);
     let label = |row: usize| layout.rows.as_ref().and_then(|side| side.values.get(row)).map_or("", String::as_str);

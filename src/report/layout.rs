@@ -119,10 +119,12 @@ fn combinations(table: &SweepTable, sides: &[Side]) -> Vec<Vec<usize>> {
     table.cells.iter().map(|cell| of(&cell.values)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// The index of each value of an axis.
 fn places(side: &Side) -> HashMap<&str, usize> {
     side.values.iter().enumerate().map(|(i, value)| (value.as_str(), i)).collect()
 }
 
+/// A panel for each combination of values on the other axes.
 fn panels(table: &SweepTable, rows: &Option<Side>, columns: &Option<Side>, others: &[Side], names: &[Vec<usize>]) -> Vec<Panel> {
     let count = |side: &Option<Side>| side.as_ref().map_or(1, |side| side.values.len());
     let title = |name: &Vec<usize>| {

@@ -68,6 +68,7 @@ fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
     GaussianMixture::new(weights, means, d, teacher.variance()).unwrap_or_else(|_| teacher.clone())
 }
 
+/// The paths of the first replicate along the trajectory.
 fn of_trajectory(trajectory: &Trajectory) -> Paths<'_> {
     let Trajectory { steps, means, n_replicates, n_components: k, n_features: d } = trajectory;
     let stride = steps.len().div_ceil(MOST_POINTS);
@@ -77,6 +78,7 @@ fn of_trajectory(trajectory: &Trajectory) -> Paths<'_> {
     Paths { steps: times.iter().map(|t| steps[*t]).collect(), students, whole: true }
 }
 
+/// Straight paths from the first replicate's start to its end.
 fn of_ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
     let (d, k) = (start.n_features, start.weights.len());
     let row = |s: &'a Students, i: usize| &s.means[i * d..(i + 1) * d];
@@ -116,6 +118,7 @@ fn beyond(view: &View, paths: &Paths) -> String {
     format!(" {leaving} of the {} paths leave the picture{how_far}; they are drawn until then.", paths.students.len())
 }
 
+/// The paths in a plane, over the contours of the teacher's density.
 fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &View) -> Option<Chart> {
     let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
     let seen = paths.students.iter().flatten().filter(|x| view.holds(x)).map(|x| plane.project(x));
@@ -141,6 +144,7 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &
     Some(Chart { description: "Paths of the students' means over the contours of the teacher's density", x, y, marks })
 }
 
+/// The paths in one dimension, against the step.
 fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option<Chart> {
     let (first, last) = (*paths.steps.first()?, *paths.steps.last()?);
     let x = Axis::steps(first, last)?;

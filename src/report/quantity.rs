@@ -129,6 +129,7 @@ fn is_share(v: f64) -> bool {
     (0.0..=1.0 + 1e-6).contains(&v)
 }
 
+/// The fraction of students at the teacher component nearest at their start.
 fn nearest(summary: &Summary) -> Option<Interval> {
     let share = summary.nearest_at_start.map(|at| at.all).filter(|s| [s.share, s.low, s.high].into_iter().all(is_share))?;
     Some(Interval { value: share.share, low: share.low, high: share.high }.within(0.0, 1.0))

@@ -113,6 +113,7 @@ fn warning(table: &SweepTable, measured: &Measured) -> String {
     }
 }
 
+/// Line charts of the quantities, for sweeps along one axis.
 fn lines(table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (quantity, numbers) in quantities {
@@ -124,6 +125,7 @@ fn lines(table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<
     Ok(figures)
 }
 
+/// Heat maps of one quantity.
 fn maps(table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, failures: &[usize]) -> Markup {
     let (low, high) = scale(*quantity, numbers);
     let place = |v: f64| if quantity.is_logarithmic() { v.max(f64::MIN_POSITIVE).log10() } else { v };

@@ -161,6 +161,7 @@ fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], 
     )
 }
 
+/// The smallest separation from which on all these cells are high, in words.
 fn threshold(table: &SweepTable, cells: &[Known], sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let mut from: Option<(&str, Known)> = None;
     for value in separation.values.iter().rev() {
@@ -185,6 +186,7 @@ fn threshold(table: &SweepTable, cells: &[Known], sides: &[Side], separation: &S
     })
 }
 
+/// "from separation 4 on (0.97, 0.95 to 0.99, at k = 5)".
 fn from_on(table: &SweepTable, value: &str, lowest: Known, sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let smallest = if separation.values[0] == value { ", the smallest tried," } else { "" };
     let place = place(table, lowest.0, sides, &[group]);
@@ -237,6 +239,7 @@ fn blame(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>], s
     Some(format!("Most of that goes with {name}: {} on average at {}, {} at {}.", word(high.0), high.1, word(low.0), low.1))
 }
 
+/// The finished cells with a number.
 fn known(numbers: &[Option<Interval>]) -> impl Iterator<Item = Known<'_>> {
     numbers.iter().enumerate().filter_map(|(cell, number)| Some((cell, number.as_ref()?)))
 }

@@ -2,6 +2,7 @@
 
 use super::vector_fn;
 
+/// sum ← term(a, b, sum) over all elements, in eight lanes, then a tree.
 #[inline(always)]
 fn eight_sums(a: &[f64], b: &[f64], term: impl Fn(f64, f64, f64) -> f64) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());

@@ -16,6 +16,7 @@ pub(crate) struct Files<'a> {
 }
 
 impl Files<'_> {
+    /// No file is read yet; relative paths start at `base`.
     pub(crate) fn at(base: &Path) -> Files<'_> {
         Files { base, hashes: HashMap::new() }
     }

@@ -154,6 +154,7 @@ fn is_hash(text: &str) -> bool {
     (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// The different values of an axis, in the order of the cells.
 fn distinct(cells: &[Cell], axis: usize) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     cells.iter().map(|cell| &cell.values[axis]).filter(|value| seen.insert(*value)).cloned().collect()

@@ -257,6 +257,7 @@ impl Context {
         Ok(clock.seconds([ticks[0], ticks[1]]))
     }
 
+    /// Waits for a submission, up to the limit of [`Patience`].
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let lost = |what: String| Error::DeviceLost { what: format!("{}: {what}", self.adapter.name) };
         let mut patience = Patience::new(self.adapter.software);
@@ -287,6 +288,7 @@ impl Context {
     }
 }
 
+/// Keeps the first failure.
 fn note(failure: &Mutex<Option<String>>, text: String) {
     failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(text);
 }

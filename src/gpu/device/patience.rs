@@ -35,6 +35,7 @@ impl Patience {
         self.passed(if self.processor.is_some() { processor_seconds() } else { None })
     }
 
+    /// Counts a slice; `processor` is this process's processor time so far.
     fn passed(&mut self, processor: Option<f64>) -> Option<String> {
         self.all += 1;
         self.idle += 1;

@@ -116,6 +116,7 @@ pub(super) struct Binder<'a> {
     pub lanes: Lanes,
 }
 
+/// The same for both sides.
 pub(super) fn both(bound: impl Fn(usize) -> Result<Bound>) -> Result<[Bound; 2]> {
     Ok([bound(0)?, bound(1)?])
 }

@@ -66,6 +66,7 @@ impl Spec<'_> {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
+    /// The limits of a chunk for this expectation.
     pub(crate) fn chunk_limits(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
         let most = match self.fused {
             Some(fused) => fused_budget(widths, fused, limits)?,

@@ -48,6 +48,7 @@ impl Widths {
         singly.max(origin).max(if draws.is_nets() { axes } else { 0 })
     }
 
+    /// The widest of the three.
     fn widest(&self) -> usize {
         self.features.max(self.student).max(self.teacher)
     }
