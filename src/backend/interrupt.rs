@@ -21,9 +21,6 @@ impl Interrupt {
     }
 
     /// Fails if the flag is set; `stage` names the work that stops.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`].
     pub fn check(&self, stage: &str) -> Result<()> {
         if self.is_set() { Err(Error::Stopped { stage: stage.into() }) } else { Ok(()) }
     }

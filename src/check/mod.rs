@@ -37,9 +37,6 @@ impl Comparison {
 
 /// Known answers on the device, then its errors against the reference, with draws stored as `storage` on it. Wrong numbers are no error
 /// here but rows of the table.
-///
-/// # Errors
-/// The device's.
 pub fn compare(device: &mut Chosen, storage: Storage) -> Result<Vec<Comparison>> {
     let mut table = match device {
         #[cfg(feature = "gpu")]

@@ -195,9 +195,6 @@ impl Common {
     }
 
     /// Refuses `--device` for a verb that uses none.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`].
     pub fn refuse_device(&self, verb: &str) -> Result<()> {
         match self.device {
             Device::Auto => Ok(()),

@@ -22,9 +22,6 @@ pub(super) enum Target {
 impl Target {
     /// The target at `path`. Refused are another extension, a missing folder, and a path that leads to one of the inputs, whether by
     /// another spelling, a symbolic link or a hard link.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`].
     pub(super) fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         if path.as_os_str() == "-" {
             return stdout_for_arrays(common);

@@ -213,9 +213,6 @@ fn bin_mass(seen: &GaussianMixture, bin: usize, shape: &[usize], low: &[f64], si
 }
 
 /// Refuses a truth of other dimensions than the points'.
-///
-/// # Errors
-/// [`Error::BadInput`].
 pub fn check_truth(truth: &GaussianMixture, d: usize) -> Result<()> {
     same_dimension(&GaussianMixture::new(vec![1.0], vec![0.0; d], d, 1.0)?, truth)
 }

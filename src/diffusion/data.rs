@@ -101,9 +101,6 @@ impl Data {
     }
 
     /// The mixture in users' units.
-    ///
-    /// # Errors
-    /// Those of [`GaussianMixture::new`].
     pub fn outside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
         let means = self.outside_points(mixture.means());
         GaussianMixture::new(mixture.weights().to_vec(), means, self.centre.len(), mixture.variance() * self.scale * self.scale)

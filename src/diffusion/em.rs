@@ -46,9 +46,6 @@ pub fn start(tiles: &Tiles, means: Vec<f64>, variance: Option<f64>) -> Result<Ga
 }
 
 /// EM from `start` until a step gains less than the tolerance.
-///
-/// # Errors
-/// [`Error::Stopped`].
 pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch: Option<&mut Watch>) -> Result<Fitted> {
     let began = Instant::now();
     let mut at = start;

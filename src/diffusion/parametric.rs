@@ -21,9 +21,6 @@ const LEAST_PAIRS: usize = 1 << 17;
 const MANY: usize = 32;
 
 /// Means by descent on the denoising loss at each of `levels` in turn; weights by responsibilities after each step.
-///
-/// # Errors
-/// [`Error::Stopped`].
 pub(crate) fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let mut mixture = start;
     for (level, t) in levels.iter().copied().enumerate() {
@@ -40,9 +37,6 @@ pub(crate) fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed
 }
 
 /// The mixture with the points' mean responsibilities as weights.
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
 pub(crate) fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
     let mass: Vec<f64> = pass::sums(tiles, &mixture).mass.iter().map(|m| m.max(1e-6)).collect();
     let total: f64 = mass.iter().sum();
@@ -51,9 +45,6 @@ pub(crate) fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<Gaussia
 }
 
 /// One step of size `step` on ∂/∂μᵢ divided by `E[rᵢ]`. Returns the largest movement of a mean.
-///
-/// # Errors
-/// [`Error::NonFiniteResult`]; [`Error::Stopped`].
 pub(crate) fn descend(
     tiles: &Tiles,
     mixture: &GaussianMixture,

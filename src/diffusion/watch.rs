@@ -14,9 +14,6 @@ pub struct Watch<'a> {
 
 impl Watch<'_> {
     /// Checks for an interruption between the parts of a step.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] once it is interrupted.
     pub fn check(&self, stage: &str) -> Result<()> {
         if self.interrupted.load(Ordering::Relaxed) { Err(Error::Stopped { stage: stage.into() }) } else { Ok(()) }
     }

@@ -118,9 +118,6 @@ pub fn resume_on(folder: &Path, opened: &mut Opened, request: Request) -> Result
 }
 
 /// Opens a device, says which one, and checks it.
-///
-/// # Errors
-/// [`Error::NoDevice`], [`Error::SelfCheck`].
 pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> {
     let mut opened = device::open(device)?;
     on_event(&Event::Opened { why: &opened.why });

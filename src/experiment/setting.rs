@@ -33,9 +33,6 @@ pub struct Setting {
 
 impl Setting {
     /// Reads or generates the teacher and the starts; relative paths begin at `base`.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`], [`Error::BadInput`] and [`Error::BadConfig`].
     pub fn of(config: &Config, base: &Path) -> Result<Setting> {
         if let Some(generator) = config.teacher.generator() {
             let (n_teachers, n_features) = generator.size();

@@ -132,9 +132,6 @@ impl Measured {
 
 impl Summary {
     /// The summary of the run in this folder.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`].
     pub fn read(run: &Path) -> Result<Summary> {
         let path = run.join(FILE);
         serde_json::from_slice(&run_folder::small_file(&path)?)

@@ -42,9 +42,6 @@ struct Evaluator<'a> {
 }
 
 /// Evaluates `mixture` at `points` (n, d).
-///
-/// # Errors
-/// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
 pub(super) fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());

@@ -102,9 +102,6 @@ impl ResidentProblem {
     }
 
     /// A grid fine enough for the current means; `None` for other draws.
-    ///
-    /// # Errors
-    /// The device's; those of [`grid`].
     pub(super) fn grid(&self) -> Result<Option<Grid>> {
         let problem = &self.problem;
         let Draws::Grid(cap) = problem.draws else { return Ok(None) };

@@ -50,9 +50,6 @@ pub enum NoGrid {
 /// Standard errors are replaced by the larger of the differences to the grids of every second and every third node. Errors fall faster than
 /// any power of the spacing h, so these differences are far too large; for total variation, whose integrand has a kink, errors fall like
 /// h², and the differences are about right.
-///
-/// # Errors
-/// Those of the problem.
 pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Gridded> {
     problem.validate(means)?;
     let places = Places::of(problem, means)?;

@@ -145,9 +145,6 @@ pub fn gaussian(n_features: usize, offset: f64) -> Result<GaussianMixture> {
 }
 
 /// Means on a circle in the first two coordinates; neighbours are `separation` apart.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn circle(n_components: usize, separation: f64, n_features: usize) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 2)?;
     check_length("separation", separation)?;
@@ -162,9 +159,6 @@ pub fn circle(n_components: usize, separation: f64, n_features: usize) -> Result
 }
 
 /// Means on the first axis, centred on the origin; neighbours are `separation` apart.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn line(n_components: usize, separation: f64, n_features: usize) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("separation", separation)?;
@@ -179,9 +173,6 @@ pub fn line(n_components: usize, separation: f64, n_features: usize) -> Result<G
 ///
 /// In high dimensions all distances are then near `separation`; in the plane the closest two of many draws are very close, so the scaled
 /// cloud is wide. In one dimension this is a [`line()`].
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn separated(n_components: usize, n_features: usize, separation: f64, seed: u64) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("separation", separation)?;
@@ -202,9 +193,6 @@ pub fn separated(n_components: usize, n_features: usize, separation: f64, seed: 
 }
 
 /// Means uniform on (−`half_width`, `half_width`)^d. With 40 components and half width 40, the public benchmark gmm40.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn uniform_box(n_components: usize, n_features: usize, half_width: f64, seed: u64) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("half_width", half_width)?;

@@ -22,9 +22,6 @@ pub fn sample(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f64>
 }
 
 /// The same points, from normals in single precision; infinite where they do not fit.
-///
-/// # Errors
-/// As [`sample`].
 pub fn sample_f32(mixture: &GaussianMixture, n: usize, seed: u64) -> Result<Vec<f32>> {
     draw(mixture, n, seed, |mean, scale, word| (mean + scale * f64::from(normal_f32(word))) as f32)
 }

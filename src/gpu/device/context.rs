@@ -181,9 +181,6 @@ impl Context {
     }
 
     /// Runs lists one after another, `steps` times, until `interrupt` is set between two submissions of this `stage`.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`]; [`Error::Stopped`].
     pub(crate) fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
         self.paced(lists, steps, None, || interrupt.check(stage)).map(|_| ())
     }

@@ -16,9 +16,6 @@ const LONGEST_HEADER: u64 = 1 << 16;
 const MOST_DIMENSIONS: usize = 8;
 
 /// An array from .npy: floats of 16 to 64 bits or whole numbers of 8 to 64, of either endianness, in C or Fortran order.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn read_npy(path: &Path) -> Result<Array> {
     let (file, length) = open(path)?;
     at(path, read(&mut BufReader::new(file), length)).map(|(array, _)| array)

@@ -23,9 +23,6 @@ const MOST_GROWTH: u64 = 8;
 const POINTS: [&str; 7] = ["points", "x", "X", "data", "samples", "observations", "arr_0"];
 
 /// All arrays of an .npz file, in its order.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>> {
     Ok(read(path, None)?.arrays)
 }
