@@ -12,8 +12,9 @@ use mixscore::internals::backend::Policy;
 use mixscore::internals::backend::Split;
 use mixscore::objective::{Divergence, Estimator, Sampler, Side, Storage};
 
+use super::bits::{FORMS, long_case, same_bits};
 use super::cases::{Case, all};
-use super::device::{FORMS, Which, long_case, same_bits};
+use super::device::Which;
 
 /// Numbers by name: the gradient, ½|a|², three metrics, and the means after some steps.
 type Found = [(&'static str, Vec<f64>); 6];

@@ -14,8 +14,9 @@ use mixscore::objective::{Draws, Form};
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 
+use super::bits::same_bits;
 use super::cases::{Case, all};
-use super::device::{Which, same_bits};
+use super::device::Which;
 use super::{normwise, within};
 
 /// Student and teacher components, dimensions, spread, samples: few walls and many, fewer and more than dimensions, in few dimensions and

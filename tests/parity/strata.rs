@@ -13,8 +13,9 @@ use mixscore::internals::reference::Point;
 use mixscore::internals::reference::{Components, draw};
 use mixscore::objective::{Divergence, Estimator, Sampler, Side};
 
+use super::bits::{FORMS, long_case, same_bits};
 use super::cases::{Case, all};
-use super::device::{FORMS, Which, long_case, same_bits};
+use super::device::Which;
 use super::{normwise, within};
 
 /// One side of replicate r, given the means of all.
