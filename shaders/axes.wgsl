@@ -1,6 +1,7 @@
-// The axes of every pair's Sobol points: four reflections h (H = 1 − hhᵀ) that put what varies most into the first coordinates. Twin of
-// src/objective/axes.rs: the difference of each mean to its side's origin, times the root of how often it outweighs that one, is a
-// candidate; the longest is an axis, then the longest of what the axes before it leave. One workgroup: one pair of the chunk.
+// The axes of every pair's Sobol points: four reflections h (H = 1 − hhᵀ) that give the directions of largest variation
+// to the first coordinates. Twin of src/objective/axes.rs: a candidate is the difference of a mean to its side's
+// origin, times the square root of the probability that it outweighs that one. The longest is an axis, then the longest
+// of what the axes before it leave. One workgroup: one pair of the chunk.
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec2f>;   // (pairs, k + K): chance, square of what is left
 @group(0) @binding(8) var<storage, read_write> axes: array<vec4f>;         // (pairs, 5·quads + 2): h₀ … h₃, the last axis, inner products
 
@@ -12,7 +13,7 @@ const LANES = 32u;        // of 64, sums over lanes took 60 % of the time on sof
 
 var<workgroup> values: array<vec4f, LANES>;
 
-// Every lane goes through all values itself, because that takes fewer barriers than a tree.
+// Every lane loops over all values itself, which takes fewer barriers than a tree.
 fn most(lane: u32, value: f32) -> f32 {
     values[lane] = vec4f(value);
     workgroupBarrier();
@@ -35,7 +36,7 @@ fn total(lane: u32, value: vec4f) -> vec4f {
     return result;
 }
 
-// The chance that its mean outweighs the origin, and the candidate's square.
+// The probability that its mean outweighs the origin, and the candidate's square.
 fn measured(pair: u32, n: u32) -> vec2f {
     let square = difference_square(pair, n);
     // The difference of the logits is normal with mean −logit and variance |δ|²; Φ(−t) ≈ ½ exp(−t²/2).
@@ -55,8 +56,8 @@ fn along_axis(pair: u32, n: u32, chance: f32) -> f32 {
     return chance * along * along;
 }
 
-// What the reflections before the j-th leave of the pivot from coordinate j on, the first one moved away from zero by its `length`: nothing
-// cancels. `along` is what they take of it.
+// What the reflections before the j-th leave of the pivot from coordinate j on, with `length` added to the first one
+// away from zero, so that nothing cancels. `along` is the part that they remove.
 fn lengthened(pair: u32, pivot: u32, root: f32, along: vec3f, j: u32, quad: u32, length: f32) -> vec4f {
     let quads = params.feature_quads;
     let h = pair * (5u * quads + 2u) + quad;
@@ -69,7 +70,8 @@ fn lengthened(pair: u32, pivot: u32, root: f32, along: vec3f, j: u32, quad: u32,
     return select(e, vec4f(), lanes < vec4u(j));
 }
 
-// h₀ … h₂ times the pivot, each as the reflection before leaves it; `first` has the inner products.
+// The inner products of h₀ … h₂ with the pivot, each after the earlier reflections; `first` has the inner products
+// among them.
 fn taken(pair: u32, pivot: u32, root: f32, first: vec4f) -> vec3f {
     let quads = params.feature_quads;
     let h = pair * (5u * quads + 2u);

@@ -1,6 +1,6 @@
-// projections[row, l] −= Σ_m r_m projections[row, m]: ⟨ε_l, v⟩ becomes ⟨μ_l − M, v⟩. Where one component has all the responsibility
-// its projection becomes exactly zero, however large it was. The mean, ⟨M, V⟩ in the Stein form, is the rest of f: see statistics.wgsl.
-// LANES invocations: one row. Twin of src/reference/reverse_fisher.rs.
+// projections[row, l] −= Σ_m r_m projections[row, m]: ⟨ε_l, v⟩ becomes ⟨μ_l − M, v⟩. If one component has all the
+// responsibility, its projection becomes exactly zero, however large it was. The mean, ⟨M, V⟩ in the Stein form, is the
+// rest of f: see statistics.wgsl. LANES invocations: one row. Twin of src/reference/reverse_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;      // (rows, component quads)
 @group(0) @binding(2) var<storage, read_write> projections: array<vec4f>;     // (rows, component quads)
 @group(0) @binding(3) var<storage, read_write> statistics: array<vec4f>;      // (rows, 2): of the second, the third number is f

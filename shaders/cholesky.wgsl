@@ -1,10 +1,10 @@
-// U with UᵀU = 1 + FᵀF, or 1 + FFᵀ where a stratum has more walls than coordinates. One workgroup: one pair of the range.
+// U with UᵀU = 1 + FᵀF, or 1 + FFᵀ if a stratum has more walls than coordinates. One workgroup: one pair of the range.
 // Twin of src/objective/estimator.rs.
 @group(0) @binding(1) var<storage, read> walls: array<vec2u>;              // (range's pairs, 1 + k + K): see common/walls.wgsl
 @group(0) @binding(2) var<storage, read> columns: array<vec4f>;            // (range's pairs, quads, most walls)
 @group(0) @binding(3) var<storage, read_write> factor: array<f32>;         // (range's pairs, factor rows, factor rows)
 
-// One quad of coordinates of column n; none past the last of `count`.
+// One quad of coordinates of column n; zero for n ≥ `count`.
 fn column(first: u32, n: u32, count: u32) -> vec4f {
     return select(vec4f(), columns[first + min(n, count - 1u)], n < count);
 }
@@ -38,8 +38,9 @@ fn block(own: u32, count: u32, i: u32, j: u32) -> mat4x4f {
     return sums;
 }
 
-// Entry (k, j) of the product less what the rows of U before the k-th take of it, in order. Eight of them in a pass: one by one, 200 rows
-// would take all the passes that Mesa's software Vulkan grants the loops of an invocation (SCATTERED_ROWS in src/gpu/dispatch.rs).
+// Entry (k, j) of the product less the contributions of the rows of U before the k-th, in order. Eight of them in a
+// pass: one by one, 200 rows would take all loop passes that Mesa's software Vulkan allows an invocation
+// (SCATTERED_ROWS in src/gpu/step/plan.rs).
 fn reduced(own: u32, k: u32, j: u32) -> f32 {
     let stride = factor_rows();
     var value = factor[own + k * stride + j];
@@ -93,10 +94,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
     }
     storageBarrier();
-    // Row by row, each less what the rows before it take; every lane finds the pivot.
+    // Row by row, each less the contributions of the rows before it; every lane computes the pivot.
     for (var k = 0u; k < size; k += 1u) {
         let row = own + k * stride;
-        // No pivot is below 1: less is rounding.
+        // No pivot is below 1: a smaller one is rounding.
         let inverse = 1.0 / sqrt(max(reduced(own, k, k), 1.0));
         for (var j = k + 1u + lane; j < size; j += 64u) {
             factor[row + j] = inverse * reduced(own, k, j);

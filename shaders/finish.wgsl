@@ -1,6 +1,6 @@
-// Gradient rows from the sums of scatter.wgsl: the sums minus Σ_j v_j (Σ_rows Q_i) ε_i over the strata j, because x − μ_i = z + e − ε_i,
-// then normalised, and added to what own_rows.wgsl has left there where the form has such a part. One invocation: one quad of one row.
-// Twin of src/reference/forward_fisher.rs.
+// Gradient rows from the sums of scatter.wgsl: the sums minus Σ_j v_j (Σ_rows Q_i) ε_i over the strata j, because x −
+// μ_i = z + e − ε_i, then normalised, and added to the output of own_rows.wgsl if the form has such a part. One
+// invocation: one quad of one row. Twin of src/reference/forward_fisher.rs.
 @group(0) @binding(1) var<storage, read> sums: array<vec4f>;                  // (R, out groups, k, quads)
 @group(0) @binding(2) var<storage, read> coefficient_sums: array<f32>;        // (pairs, out groups, 4·component quads)
 @group(0) @binding(3) var<storage, read> means: array<vec4f>;                 // (R, k, quads)

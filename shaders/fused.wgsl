@@ -16,7 +16,7 @@
 //* end
 
 const LANES = CELL / ROWS;
-// Beyond every index of the table: a compiler that sees it knows that no address overflows, and need not add them up.
+// Beyond every index of the table: a compiler that sees it knows that no address overflows.
 const MOST = 0xfffffu;
 // Exponentials are powers of two: the scale is part of a multiply-add.
 const LOG2_E = 1.44269504;
@@ -61,7 +61,7 @@ fn main(
         let both_$r = max(x_$r_0, x_$r_1);
         let next_$r = max(top_$r, LOG2_E * max(max(both_$r.x, both_$r.y), max(both_$r.z, both_$r.w)));
         let scale_$r = exp2(top_$r - next_$r);
-        // The product is not rounded where next was: a factor common to the row, and far from ∞ for logits up to 10⁹.
+        // The rounding of the product is a factor common to the row, and it is far from ∞ for logits up to 10⁹.
         let p_$r_0 = exp2(fma(x_$r_0, vec4f(LOG2_E), vec4f(-next_$r)));
         let p_$r_1 = exp2(fma(x_$r_1, vec4f(LOG2_E), vec4f(-next_$r)));
         top_$r = next_$r;
@@ -70,7 +70,7 @@ fn main(
 //* include means
     }
 
-    // V = e − M in the place of M, and ⟨M, V⟩: where one component has all the responsibility, its ⟨μ − M, V⟩ is exactly zero.
+    // V = e − M replaces M; and ⟨M, V⟩: if one component has all the responsibility, its ⟨μ − M, V⟩ is exactly zero.
     let frame = (params.side * params.all_pairs + params.first_pair + local_pair) * QUADS;
 //* for r in ROWS
     let per_mass_$r = 1.0 / mass_$r;
@@ -133,7 +133,7 @@ fn main(
 //* end
 //* for r in ROWS
         let r_$r = per_mass_$r * exp2(fma(x_$r, vec4f(LOG2_E), vec4f(-top_$r)));
-        // Rows of padding count nothing. (Compilers reorder sums of products, but not sums of choices.)
+        // Padding rows add nothing. (Compilers reorder sums of products, but not sums of choices.)
         let sum_$r = select(vec4f(), fma(r_$r, u_$r - vec4f(mean_$r), r_$r), counts_$r);
 //* end
         let sum = TREE;

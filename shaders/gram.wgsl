@@ -1,13 +1,13 @@
-// FᵀF of every job: `rows_per_job` consecutive rows of one cell. One workgroup: one tile of one job, where it reaches below the diagonal.
-// Targets U follow the features in F, so FᵀU is part of it. Sums run over a job's rows in order; the host adds the jobs.
-// Twin of `grams` in src/reference/polynomials.rs.
+// FᵀF of every job: `rows_per_job` consecutive rows of one cell. One workgroup: one tile of one job, if it reaches
+// below the diagonal. Targets U follow the features in F, so FᵀU is part of it. Sums run over a job's rows in order;
+// the host adds the jobs. Twin of `grams` in src/reference/polynomials.rs.
 @group(0) @binding(1) var<storage, read> features: array<vec4f>;     // F (rows, columns / 4)
 @group(0) @binding(2) var<storage, read> counts: array<u32>;         // (jobs): rows that are there
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;    // (jobs, columns, columns / 4): lower half
 
 var<private> tile_job: u32;
 
-// Columns of F for four samples: what is a row (or a column) of FᵀF lies in one quad.
+// Columns of F for four samples; a quad has one row (or column) of FᵀF per number.
 fn block(quad: u32, depth_quad: u32) -> mat4x4f {
     let quads = params.column_quads;
     if (quad >= quads) {
@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     tile_job = job;
     tile_clear();
-    // The job itself, not tile_job: the depth must be seen to be the same for the whole workgroup.
+    // The job, not tile_job, because the compiler must see that the depth is the same for the whole workgroup.
     tile_multiply(lane, row / 4u, column / 4u, (counts[job] + 3u) / 4u);
     tile_emit(lane, row / 4u, column / 4u);
 }

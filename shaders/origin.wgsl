@@ -1,8 +1,9 @@
-// The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o; and each
-// component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o. Differences come first, so
-// that means far from the origin of coordinates cost no precision; and sums carry their rounding errors, because far components that are
-// about as far as o have terms that cancel. Where o is the centre, e is zero and terms are squares: there plain sums do.
-// One workgroup: one pair of the chunk. Twin of src/reference/density.rs.
+// The origin of every pair: the component o whose log-density at the stratum's centre is the largest; e = centre − o;
+// and each component's logit at z = 0 relative to o's, ln w_l − ln w_o − ½⟨ε_l, ε_l − 2e⟩ with ε_l = μ_l − o.
+// Differences come first, so that means far from the origin of coordinates lose no precision; and sums carry their
+// rounding errors, because far components that are about as far as o have terms that cancel. If o is the centre, e is
+// zero and terms are squares, for which plain sums suffice. One workgroup: one pair of the chunk. Twin of
+// src/reference/density.rs.
 @group(0) @binding(1) var<storage, read> centres: array<vec4f>;               // (R, C, quads)
 @group(0) @binding(2) var<storage, read> means: array<vec4f>;                 // (R, k, quads)
 @group(0) @binding(3) var<storage, read> weights: array<vec2f>;               // (k): w, ln w

@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let out_group = index / quads / params.n_components % params.out_groups;
     let replicate = index / quads / params.n_components / params.out_groups;
     let pair = replicate * params.n_components + i;
-    // Other pairs are other devices'.
+    // Other pairs belong to other devices.
     if (replicate >= params.n_replicates || pair < params.first_pair || pair >= params.first_pair + params.n_pairs) {
         return;
     }

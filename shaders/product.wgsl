@@ -1,6 +1,6 @@
-// out[row, l] = ⟨rows[row], μ_l − o⟩, plus the pair's offset of l where ADD_OFFSETS: logits of draws, or projections of vectors.
-// One workgroup: one tile, in one pair. Bindings 1 and 2, rows and means, are in common/rows_… and common/means_….
-// Twin of src/reference/density.rs (logits) and src/reference/reverse_fisher.rs (projections).
+// out[row, l] = ⟨rows[row], μ_l − o⟩, plus the pair's offset of l if ADD_OFFSETS: logits of draws, or projections of
+// vectors. One workgroup: one tile, in one pair. Bindings 1 and 2, rows and means, are in common/rows_… and
+// common/means_…. Twin of src/reference/density.rs (logits) and src/reference/reverse_fisher.rs (projections).
 @group(0) @binding(3) var<storage, read> origins: array<u32>;        // (pairs)
 @group(0) @binding(4) var<storage, read> offsets: array<vec4f>;      // (pairs, component quads)
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;    // (rows, component quads)

@@ -1,7 +1,7 @@
-// What the samples of all strata add to every gradient row i: Σ_rows P_i a + Q_i (z + e), with P_i = weight·r_i,
-// Q_i = P_i (⟨μ_i − M, a⟩ + extra·½|a|²), each stratum times its weight. One workgroup owns one tile of (k, features) of one group of one
-// replicate and takes that group's rows in order, a block at a time: no atomics, and the same sums for any cut into chunks.
-// Twin of src/reference/forward_fisher.rs.
+// The contributions of the samples of all strata to every gradient row i: Σ_rows P_i a + Q_i (z + e), with P_i =
+// weight·r_i, Q_i = P_i (⟨μ_i − M, a⟩ + extra·½|a|²), each stratum times its weight. One workgroup owns one tile of (k,
+// features) of one group of one replicate and takes that group's rows in order, a block at a time: no atomics, and the
+// same sums for any division into chunks. Twin of src/reference/forward_fisher.rs.
 @group(0) @binding(1) var<storage, read> responsibilities: array<vec4f>;   // (rows, component quads)
 @group(0) @binding(2) var<storage, read> projections: array<vec4f>;        // (rows, component quads): ⟨μ_i − M, a⟩
 @group(0) @binding(3) var<storage, read> residuals: array<vec4f>;          // (rows, feature quads): a

@@ -1,5 +1,6 @@
-// z of every row from scrambled Sobol points, each net with its own scrambling, turned into the axes of its stratum; coordinates that
-// have no direction numbers are independent draws. And the weight of the row. One invocation: one row. Twin of src/reference/draw.rs.
+// z of every row from scrambled Sobol points, each net with its own scrambling, rotated into the axes of its stratum;
+// coordinates without direction numbers are independent draws. Also the weight of the row. One invocation: one row.
+// Twin of src/reference/draw.rs.
 struct State {
     step: u32,
 }
@@ -46,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let h = axis + quad;
         along += vec4f(dot(axes[h], value), dot(axes[h + quads], value), dot(axes[h + 2u * quads], value), dot(axes[h + 3u * quads], value));
     }
-    // H₀H₁H₂H₃ y = y − Σ c_j h_j: the last reflection is the first to act, and each sees what those before it have left.
+    // H₀H₁H₂H₃ y = y − Σ c_j h_j: the last reflection acts first, and each acts on the result of those before it.
     let first = axes[axis + 5u * quads];        // h₀h₁, h₀h₂, h₀h₃, h₁h₂
     let second = axes[axis + 5u * quads + 1u];  // h₁h₃, h₂h₃
     let c3 = along.w;

@@ -1,5 +1,6 @@
-// Totals over groups: the root of a fixed binary tree. Its leaves are the groups, or the nodes that several devices have added up, each at
-// the place of its first group; missing leaves count as zero. One invocation: one quad of one total.
+// Totals over groups: the root of a fixed binary tree. Its leaves are the groups, or the nodes that several devices
+// have summed, each at the place of its first group; missing leaves count as zero. One invocation: one quad of one
+// total.
 @group(0) @binding(1) var<storage, read> sums: array<vec4f>;           // of groups: (rows, groups, quads); of nodes: (nodes, node_quads)
 @group(0) @binding(2) var<storage, read_write> totals: array<vec4f>;   // (rows, quads), from totals_at on
 

@@ -1,5 +1,5 @@
-// Which walls around a stratum are steep enough for the score function's form, and the columns of F that follow from their δ, in order.
-// One workgroup: one pair of the range. Twin of src/objective/estimator.rs.
+// The walls around a stratum that are steep enough for the score-function form, and the columns of F that follow from
+// their δ, in order. One workgroup: one pair of the range. Twin of src/objective/estimator.rs.
 @group(0) @binding(7) var<storage, read_write> walls: array<vec2u>;        // (range's pairs, 1 + k + K): see common/walls.wgsl
 @group(0) @binding(8) var<storage, read_write> columns: array<vec4f>;      // (range's pairs, quads, most walls)
 
@@ -11,10 +11,10 @@ const DENSITY = 0.3989422804;  // 1/√(2π)
 var<workgroup> values: array<f32, 64>;
 var<workgroup> kept: array<u32, 64>;
 
-// |δ|² of a component and S|δ|² of its wall, both 0 where there is none within reach; and what it adds to T/2.
+// |δ|² of a component and S|δ|² of its wall, both 0 if there is none within reach; and its term of T/2.
 fn wall(pair: u32, n: u32) -> vec3f {
     let square = difference_square(pair, n);
-    // The origin was chosen by plain sums: another may be a little nearer.
+    // The origin was chosen by plain sums, so another component may be a little nearer.
     let tau = max(-logit_at_centre(pair, n), 0.0);
     if (!(square > 0.0 && tau < FURTHEST * sqrt(square))) {
         return vec3f();
@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             before += select(0u, kept[l], l < lane);
             count += kept[l];
         }
-        // What is written was read before the barriers, or belongs to the lanes that have read it.
+        // Entries are written after all reads of them, either behind a barrier or by the lane that has read them.
         if (is_kept) {
             walls[row + 1u + before] = vec2u(n, bitcast<u32>(sqrt(share / found.x)));
         }

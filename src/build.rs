@@ -1,6 +1,6 @@
-//! Says which source a program was made from: the commit of a checkout or of the published crate, the compiler, and the version of wgpu.
+//! Records the source of a build: the commit of the checkout or of the published crate, the compiler, and the version of wgpu.
 //!
-//! Cargo asks again whenever a file of the package changes. Where nothing tells a commit, as in a bare copy, none is said.
+//! Cargo runs it again whenever a file of the package changes. A bare copy without a commit records none.
 
 use std::process::Command;
 
@@ -10,14 +10,14 @@ fn main() {
     println!("cargo::rustc-env=MIXSCORE_BUILD={}", said.join("; "));
 }
 
-/// As `48d3686 2026-11-28`; with `-dirty` where files differ from it.
+/// For example `48d3686 2026-11-28`; with `-dirty` if files differ from it.
 fn commit() -> Option<String> {
-    // Of the published crate cargo has written it down.
+    // Cargo writes the commit into a published crate.
     if let Ok(text) = std::fs::read_to_string(".cargo_vcs_info.json") {
         let sha = text.split_once("\"sha1\": \"")?.1.split('"').next()?;
         return Some(sha.get(..7)?.to_string());
     }
-    // A checkout of this package, not of something around it.
+    // The checkout must be of this package, not of a repository around it.
     if !std::path::Path::new(".git").exists() {
         return None;
     }
@@ -26,13 +26,13 @@ fn commit() -> Option<String> {
     Some(format!("{described} {date}"))
 }
 
-/// As `rustc 1.95.0`.
+/// For example `rustc 1.95.0`.
 fn compiler() -> Option<String> {
     let version = output(&std::env::var("RUSTC").ok()?, &["--version"])?;
     Some(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
-/// The version of a dependency that Cargo.lock has.
+/// The version of a dependency in Cargo.lock.
 fn locked(name: &str) -> Option<String> {
     let lock = std::fs::read_to_string("Cargo.lock").ok()?;
     let version = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?.1.split('"').next()?;

@@ -17,12 +17,12 @@ pub enum Device {
     Auto,
     /// Single precision on all cores.
     Cpu,
-    /// Double precision, plain loops: the definition.
+    /// Double precision in plain loops: the definition of every result.
     Reference,
-    /// A real GPU: the n-th of the adapters, or the best.
+    /// A real GPU: the n-th adapter, or the best one.
     Gpu(Option<usize>),
-    /// Every discrete GPU, or where there are none every integrated one (then virtual, then other): they share out replicates, or samples
-    /// where all are the same model with the same driver.
+    /// Every discrete GPU; if there are none, every integrated one, then virtual, then other. They divide replicates among them, or samples
+    /// if all are the same model with the same driver.
     Gpus,
     /// A Vulkan adapter that is itself software (lavapipe, SwiftShader): for tests, not for speed.
     Software,
@@ -66,13 +66,13 @@ impl fmt::Display for Device {
     }
 }
 
-/// A backend, and the sentence that says why it is this one.
+/// A backend, and the sentence that says why it was chosen.
 pub struct Opened {
     pub backend: Box<dyn Backend>,
     pub why: String,
 }
 
-/// An open device by its own type: a GPU can be asked for more than the seam offers.
+/// An open device by its own type, because a GPU offers more than [`Backend`] does.
 pub enum Chosen {
     #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
@@ -80,7 +80,7 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// As the seam sees it.
+    /// The device as a [`Backend`].
     pub fn backend(&mut self) -> &mut dyn Backend {
         match self {
             #[cfg(feature = "gpu")]
@@ -89,7 +89,7 @@ impl Chosen {
         }
     }
 
-    /// Whether it is a Vulkan adapter that is itself software.
+    /// Whether it is a Vulkan adapter implemented in software.
     pub fn is_software(&self) -> bool {
         match self {
             #[cfg(feature = "gpu")]
@@ -107,7 +107,7 @@ impl Chosen {
     }
 }
 
-/// Opens the chosen device, and says why it is this one: words that go on from the device's own.
+/// Opens the chosen device. The text says why it was chosen and continues the device's own description.
 ///
 /// # Errors
 /// [`Error::NoDevice`] with what to do on this platform.
@@ -132,7 +132,7 @@ fn open_gpu(device: Device) -> Result<Chosen> {
     of_gpu(device).map(|gpu| Chosen::Gpu(Box::new(gpu)))
 }
 
-/// The GPU that a choice of one means.
+/// The GPU that `device` stands for.
 #[cfg(feature = "gpu")]
 fn of_gpu(device: Device) -> Result<Gpu> {
     match device {
@@ -149,24 +149,18 @@ fn open_gpu(_: Device) -> Result<Chosen> {
 }
 
 /// Opens the chosen device.
-///
-/// # Errors
-/// As [`choose`].
 pub fn open(device: Device) -> Result<Opened> {
     let (chosen, why) = choose(device)?;
     let backend = chosen.into_backend();
     Ok(Opened { why: format!("{}{why}", backend.describe()), backend })
 }
 
-/// What an error says first, without its full stop and its way out.
+/// The first sentence of an error, without its full stop and its remedy.
 fn first_line(error: &Error) -> String {
     error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_string()
 }
 
-/// Opens a device again after it was lost `losses` times: a GPU with half of the memory for each.
-///
-/// # Errors
-/// As [`open`].
+/// Opens a device again after `losses` losses; a GPU then uses half of its memory, a quarter, ….
 #[cfg(feature = "gpu")]
 pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
     if matches!(device, Device::Cpu | Device::Reference) {
@@ -176,7 +170,7 @@ pub fn reopen(device: Device, losses: u32) -> Result<Opened> {
     Ok(Opened { why: format!("{}; opened again", gpu.describe()), backend: Box::new(gpu) })
 }
 
-/// Nothing is lost where there are no GPUs.
+/// Without GPUs no device is lost.
 #[cfg(not(feature = "gpu"))]
 pub fn reopen(device: Device, _losses: u32) -> Result<Opened> {
     open(device)

@@ -1,5 +1,5 @@
-//! One error type for the whole crate: plain data with its numbers, whose message ends with a way out in the library's own words. A program
-//! that knows the options for it says them itself, as `cli::exit` does; so it does with exit codes.
+//! One error type for the whole crate: plain data with its numbers. Every message ends with a remedy in the library's own words; the
+//! program adds the names of its options and the exit codes (`cli::exit`).
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A word that names no choice there is: a device, a share, a key with its value.
+    /// An unknown choice: of a device, of a part of a sweep, of a value for a key.
     #[error("{what}. {remedy}.")]
     BadChoice { what: String, remedy: String },
 
@@ -20,7 +20,7 @@ pub enum Error {
     )]
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
 
-    /// A descent that runs off; the last good means are kept.
+    /// The descent diverges; the last good means are kept.
     #[error("{what}. Go on from the kept means, or begin again, with a step size of {safe} or less.")]
     Diverged { what: String, safe: f64 },
 
@@ -28,37 +28,37 @@ pub enum Error {
     #[error("{what}. {remedy}.")]
     NonFiniteResult { what: String, remedy: String },
 
-    /// A file that cannot be read as what it should be.
+    /// A file that is not what it should be.
     #[error("{}: {what}. {remedy}.", path.display())]
     BadFile { path: PathBuf, what: String, remedy: String },
 
-    /// Numbers that do not make a mixture or a problem.
+    /// Numbers that do not form a mixture or a problem.
     #[error("{what}. {remedy}.")]
     BadInput { what: String, remedy: String },
 
-    /// Draws were asked for, and not how many.
+    /// The number of samples is missing.
     #[error("the number of samples is missing. Give one, or use the grid.")]
     MissingSamples,
 
-    /// Too few samples of a stratum for a standard error.
+    /// Too few samples per stratum for a standard error.
     #[error("{n} samples per component have no standard error. Use at least {least}.")]
     TooFewSamples { n: usize, least: usize },
 
-    /// The grid was asked for in a space of too many dimensions.
+    /// A grid was asked for in a space of too many dimensions.
     #[error("the grid works in 1 to {most} subspace dimensions, and this problem has {rank}. Use antithetic samples.")]
     GridTooManyDimensions { rank: usize, most: usize },
 
-    /// A grid of so few nodes that its answer would mean nothing.
+    /// A grid too coarse for its answer to mean anything.
     #[error(
         "{cap} nodes in {rank} dimensions are too coarse a grid to mean anything. Use at least {least} samples, or none for as many as 1e-10 takes."
     )]
     GridTooCoarse { cap: usize, rank: usize, least: usize },
 
-    /// A grid of more nodes than memory should hold.
+    /// A grid with more nodes than memory should hold.
     #[error("a grid of {per_axis:.0} nodes per axis in {rank} dimensions is too large. Cap its nodes, or use antithetic samples.")]
     GridTooLarge { per_axis: f64, rank: usize },
 
-    /// A place for new results that holds a run already.
+    /// The output folder already holds a run.
     #[error("{}: this folder holds a run already. Resume it, or choose another folder.", folder.display())]
     HoldsRun { folder: PathBuf },
 
@@ -66,11 +66,11 @@ pub enum Error {
     #[error("config: {place}{what}. {remedy}.")]
     BadConfig { place: Place, what: String, remedy: String },
 
-    /// No device that the user's choice allows.
+    /// No device fits the user's choice.
     #[error("{what}\n{remedy}")]
     NoDevice { what: String, remedy: String },
 
-    /// A problem that does not fit the device; nothing was taken.
+    /// The problem does not fit the device; nothing was allocated.
     #[error("{buffer} needs {need} bytes in one binding; {adapter} allows {limit}. Use fewer components or replicates, or the CPU.")]
     TooLarge { buffer: &'static str, need: u64, adapter: String, limit: u64 },
 
@@ -78,19 +78,19 @@ pub enum Error {
     #[error("{what}. Use the CPU if it happens again.")]
     DeviceLost { what: String },
 
-    /// No checkpoint of a run can be used.
+    /// The run has no usable checkpoint.
     #[error("{}: {what}. {remedy}.", path.display())]
     Checkpoint { path: PathBuf, what: String, remedy: String },
 
-    /// The device computes something else than the reference.
+    /// The device's results differ from the reference.
     #[error("self-check failed on {device}: {what}. Do not trust results of this device; use the CPU, and report the adapter and driver.")]
     SelfCheck { device: String, what: String },
 
-    /// Writing or reading failed for the operating system's reasons.
+    /// Reading or writing failed in the operating system.
     #[error("{}: {source}. Check the path, its permissions and the free space.", path.display())]
     Io { path: PathBuf, source: std::io::Error },
 
-    /// Interrupted with nothing to go on from.
+    /// Interrupted before there was anything to resume from.
     #[error("interrupted in {stage}: nothing was written. Start it again, with fewer points if it takes too long.")]
     Stopped { stage: String },
 }
@@ -99,16 +99,16 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     Unknown,
-    /// A file or a preset by its name, and the line there where that is known.
+    /// A file or a preset, by name, and the line if it is known.
     Text {
         name: Option<String>,
         line: Option<usize>,
     },
-    /// KEY=VALUE, which was put over the text.
+    /// KEY=VALUE, given on top of the text.
     Override(String),
 }
 
-/// With what parts it from the sentence that follows.
+/// Ends with the separator to the sentence that follows.
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,19 +1,19 @@
-//! Room for large arrays, and what the program says where the system refuses memory.
+//! Allocating large arrays, and what happens if the system refuses memory.
 
 use std::cell::Cell;
 
 use crate::error::{Error, Result};
 
 thread_local! {
-    /// Whether this thread is asking for memory that it can do without.
+    /// Whether this thread can go on if the system refuses memory.
     static TRYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// An empty vector with room for `count` elements of what `name` is.
+/// An empty vector with room for `count` elements; `name` says what they are.
 ///
 /// # Errors
-/// [`Error::BadInput`] with the figures where the system refuses it.
-pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
+/// [`Error::BadInput`] with the sizes if the system refuses the memory.
+pub(crate) fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
     let mut values = Vec::new();
     let before = TRYING.replace(true);
     let reserved = values.try_reserve_exact(count);
@@ -30,9 +30,9 @@ pub fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
     }
 }
 
-/// The system's allocator, but for a refusal, which ends the program by a sentence and exit code 6, out of memory: what is on the disk stays,
-/// checkpoints among it. The program's own; users of the library have theirs. What asks for memory and could do without it must ask by
-/// [`room_for`]: a crate's own attempt that fails ends the program too.
+/// The program's allocator: the system's, except that a refusal ends the program with a sentence and exit code 6 (out of memory). Files on
+/// disk, such as checkpoints, stay. Code that can go on without the memory must use [`room_for`]; a fallible allocation inside another
+/// crate ends the program too. Users of the library keep their own allocator.
 #[cfg(all(feature = "cli", unix))]
 pub struct ProgramAllocator;
 
@@ -49,15 +49,15 @@ mod refusal {
     // SAFETY: all work is left to the system's allocator, with the same arguments.
     unsafe impl GlobalAlloc for ProgramAllocator {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            given(unsafe { System.alloc(layout) }, layout.size())
+            or_end(unsafe { System.alloc(layout) }, layout.size())
         }
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-            given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+            or_end(unsafe { System.alloc_zeroed(layout) }, layout.size())
         }
 
         unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            given(unsafe { System.realloc(pointer, layout, size) }, size)
+            or_end(unsafe { System.realloc(pointer, layout, size) }, size)
         }
 
         unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
@@ -65,14 +65,15 @@ mod refusal {
         }
     }
 
-    fn given(pointer: *mut u8, size: usize) -> *mut u8 {
+    /// The pointer, unless it is null: then the program ends.
+    fn or_end(pointer: *mut u8, size: usize) -> *mut u8 {
         if pointer.is_null() && !TRYING.try_with(std::cell::Cell::get).unwrap_or(false) {
             end(size);
         }
         pointer
     }
 
-    /// Says it without asking for memory.
+    /// Writes the message without allocating.
     #[cold]
     fn end(size: usize) -> ! {
         let mut digits = [0; 20];
@@ -90,7 +91,7 @@ mod refusal {
         unsafe { libc::_exit(OUT_OF_MEMORY) }
     }
 
-    /// The digits of a number, at the end of `room`.
+    /// The decimal digits of a number, at the end of `room`.
     fn decimal(mut number: usize, room: &mut [u8; 20]) -> &[u8] {
         let mut at = room.len();
         loop {

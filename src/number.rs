@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// e in superscript digits.
-pub fn superscript(e: i32) -> String {
+/// The exponent e in superscript digits.
+pub(crate) fn superscript(e: i32) -> String {
     e.to_string()
         .chars()
         .map(|c| match c {
@@ -16,16 +16,16 @@ pub fn superscript(e: i32) -> String {
         .collect()
 }
 
-/// Up to four significant digits, with a power of ten where plain digits would be long.
-pub fn short(v: f64) -> String {
+/// Up to four significant digits, with a power of ten if plain digits would be long.
+pub(crate) fn short(v: f64) -> String {
     significant(v, 4, true)
 }
 
 /// A whole number as people write it: 10000, 10_000 or 1e4.
 ///
 /// # Errors
-/// A sentence without its beginning, for what is none.
-pub fn count(text: &str) -> Result<u64, String> {
+/// The end of a sentence that says why the text is no whole number.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     let parts = plain.split('_').all(|part| part.bytes().any(|b| b.is_ascii_digit()));
     let digits = plain.replace('_', "");
@@ -33,15 +33,16 @@ pub fn count(text: &str) -> Result<u64, String> {
         return Ok(number);
     }
     match digits.parse::<f64>() {
-        // Beyond 2^53 a float is no count that anyone wrote.
+        // Above 2^53 floats skip integers, so the text was no count.
         Ok(v) if parts && v.fract() == 0.0 && (0.0..9e15).contains(&v) => Ok(v as u64),
         _ => Err("not a whole number from 0 on, as 10000, 10_000 or 1e4".into()),
     }
 }
 
-/// The value and its standard error, which no line break parts, with two digits of the error; the value alone where the error is zero or unknown.
-pub fn plus_minus(value: f64, error: f64) -> String {
-    // Beyond twelve digits the error is that of the arithmetic.
+/// The value and its standard error, with two digits of the error and no line break between them; the value alone if the error is zero or
+/// unknown.
+pub(crate) fn plus_minus(value: f64, error: f64) -> String {
+    // An error below 1e-12 of the value is rounding.
     if !(error > 0.0 && error.is_finite() && value.is_finite() && error > 1e-12 * value.abs()) {
         return short(value);
     }
@@ -56,8 +57,8 @@ pub fn plus_minus(value: f64, error: f64) -> String {
     format!("{}\u{a0}±\u{a0}{error:.places$}", minus(value, places))
 }
 
-/// A setting of a config, or one of its swept values: numbers without decimals that say nothing.
-pub fn setting(value: &toml::Value) -> String {
+/// A setting of a config, or one of its swept values. Numbers lose decimals that are zero.
+pub(crate) fn setting(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Float(v) if *v == 0.0 || (1e-4..1e7).contains(&v.abs()) => v.to_string().replace('-', "−"),
@@ -66,26 +67,26 @@ pub fn setting(value: &toml::Value) -> String {
     }
 }
 
-/// As [`setting`], of a swept value, which is text already.
-pub fn swept(text: &str) -> String {
+/// As [`setting`], for a swept value that is already text.
+pub(crate) fn swept(text: &str) -> String {
     match text.parse() {
         Ok(v) if text.contains('.') => setting(&toml::Value::Float(v)),
         _ => text.into(),
     }
 }
 
-/// A choice of a config by its name there, as `stein`.
-pub fn word(choice: impl Serialize) -> String {
+/// The name of a choice in a config, such as `stein`.
+pub(crate) fn word(choice: impl Serialize) -> String {
     serde_json::json!(choice).as_str().unwrap_or_default().into()
 }
 
-/// A number of a JSON file, where null stands for one that is not finite.
-pub fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+/// A number in a JSON file; null means a number that is not finite.
+pub(crate) fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// So many decimals, with the sign that is as wide as a digit.
-pub fn minus(v: f64, places: usize) -> String {
+/// v with this many decimals, and a minus sign as wide as a digit.
+pub(crate) fn minus(v: f64, places: usize) -> String {
     format!("{v:.places$}").replace('-', "−")
 }
 

@@ -4,6 +4,10 @@
 //! adapter the GPU's tests are ignored; with REQUIRE_GPU=1 they *fail* instead.
 //! MIXSCORE_NIGHTLY=1 adds larger sizes.
 
+#[path = "parity/answers.rs"]
+mod answers;
+#[path = "parity/bits.rs"]
+mod bits;
 #[path = "parity/cases.rs"]
 mod cases;
 #[path = "parity/device.rs"]

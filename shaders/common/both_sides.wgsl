@@ -1,4 +1,5 @@
-// The components of both mixtures as a stratum sees them, counted through: n < k is the student's, k + j the teacher's j-th.
+// The components of both mixtures as a stratum uses them, under one index: n < k is the student's, k + j is the
+// teacher's j-th.
 @group(0) @binding(1) var<storage, read> student_means: array<vec4f>;      // (R, k, quads)
 @group(0) @binding(2) var<storage, read> teacher_means: array<vec4f>;      // (R, K, quads)
 @group(0) @binding(3) var<storage, read> student_origins: array<u32>;      // (pairs)
@@ -26,7 +27,7 @@ fn difference_square(pair: u32, n: u32) -> f32 {
     return square;
 }
 
-// A component's logit at the centre, less its side's origin's.
+// A component's logit at the centre, less that of its side's origin.
 fn logit_at_centre(pair: u32, n: u32) -> f32 {
     if (n < params.n_components) {
         return student_offsets[pair * 4u * params.component_quads + n];

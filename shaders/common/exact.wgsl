@@ -1,7 +1,7 @@
 // Sums and products with their rounding errors, as pairs (value, error) of about 48 bits (Dekker 1971).
 //
-// Compilers that treat float arithmetic as real arithmetic fold the errors to zero. So values pass through an exclusive or with a
-// number that is zero at run time only.
+// Compilers that treat float arithmetic as real arithmetic fold the errors to zero. So values pass through an exclusive
+// or with a number that is zero, but only known at run time.
 fn opaque(v: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(v) ^ params.zero);
 }

@@ -1,4 +1,4 @@
-// The groups of samples that a chunk touches.
+// The groups that have samples in a chunk.
 fn first_group() -> u32 {
     return params.first_sample / params.group_size;
 }

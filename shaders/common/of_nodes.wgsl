@@ -1,4 +1,4 @@
-// The sum of the node that begins at group g, or zero where none does.
+// The sum of the node that begins at group g, or zero if none does.
 fn leaf(index: u32, quads: u32, g: u32) -> vec4f {
     if (((params.node_starts >> g) & 1u) == 0u) {
         return vec4f();

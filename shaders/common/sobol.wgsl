@@ -1,4 +1,5 @@
-// Scrambled Sobol points by address. Twin of src/random/sobol.rs. Until the end, bits are reversed: the coarsest digit lowest.
+// Scrambled Sobol points by address. Twin of src/random/sobol.rs. Bits are reversed until the end: the coarsest digit
+// is lowest.
 const SOBOL_QUADS = 512u;         // coordinates / 4 that have direction numbers
 const SCRAMBLES = 0x80000000u;    // blocks of words from here on
 const LOW = 256u;                 // points of a net that are looked up; the others are the exclusive or of two of them
@@ -8,12 +9,13 @@ fn sobol_point(index: u32, quad: u32, quads: u32) -> vec4u {
     return points[index % LOW * quads + quad] ^ points[(min(params.net_size, LOW) + index / LOW) * quads + quad];
 }
 
-// What scrambles coordinates 2·block and 2·block + 1 of a net, seed and shift of each: words as for any draw, at addresses of their own.
+// The scrambles of coordinates 2·block and 2·block + 1 of a net, seed and shift of each: words as for any draw, at
+// their own addresses.
 fn sobol_scramble(net: u32, stratum: u32, step: u32, block: u32, key: vec2u) -> vec4u {
     return philox(vec4u(SCRAMBLES + block, net, stratum, step), key);
 }
 
-// The words of four coordinates, by what scrambles each two of them.
+// The words of four coordinates; each scramble serves two of them.
 fn sobol_scrambled(point: vec4u, first: vec4u, second: vec4u) -> vec4u {
     let seed = vec4u(first.xz, second.xz);
     var x = point;
@@ -25,7 +27,7 @@ fn sobol_scrambled(point: vec4u, first: vec4u, second: vec4u) -> vec4u {
     return reverseBits(x ^ vec4u(first.yw, second.yw));
 }
 
-// The nets that a chunk touches.
+// The nets that have samples in a chunk.
 fn first_net() -> u32 {
     return params.first_sample / params.net_size;
 }

@@ -2,7 +2,7 @@
 // Twin of src/objective/estimator.rs, where the formulas are. Each pair of a range has its own part of three buffers:
 // walls: 1 + k + K entries. The first is (number of walls, 0); the others are scratch of walls.wgsl.
 // columns: F, (feature quads, most walls), column after column for each quad of coordinates.
-// factor: U with UᵀU = 1 + FᵀF, or 1 + FFᵀ where there are more walls than coordinates, a square of `factor_rows`. Entries below the
+// factor: U with UᵀU = 1 + FᵀF, or 1 + FFᵀ if there are more walls than coordinates, a square of `factor_rows`. Entries below the
 // diagonal are not used, and those on it hold 1/U. Rows are padded to a multiple of four by those of the identity.
 fn walls_of(local: u32) -> u32 {
     return local * (1u + params.n_components + params.teacher_components);
@@ -29,7 +29,7 @@ fn factor_of(local: u32) -> u32 {
     return local * factor_rows() * factor_rows();
 }
 
-// Rows of a factor that count where there are n walls.
+// The rows of a factor for n walls, including padding.
 fn factor_size(n: u32) -> u32 {
     return 4u * select(rank_quads(), (n + 3u) / 4u, n <= params.rank);
 }

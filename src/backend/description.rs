@@ -1,4 +1,4 @@
-//! What a device says of itself.
+//! How a device describes itself.
 
 use std::fmt;
 
@@ -21,13 +21,13 @@ pub struct AdapterInfo {
     /// "Vulkan", "Metal", "DX12"
     pub api: String,
     pub driver: String,
-    /// Other devices that work with it.
+    /// How many other devices work with it.
     pub n_others: usize,
-    /// Others of its type that did not open.
+    /// How many others of its type failed to open.
     pub n_refused: usize,
 }
 
-/// A device as data; its text is for people and `summary.json`, as "cpu: 2 threads, f32".
+/// A device as data. Its text, such as "cpu: 2 threads, f32", is for people and `summary.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     pub kind: Kind,
@@ -37,7 +37,8 @@ pub struct Description {
 }
 
 impl Description {
-    /// What tells the device from others of its kind, name and value: of a GPU its adapter, type, API and driver. Empty where nothing does.
+    /// Name and value of what distinguishes the device from others of its kind: a GPU's adapter, type, API and driver. Empty for other
+    /// devices.
     pub fn details(&self) -> Vec<(&'static str, String)> {
         let of =
             |a: &AdapterInfo| [("name", &a.name), ("type", &a.kind), ("api", &a.api), ("driver", &a.driver)].map(|(k, v)| (k, v.clone()));

@@ -1,19 +1,19 @@
-//! How those who share work tell each other what they found.
+//! How devices, threads or hosts that work on one problem exchange their sums.
 
 use crate::error::Result;
 
-/// Whoever shares work: devices and threads of one process, or of several. `T` is what their sums are made of.
+/// An all-gather between devices and threads, of one process or of several. `T` is the number type of their sums.
 pub trait Exchange<T>: Send + Sync {
-    /// What all parts found, in order, given what those of this process found.
+    /// The results of all parts in order, given the results of this process's parts.
     ///
     /// # Errors
-    /// What keeps the others from answering: it ends the work on all.
+    /// A failure of any participant; it ends the work of all.
     fn all_gather(&self, parts: Vec<Vec<T>>) -> Result<Vec<Vec<T>>>;
 }
 
-/// All parts are of this process, which knows them already.
+/// All parts belong to this process, so there is nothing to exchange.
 #[derive(Debug, Clone, Copy)]
-pub struct Local;
+pub(crate) struct Local;
 
 impl<T> Exchange<T> for Local {
     fn all_gather(&self, parts: Vec<Vec<T>>) -> Result<Vec<Vec<T>>> {

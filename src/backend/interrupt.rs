@@ -1,16 +1,16 @@
-//! How long work is told to stop.
+//! Stopping work that takes long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// A flag that gradients and measures look at between blocks of samples; clones share it.
+/// A flag that gradients and measurements check between blocks of samples; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Option<Arc<AtomicBool>>);
 
 impl Interrupt {
-    /// Nothing stops the work.
+    /// A flag that is never set.
     pub fn none() -> Self {
         Self(None)
     }
@@ -20,8 +20,7 @@ impl Interrupt {
         self.0.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// # Errors
-    /// [`Error::Stopped`] where the flag is set: `stage` says in what.
+    /// Fails if the flag is set; `stage` names the work that stops.
     pub fn check(&self, stage: &str) -> Result<()> {
         if self.is_set() { Err(Error::Stopped { stage: stage.into() }) } else { Ok(()) }
     }

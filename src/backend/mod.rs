@@ -1,4 +1,4 @@
-//! The seam: what a device can do, at the size of a step or more.
+//! The interface to the devices: what a device can do, in units of a step or more.
 //!
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
 //! [`crate::problem::reduction`] translates between it and what users see.
@@ -26,9 +26,9 @@ use crate::error::Result;
 use crate::mixture::Mixture;
 use crate::objective::divergence::Side;
 
-/// Something that can evaluate mixtures and work on problems. Every error is the device's unless it says otherwise.
+/// A device that evaluates mixtures and opens problems. Every error is the device's unless the method says otherwise.
 pub trait Backend: Send {
-    /// What it is.
+    /// What the device is.
     fn describe(&self) -> Description;
 
     /// Log-density and score of `mixture` at `points` (n, d), and responsibilities if asked.
@@ -37,57 +37,38 @@ pub trait Backend: Send {
     /// Those of [`whole_points`] and of the device, which may know one common variance alone.
     fn evaluate(&mut self, mixture: &Mixture, points: Points, responsibilities: bool) -> Result<Evaluation>;
 
-    /// This device's way with the piecewise polynomials of `mixscore learn`.
+    /// The piecewise polynomials of `mixscore learn` on this device.
     fn polynomials(&self) -> Box<dyn polynomials::Polynomials>;
 
-    /// A session on a problem: everything the loop needs is allocated here.
+    /// Opens a session on a problem and allocates everything that its steps need.
     ///
     /// # Errors
-    /// A problem that this device cannot hold.
+    /// The problem does not fit the device.
     fn open(&mut self, problem: &UnitProblem) -> Result<Box<dyn Session>>;
 }
 
-/// A problem that lies on a device, with the student's current parameters.
+/// A problem in a device's memory, with the student's current parameters.
 pub trait Session: Send {
-    /// Puts the student at `parameters` (R, [`Layout`]).
-    ///
-    /// # Errors
-    /// Those of the device.
+    /// Sets the student's parameters, shape (R, [`Layout`]).
     fn set(&mut self, parameters: &[f64]) -> Result<()>;
 
     /// The student's parameters, shape (R, [`Layout`]), exactly as the device holds them: [`Session::set`] of them changes no bit.
-    ///
-    /// # Errors
-    /// Those of the device.
     fn parameters(&mut self) -> Result<Vec<f64>>;
 
     /// The gradient at the current parameters from the draws of `step`.
-    ///
-    /// # Errors
-    /// Those of the device; [`crate::Error::Stopped`].
     fn gradient(&mut self, step: u64) -> Result<GradientSums>;
 
-    /// `n_steps` steps by `rule`, with the draws of steps `first_step`, `first_step` + 1, ….
-    ///
-    /// The result does not depend on how steps are cut into calls.
-    ///
-    /// # Errors
-    /// Those of the device. Parameters that became non-finite are no error here: the caller looks.
+    /// `n_steps` steps by `rule`, with the draws of steps `first_step`, `first_step` + 1, …. The result does not depend on how the steps
+    /// are divided into calls. Non-finite parameters are no error here: the caller checks them.
     fn descend(&mut self, first_step: u64, n_steps: u64, rule: &Rule) -> Result<()>;
 
     /// The largest certified bias of a row of ∂L/∂μ from components that a step at the current means leaves out (Euclidean norm).
-    ///
-    /// # Errors
-    /// Those of the device.
     fn certified_bias(&mut self) -> Result<f64> {
         Ok(0.0)
     }
 
-    /// What the metrics need, at `n_samples` points per stratum, drawn for `step` independently of the steps' draws. The strata are the
-    /// components of `from`: all, or those that are named, in this order, of every replicate. Draws go by the place in `strata`, so one
-    /// that is named twice is measured twice, independently.
-    ///
-    /// # Errors
-    /// Those of the device; [`crate::Error::Stopped`].
+    /// What the metrics need, at `n_samples` points per stratum, drawn for `step` independently of the draws of the steps. The strata are
+    /// the components of `from`: all of them, or the listed ones in this order, in every replicate. Draws depend on the place in `strata`,
+    /// so a component that is listed twice is measured twice, independently.
     fn measure(&mut self, from: Side, strata: Option<&[u32]>, n_samples: usize, step: u64) -> Result<MeasureSums>;
 }

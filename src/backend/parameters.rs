@@ -1,6 +1,6 @@
 //! The parameters that a session moves, and how a step moves them.
 
-/// Where the flat parameters of one replicate lie: the means, row by row. What else comes to learn follows behind them.
+/// The layout of one replicate's flat parameters: the means, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// (k, rank)
@@ -8,29 +8,30 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Numbers of one replicate.
+    /// The number of parameters of one replicate.
     pub fn len(&self) -> usize {
         self.means[0] * self.means[1]
     }
 
-    /// True for a mixture of nothing.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A step of gradient descent: μᵢ ← μᵢ − c ∂L/∂μᵢ, or with `divide_by_weight` − c ∂L/∂μᵢ / wᵢ, by the weights that the device has then.
+/// A step of gradient descent: μᵢ ← μᵢ − c ∂L/∂μᵢ, or μᵢ ← μᵢ − c ∂L/∂μᵢ / wᵢ with `divide_by_weight`, where wᵢ are the device's current
+/// weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
     /// c, in users' units.
     pub step_size: f64,
     pub divide_by_weight: bool,
-    /// Users' units of length in one of the device's, s: in its coordinates c becomes c/s⁴ (y = μ/s, and L has 1/s²).
+    /// s, the length of the device's unit in users' units: in the device's coordinates c becomes c/s⁴ (y = μ/s, and L has 1/s²).
     pub unit: f64,
 }
 
 impl Rule {
-    /// In coordinates that are users' own.
+    /// A rule for coordinates in users' own units.
     pub fn new(step_size: f64, divide_by_weight: bool) -> Self {
         Self { step_size, divide_by_weight, unit: 1.0 }
     }

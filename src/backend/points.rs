@@ -1,4 +1,4 @@
-//! Points that come in as they lie in memory.
+//! Points in the caller's memory, read without a copy.
 
 use crate::error::{Error, Result};
 use crate::mixture::Mixture;
@@ -11,7 +11,7 @@ pub enum Points<'a> {
     F64(&'a [f64]),
 }
 
-/// The number n of points that lie in `points` (n, d) of a mixture's d.
+/// The number n of points in `points` (n, d), with d from the mixture.
 ///
 /// # Errors
 /// [`Error::BadInput`] where they are no whole points.
@@ -27,7 +27,7 @@ pub fn whole_points(mixture: &Mixture, points: Points) -> Result<usize> {
 }
 
 impl<'a> Points<'a> {
-    /// Numbers: n·d.
+    /// The count of numbers, n·d.
     pub fn len(&self) -> usize {
         match self {
             Points::F32(x) => x.len(),
@@ -35,17 +35,17 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// True where there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Runs of `n` numbers, the last one may be shorter.
+    /// Consecutive pieces of `n` numbers; the last may be shorter.
     pub fn chunks(self, n: usize) -> impl Iterator<Item = Points<'a>> {
         (0..self.len()).step_by(n).map(move |first| self.range(first..self.len().min(first + n)))
     }
 
-    /// The numbers of a range.
+    /// The numbers in a range.
     pub fn range(self, range: std::ops::Range<usize>) -> Points<'a> {
         match self {
             Points::F32(x) => Points::F32(&x[range]),
@@ -53,7 +53,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// In double precision, exactly.
+    /// All numbers in double precision, exactly.
     pub fn to_f64(self) -> Vec<f64> {
         match self {
             Points::F32(x) => x.iter().map(|v| f64::from(*v)).collect(),

@@ -1,11 +1,11 @@
-//! The seam of learning from points: what a device does with piecewise polynomials. Plain data in, plain data out.
+//! The interface for learning from points: what a device does with piecewise polynomials.
 
 use crate::error::Result;
 use crate::objective::hermite::Basis;
 use crate::random::streams::words;
 
 /// Arguments of polynomials are clipped to ± this many σ from the cell's centre.
-pub const CLIP: f32 = 5.0;
+pub(crate) const CLIP: f32 = 5.0;
 
 /// The Voronoi cells of `centres`, each with a polynomial basis in (y − centre)/σ around its centre.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// Coordinates of a point.
+    /// The number of coordinates of a point.
     pub fn rank(&self) -> usize {
         self.basis.n_features
     }
@@ -27,7 +27,7 @@ impl Cells<'_> {
         self.centres.len() / self.rank()
     }
 
-    /// Never: one centre at least.
+    /// Always false: there is at least one centre.
     pub fn is_empty(&self) -> bool {
         self.centres.is_empty()
     }
@@ -43,7 +43,7 @@ pub struct Gram {
 }
 
 impl Gram {
-    /// Of no rows.
+    /// The matrices of no rows.
     pub fn zero(features: usize, rank: usize) -> Self {
         Self { n: 0, gram: vec![0.0; features * features], moment: vec![0.0; features * rank] }
     }
@@ -63,7 +63,7 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The words of ξ.
+    /// The random words that ξ is made of.
     pub fn words(&self, point: usize, block: usize) -> [u32; 4] {
         words(self.key, self.step, 0, point as u32, block as u32)
     }
@@ -72,14 +72,8 @@ impl Step<'_> {
 /// A device that works with piecewise polynomials.
 pub trait Polynomials: Send {
     /// The Gram matrices of each cell's rows of `y` (n, rank), whose targets are `target` (n, rank).
-    ///
-    /// # Errors
-    /// Those of the device.
     fn grams(&mut self, cells: &Cells, y: &[f32], target: &[f32]) -> Result<Vec<Gram>>;
 
-    /// Takes points `y` (n, rank) one noise level down.
-    ///
-    /// # Errors
-    /// Those of the device.
+    /// Moves the points `y` (n, rank) down by one noise level.
     fn reverse(&mut self, step: &Step, y: &mut [f32]) -> Result<()>;
 }

@@ -7,8 +7,8 @@ use crate::objective::form::{Draws, Form};
 use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 
-/// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each, and no choice
-/// left open.
+/// A problem as a device sees it: σ = 1, `rank` coordinates, R replicates with k student and K teacher components each, and all choices
+/// made.
 #[derive(Debug, Clone)]
 pub struct UnitProblem {
     /// R.
@@ -26,10 +26,10 @@ pub struct UnitProblem {
     pub form: Form,
     pub draws: Draws,
     pub storage: Storage,
-    /// What a row may leave out; a device that leaves nothing out may ignore it.
+    /// The bias that leaving out components may cause; a device that leaves none out may ignore it.
     pub neighbours: Neighbours,
     pub seed: u64,
-    /// Stops gradients and measures.
+    /// Stops gradients and measurements.
     pub interrupt: Interrupt,
 }
 
@@ -44,7 +44,7 @@ impl UnitProblem {
         self.teacher_weights.len()
     }
 
-    /// Where the parameters of a replicate lie.
+    /// The layout of one replicate's parameters.
     pub fn layout(&self) -> Layout {
         Layout { means: [self.n_components(), self.rank] }
     }
@@ -62,14 +62,14 @@ impl UnitProblem {
         }
     }
 
-    /// How the samples of a gradient are grouped (a grid is one group of all its nodes, which its session counts).
+    /// How the samples of a gradient are grouped. A grid is one group of all its nodes, which the session counts.
     pub fn groups(&self) -> Groups {
         let n = self.draws.n_samples().unwrap_or(0);
         if self.draws.is_nets() {
             return Groups::nets(n);
         }
         let (k, sum) = (self.n_components(), self.n_components() + self.n_teacher_components());
-        // Of one replicate: the grouping must not depend on how many run together.
+        // The sizes of one replicate: the grouping must not depend on how many run together.
         Groups::new(n, self.draws.is_antithetic(), k * sum.max(self.rank))
     }
 }

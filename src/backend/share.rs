@@ -1,65 +1,65 @@
-//! How several devices, threads or hosts share one problem: what is shared out, whose part is which, and the tree by which parts of a sum
-//! add up. Nothing here knows what a device is.
+//! How devices, threads or hosts divide one problem: what is divided, which part belongs to whom, and the tree by which partial sums are
+//! added. Nothing here depends on the kind of device.
 //!
-//! Groups of samples are the leaves of one binary tree, and a total is its root: ((g₀ + g₁) + (g₂ + g₃)) + …, where a leaf that is not
-//! there adds nothing. Whoever shares samples adds up every subtree whose leaves are all its own; these nodes are exchanged, and each adds
-//! what lies above them. So the sum is the same, bit for bit, wherever the cuts are.
+//! Groups of samples are the leaves of one binary tree, and a total is its root: ((g₀ + g₁) + (g₂ + g₃)) + …; missing leaves add nothing.
+//! Each participant sums every subtree whose leaves are all its own. These nodes are exchanged, and everyone adds the nodes above them. So
+//! the sum has the same bits wherever the work is cut.
 
 use std::ops::{Add, Range};
 
 use crate::objective::groups::MAX_GROUPS;
 
-/// What is shared out.
+/// What is divided among the devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// Each has its own replicates.
+    /// Each device has its own replicates.
     Replicates,
-    /// Each has its own strata of every replicate, and the gradient rows that they own: no sum crosses a border.
+    /// Each device has its own strata of every replicate, and their gradient rows: no sum spans two devices.
     Strata,
-    /// Each has its own groups of samples of every stratum of every replicate.
+    /// Each device has its own groups of samples of every stratum of every replicate.
     Samples,
 }
 
-/// The `index`-th of `of` parts of equal size, or nearly.
+/// Part `index` of `of` parts of nearly equal size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     pub split: Split,
     pub index: usize,
     pub of: usize,
 }
 
 impl Part {
-    /// Everything.
-    pub const WHOLE: Self = Self { split: Split::Replicates, index: 0, of: 1 };
+    /// All of the work.
+    pub(crate) const WHOLE: Self = Self { split: Split::Replicates, index: 0, of: 1 };
 
     /// All parts of a split, in order.
-    pub fn all(split: Split, of: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(split: Split, of: usize) -> impl Iterator<Item = Self> {
         (0..of).map(move |index| Self { split, index, of })
     }
 
-    /// Its replicates of n.
-    pub fn replicates(self, n: usize) -> Range<usize> {
+    /// The replicates of this part, out of n.
+    pub(crate) fn replicates(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Replicates, n)
     }
 
-    /// Its strata of n, counted through the replicates that it has.
-    pub fn strata(self, n: usize) -> Range<usize> {
+    /// The strata of this part, out of n, counted through its replicates.
+    pub(crate) fn strata(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Strata, n)
     }
 
-    /// Its groups of samples of n.
-    pub fn groups(self, n: usize) -> Range<usize> {
+    /// The groups of samples of this part, out of n.
+    pub(crate) fn groups(self, n: usize) -> Range<usize> {
         self.of_shared(Split::Samples, n)
     }
 
-    /// Its range of n things, which are shared out if the split is of their kind, and are all its own if not.
+    /// This part's range of n items if the split divides items of this kind; else all of them.
     fn of_shared(self, kind: Split, n: usize) -> Range<usize> {
         if self.split == kind { self.index * n / self.of..(self.index + 1) * n / self.of } else { 0..n }
     }
 }
 
-/// A table (strata, groups, width) from `parts`, each of which has the rows and columns that are its own: (own strata, own groups, width).
-pub fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, n_groups: usize, width: usize) -> Vec<T> {
+/// A table (strata, groups, width) joined from `parts`, each of shape (own strata, own groups, width).
+pub(crate) fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, n_groups: usize, width: usize) -> Vec<T> {
     let mut table = vec![T::default(); n_strata * n_groups * width];
     for (part, values) in Part::all(split, parts.len()).zip(parts) {
         let groups = part.groups(n_groups);
@@ -71,12 +71,12 @@ pub fn joined<T: Copy + Default>(split: Split, parts: &[&[T]], n_strata: usize, 
     table
 }
 
-/// The root of the tree over `leaves`, number by number: sums of groups, or sums of nodes, each in the place of its first group.
-pub fn total<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>]) -> Vec<T> {
+/// The root of the tree over `leaves`, number by number. Leaves are sums of groups, or of nodes in the place of their first group.
+pub(crate) fn total<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>]) -> Vec<T> {
     subtree(leaves, leaves.len().next_power_of_two()).unwrap_or_default()
 }
 
-/// The sum over a subtree with room for `size` leaves, if it has any.
+/// The sum over a subtree with room for `size` leaves; `None` if it has none.
 fn subtree<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>], size: usize) -> Option<Vec<T>> {
     if size == 1 || leaves.is_empty() {
         return leaves.first().copied().flatten().map(<[T]>::to_vec);
@@ -88,22 +88,22 @@ fn subtree<T: Copy + Add<Output = T>>(leaves: &[Option<&[T]>], size: usize) -> O
     }
 }
 
-/// What one part of the samples adds up of the tree.
+/// The nodes of the tree that one part of the samples sums.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct OwnNodes {
     pub groups: Range<usize>,
-    /// The leaves of each of its nodes.
+    /// The leaves of each node.
     pub nodes: Vec<Range<usize>>,
-    /// Nodes of the parts before it.
+    /// The number of nodes in earlier parts.
     pub first_node: usize,
-    /// Nodes of all parts.
+    /// The number of nodes in all parts.
     pub n_nodes: usize,
-    /// Bit g: a node begins at group g.
+    /// Bit g is set if a node begins at group g.
     pub starts: u32,
 }
 
-impl Share {
-    pub fn new(part: Part, n_groups: usize) -> Self {
+impl OwnNodes {
+    pub(crate) fn new(part: Part, n_groups: usize) -> Self {
         let part = if part.split == Split::Samples { part } else { Part::WHOLE };
         let of_part = |part: Part| nodes(part.groups(n_groups), n_groups);
         let parts = || Part::all(part.split, part.of);
@@ -116,7 +116,7 @@ impl Share {
 
 /// The largest subtrees whose leaves among `n_groups` are all in `range`.
 fn nodes(range: Range<usize>, n_groups: usize) -> Vec<Range<usize>> {
-    // After the last group come leaves that are nobody's.
+    // The leaves after the last group are empty.
     let end = if range.end == n_groups { MAX_GROUPS } else { range.end };
     let mut out = Vec::new();
     let mut at = range.start;
@@ -152,17 +152,17 @@ mod tests {
             let mut sums: Vec<Option<Vec<f32>>> = vec![None; n_groups];
             let mut n_nodes = 0;
             for part in Part::all(Split::Samples, of) {
-                let share = Share::new(part, n_groups);
-                assert_eq!(share.first_node, n_nodes);
-                for node in &share.nodes {
+                let own = OwnNodes::new(part, n_groups);
+                assert_eq!(own.first_node, n_nodes);
+                for node in &own.nodes {
                     assert_eq!(node.start, next);
-                    assert_eq!((share.starts & ((1u32 << node.start) - 1)).count_ones() as usize, n_nodes);
-                    assert!(node.end <= share.groups.end);
+                    assert_eq!((own.starts & ((1u32 << node.start) - 1)).count_ones() as usize, n_nodes);
+                    assert!(node.end <= own.groups.end);
                     let own: Vec<_> = (0..n_groups).map(|g| node.contains(&g).then_some(&leaves[g][..])).collect();
                     sums[node.start] = Some(total(&own));
                     (next, n_nodes) = (node.end, n_nodes + 1);
                 }
-                assert_eq!((next, share.n_nodes >= n_nodes), (share.groups.end, true));
+                assert_eq!((next, own.n_nodes >= n_nodes), (own.groups.end, true));
             }
             assert_eq!(next, n_groups);
             let of_nodes = total(&sums.iter().map(Option::as_deref).collect::<Vec<_>>());
@@ -185,7 +185,7 @@ mod tests {
     fn equal_powers_of_two_hand_over_one_node_each() {
         for (n_groups, of) in [(32, 2), (32, 4), (32, 8), (16, 4), (20, 1), (2, 2)] {
             let part = Part { split: Split::Samples, index: 0, of };
-            assert_eq!(Share::new(part, n_groups).n_nodes, of, "{n_groups} groups in {of} parts");
+            assert_eq!(OwnNodes::new(part, n_groups).n_nodes, of, "{n_groups} groups in {of} parts");
         }
     }
 

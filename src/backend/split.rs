@@ -1,28 +1,28 @@
-//! What several devices of one kind share out: a guess of what is faster. No GPU is named here.
+//! How several devices of one kind should divide a problem: an estimate of what is faster, for any kind of device.
 
 use super::share::Split;
 use crate::backend::UnitProblem;
 
-/// Operations per second of a device, bytes per second between it and the host, and seconds of a turn through the host: guesses of the
-/// right order for a card in a slot. They decide what is shared and change no bit.
+/// Rough figures for a card in a slot: operations per second of a device, bytes per second to and from the host, and seconds of a round
+/// trip through the host. They decide what is divided and change no bit of the result.
 const OPERATIONS: f64 = 5e12;
 const BYTES: f64 = 1e10;
 const TURN: f64 = 3e-4;
 
-/// How to choose.
+/// How to choose the split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// What is faster.
+    /// The faster one.
     #[default]
     Faster,
     /// Each device has its own replicates.
     Replicates,
-    /// Each device has a part of every replicate, where it can be shared.
+    /// Each device has a part of every replicate, if replicates can be divided.
     WithinReplicates,
 }
 
-/// What `n_devices` devices of one kind share out.
-pub fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
+/// What `n_devices` devices of one kind divide among them.
+pub(crate) fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
     match policy {
         Policy::Faster => faster(problem, n_devices),
         Policy::Replicates => Split::Replicates,
@@ -30,7 +30,8 @@ pub fn split(policy: Policy, problem: &UnitProblem, n_devices: usize) -> Split {
     }
 }
 
-/// What can be shared of one replicate: strata where rows own them; else groups of samples, of which a grid has one.
+/// How one replicate can be divided: by strata if each gradient row depends on its own stratum alone; else by groups of samples (a grid has
+/// only one).
 fn within_replicates(problem: &UnitProblem) -> Split {
     if problem.form.rows_own_strata() {
         Split::Strata
@@ -41,11 +42,12 @@ fn within_replicates(problem: &UnitProblem) -> Split {
     }
 }
 
+/// The split with the shorter estimated time per step.
 fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
     let (k, sum) = (problem.n_components(), problem.n_components() + problem.n_teacher_components());
     let (n_strata, replicates) = (problem.weights(problem.strata()).len(), problem.n_replicates as f64);
     let within = within_replicates(problem);
-    // What is cut, and the numbers that each device sends or is sent for each replicate of a step.
+    // The number of things to divide, and how many numbers each device sends or receives per replicate and step.
     let (n_shares, numbers) = match within {
         Split::Replicates => return within,
         Split::Strata => (n_strata * problem.n_replicates, k * problem.rank),
@@ -54,7 +56,7 @@ fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
     if n_devices.min(n_shares) < 2 {
         return Split::Replicates;
     }
-    // Logits, posterior vectors, coefficients: six operations for each number of each mean.
+    // Logits, posterior vectors and coefficients take six operations for each number of each mean.
     let operations = (6 * n_strata * sum * problem.rank) as f64 * problem.draws.n_samples().unwrap_or(0) as f64;
     let replicate = operations / OPERATIONS;
     let largest = n_shares.div_ceil(n_devices.min(n_shares)) as f64 / n_shares as f64;
@@ -96,7 +98,7 @@ mod tests {
         assert_eq!(faster(&large, 2), Split::Strata);
         assert_eq!(faster(&UnitProblem { form: Form::Pathwise, ..large.clone() }, 2), Split::Samples);
         assert_eq!(faster(&problem(2, 1024, many), 2), Split::Replicates); // one each
-        assert_eq!(faster(&problem(1, 4, Draws::Independent(64)), 2), Split::Replicates); // less work than a turn through the host
+        assert_eq!(faster(&problem(1, 4, Draws::Independent(64)), 2), Split::Replicates); // less work than a round trip through the host
         assert_eq!(faster(&large, 1), Split::Replicates);
         let grid = problem(1, 1024, Draws::Grid(Some(1 << 16)));
         assert_eq!(faster(&grid, 2), Split::Strata);

@@ -1,5 +1,5 @@
-//! A step of descent at several sizes on the chosen device, and on a GPU each of its kernels, beside the roof measured on the same device
-//! in the same process.
+//! The speed of a descent step at several sizes on the chosen device, and on a GPU of each of its kernels, relative to the device's speed
+//! limit measured in the same process.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::gpu::profile::KernelTime;
 use crate::reference::Reference;
 
-/// (samples, d, k, K), d being the dimensions of the subspace that a device sees.
+/// (samples, d, k, K), where d is the dimension of the subspace that a device sees.
 const SIZES: [[usize; 4]; 8] = [
     [65_536, 2, 8, 4],
     [65_536, 8, 16, 4],
@@ -26,71 +26,71 @@ const SIZES: [[usize; 4]; 8] = [
     [16_384, 288, 256, 32],
 ];
 
-/// A software adapter gets this part of the samples, and no size with more than [`SOFTWARE_PAIRS`] pairs of components.
+/// A software adapter gets one sample in this many, and no size with more than [`SOFTWARE_PAIRS`] pairs of components.
 const SOFTWARE_SHARE: usize = 8;
 const SOFTWARE_PAIRS: usize = 1 << 17;
 
-/// Seconds for which each kernel runs alone.
+/// The time for which each kernel runs alone.
 #[cfg(feature = "gpu")]
 const KERNEL_SECONDS: f64 = 0.03;
 
-/// Repeats whose median is given.
+/// Repeats, whose median counts.
 const REPEATS: usize = 5;
 
 /// A step of descent at one size.
 #[derive(Debug, Clone, Serialize)]
-pub struct Throughput {
+pub(crate) struct Throughput {
     pub d: usize,
     pub k: usize,
     pub n_teachers: usize,
     pub samples: usize,
     /// Normwise error of the gradient against the reference, on fewer samples.
     pub parity_error: f64,
-    /// Wall time of one step of descent.
+    /// Wall-clock time of one step of descent.
     pub milliseconds: f64,
     pub sample_components_per_second: f64,
     pub gflops: f64,
-    /// Of the measured roof.
+    /// The fraction of the measured speed limit.
     pub share_of_roof: f64,
-    /// On a GPU: what the step consists of.
+    /// On a GPU: the kernels of the step.
     pub kernels: Vec<KernelThroughput>,
 }
 
 /// All dispatches of one kernel in a step, run alone.
 #[derive(Debug, Clone, Serialize)]
-pub struct KernelThroughput {
+pub(crate) struct KernelThroughput {
     pub kernel: String,
     pub dispatches: usize,
     pub milliseconds: f64,
-    /// By the device's own timestamps, where it has them.
+    /// By the device's own timestamps, if it has them.
     pub device_milliseconds: Option<f64>,
     pub sample_components_per_second: f64,
     pub gflops: f64,
-    /// Of the roof measured in the same rounds.
+    /// The fraction of the speed limit measured in the same rounds.
     pub share_of_roof: f64,
 }
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
-pub struct Effort {
-    /// Samples per step in all; `None`: by size, on a software adapter an eighth.
+pub(crate) struct Effort {
+    /// Samples per step in all; `None`: by size, and an eighth of that on a software adapter.
     pub samples: Option<usize>,
-    /// Seconds to measure each size for.
+    /// Seconds for measuring each size.
     pub seconds: f64,
 }
 
-/// What is known so far, for whoever shows it.
+/// Intermediate results, for display.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     Roof(&'a Roof),
     Measured(&'a Throughput),
 }
 
-/// Every size that suits the device, and the highest roof that was seen.
+/// Measures every size that suits the device. Returns the results with the highest speed limit that was seen.
 ///
 /// # Errors
-/// [`Error::SelfCheck`] where a gradient is wrong; the device's; those of `tell`.
-pub fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) -> Result<()>) -> Result<(Roof, Vec<Throughput>)> {
+/// [`Error::SelfCheck`] if a gradient is wrong; the device's; those of `tell`.
+pub(crate) fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) -> Result<()>) -> Result<(Roof, Vec<Throughput>)> {
     let mut roof = Roof::of(chosen)?;
     tell(Event::Roof(&roof))?;
     let software = chosen.is_software();
@@ -100,7 +100,7 @@ pub fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) ->
             continue;
         }
         if !rows.is_empty() {
-            roof = roof.or_higher(Roof::of(chosen)?); // the machine may have had other work before
+            roof = roof.or_higher(Roof::of(chosen)?); // the machine may have been busy before
         }
         let samples = effort.samples.unwrap_or(if software { samples / SOFTWARE_SHARE } else { samples });
         let row = measure(chosen, &roof, [samples, d, k, n_teachers], effort.seconds)?;
@@ -112,7 +112,7 @@ pub fn bench(chosen: &mut Chosen, effort: Effort, tell: &mut dyn FnMut(Event) ->
 
 fn measure(chosen: &mut Chosen, roof: &Roof, sizes: [usize; 4], seconds: f64) -> Result<Throughput> {
     let [samples, d, k, n_teachers] = sizes;
-    let parity_error = parity(chosen, d, k, n_teachers)?;
+    let parity_error = checked_error(chosen, d, k, n_teachers)?;
     let per_stratum = samples.div_ceil(k);
     let (problem, means) = problem(d, k, n_teachers, per_stratum);
     let mut session = chosen.backend().open(&problem)?;
@@ -122,7 +122,7 @@ fn measure(chosen: &mut Chosen, roof: &Roof, sizes: [usize; 4], seconds: f64) ->
     let samples = per_stratum * k;
     let both = (k + n_teachers) as f64;
     let kernels = kernels(chosen, &problem, &means, samples as f64 * both)?;
-    // Logits, then the cheaper of the two ways from responsibilities to coefficients: the same ledger whatever the device really does.
+    // Counted are the logits and the cheaper way from responsibilities to coefficients, whatever the device really does.
     let products = 2.0 * d as f64 * both;
     let moments = (4.0 * d as f64 * both).min(2.0 * (k * k + n_teachers * n_teachers) as f64);
     let gflops = samples as f64 * (products + moments) / seconds / 1e9;
@@ -145,7 +145,7 @@ fn kernels(_: &mut Chosen, _: &UnitProblem, _: &[f64], _: f64) -> Result<Vec<Ker
     Ok(Vec::new())
 }
 
-/// What the step consists of, on a GPU.
+/// The kernels of the step, on a GPU.
 #[cfg(feature = "gpu")]
 fn kernels(chosen: &mut Chosen, problem: &UnitProblem, means: &[f64], sample_components: f64) -> Result<Vec<KernelThroughput>> {
     let Chosen::Gpu(gpu) = chosen else { return Ok(Vec::new()) };
@@ -167,14 +167,14 @@ fn kernel_row(time: KernelTime, sample_components: f64) -> KernelThroughput {
     }
 }
 
-/// Speed of wrong numbers is of no use.
-fn parity(chosen: &mut Chosen, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
+/// The error of a gradient and of a step against the reference, on few samples. It is refused if large, since the speed would mean nothing.
+fn checked_error(chosen: &mut Chosen, d: usize, k: usize, n_teachers: usize) -> Result<f64> {
     let (problem, means) = problem(d, k, n_teachers, 16);
     let (mut a, mut b) = (chosen.backend().open(&problem)?, Reference.open(&problem)?);
     a.set(&means)?;
     b.set(&means)?;
     let gradient = normwise(&a.gradient(0)?.group_gradients, &b.gradient(0)?.group_gradients);
-    // A step of descent may take other kernels.
+    // A step of descent may use other kernels.
     a.descend(0, 1, &Rule::new(0.1, false))?;
     b.descend(0, 1, &Rule::new(0.1, false))?;
     let error = gradient.hypot(normwise(&a.parameters()?, &b.parameters()?)); // NaN of either stays
@@ -187,8 +187,8 @@ fn parity(chosen: &mut Chosen, d: usize, k: usize, n_teachers: usize) -> Result<
     })
 }
 
-/// Seconds of one step, the median of several measurements after a warm-up, or one measurement where a step alone takes all the time.
-/// The means stay where they are.
+/// Seconds of one step: the median of several measurements after a warm-up, or one measurement if a single step takes all the time. The
+/// means do not move.
 fn median_step(session: &mut dyn Session, seconds: f64) -> Result<f64> {
     let still = Rule::new(0.0, false);
     let timed = |session: &mut dyn Session, steps: u64| -> Result<f64> {

@@ -1,4 +1,4 @@
-//! What a GPU must answer by itself: its words, normals, sums and softmax against the host's.
+//! Known answers for a GPU: its words, normals, sums and softmax against the host's.
 
 use super::Comparison;
 use super::known_answers::of_host;
@@ -10,7 +10,7 @@ use crate::random::philox::philox;
 use crate::random::streams::{Purpose, stream};
 
 /// The device's words against the host's (exactly), and its normals against double precision (in ULP).
-pub fn of_gpu(gpu: &mut Gpu) -> Result<Vec<Comparison>> {
+pub(super) fn of_gpu(gpu: &mut Gpu) -> Result<Vec<Comparison>> {
     let (key, n) = ([0xa409_3822, 0x299f_31d0], 1 << 16);
     let (words, normals) = gpu.words(key, n)?;
     let wrong = (0..n).filter(|i| words[*i] != philox([*i as u32, 1, 2, 3], key)).count();
@@ -33,7 +33,7 @@ pub fn of_gpu(gpu: &mut Gpu) -> Result<Vec<Comparison>> {
     Ok(checks)
 }
 
-/// The device's sum by its fixed tree against the host's by the same tree: single precision, the same bits.
+/// The device's sum against the host's by the same fixed tree in single precision: the bits must agree.
 fn sums(gpu: &mut Gpu) -> Result<Comparison> {
     let (n, block) = (100_003, 256);
     let mut rng = stream(0, Purpose::Check, 0, 1);
@@ -46,8 +46,8 @@ fn sums(gpu: &mut Gpu) -> Result<Comparison> {
     Ok(Comparison::new(format!("sum of {n} numbers by the fixed tree, bits"), wrong as f64, 0.0))
 }
 
-/// The device's responsibilities and log-sum-exp against double precision. Logits reach to ±60: e⁶⁰ alone would fit single precision,
-/// its square would not.
+/// The device's responsibilities and log-sum-exp against double precision. Logits reach ±60: e⁶⁰ fits single precision, its square does
+/// not.
 fn softmax(gpu: &mut Gpu, quads: usize) -> Result<Comparison> {
     let mut rng = stream(0, Purpose::Check, 0, 2);
     let logits: Vec<f64> = scattered(&mut rng, 256 * 4 * quads).iter().map(|v| f64::from(*v as f32 * 60.0)).collect();
@@ -63,11 +63,11 @@ fn softmax(gpu: &mut Gpu, quads: usize) -> Result<Comparison> {
         take(masses[row], largest + mass.ln());
         logits.iter().zip(&got[row * 4 * quads..]).for_each(|(v, got)| take(*got, (v - largest).exp() / mass));
     }
-    // WGSL lets exp err by 3 ULP plus twice the argument's size in ULP; a share is at most e⁻ˣ, and x e⁻ˣ is small.
+    // WGSL allows exp an error of 3 ULP plus twice the argument's size in ULP; a responsibility is at most e⁻ˣ, and x e⁻ˣ is small.
     Ok(Comparison::new(format!("softmax of {} logits", 4 * quads), worst, 2e-6))
 }
 
-/// The larger of two errors, where NaN is larger than every number and stays.
+/// The larger of two errors; NaN counts as largest.
 fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a >= b { a } else { b }
 }

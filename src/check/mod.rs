@@ -1,7 +1,7 @@
-//! Whether a device computes what it should, and how fast beside what it could do.
+//! Whether a device computes correctly, and how fast relative to its speed limit.
 //!
-//! [`self_check`](self_check()) is the short check that every run begins with; [`compare`] the long one, a table of errors; [`bench`](mod@bench)
-//! measures steps and kernels beside the [`roof`].
+//! [`self_check`](self_check()) is the short check at the start of every run; [`compare`] is the long one, a table of errors;
+//! [`bench`](mod@bench) measures steps and kernels relative to the [`roof`].
 
 pub(crate) mod bench;
 #[cfg(feature = "gpu")]
@@ -29,16 +29,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Passes on error ≤ bound, so that NaN fails.
+    /// Passes if error ≤ bound, so that NaN fails.
     pub(crate) fn new(name: impl Into<String>, error: f64, bound: f64) -> Self {
         Self { name: name.into(), error, bound, passed: error <= bound }
     }
 }
 
-/// Known answers on the device, then its errors against the reference, with draws stored as `storage` on it.
-///
-/// # Errors
-/// The device's; what is wrong with its numbers is in the table.
+/// Known answers on the device, then its errors against the reference, with draws stored as `storage` on it. Wrong numbers are no error
+/// here but rows of the table.
 pub fn compare(device: &mut Chosen, storage: Storage) -> Result<Vec<Comparison>> {
     let mut table = match device {
         #[cfg(feature = "gpu")]

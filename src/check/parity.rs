@@ -1,4 +1,4 @@
-//! A device against the reference on made problems: densities, gradients in every form, metrics, and what the learner asks of it.
+//! A device against the reference on test problems: densities, gradients in every form, metrics, and the learner's polynomials.
 
 use super::Comparison;
 use super::problems::{normwise, problem};
@@ -14,14 +14,14 @@ use crate::reference::Reference;
 const DENSITY: f64 = 1e-5;
 /// Gradients are differences of sums that nearly cancel.
 const GRADIENT: f64 = 1e-4;
-/// Draws in half precision are each rounded by up to 2⁻¹¹ = 5e-4 of their size, and the points lie where they were rounded to.
+/// Draws in half precision are rounded by up to 2⁻¹¹ = 5e-4 of their size, and so are the points.
 const HALF: f64 = 2e-3;
 
 /// (rank, k, K, samples per component)
 const SIZES: [[usize; 4]; 4] = [[1, 2, 1, 512], [2, 7, 5, 300], [31, 7, 5, 257], [64, 64, 16, 64]];
 
 /// The table of errors, with draws stored as `storage` on the device.
-pub fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparison>> {
+pub(super) fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparison>> {
     let mut table = Vec::new();
     for size in SIZES {
         compare_at(device, size, storage, &mut table)?;
@@ -32,6 +32,7 @@ pub fn parity(device: &mut dyn Backend, storage: Storage) -> Result<Vec<Comparis
     Ok(table)
 }
 
+/// Adds the comparisons on problems of one size to the table.
 fn compare_at(device: &mut dyn Backend, [rank, k, n_teachers, n]: [usize; 4], storage: Storage, table: &mut Vec<Comparison>) -> Result<()> {
     let gradient_bound = if storage == Storage::F16 { HALF } else { GRADIENT };
     let size = format!("d={rank} k={k} K={n_teachers}");

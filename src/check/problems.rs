@@ -1,4 +1,4 @@
-//! The made problems that devices are compared on, and how far two answers are apart.
+//! The test problems for comparing devices, and the distance between two answers.
 
 use crate::backend::{Interrupt, UnitProblem};
 use crate::objective::divergence::Storage;
@@ -8,7 +8,7 @@ use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
 /// Numbers in (−1, 1), exact in single precision.
-pub fn scattered(rng: &mut Philox, n: usize) -> Vec<f64> {
+pub(super) fn scattered(rng: &mut Philox, n: usize) -> Vec<f64> {
     use rand::TryRng;
     let mut next = || match rng.try_next_u32() {
         Ok(word) => f64::from(word >> 8) / f64::from(1u32 << 23) - 1.0,
@@ -18,7 +18,7 @@ pub fn scattered(rng: &mut Philox, n: usize) -> Vec<f64> {
 }
 
 /// A problem of one replicate, and the student's means.
-pub fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize) -> (UnitProblem, Vec<f64>) {
+pub(super) fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize) -> (UnitProblem, Vec<f64>) {
     let mut rng = stream(0, Purpose::Check, 0, (rank + k) as u32);
     // Neighbours overlap in any dimension: |μ − m|² grows with the spread squared times the rank.
     let spread = (4.0 / (rank as f64).sqrt()).min(2.0) as f32;
@@ -42,7 +42,7 @@ pub fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize) -> (U
 }
 
 /// ‖got − want‖ / ‖want‖.
-pub fn normwise(got: &[f64], want: &[f64]) -> f64 {
+pub(super) fn normwise(got: &[f64], want: &[f64]) -> f64 {
     let error: f64 = got.iter().zip(want).map(|(g, w)| (g - w).powi(2)).sum();
     let scale: f64 = want.iter().map(|w| w * w).sum();
     if got.len() == want.len() { (error / scale).sqrt() } else { f64::NAN }

@@ -1,4 +1,4 @@
-//! What a device can do at best, measured: multiply-adds that wait for nothing, and a large copy.
+//! The speed limits of a device, measured: independent multiply-adds, and a large copy.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::gpu::Gpu;
 
 /// The two rates that bound a step.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct Roof {
+pub(crate) struct Roof {
     /// Fused multiply-adds counted as two operations, in 10⁹ per second.
     pub gflops: f64,
     /// Bytes read and written by a large copy, in 10⁹ per second.
@@ -20,11 +20,8 @@ pub struct Roof {
 }
 
 impl Roof {
-    /// The device's own, each figure the best of five after a warm-up.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn of(device: &mut Chosen) -> Result<Self> {
+    /// The limits of the device, each the best of five after a warm-up.
+    pub(crate) fn of(device: &mut Chosen) -> Result<Self> {
         match device {
             #[cfg(feature = "gpu")]
             Chosen::Gpu(gpu) => Self::of_gpu(gpu),
@@ -32,8 +29,8 @@ impl Roof {
         }
     }
 
-    /// The higher of two measurements, each figure for itself.
-    pub fn or_higher(self, other: Self) -> Self {
+    /// The higher of two measurements, for each limit.
+    pub(crate) fn or_higher(self, other: Self) -> Self {
         Self { gflops: self.gflops.max(other.gflops), gigabytes_per_second: self.gigabytes_per_second.max(other.gigabytes_per_second) }
     }
 
@@ -44,7 +41,7 @@ impl Roof {
         Ok(Self { gflops: arithmetic.amount / seconds(&arithmetic)? / 1e9, gigabytes_per_second: copy.amount / seconds(&copy)? / 1e9 })
     }
 
-    /// A large product in single precision by the library that the CPU backend uses, and a copy on one core.
+    /// The limits of the host: a large product in single precision by the CPU backend's library, and a copy on one core.
     fn of_host() -> Result<Self> {
         let n = 1024;
         let a = Mat::<f32>::from_fn(n, n, |i, j| ((i + 3 * j) % 7) as f32);
@@ -65,7 +62,7 @@ impl Roof {
     }
 }
 
-/// Seconds.
+/// The shortest time of five, in seconds.
 fn best_of_five(work: &mut dyn FnMut() -> Result<()>) -> Result<f64> {
     work()?;
     let mut best = f64::INFINITY;

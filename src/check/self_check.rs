@@ -1,4 +1,4 @@
-//! The short self-check that every run begins with: a small problem on the device against the reference, a fraction of a second.
+//! The short self-check at the start of every run: a small problem on the device against the reference, in a fraction of a second.
 //!
 //! `mixscore check` is the long form.
 
@@ -31,7 +31,7 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
     compare(backend, "responsibilities", &got.responsibilities, &want.responsibilities)?;
     for divergence in [Divergence::Reverse, Divergence::Forward] {
         let weights = student.weights().to_vec();
-        // `auto`, which most runs ask for: these teachers are far enough apart for it to mix both forms of a row.
+        // `auto` is what most runs use: these teachers are far enough apart for it to blend both forms of a row.
         let estimator = Estimator::Auto;
         let problem = Problem { divergence, estimator, n_samples: Some(300), seed: 5, ..Problem::new(weights, teacher.clone()) };
         let (mut fit, mut reference) = (problem.open(backend, &starts)?, problem.open(&mut Reference, &starts)?);
@@ -42,10 +42,7 @@ pub fn self_check(backend: &mut dyn Backend) -> Result<()> {
     Ok(())
 }
 
-/// As [`self_check`], of what `mixscore learn` does on a device of its own.
-///
-/// # Errors
-/// [`Error::SelfCheck`]; the device's own errors.
+/// As [`self_check`], for the learner's polynomials on a device.
 pub fn check_polynomials(backend: &dyn Backend, own: &mut dyn Polynomials) -> Result<()> {
     for (what, got, want) in polynomial_answers(own)? {
         compare(backend, what, &got, &want)?;
@@ -53,21 +50,18 @@ pub fn check_polynomials(backend: &dyn Backend, own: &mut dyn Polynomials) -> Re
     Ok(())
 }
 
-/// What was asked, the device's numbers, the reference's.
-pub type Answer = (&'static str, Vec<f64>, Vec<f64>);
+/// The name of a result, the device's numbers, the reference's.
+pub(super) type Answer = (&'static str, Vec<f64>, Vec<f64>);
 
 /// Gram matrices and points after a step of the reverse diffusion: by the device and by the reference.
-///
-/// # Errors
-/// The device's.
-pub fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
+pub(super) fn polynomial_answers(own: &mut dyn Polynomials) -> Result<Vec<Answer>> {
     let basis = Basis::new(5, 3);
     let numbers = |n: usize, seed: f32| -> Vec<f32> { (0..n).map(|i| 3.0 * (i as f32 * seed).sin()).collect() };
     let (centres, coefficients) = (numbers(15, 1.7), numbers(15 * basis.len(), 0.9));
     let cells = Cells { basis: &basis, centres: &centres, sigma: 1.25 };
     let (y, target) = (numbers(5 * 300, 0.7321), numbers(5 * 300, 0.4142));
     let step = Step { cells, coefficients: &coefficients, pull: 0.1, spread: 0.4, key: [7, 9], step: 3 };
-    // Apart, because counts of rows are small beside sums of their features.
+    // Compared separately, because counts of rows are small beside sums of their features.
     let sums = |device: &mut dyn Polynomials| -> Result<[Vec<f64>; 3]> {
         let grams = device.grams(&cells, &y, &target)?;
         let counts = grams.iter().map(|gram| gram.n as f64).collect();
@@ -94,9 +88,10 @@ fn answers(fit: &mut Fit) -> Result<Vec<(&'static str, Vec<f64>)>> {
     ])
 }
 
+/// Fails if `got` differs from `want` by more than the tolerance.
 fn compare(backend: &dyn Backend, what: &str, got: &[f64], want: &[f64]) -> Result<()> {
     let scale = want.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
-    // Each on its own: a largest error would forget NaN.
+    // Each number on its own, because a maximum of errors would lose NaN.
     let bad = (0..want.len()).find(|i| !((got[*i] - want[*i]).abs() <= TOLERANCE * scale));
     bad.map_or(Ok(()), |i| {
         let what = format!("{what}: entry {i} is {:e} and by the reference {:e}, where the largest is {scale:.1e}", got[i], want[i]);
@@ -112,7 +107,7 @@ mod tests {
     use crate::cpu::{Cpu, CpuPolynomials};
     use crate::objective::form::Form;
 
-    /// The learner's own with a fault in its sums, or in its step.
+    /// The learner's polynomials with a fault in their sums, or in their step.
     struct FaultyPolynomials(fn(&mut Vec<Gram>), f32);
 
     impl Polynomials for FaultyPolynomials {
@@ -139,7 +134,7 @@ mod tests {
         assert!(matches!(check(&mut FaultyPolynomials(|_| (), 0.01)), Err(Error::SelfCheck { .. })));
     }
 
-    /// The CPU with a fault in what it evaluates, and other draws for forward problems if asked.
+    /// The CPU with a fault in its evaluation, and if asked with other draws for forward problems.
     struct Faulty(fn(&mut Evaluation), bool);
 
     impl Backend for Faulty {

@@ -20,7 +20,7 @@ pub struct Arguments {
     seconds: f64,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if arguments.samples == Some(0) || !(arguments.seconds.is_finite() && arguments.seconds > 0.0) {
         return Err(Failure::usage("nothing to measure", "Give positive --samples and --seconds"));
     }

@@ -16,7 +16,7 @@ pub struct Arguments {
     storage: Storage,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (mut chosen, _) = device::choose(common.device)?;
     let device = chosen.backend().describe().to_string();
     common.say(&format!("device: {device}"));

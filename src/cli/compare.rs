@@ -20,7 +20,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let read: Vec<PathBuf> = arguments.folders.iter().flat_map(|folder| files_within(folder)).collect();
     refuse_inputs(&arguments.output, &read.iter().map(|path| ("the run's", path.as_path())).collect::<Vec<_>>())?;
     let comparison = compare(&arguments.folders)?;

@@ -13,7 +13,7 @@ pub struct Arguments {
     shell: Shell,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("completions")?;
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "mixscore", &mut script);

@@ -9,7 +9,7 @@ use crate::gpu::{self, Adapter, Choice};
 #[derive(clap::Args)]
 pub struct Arguments {}
 
-pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
     let adapters = gpu::adapters();
     let chosen = gpu::choose(&adapters, Choice::Real(None));
     let (auto, why) = match &chosen {

@@ -44,7 +44,7 @@ pub struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Points {
-    /// A grid of N nodes where the means span one or two dimensions and that is enough, else N samples.
+    /// A grid of N nodes if the means span one or two dimensions and that is enough, else N samples.
     #[default]
     Auto,
     /// Independent samples.
@@ -53,11 +53,11 @@ enum Points {
     Grid,
 }
 
-/// What there is to say of one replicate.
+/// The results for one replicate.
 struct Evaluated {
     divergences: Divergences,
     by_grid: bool,
-    /// Why it is by samples though nobody asked for them, as a sentence without its full stop.
+    /// Why samples were used though no sampler was chosen, as a sentence without its full stop.
     no_grid: Option<String>,
     coverage: Coverage,
     matched: f64,
@@ -85,7 +85,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         first_replicate: arguments.replicate.unwrap_or(r) as u32,
         ..Problem::new(students[r].weights().to_vec(), teacher(r).clone())
     };
-    problem(0).validate(students[0].means())?; // before a device is looked for
+    problem(0).validate(students[0].means())?; // before a device is opened
     let mut opened = common.open_device()?;
     let mut all = Vec::with_capacity(students.len());
     for (r, student) in students.iter().enumerate() {
@@ -123,7 +123,7 @@ fn print(common: &Common, arguments: &Arguments, all: &[Evaluated], device: &str
     common.print(&format!("{}\n{noisy}{BLIND}", tables.join("\n")))
 }
 
-/// All that is told of one student.
+/// The results for one student.
 fn evaluated(
     common: &Common,
     arguments: &Arguments,
@@ -151,7 +151,7 @@ fn evaluated(
             fit.measure(arguments.samples, 0)?[0]
         }
     };
-    for (name, e) in rows(&divergences) {
+    for (name, e) in named_estimates(&divergences) {
         check_finite(name, &[e.value, e.standard_error])?;
     }
     let annealed = arguments.annealed.then(|| annealed_kl(problem, means, backend, arguments.samples)).transpose()?;
@@ -198,7 +198,7 @@ fn chosen(mut students: Vec<GaussianMixture>, arguments: &Arguments) -> Result<V
     }
 }
 
-/// One JSON object; of several replicates every result is a list.
+/// One JSON object; with several replicates every result is a list.
 fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> Value {
     let listed = |of: &dyn Fn(&Evaluated) -> Value| match all {
         [one] => of(one),
@@ -223,8 +223,8 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
         "device": device,
         "note": BLIND,
     });
-    for (at, (name, _)) in rows(&all[0].divergences).iter().enumerate() {
-        object[*name] = listed(&|one| estimate(rows(&one.divergences)[at].1));
+    for (at, (name, _)) in named_estimates(&all[0].divergences).iter().enumerate() {
+        object[*name] = listed(&|one| estimate(named_estimates(&one.divergences)[at].1));
     }
     if arguments.annealed {
         object["kl_annealed"] = listed(&|one| {
@@ -241,13 +241,13 @@ fn object(all: &[Evaluated], arguments: &Arguments, seed: u64, device: &str) -> 
     object
 }
 
-fn rows(d: &Divergences) -> Vec<(&'static str, Estimate)> {
+fn named_estimates(d: &Divergences) -> Vec<(&'static str, Estimate)> {
     Metric::ALL.into_iter().filter_map(|metric| Some((metric.name(), metric.estimate(d)?))).collect()
 }
 
 fn table(one: &Evaluated) -> String {
     let line = |name: &str, e: Estimate| format!("{name:<20}{}\n", plus_minus(e.value, e.standard_error));
-    let mut text: String = rows(&one.divergences).iter().map(|(name, e)| line(name, *e)).collect();
+    let mut text: String = named_estimates(&one.divergences).iter().map(|(name, e)| line(name, *e)).collect();
     if let Some(a) = one.annealed {
         text += line("kl_annealed", a.kl).trim_end();
         let apart = (a.kl.value - one.divergences.kl_student_teacher.value).abs();

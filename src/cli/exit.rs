@@ -1,4 +1,4 @@
-//! How a command fails: the library's errors and the program's own, said with the options that help, and the exit codes.
+//! How a command fails: the library's errors and the program's own, with the options that help, and the exit codes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use crate::error::{Error, Place};
 
 /// `Result` of a verb.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 /// What ends a command.
 #[derive(Debug)]
 pub enum Failure {
     Library(Error),
-    /// Words of a command line that clap cannot judge.
+    /// A command line that is wrong in a way that clap cannot check.
     Usage {
         what: String,
         remedy: String,
     },
-    /// A run stopped by a signal; a checkpoint was kept.
+    /// A run was stopped by a signal; a checkpoint was kept.
     Interrupted {
         step: u64,
         folder: PathBuf,
     },
-    /// A sweep stopped by a signal; what is done is kept.
+    /// A sweep was stopped by a signal; finished cells are kept.
     SweepInterrupted {
         done: usize,
         cells: usize,
     },
-    /// Cells of a sweep that failed, while the others were run.
+    /// Some cells of a sweep failed; the others were run.
     CellsFailed {
         failed: usize,
         cells: usize,
@@ -93,7 +93,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the library says, and how this program is told to do what it advises.
+/// The library's message, with the options that do what it advises.
 fn with_options(error: &Error, f: &mut fmt::Formatter) -> fmt::Result {
     match error {
         Error::BadConfig { place: Place::Override(text), what, remedy } => write!(f, "config: --set {text}: {what}. {remedy}.")?,

@@ -20,7 +20,7 @@ use crate::objective::neighbours::Neighbours;
 use crate::problem::fit::Gradient;
 use crate::problem::{GeneralProblem, Problem};
 
-/// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
+/// With fewer groups a standard error is known only to 1/√12 = 29 % or worse.
 const FEW_GROUPS: usize = 8;
 
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npz", &arguments.pair.inputs())?;
     if arguments.samples.is_none() && arguments.sampler != Sampler::Grid {
         return Err(Failure::usage("--samples is missing", "Give --samples N, samples per component, or --sampler grid"));
@@ -170,7 +170,7 @@ impl Arguments {
     }
 }
 
-/// |∂L/∂μ| with the root-mean-square error of the whole gradient, √Σ se², which holds for any correlation of its entries.
+/// |∂L/∂μ| with the root-mean-square error of the whole gradient, √Σ se², for any correlation of its entries.
 fn norm(result: &Gradient) -> Estimate {
     let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     Estimate { value: length(&result.gradient), standard_error: length(&result.standard_error) }

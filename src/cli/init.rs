@@ -20,7 +20,7 @@ pub struct Arguments {
     pub file: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("init")?;
     let Some(preset) = presets::find(&arguments.preset) else {
         let learned = crate::diffusion::presets::PRESETS.iter().find(|preset| preset.name == arguments.preset);

@@ -13,7 +13,7 @@ pub struct Arguments {
     beginning: Option<String>,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("keys")?;
     let beginning = arguments.beginning.as_deref().unwrap_or_default();
     let keys: Vec<&Key> = KEYS.iter().filter(|key| key.name.starts_with(beginning)).collect();

@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Who learns.
     #[arg(long, value_enum, default_value_t = Method::PiecewisePolynomial)]
     method: Method,
-    /// The common variance σ² of the components where it is known, or `estimate`: the default, but for presets, whose variance is 1.
+    /// The common variance σ² of the components if it is known, or `estimate` (the default, except for presets, whose variance is 1).
     #[arg(long, value_parser = variance)]
     variance: Option<Variance>,
     /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.
@@ -81,7 +81,7 @@ fn variance(text: &str) -> std::result::Result<Variance, String> {
     }
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let (is_preset, has_truth) = (preset(&arguments.data).is_some(), arguments.truth.is_some());
     if is_preset && has_truth {
         return Err(Failure::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });
@@ -123,7 +123,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }
 
-/// All but what the cells of a sweep differ in.
+/// The common part of all cells of a sweep.
 fn task(common: &Common, arguments: &Arguments) -> Task {
     let known = preset(&arguments.data).map_or(Variance::Estimate, |_| Variance::Known(1.0));
     let options = Options {
@@ -152,7 +152,7 @@ fn write_page(folder: &Path, outcome: &Outcome) -> crate::Result<()> {
 /// Shows events.
 struct Show<'a> {
     common: &'a Common,
-    /// Of the folder at hand.
+    /// The progress in the current folder.
     stages: Option<Stages>,
 }
 
@@ -167,7 +167,7 @@ impl Show<'_> {
     }
 }
 
-/// What was learned, in a few sentences.
+/// The result in a few sentences.
 fn in_words(summary: &LearnSummary, folder: &Path) -> String {
     let LearnSummary { components, variance, components_why, against_truth: truth, .. } = summary;
     let mut text = format!("{components} components with variance {variance:.4}: {components_why}.\n");

@@ -12,17 +12,17 @@ use crate::mixture::files::write_atomically;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder to write mixscore.1, mixscore-run.1, … to; made where it is missing.
+    /// The folder to write mixscore.1, mixscore-run.1, … to; created if it is missing.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.refuse_device("man")?;
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut program = Cli::command();
-    program.build(); // options of all verbs become each verb's
+    program.build(); // gives every verb the common options
     let verbs = program.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
     let pages: Vec<(String, Command)> = std::iter::once(("mixscore".to_string(), program.clone()))
         .chain(verbs.map(|verb| (format!("mixscore-{}", verb.get_name()), verb.clone())))

@@ -61,7 +61,7 @@ pub struct Cli {
 #[derive(Args, Clone)]
 pub struct Common {
     /// auto, cpu, reference, gpu, gpu:N, gpus or software. gpus: all discrete GPUs, or else all integrated ones,
-    /// which share out replicates, or samples too where they are the same model.
+    /// which divide replicates, or samples too if they are the same model.
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: Device,
     /// Seed of all random numbers; overrides a config's.
@@ -131,7 +131,7 @@ pub enum Verb {
 
 /// Parses the command line, runs the verb and turns an error into a message and an exit code.
 pub fn main() -> ExitCode {
-    // So that a negative number is refused by the option that it was given to.
+    // Negative numbers are passed to the option, which refuses them with its own message.
     let command = Cli::command().mut_args(with_counts).mut_subcommands(|verb| verb.allow_negative_numbers(true).mut_args(with_counts));
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -149,7 +149,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Counts as people write them, 1e4 and 10_000, wherever an option takes one.
+/// Accepts counts as people write them, 1e4 and 10_000, in every option that takes one.
 fn with_counts(arg: Arg) -> Arg {
     let of = arg.get_value_parser().type_id();
     if of == TypeId::of::<usize>() {
@@ -196,10 +196,7 @@ impl Common {
         Ok(opened)
     }
 
-    /// Refuses a device where a verb uses none.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`].
+    /// Refuses `--device` for a verb that uses none.
     pub fn refuse_device(&self, verb: &str) -> Result<()> {
         match self.device {
             Device::Auto => Ok(()),
@@ -231,31 +228,28 @@ impl Common {
         Ok(mixture)
     }
 
-    /// Talk, on stderr, unless `--quiet`.
+    /// A message on stderr, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             complain(text);
         }
     }
 
-    /// A result, on stdout, with a line feed after it. A reader that went away is no error: it has what it wanted.
+    /// Prints a result and a line feed on stdout. A closed pipe is no error: the reader has what it wanted.
     ///
     /// # Errors
-    /// [`Error::Io`] where stdout cannot take it, as on a full disk.
+    /// [`Error::Io`] if stdout cannot be written, for example on a full disk.
     pub fn print(&self, text: &str) -> Result<()> {
         Ok(print(text)?)
     }
 
-    /// The one JSON object of `--json` on stdout.
-    ///
-    /// # Errors
-    /// As [`Common::print`].
+    /// Prints the one JSON object of `--json` on stdout.
     pub fn print_json(&self, value: &serde_json::Value) -> Result<()> {
         self.print(&format!("{value:#}"))
     }
 }
 
-/// As [`Common::print`], for what the library calls back.
+/// As [`Common::print`], as a callback for the library.
 fn print(text: &str) -> crate::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -264,7 +258,7 @@ fn print(text: &str) -> crate::Result<()> {
     }
 }
 
-/// A line on stderr; where stderr is gone or full there is nobody left to tell.
+/// A line on stderr; ignored if stderr is closed or full.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

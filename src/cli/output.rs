@@ -1,4 +1,4 @@
-//! Where a one-shot verb writes to, checked before it computes: its name, its folder, and that it is none of the inputs.
+//! The output of a one-shot verb, checked before it computes: its name, its folder, and that it is none of the inputs.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use super::exit::{Failure, Result};
 use crate::error::Error;
 use crate::mixture::files::destination;
 
-/// An input: what the command line calls it, and where it is.
-pub type Input<'a> = (&'a str, &'a Path);
+/// An input: its name on the command line, and its path.
+pub(super) type Input<'a> = (&'a str, &'a Path);
 
-/// Where arrays go.
-pub enum Target {
-    /// The file itself, where the path was a link to it.
+/// The destination of the arrays.
+pub(super) enum Target {
+    /// A file; if the path is a link, the file that it names.
     File(PathBuf),
     /// `-`.
     Stdout,
@@ -56,10 +56,7 @@ impl Target {
     }
 
     /// Lets `write` write the file, whole or not at all.
-    ///
-    /// # Errors
-    /// Those of `write`, and of the system.
-    pub fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
+    pub(super) fn write(&self, write: impl FnOnce(&Path) -> crate::Result<()>) -> crate::Result<()> {
         match self {
             Target::File(path) => write(path),
             Target::Stdout => {
@@ -80,11 +77,8 @@ impl Target {
         }
     }
 
-    /// A result in words: on stdout, unless that has the arrays.
-    ///
-    /// # Errors
-    /// As [`Common::print`].
-    pub fn print(&self, common: &Common, text: &str) -> Result<()> {
+    /// Prints a result in words on stdout, unless stdout gets the arrays.
+    pub(super) fn print(&self, common: &Common, text: &str) -> Result<()> {
         match self {
             Target::File(_) => common.print(text),
             Target::Stdout => {
@@ -144,15 +138,15 @@ pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     }
 }
 
-/// The files of a folder and of the folders in it, pages left out: what reading it as a run may read.
-pub fn files_within(folder: &Path) -> Vec<PathBuf> {
+/// The files in a folder and its sub-folders, except pages: what a run's readers may read.
+pub(super) fn files_within(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
     let (inner, files): (Vec<_>, Vec<_>) = entries(folder).into_iter().partition(|path| path.is_dir());
     let all = files.into_iter().chain(inner.iter().flat_map(|folder| entries(folder)));
     all.filter(|path| path.extension().is_none_or(|e| e != "html")).collect()
 }
 
-/// Whether both paths lead to one file that is there.
+/// Whether both paths lead to the same existing file.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     let place = |path: &Path| {

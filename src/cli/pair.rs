@@ -11,7 +11,7 @@ use crate::mixture::{Covariance, GaussianMixture, Mixture, is_same_variance};
 
 /// `--student` and `--teacher`.
 #[derive(clap::Args)]
-pub struct Pair {
+pub(super) struct Pair {
     /// The student: a mixture file (.npz, .safetensors or .json).
     #[arg(long, value_name = "S")]
     pub student: PathBuf,
@@ -22,7 +22,7 @@ pub struct Pair {
 
 impl Pair {
     /// Both files.
-    pub fn inputs(&self) -> [Input<'_>; 2] {
+    pub(super) fn inputs(&self) -> [Input<'_>; 2] {
         [("--student", &self.student), ("--teacher", &self.teacher)]
     }
 
@@ -40,8 +40,8 @@ impl Pair {
     /// Reads both, and refuses two mixtures that make no problem. Where their variances differ by a rounding, the teacher's is meant.
     ///
     /// # Errors
-    /// What cannot be read; different dimensions or variances.
-    pub fn read(&self, common: &Common) -> Result<(GaussianMixture, GaussianMixture)> {
+    /// Unreadable files; different dimensions or variances.
+    pub(super) fn read(&self, common: &Common) -> Result<(GaussianMixture, GaussianMixture)> {
         let (student, teacher) = (common.read_mixture(&self.student)?, common.read_mixture(&self.teacher)?);
         compatible(&student, &teacher)?;
         Ok((student, teacher))
@@ -57,7 +57,7 @@ pub fn have_common_variance([student, teacher]: &[Mixture; 2]) -> bool {
 ///
 /// # Errors
 /// Different dimensions or variances.
-pub fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Result<()> {
+pub(super) fn compatible(student: &GaussianMixture, teacher: &GaussianMixture) -> Result<()> {
     if student.n_features() != teacher.n_features() {
         return Err(Error::bad_input(
             format!("the student has {} dimensions and the teacher {}", student.n_features(), teacher.n_features()),

@@ -7,7 +7,7 @@ use crate::experiment::presets::PRESETS;
 #[derive(clap::Args)]
 pub struct Arguments {}
 
-pub fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, _arguments: &Arguments) -> Result<()> {
     common.refuse_device("presets")?;
     if common.json {
         let run = PRESETS.iter().map(|p| serde_json::json!({"name": p.name, "about": p.about(), "verb": "run", "sweep": p.is_sweep()}));

@@ -13,31 +13,31 @@ use crate::experiment::row::Row;
 use crate::experiment::run::Outcome;
 use crate::number::short;
 
-/// Where there is no terminal, a line at the most this often.
+/// The shortest time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Whether stderr can show a bar: a terminal that can go back in its line.
-pub fn has_bar(common: &Common) -> bool {
+/// Whether stderr can show a bar: a terminal that can move its cursor.
+pub(super) fn has_bar(common: &Common) -> bool {
     let goes_back = std::env::var_os("TERM").map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
     !common.quiet && goes_back && std::io::stderr().is_terminal()
 }
 
-/// As it was given, for `environment.json`.
-pub fn command_line() -> Vec<String> {
+/// The command line, for `environment.json`.
+pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
-/// Shows events.
-pub struct Progress {
+/// Shows the events of a run.
+pub(super) struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
-    /// As of the last logged step.
+    /// The loss at the last logged step.
     loss: String,
     shown: Instant,
 }
 
 impl Progress {
-    pub fn new(common: &Common) -> Progress {
+    pub(super) fn new(common: &Common) -> Progress {
         let bar = has_bar(common).then(|| {
             let bar = ProgressBar::no_length();
             let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {elapsed} elapsed, {eta} left");
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Shows one event.
-    pub fn show(&mut self, event: &Event) {
+    pub(super) fn show(&mut self, event: &Event) {
         if self.quiet {
             if let Event::Loss { text } = event {
                 complain(text);
@@ -97,7 +97,7 @@ impl Progress {
     }
 }
 
-/// The newest reverse Fisher divergence, of the first replicate, and when that was.
+/// The newest reverse Fisher divergence of the first replicate, with its step.
 fn loss(rows: &[Row]) -> String {
     let Some(row) = rows.first() else { return String::new() };
     let whose = if rows.len() > 1 { ", replicate 0" } else { "" };
@@ -105,8 +105,8 @@ fn loss(rows: &[Row]) -> String {
         .map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
-/// Says what a run found: one JSON object, or a sentence and where the files lie. The error is the exit code of one that was cut short.
-pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
+/// Prints the result of a run: one JSON object, or a sentence and the folder. Returns an error with the exit code if the run was cut short.
+pub(super) fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let folder = &outcome.folder;
     let said = if common.json {
         common.print_json(&serde_json::json!({
@@ -138,7 +138,7 @@ pub fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     }
 }
 
-/// The command that goes on from the last good state of a run that diverged.
+/// The command that continues from the last good state of a run that diverged.
 fn go_on(folder: &std::path::Path, stop: &Stop) -> String {
     let Stop::Diverged { safe, .. } = stop else { return String::new() };
     let folder = folder.display();
@@ -147,6 +147,7 @@ fn go_on(folder: &std::path::Path, stop: &Stop) -> String {
     )
 }
 
+/// A stop's sentence as the continuation of "the run stopped".
 fn because(sentence: &str) -> String {
     match sentence.strip_prefix("interrupted") {
         Some(rest) => format!("it was interrupted{rest}"),
@@ -154,15 +155,15 @@ fn because(sentence: &str) -> String {
     }
 }
 
-/// Shows stages of a computation that has no steps to count: a bar on a terminal, a line where a stage begins elsewhere.
-pub struct Stages {
+/// Shows stages of a computation without steps: a bar on a terminal, otherwise a line at the start of each stage.
+pub(super) struct Stages {
     quiet: bool,
     bar: Option<ProgressBar>,
     stage: String,
 }
 
 impl Stages {
-    pub fn new(common: &Common) -> Stages {
+    pub(super) fn new(common: &Common) -> Stages {
         let bar = has_bar(common).then(|| {
             let bar = ProgressBar::new(1000);
             let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed} elapsed");
@@ -172,8 +173,8 @@ impl Stages {
         Stages { quiet: common.quiet, bar, stage: String::new() }
     }
 
-    /// `done` of `stage`, 0 to 1.
-    pub fn show(&mut self, stage: &str, done: f64) {
+    /// Shows that `done` (0 to 1) of `stage` is done.
+    pub(super) fn show(&mut self, stage: &str, done: f64) {
         let is_new = self.stage != stage;
         if is_new {
             self.stage = stage.into();
@@ -188,8 +189,8 @@ impl Stages {
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+    /// Removes the bar.
+    pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -14,7 +14,7 @@ pub struct Arguments {
     folder: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let page = crate::report::write(&arguments.folder)?;
     if common.json {
         return common.print_json(&json!({ "schema": "mixscore.report/1", "output": page.to_string_lossy() }));

@@ -19,7 +19,7 @@ pub struct Arguments {
     pub steps: Option<u64>,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if common.seed.is_some() {
         return Err(Failure::usage("a resumed run keeps its seed", "Leave --seed out, or start a new run"));
     }

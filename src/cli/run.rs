@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::experiment::events::Event;
 use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
-use crate::experiment::{explain::named, presets, reading};
+use crate::experiment::{explain::with_name, presets, reading};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -21,7 +21,7 @@ pub struct Arguments {
     pub output: Option<PathBuf>,
 }
 
-/// What is to be run, by `run` as by `sweep`.
+/// The experiment of `run` or `sweep`.
 #[derive(clap::Args)]
 pub struct Experiment {
     /// A TOML file, or a name that `mixscore presets` lists.
@@ -32,7 +32,7 @@ pub struct Experiment {
     pub overrides: Vec<String>,
 }
 
-/// Refuses what is no KEY=VALUE.
+/// Refuses a text that is not KEY=VALUE.
 fn overriding(text: &str) -> std::result::Result<String, String> {
     match reading::assignment(text) {
         Ok(_) => Ok(text.into()),
@@ -40,10 +40,10 @@ fn overriding(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config: name, overrides } = &arguments.experiment;
     let source = source(name)?;
-    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| named(error, &source.label))?;
+    let config = reading::config_from(&source.text, overrides, common.seed).map_err(|error| with_name(error, &source.label))?;
     config.teacher.kernel().iter().for_each(|kernel| common.say(kernel));
     if source.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")) {
         common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
@@ -61,18 +61,18 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     progress::conclude(common, &outcome)
 }
 
-/// A config's text, the name of its runs, and where its relative paths start.
+/// The text of a config, the name of its runs, and the base of its relative paths.
 pub(super) struct Source {
     pub text: String,
     pub name: String,
-    /// What errors call it.
+    /// Its name in errors.
     pub label: String,
     pub base: PathBuf,
 }
 
 /// A file of that name, else the preset of that name.
 pub(super) fn source(path: &Path) -> Result<Source> {
-    let name = path.to_str().unwrap_or_default(); // no preset has a name that is no text
+    let name = path.to_str().unwrap_or_default(); // no preset has a name that is not valid text
     if !path.is_file()
         && let Some(preset) = presets::find(name)
     {

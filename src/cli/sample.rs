@@ -33,8 +33,8 @@ pub struct Arguments {
     dtype: Option<Dtype>,
 }
 
-/// The host draws: the numbers are the same whatever device was asked for, up to its precision. A GPU asked for must be there all the same.
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+/// The host draws, so the numbers are the same for every device, up to its precision. A GPU that was asked for must exist all the same.
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let output = Target::of(common, &arguments.output, "npy", &[("--mixture", &arguments.mixture)])?;
     let labels_output = match &arguments.labels {
         Some(path) => {

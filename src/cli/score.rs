@@ -14,7 +14,7 @@ use crate::memory::room_for;
 use crate::mixture::Mixture;
 use crate::mixture::files::{Dtype, StoredPoints, Values, read_stored_points, write_npz};
 
-/// Numbers of points that are evaluated at a time: results lie in double precision for so many only.
+/// The numbers of points in one evaluation, which bounds the memory for results in double precision.
 const NUMBERS_AT_A_TIME: usize = 1 << 19;
 
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
     let output = Target::of(common, &arguments.output, "npz", &inputs)?;
     let mixture = common.read_any_mixture(&arguments.mixture)?;
@@ -78,19 +78,20 @@ fn check_points(arguments: &Arguments, mixture: &Mixture, points: &StoredPoints)
     ))
 }
 
-/// A result of all points, in the type in which it is written.
+/// The result for all points, in the type in which it is written.
 struct Column {
     name: &'static str,
     dtype: Dtype,
-    /// Whether the type was asked for: else it becomes double precision where single would merge values.
+    /// Whether the user chose the type; otherwise it becomes double precision if single precision would merge values.
     is_fixed: bool,
-    /// Values that differ by much less than this are the same to whoever reads them.
+    /// Differences far below this do not matter to a reader.
     unit: f64,
     single: Vec<f32>,
     double: Vec<f64>,
 }
 
 impl Column {
+    /// The values in the column's type.
     fn values(&self) -> Values<'_> {
         match self.dtype {
             Dtype::F32 => Values::F32(&self.single),
@@ -98,7 +99,7 @@ impl Column {
         }
     }
 
-    /// Appends values; false where they need double precision, which the column then has, from the start again.
+    /// Appends values. Returns false if they need double precision; the column then has that type and must be filled again.
     fn extend(&mut self, values: &[f64]) -> crate::Result<bool> {
         let so_far = self.single.len() + self.double.len();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
@@ -124,6 +125,7 @@ impl Column {
         Ok(true)
     }
 
+    /// Empties the column and makes room for `count` values.
     fn reserve(&mut self, count: usize) -> crate::Result<()> {
         (self.single, self.double) = (Vec::new(), Vec::new());
         match self.dtype {
@@ -134,8 +136,8 @@ impl Column {
     }
 }
 
-/// Log-density, score and, where asked for, responsibilities, a part of the points at a time. A column that turns out to need double
-/// precision has everything evaluated once more: neither the results nor the points lie in memory twice.
+/// Log-density, score and, if asked, responsibilities, for a part of the points at a time. If a column turns out to need double precision,
+/// everything is evaluated again, so that neither results nor points are in memory twice.
 fn evaluate(
     device: &mut dyn Backend,
     mixture: &Mixture,

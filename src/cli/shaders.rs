@@ -11,12 +11,12 @@ use crate::gpu::device::shaders::Kernel;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder to write to; made where it is missing.
+    /// The folder to write to; created if it is missing.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let folder = &arguments.directory;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = Vec::new();

@@ -1,14 +1,14 @@
-//! Signals that ask a long command to stop: it finishes the steps at hand and writes everything.
+//! Signals that ask a long command to stop: it finishes the current steps and writes everything.
 
 use std::sync::atomic::AtomicBool;
 
-/// Set by the first of them.
+/// Set by the first signal.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// The flag that the first signal sets: Ctrl-C, or what batch systems send before a time limit (TERM, HUP, USR1, USR2, XCPU). One that was
-/// ignored when the program began stays ignored, as under nohup. A second Ctrl-C ends the process at once; of the others any number is one,
-/// as some are sent to a process and again to its group.
-pub fn interruption() -> &'static AtomicBool {
+/// The flag that the first signal sets: Ctrl-C, or a signal of a batch system before its time limit (TERM, HUP, USR1, USR2, XCPU). A signal
+/// that was ignored when the program began stays ignored, as under nohup. A second Ctrl-C ends the process at once; the other signals may
+/// come several times, because some are sent to a process and to its group.
+pub(super) fn interruption() -> &'static AtomicBool {
     system::listen();
     &INTERRUPTED
 }
@@ -22,19 +22,20 @@ mod system {
 
     const SIGNALS: [libc::c_int; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
 
-    /// A second Ctrl-C so many milliseconds after the first is impatience; sooner, it is the same one, sent twice.
+    /// A second Ctrl-C counts only this many milliseconds after the first; before that it is the same one, sent twice.
     const MOMENT: u64 = 300;
 
-    /// When the first Ctrl-C came, in milliseconds of the monotonic clock; 0 before.
+    /// The time of the first Ctrl-C, in milliseconds of the monotonic clock; 0 before.
     static FIRST: AtomicU64 = AtomicU64::new(0);
 
-    pub fn listen() {
+    pub(super) fn listen() {
         static LISTENING: Once = Once::new();
         LISTENING.call_once(|| SIGNALS.into_iter().for_each(catch));
     }
 
     fn catch(signal: libc::c_int) {
-        // SAFETY: both structures are plain data for which zeros are valid, and the handler calls only what a signal handler may.
+        // SAFETY: both structures are plain data for which zeros are valid, and the handler only calls functions that a signal handler may
+        // call.
         unsafe {
             let mut before: libc::sigaction = std::mem::zeroed();
             if libc::sigaction(signal, std::ptr::null(), &mut before) != 0 || before.sa_sigaction == libc::SIG_IGN {
@@ -48,7 +49,7 @@ mod system {
         }
     }
 
-    /// Atomics, the clock and `_exit`: nothing that could wait for what it interrupts.
+    /// Uses atomics, the clock and `_exit` only, which never wait for the interrupted code.
     extern "C" fn on_signal(signal: libc::c_int) {
         INTERRUPTED.store(true, Ordering::SeqCst);
         if signal != libc::SIGINT {
@@ -65,7 +66,7 @@ mod system {
 
     fn milliseconds() -> u64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the clock writes into `time` alone; signal handlers may ask it.
+        // SAFETY: the clock writes into `time` alone, and signal handlers may call it.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
         time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
     }

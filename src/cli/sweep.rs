@@ -15,17 +15,17 @@ use super::{Common, complain, progress};
 use crate::device::Device;
 use crate::experiment::config::Config;
 use crate::experiment::environment::first_choice;
-use crate::experiment::explain::named;
+use crate::experiment::explain::with_name;
 use crate::experiment::reading::text_of;
 use crate::experiment::sweep::design::{Design, design};
 use crate::experiment::sweep::folder::turn;
 use crate::experiment::sweep::run::{Event, Request, SweepOutcome, Tally, sweep};
 use crate::experiment::sweep::shard::Shard;
 
-/// Where there is no terminal, a line at the most this often.
+/// The shortest time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Parts of a bar.
+/// The length of a bar.
 const PARTS: u64 = 1000;
 
 #[derive(clap::Args)]
@@ -46,10 +46,11 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let Experiment { config, overrides } = &arguments.experiment;
     let source = source(config)?;
-    let design = design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| named(error, &source.label))?;
+    let design =
+        design(&source.text, overrides, common.seed, &source.name, &source.base).map_err(|error| with_name(error, &source.label))?;
     if arguments.dry_run {
         return list(common, &design);
     }
@@ -65,7 +66,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     sweep_into(common, &design, &source.base, &folder, Wishes { device: common.device, shard: arguments.shard, reports: arguments.reports })
 }
 
-/// The files that the cells' configs name.
+/// The files named in the cells' configs.
 fn files_of(design: &Design, base: &Path) -> BTreeSet<PathBuf> {
     let of_cell = |config: &Config| {
         let mut config = config.clone();
@@ -76,23 +77,23 @@ fn files_of(design: &Design, base: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a folder is a sweep's.
-pub fn is_sweep(folder: &Path) -> bool {
+pub(super) fn is_sweep(folder: &Path) -> bool {
     folder.join("sweep.toml").is_file()
 }
 
-/// The sweep in `folder` once more: the cells that are not done, on the device that it began with unless another is asked for.
-pub fn resume(common: &Common, folder: &Path) -> Result<()> {
+/// Continues the sweep in `folder`: the unfinished cells, on the device that it began with unless another is asked for.
+pub(super) fn resume(common: &Common, folder: &Path) -> Result<()> {
     let text = text_of(&folder.join("sweep.toml"))?;
     let design = design(&text, &[], None, "sweep", folder)?;
     let device = if common.device == Device::Auto { first_choice(folder).unwrap_or_default() } else { common.device };
     sweep_into(common, &design, folder, folder, Wishes { device, shard: None, reports: false })
 }
 
-/// What the user asks for beside the design.
+/// The options besides the design.
 struct Wishes {
     device: Device,
     shard: Option<Shard>,
-    /// A report for every cell, too.
+    /// A report for every cell.
     reports: bool,
 }
 
@@ -126,7 +127,7 @@ fn list(common: &Common, design: &Design) -> Result<()> {
     common.print(&lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Says how the sweep ended. The error is the exit code of one that was cut short, or of its first failed cell.
+/// Prints how the sweep ended. Returns an error with the exit code if it was cut short or a cell failed.
 fn conclude(common: &Common, outcome: SweepOutcome, finding: &str) -> Result<()> {
     let SweepOutcome { folder, tally, failures, .. } = &outcome;
     let said = if common.json {
@@ -178,7 +179,7 @@ fn counts(tally: &Tally) -> String {
     text
 }
 
-/// Seconds as people say them.
+/// A duration in words.
 fn spell(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
@@ -187,7 +188,7 @@ fn spell(seconds: f64) -> String {
     }
 }
 
-/// A bar on a terminal, a line now and then elsewhere.
+/// Shows a bar on a terminal, otherwise a line from time to time.
 struct Show {
     quiet: bool,
     bar: Option<ProgressBar>,
@@ -216,11 +217,11 @@ impl Show {
             }
             (Event::Passed { tally }, Some(bar)) => {
                 bar.set_position((tally.progress * PARTS as f64) as u64);
-                bar.set_message(far(tally));
+                bar.set_message(progress_text(tally));
             }
             (Event::Passed { tally }, None) if self.shown.elapsed() >= LINE_EVERY => {
                 self.shown = Instant::now();
-                complain(&far(tally));
+                complain(&progress_text(tally));
             }
             (Event::Passed { .. }, None) => {}
             (Event::Finishing, bar) => bar.iter().for_each(ProgressBar::finish_and_clear),
@@ -228,7 +229,7 @@ impl Show {
     }
 }
 
-fn far(tally: &Tally) -> String {
+fn progress_text(tally: &Tally) -> String {
     let left = tally.cells - tally.done - tally.failed - tally.busy;
     let time = tally.seconds_left.map_or(String::new(), |seconds| format!(", about {}", spell(seconds)));
     format!("{}, {left} left{time}", counts(tally))

@@ -1,17 +1,17 @@
-//! How many threads compute: by the option, or by the first of some environment variables that is set, or one per core.
+//! The number of threads: from the option, from the first of some environment variables that is set, or one per core.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::{Failure, Result};
 
-/// Those of rayon, of OpenMP, and of a Slurm task.
+/// The variables of rayon, of OpenMP, and of a Slurm task.
 const VARIABLES: [&str; 3] = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"];
 
-/// More are a mistake.
+/// A larger number is taken as a mistake.
 const MOST: usize = 1024;
 
-/// Makes the pool that everything computes in, of as many threads as the system gives: where it gives none, the program's own one.
-pub fn start(option: Option<usize>) -> Result<()> {
+/// Creates the thread pool for all computations, with as many threads as the system grants. If it grants none, the calling thread computes.
+pub(super) fn start(option: Option<usize>) -> Result<()> {
     let wanted = wanted(option, |name| std::env::var(name).ok())?;
     let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).min(MOST);
     let builder = rayon::ThreadPoolBuilder::new();
@@ -27,7 +27,7 @@ pub fn start(option: Option<usize>) -> Result<()> {
 
 /// `None`: one per core.
 fn wanted(option: Option<usize>, variable: impl Fn(&str) -> Option<String>) -> Result<Option<usize>> {
-    // OMP_NUM_THREADS may be a list, of which the first is for the outermost loops; 0 and what is no number mean nothing.
+    // OMP_NUM_THREADS may be a list, whose first number is for the outermost loops. 0 and texts without a number are ignored.
     let number = |name: &&str| {
         let n = variable(name)?.split(',').next()?.trim().parse::<usize>().ok()?;
         (n > 0).then(|| (n, name.to_string()))
@@ -41,9 +41,9 @@ fn wanted(option: Option<usize>, variable: impl Fn(&str) -> Option<String>) -> R
     }
 }
 
-/// How many of `n` threads can be had at the same time.
+/// How many of `n` threads can exist at the same time.
 fn available(n: usize) -> usize {
-    // They wait for each other's end, so that all live at once.
+    // The threads wait for each other, so that all exist at once.
     let gate = Arc::new(Mutex::new(()));
     let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
     let started: Vec<_> = (0..n)

@@ -1,4 +1,4 @@
-//! Sums over the rows of a stratum: a row's coefficients in either of their forms, and what stands beside them.
+//! Sums over the rows of a stratum: the coefficients of a gradient row in either form, and the statistics beside them.
 //!
 //! Sixteen lanes in row order, then a tree.
 
@@ -6,11 +6,11 @@ use super::strips::{STRIP, Strip};
 use crate::vector::lanes::{lanes, tree};
 use crate::vector::vector_fn;
 
-/// One side's numbers of a tile.
-pub struct Columns<'a> {
-    /// Rows between columns.
+/// The numbers of one side of a tile.
+pub(super) struct Columns<'a> {
+    /// Rows between the starts of two columns.
     pub ld: usize,
-    /// Which component of the table each column is, shape (m).
+    /// The component of the table that each column belongs to, shape (m).
     pub kept: &'a [u32],
     /// The patch's `inner` of these components, shape (strata, m).
     pub inner: &'a [f32],
@@ -20,7 +20,7 @@ pub struct Columns<'a> {
     pub u: &'a [f32],
     /// 1/Σe, ld.
     pub inverse: &'a [f32],
-    /// What the other terms of the coefficient add up to, ld.
+    /// The sum of the other terms of the coefficient, ld.
     pub c: &'a [f32],
 }
 
@@ -56,7 +56,7 @@ fn column_sums(
 
 vector_fn! {
     /// out_l = Σ weight·r_l(1 + ½((Dr)_l − inner_l + c)) and mass_l = Σ weight·r_l, for rows of one stratum.
-    pub fn by_distances(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
+    pub(super) fn by_distances(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
         let inner = &side.inner[strips[0].stratum * out.len()..][..out.len()];
         column_sums(side, strips, weight, out, mass, #[inline(always)] |l, scale, u, c| u.mul_add(scale, c - inner[l]).mul_add(0.5, 1.0));
     }
@@ -64,21 +64,21 @@ vector_fn! {
 
 vector_fn! {
     /// out_l = Σ weight·r_l(1 + u_l − c) and mass_l = Σ weight·r_l.
-    pub fn by_means(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
+    pub(super) fn by_means(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32], mass: Option<&mut [f32]>) {
         column_sums(side, strips, weight, out, mass, #[inline(always)] |_, _, u, c| 1.0 + (u - c));
     }
 }
 
 vector_fn! {
     /// out_l = Σ weight·r_l(u_l − c), which add up to zero.
-    pub fn of_covariance(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
+    pub(super) fn of_covariance(side: &Columns, strips: &[Strip], weight: &[f32], out: &mut [f32]) {
         column_sums(side, strips, weight, out, None, #[inline(always)] |_, _, u, c| u - c);
     }
 }
 
 vector_fn! {
     /// out_c = Σ weight·½(energy of the teacher's side − of the student's)·z_c over the rows of `strips`, for draws (ldz × rank).
-    pub fn energy_sums(energies: [&[f32]; 2], strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
+    pub(super) fn energy_sums(energies: [&[f32]; 2], strips: &[Strip], weight: &[f32], z: &[f32], ldz: usize, out: &mut [f32]) {
         let mut sums = vec![[0.0f32; STRIP]; out.len()];
         for strip in strips {
             let ([p, q], weight) = (energies.map(|energy| lanes::<STRIP>(energy, strip.row)), lanes::<STRIP>(weight, strip.row));
@@ -102,7 +102,7 @@ vector_fn! {
 
 vector_fn! {
     /// Σ weight·½|w − v|² and Σ weight·½(|w|² − |v|²) over the rows of `strips`, for v, w (ld × rank).
-    pub fn statistics(v: &[f32], w: &[f32], ld: usize, rank: usize, strips: &[Strip], weight: &[f32]) -> [f32; 2] {
+    pub(super) fn statistics(v: &[f32], w: &[f32], ld: usize, rank: usize, strips: &[Strip], weight: &[f32]) -> [f32; 2] {
         let (mut sum, mut energy_sum) = ([0.0f32; STRIP], [0.0f32; STRIP]);
         for strip in strips {
             let (mut square, mut energy) = ([0.0f32; STRIP], [0.0f32; STRIP]);

@@ -1,4 +1,4 @@
-//! Distances between means, alone and in tables.
+//! Distances between means.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ vector_fn! {
 }
 
 /// Squared distances between all of `means` (m, rank), shape (m, m).
-pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
+pub(super) fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
     let m = means.len() / rank;
     let mut out = vec![0.0f32; m * m];
     out.par_chunks_exact_mut(m).enumerate().for_each(|(l, row)| distances(&means[l * rank..(l + 1) * rank], means, &mut row[..l]));
@@ -30,12 +30,12 @@ pub fn squared_distances(means: &[f64], rank: usize) -> Arc<Vec<f32>> {
 }
 
 /// Squared distances between all of `means` (m, rank) in double precision, shape (m, m).
-pub fn exact_squares(means: &[f64], rank: usize) -> Vec<f64> {
+pub(super) fn exact_squares(means: &[f64], rank: usize) -> Vec<f64> {
     means.chunks_exact(rank).flat_map(|a| means.chunks_exact(rank).map(|b| double::squared_distance(a, b))).collect()
 }
 
-/// Distances of `centre` to the components `of` (all of `means`: `None`).
-pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
+/// Distances of `centre` to the components `of` (`None`: all of `means`).
+pub(super) fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32]>) -> Vec<f64> {
     let mut out = vec![0.0; of.map_or(means.len() / rank, <[u32]>::len)];
     match of {
         None => exact_distances(centre, means, &mut out),
@@ -49,7 +49,7 @@ pub fn distances_to(centre: &[f64], means: &[f64], rank: usize, of: Option<&[u32
 }
 
 vector_fn! {
-    /// |mean − other| for each of `means`; any split of the calls gives the same numbers.
+    /// |mean − other| for each of `means`. The numbers do not depend on how many means a call has.
     fn exact_distances(mean: &[f64], means: &[f64], out: &mut [f64]) {
         for (out, other) in out.iter_mut().zip(means.chunks_exact(mean.len())) {
             *out = square_of_difference(mean, other).sqrt();
@@ -58,12 +58,12 @@ vector_fn! {
 }
 
 /// The entries of a square table at the rows and columns of `list`.
-pub fn of_list(table: &[f64], list: &[u32]) -> Vec<f32> {
+pub(super) fn of_list(table: &[f64], list: &[u32]) -> Vec<f32> {
     let n = table.len().isqrt();
     list.iter().flat_map(|l| list.iter().map(move |j| table[*l as usize * n + *j as usize] as f32)).collect()
 }
 
 /// The rows of `list`.
-pub fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
+pub(super) fn gathered(means: &[f64], list: &[u32], rank: usize) -> Vec<f64> {
     list.iter().flat_map(|l| &means[*l as usize * rank..][..rank]).copied().collect()
 }

@@ -1,4 +1,4 @@
-//! Where a stratum's samples come from: counter-based draws, with or without their negatives, or a table of nodes.
+//! The samples of a stratum: counter-based draws, with or without their negatives, or a table of nodes.
 
 use std::ops::Range;
 
@@ -10,33 +10,33 @@ use crate::vector::lanes::LANES;
 use crate::vector::normals::normals;
 use crate::vector::vector_fn;
 
-/// Counters that are turned into normals at a time.
+/// Counters that are turned into normals together.
 const CHUNK: usize = 64;
 
-/// The samples of one stratum.
+/// How the samples of one stratum are made.
 #[derive(Clone, Copy)]
-pub struct Draws<'a> {
+pub(super) struct Draws<'a> {
     pub key: [u32; 2],
     pub kind: form::Draws,
     pub step: u32,
     pub stratum: u32,
-    /// Samples in a group: for Sobol points, in a net.
+    /// Samples in a group; for Sobol points a group is a net.
     pub group_size: usize,
-    /// Reflections (m, rank) that turn Sobol points into the stratum's own axes.
+    /// Reflections (m, rank) that turn Sobol points into the axes of this stratum.
     pub axes: &'a [f32],
     /// Nodes (n, rank) of a grid.
     pub nodes: Option<&'a [f32]>,
 }
 
 impl Draws<'_> {
-    /// z of `rows` samples (a multiple of eight) from `first` on; of antithetic ones the first of each pair, and `first` counts
-    /// pairs. Columns lie `ld` apart from the start of `z`.
-    pub fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+    /// z of `rows` samples (a multiple of eight) from `first` on. For antithetic draws these are the first of each pair, and `first` counts
+    /// pairs. Columns of `z` lie `ld` apart.
+    pub(super) fn distinct(&self, first: usize, rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         match self.nodes {
             None if self.kind.is_nets() => {
                 if rank > COORDINATES {
-                    self.draw(first, rows, COORDINATES..rank, z, ld); // what has no direction numbers
+                    self.draw(first, rows, COORDINATES..rank, z, ld); // coordinates without direction numbers
                 }
                 let nets = Nets { key: self.key, step: self.step, stratum: self.stratum, size: self.group_size };
                 nets::fill(&nets, first, rows, z, ld);
@@ -48,7 +48,7 @@ impl Draws<'_> {
     }
 
     fn draw(&self, first: usize, rows: usize, coordinates: Range<usize>, z: &mut [f32], ld: usize) {
-        // Few samples: several coordinate blocks of them are drawn together.
+        // For few samples several coordinate blocks are drawn together.
         let run = rows.next_power_of_two().min(CHUNK);
         let mut normals = [[0.0; CHUNK]; 4];
         let together = CHUNK / run;
@@ -65,7 +65,7 @@ impl Draws<'_> {
 }
 
 vector_fn! {
-    /// Normals of the four coordinates of each block: 2^log_run samples from `first` on of `block`, as many of the next one, ….
+    /// Normals of the four coordinates of each block: 2^log_run samples from `first` on for `block`, the same for the next block, ….
     fn draw_chunk(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, log_run: u32, out: &mut [[f32; CHUNK]; 4]) {
         let mut words = [[0u32; CHUNK]; 4];
         let [w0, w1, w2, w3] = &mut words;
@@ -80,6 +80,7 @@ vector_fn! {
     }
 }
 
+/// Copies nodes of a grid into the columns of `z`.
 fn look_up(nodes: &[f32], first: usize, rows: usize, rank: usize, z: &mut [f32], ld: usize) {
     let rest = nodes.len() / rank - first;
     for c in 0..rank {

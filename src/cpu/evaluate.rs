@@ -1,14 +1,14 @@
 //! Log-density, score and responsibilities at given points.
 //!
-//! Everything that is large is a difference, taken in double precision: squared distances are sums of squared differences, never
-//! |x|² − 2x·μ + |μ|²; logits are relative to the component b that dominates at the point,
+//! Large quantities are computed as differences, in double precision. Squared distances are sums of squared differences, never
+//! |x|² − 2x·μ + |μ|². Logits are relative to the component b that dominates at the point,
 //!
 //! ```text
 //! ln w_l/w_b − ½(|x−μ_l|² − |x−μ_b|²)/σ² = ln w_l/w_b − ½⟨μ_b − μ_l, (x − μ_l) + (x − μ_b)⟩/σ²
 //! ```
 //!
-//! by the right side where the squares are so large that their own rounding shows; and the score is (μ_b − x + Σ r_l (μ_l − μ_b))/σ².
-//! Exponentials are in single precision: responsibilities are good to 1e-7 of themselves.
+//! and the right side is used if the squares are so large that their rounding shows. The score is (μ_b − x + Σ r_l (μ_l − μ_b))/σ².
+//! Exponentials are in single precision: responsibilities have a relative error of 1e-7.
 
 use rayon::prelude::*;
 
@@ -19,21 +19,21 @@ use crate::vector::double::inner_of_differences;
 use crate::vector::lanes;
 use crate::vector::vector_fn;
 
-/// Coordinates that are turned at a time, so that a tile's columns stay in cache for any number of dimensions.
+/// Coordinates that are transposed together, so that a tile's columns stay in cache in any number of dimensions.
 const COORDINATES: usize = 64;
 
 /// Squared distances below this many σ², whose rounding is 1e-11 of a logit, are as good as the difference.
 pub(super) const PLAIN: f64 = 1e4;
 
-/// A component this far below the dominant one has no share, whatever the rounding of plain squares, 1e-13 of them, hides.
+/// A component this far below the dominant one has responsibility zero, even after the rounding of plain squares (1e-13 of them).
 const NO_SHARE: f64 = 90.0;
 const ROUNDING: f64 = 1e-13;
 
 /// Times that another component is found to dominate a point: each time rounding hides less.
 pub(super) const MOST_TURNS: usize = 8;
 
-/// What `Backend::evaluate` promises.
-pub fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
+/// See [`Backend::evaluate`](crate::Backend::evaluate).
+pub(super) fn evaluate(mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Evaluation {
     let d = mixture.n_features();
     let log_weights: Vec<f64> = mixture.weights().iter().map(|w| w.ln()).collect();
     let tiles: Vec<Evaluation> = (0..points.len())
@@ -66,7 +66,7 @@ fn evaluate_tile(mixture: &GaussianMixture, log_weights: &[f64], points: &[f64],
     }
     let mut r = vec![0.0f32; k * n];
     let mut mass = vec![0.0; n];
-    shares(&logits, &mut r, &mut mass);
+    unnormalised(&logits, &mut r, &mut mass);
     let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI * variance).ln();
     let mut out = Evaluation { log_density: vec![0.0; n], score: vec![0.0; n * d], responsibilities: Vec::new() };
     for (s, (x, score)) in points.chunks_exact(d).zip(out.score.chunks_exact_mut(d)).enumerate() {
@@ -126,7 +126,7 @@ vector_fn! {
     }
 }
 
-/// The relative logits of one point anew, by differences of means; they lie `stride` apart. Returns the component that dominates.
+/// Computes the relative logits of one point, which lie `stride` apart, from differences of means. Returns the component that dominates.
 fn refine(
     mixture: &GaussianMixture,
     log_weights: &[f64],
@@ -190,7 +190,7 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// out (d) = μ_b − x + Σ r_l (μ_l − μ_b) for one point, whose r lie `stride` apart.
+    /// out (d) = μ_b − x + Σ r_l (μ_l − μ_b) for one point, whose r_l lie `stride` apart.
     fn posterior_difference(means: &[f64], x: &[f64], dominant: usize, r: &[f32], stride: usize, out: &mut [f64]) {
         let d = x.len();
         let b = &means[dominant * d..][..d];
@@ -212,14 +212,14 @@ vector_fn! {
 mod tests {
     use super::*;
 
-    /// A thousand equal terms, which single precision adds up a few millionths too low: more than nearly equal mixtures differ by.
+    /// In single precision a sum of a thousand equal terms is a few millionths too low, which is more than nearly equal mixtures differ by.
     #[test]
     fn the_mass_of_many_components_is_not_rounded_to_one_side() {
         let (k, logit) = (1024, -0.7f32);
         let mut logits = vec![f64::from(logit); k];
         logits[0] = 0.0;
         let (mut r, mut mass) = (vec![0.0; k], [0.0]);
-        shares(&logits, &mut r, &mut mass);
+        unnormalised(&logits, &mut r, &mut mass);
         let exact = 1.0 + (k - 1) as f64 * f64::from(lanes::exp(logit));
         assert!((mass[0] - exact).abs() <= 1e-12 * exact, "{} for {exact}", mass[0]);
         let single = (1..k).fold(1.0f32, |sum, _| sum + lanes::exp(logit));

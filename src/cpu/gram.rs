@@ -1,22 +1,22 @@
-//! Which way a patch takes to its inner products: by posterior means, or by a table of squared distances where that is less work.
+//! How a patch computes its inner products: from posterior means, or from a table of squared distances if that is less work.
 
 use std::sync::Arc;
 
 use super::distances::{gathered, of_list, squared_distances};
 use super::lists::List;
 use super::pair::Pair;
-use super::table::Via;
+use super::table::InnerProducts;
 use crate::objective::divergence::Side;
 
-/// Squared distances of all components of either side, where that way is open to patches that leave none out.
-pub struct Gram {
+/// Squared distances between all components of a side, for patches that use all of them. A side has none if posterior means are less work.
+pub(super) struct Gram {
     n_samples: usize,
     shared: [Option<Arc<Vec<f32>>>; 2],
 }
 
 impl Gram {
     /// For `lists` (empty: all) of strata with `n_samples` samples each.
-    pub fn new(pair: &Pair, lists: &[[List; 2]], n_samples: usize) -> Self {
+    pub(super) fn new(pair: &Pair, lists: &[[List; 2]], n_samples: usize) -> Self {
         let shared = [0, 1].map(|s| {
             let side = &pair.sides[s];
             let anywhere = lists.is_empty() || lists.iter().any(|lists| lists[s].is_none());
@@ -28,25 +28,25 @@ impl Gram {
         Self { n_samples, shared }
     }
 
-    /// Whether both sides have a table, so that patches may be as wide as this way bears.
-    pub fn is_wide(&self) -> bool {
+    /// Whether both sides have a table of distances: patches may then be wide.
+    pub(super) fn is_wide(&self) -> bool {
         self.shared.iter().all(Option::is_some)
     }
 
-    /// The way for the components `list` of a side.
-    pub fn via(&self, pair: &Pair, side: Side, list: &List) -> Via {
+    /// How to compute the inner products with the components `list` of a side.
+    pub(super) fn inner_products(&self, pair: &Pair, side: Side, list: &List) -> InnerProducts {
         let mixture = pair.side(side);
         match (list, &self.shared[side as usize]) {
-            (None, Some(squares)) => Via::Distances(squares.clone()),
+            (None, Some(squares)) => InnerProducts::FromDistances(squares.clone()),
             (Some(list), _) if list.len() <= 2 * pair.rank => match mixture.squares {
-                Some(squares) => Via::Distances(Arc::new(of_list(squares, list))),
-                // Its own distances are worth their making where they serve enough samples; and wide patches have no other way.
+                Some(squares) => InnerProducts::FromDistances(Arc::new(of_list(squares, list))),
+                // Distances of a list pay off if they serve enough samples. Wide patches always need them.
                 None if self.is_wide() || list.len() < self.n_samples => {
-                    Via::Distances(squared_distances(&gathered(mixture.means, list, pair.rank), pair.rank))
+                    InnerProducts::FromDistances(squared_distances(&gathered(mixture.means, list, pair.rank), pair.rank))
                 }
-                None => Via::Means,
+                None => InnerProducts::FromMeans,
             },
-            _ => Via::Means,
+            _ => InnerProducts::FromMeans,
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Neighbour lists of all strata of one replicate: a pure function of the means, found among candidates that outlive small moves.
+//! Neighbour lists of all strata of one replicate. They are a pure function of the means; candidates for them are kept over several steps.
 //!
-//! Candidates of a stratum are all components within some radius when they were gathered, with a skin beyond what was needed. As long
-//! as the means have moved less than the skin, no other component can be needed, and the lists made from them are those that a search
-//! among all components would make: so lists do not depend on when candidates were gathered.
+//! The candidates of a stratum are all components within some radius when they were gathered, which is larger than needed by a margin (the
+//! skin). As long as the means have moved less than the skin, no other component can be needed, and lists made from the candidates equal
+//! those of a search among all components. So lists do not depend on when candidates were gathered.
 //!
-//! Gathering looks at every pair of means, so it is one product in single precision, and what its rounding could have hidden is kept:
-//! with u = 2⁻²⁴, a′ and b′ the means in single precision and γ = ϱu/(1 − ϱu),
+//! Gathering compares every pair of means by one product in single precision, and keeps a component if it is within the radius up to
+//! rounding: with u = 2⁻²⁴, a′ and b′ the means in single precision and γ = ϱu/(1 − ϱu),
 //!
 //! ```text
 //! |a − b| ≥ |a′ − b′| − u(|a| + |b|)        |a′ − b′|² ≥ |a′|² + |b′|² − 2 fl(a′·b′) − 2γ|a′||b′|
 //! ```
 //!
-//! whatever the order of the product's sums (Higham 2002, §3.1). Steps between two gatherings cost what their lists hold.
+//! in any order of the product's sums (Higham 2002, §3.1). A step between two gatherings costs only the length of its lists.
 
 use std::ops::Range;
 
@@ -25,41 +25,41 @@ use crate::objective::divergence::Side;
 use crate::objective::neighbours::{Kept, Near, keep, reach};
 use crate::vector::vector_fn;
 
-/// How much further than needed candidates are gathered, in units of σ.
+/// The skin: candidates are gathered this much further than needed, in units of σ.
 const SKIN: f64 = 1.5;
 
-/// Strata that are looked at to see whether lists are worth their making, and the share of components that must be left out.
+/// Strata that are tested to see whether lists pay off, and the fraction of components that they must leave out.
 const PROBES: usize = 8;
 const WORTH: f64 = 0.25;
 
-/// Strata whose products with all components are made together.
+/// Strata whose products with all components are computed together.
 const ROWS: usize = 32;
 
-/// Components that are passed over together where none of them is near.
+/// Components that are skipped together if none of them is near.
 const CHUNK: usize = 64;
 
-/// Which components a stratum sees: `None` for all.
-pub type List = Option<Vec<u32>>;
+/// The components that a stratum uses: `None` for all.
+pub(super) type List = Option<Vec<u32>>;
 
-/// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. Empty: everything is kept.
+/// Lists of all strata, [student, teacher] of each, and the certified bias of each row per weight. If empty, all components are used.
 #[derive(Debug, Clone, Default)]
-pub struct Lists {
+pub(super) struct Lists {
     pub lists: Vec<[List; 2]>,
     pub certified: Vec<f64>,
 }
 
-/// Indices in order, and the distance within which they are complete.
+/// Indices in rising order, and the distance up to which none is missing.
 type Found = (Vec<u32>, f64);
 
 /// Candidates of every stratum, and the means at which they were gathered.
 #[derive(Default)]
-pub struct Candidates {
+pub(super) struct Candidates {
     means: Vec<f64>,
     /// [student, teacher] of each stratum.
     strata: Vec<[Found; 2]>,
 }
 
-/// One stratum's view of one side.
+/// One side as one stratum sees it.
 struct View<'a> {
     means: &'a [f64],
     rank: usize,
@@ -70,22 +70,22 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// |m_j − μᵢ| of the components `of` (all: `None`).
+    /// |m_j − μᵢ| of the components `of` (`None`: all).
     fn distances(&self, centre: &[f64], of: Option<&[u32]>) -> Vec<f64> {
         distances_to(centre, self.means, self.rank, of)
     }
 
-    /// How far from the stratum's centre a component may matter.
+    /// The distance from the stratum's centre up to which a component may matter.
     fn radius(&self, nearest: f64, anchor: u32) -> f64 {
         nearest + reach(self.budget, self.log_weight.len(), self.most(anchor), nearest)
     }
 
-    /// The heaviest weight relative to the anchor's.
+    /// The largest weight relative to the anchor's.
     fn most(&self, anchor: u32) -> f64 {
         (self.heaviest - self.log_weight[anchor as usize]).exp()
     }
 
-    /// The list from components with their distances, which hold all within the radius; `None` where they may not.
+    /// The list from components and their distances; `None` if some component within the radius may be missing.
     fn keep(&self, of: Option<&[u32]>, distances: &[f64], complete_within: f64) -> Option<Kept> {
         let index = |at: usize| of.map_or(at as u32, |of| of[at]);
         let at = (0..distances.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b]))?;
@@ -109,8 +109,8 @@ impl View<'_> {
 }
 
 impl Candidates {
-    /// The lists at the pair's means, for a certified bias of at most `budget` in each row; gathers candidates anew where it must.
-    pub fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
+    /// The lists at the pair's means, for a certified bias of at most `budget` in each row. Gathers new candidates if it must.
+    pub(super) fn lists(&mut self, pair: &Pair, budget: f64) -> Lists {
         let rank = pair.rank;
         let views = pair.sides.each_ref().map(|side| {
             let log_weight = side.log_weights;
@@ -137,7 +137,7 @@ impl Candidates {
         for sides in kept {
             let mut certified = 0.0;
             out.lists.push(std::array::from_fn(|s| {
-                // A list of nearly all is not worth its gathering: keep all, and exactly.
+                // If the lists would hold nearly all components, keep all, which is exact.
                 let worth = (sides[s].list.len() as f64) <= (1.0 - WORTH) * total[s] as f64;
                 certified += if worth { sides[s].certified } else { 0.0 };
                 worth.then(|| sides[s].list.clone())
@@ -147,7 +147,7 @@ impl Candidates {
         out
     }
 
-    /// Every stratum's list from its candidates; `None` where the means have moved too far for some of them.
+    /// Every stratum's list from its candidates; `None` if the means have moved too far for some of them.
     fn kept(&self, views: &[View; 2], means: &[f64], rank: usize) -> Option<Vec<[Kept; 2]>> {
         if self.means.len() != means.len() {
             return None;
@@ -157,14 +157,14 @@ impl Candidates {
             .zip(self.means.chunks_exact(rank))
             .map(|(now, then)| crate::mixture::squared_distance(now, then).sqrt())
             .collect();
-        let furthest = [moved.iter().copied().fold(0.0, f64::max), 0.0]; // teachers stay
+        let furthest = [moved.iter().copied().fold(0.0, f64::max), 0.0]; // the teacher's means do not move
         let strata: Vec<Option<[Kept; 2]>> = (0..moved.len())
             .into_par_iter()
             .map(|i| {
                 let centre = &means[i * rank..(i + 1) * rank];
                 let side = |s: usize| {
                     let (candidates, within) = &self.strata[i][s];
-                    // Rounding of distances is far below this margin.
+                    // The factor covers the rounding of distances many times.
                     let complete = within - (moved[i] + furthest[s]) * (1.0 + 1e-9);
                     views[s].keep(Some(candidates), &views[s].distances(centre, Some(candidates)), complete)
                 };
@@ -174,6 +174,7 @@ impl Candidates {
         strata.into_iter().collect()
     }
 
+    /// Gathers new candidates at these means.
     fn gather(&mut self, views: &[View; 2], means: &[f64], rank: usize) {
         self.means = means.to_vec();
         let tables = [0, 1].map(|s| Narrow::new(views[s].means, rank));
@@ -193,7 +194,7 @@ impl Candidates {
 struct Narrow {
     rank: usize,
     means: Vec<f32>,   // (n, rank)
-    squares: Vec<f64>, // (n), of the numbers in single precision
+    squares: Vec<f64>, // (n), of the rounded numbers
 }
 
 impl Narrow {
@@ -219,7 +220,7 @@ impl Narrow {
 }
 
 impl View<'_> {
-    /// Candidates of the strata `of`, whose means are those of `centres`, and the distance within which they are complete.
+    /// The candidates of the strata `of`, whose means are the rows of `centres`, and the distance up to which none is missing.
     fn candidates(&self, table: &Narrow, centres: &Narrow, means: &[f64], of: Range<usize>) -> Vec<Found> {
         let (rank, n) = (self.rank, table.squares.len());
         let u = f64::from(f32::EPSILON) / 2.0;
@@ -228,23 +229,23 @@ impl View<'_> {
         let furthest = table.squares.iter().copied().fold(0.0, f64::max).sqrt();
         let most = (self.heaviest - self.lightest).exp();
         let products = table.products(centres, &of);
-        // Squares less that of the stratum's own mean, and the least of each chunk.
+        // Squared distances up to a constant of the stratum, and the least of each chunk.
         let (mut squares, mut least) = (vec![0.0; n], vec![0.0; n.div_ceil(CHUNK)]);
         let of_stratum = |(i, products): (usize, &[f32])| {
             less_products(&table.squares, products, &mut squares, &mut least);
             let chunk = (0..least.len()).fold(0, |best, c| if least[c] < least[best] { c } else { best });
             let within_chunk = |c: usize| c * CHUNK..n.min((c + 1) * CHUNK);
-            // Whichever is nearest, it is not further than the one that seems to be.
+            // The component that seems nearest bounds the distance of the nearest one from above.
             let about = within_chunk(chunk).find(|l| squares[*l] == least[chunk]).unwrap_or(0);
             let near = distances_to(&means[i * rank..(i + 1) * rank], self.means, rank, Some(&[about as u32]))[0];
-            // This mean and the others may move by half of the first skin each; the radius grows with the nearest distance.
+            // This mean and the others may each move by half of the first skin; the radius grows with the distance of the nearest.
             let nearest = near + SKIN;
             let within = nearest + reach(self.budget, n, most, nearest) + 2.0 * SKIN;
-            // Norms and sums in double precision lose far less than the last factors grant.
+            // The last factors cover the rounding of norms and sums in double precision.
             let own = centres.squares[i].sqrt();
             let far = (within + 1.001 * u * (own + furthest)).powi(2);
             let limit = far + 2.0 * gamma * own * furthest + 1e-12 * (far + (own + furthest).powi(2)) - centres.squares[i];
-            let limit = if limit.is_nan() { f64::INFINITY } else { limit }; // of means beyond single precision: nothing is left out
+            let limit = if limit.is_nan() { f64::INFINITY } else { limit }; // means beyond single precision: nothing is left out
             let chunks = (0..least.len()).filter(|c| least[*c] <= limit);
             let candidates = chunks.flat_map(within_chunk).filter(|l| squares[*l] <= limit).map(|l| l as u32).collect();
             (candidates, within)
@@ -254,7 +255,7 @@ impl View<'_> {
 }
 
 vector_fn! {
-    /// out = squares − 2·products, −∞ where that is no number, and the least of each chunk of it.
+    /// out = squares − 2·products (−∞ instead of NaN), and the least of each chunk of it.
     fn less_products(squares: &[f64], products: &[f32], out: &mut [f64], least: &mut [f64]) {
         let chunks = out.chunks_mut(CHUNK).zip(squares.chunks(CHUNK)).zip(products.chunks(CHUNK));
         for (((out, squares), products), least) in chunks.zip(least) {
@@ -276,12 +277,13 @@ vector_fn! {
     }
 }
 
+/// v, or −∞ for NaN.
 #[inline(always)]
 fn number(v: f64) -> f64 {
     if v.is_nan() { f64::NEG_INFINITY } else { v }
 }
 
-/// Whether a few strata could leave out enough.
+/// Whether a sample of strata could leave out enough components.
 fn worthwhile<'a>(views: &[View; 2], k: usize, centre: impl Fn(usize) -> &'a [f64]) -> bool {
     let probes = k.min(PROBES);
     let (mut kept, mut total) = (0, 0);

@@ -1,4 +1,4 @@
-//! What the metrics need of one stratum: ½|a|², ln p − ln q and the excess, averaged over groups.
+//! The averages for the metrics over one stratum: ½|a|², ln p − ln q and the excess, by groups.
 
 use super::pair::{Pair, Samples};
 use super::patch::Patch;
@@ -8,8 +8,8 @@ use crate::objective::divergence::Side;
 use crate::vector::lanes::lanes;
 use crate::vector::vector_fn;
 
-/// Means over each group of stratum i of `from`, from the draws of stratum `draws_as`.
-pub fn measure_stratum(pair: &Pair, from: Side, i: usize, draws_as: usize, samples: &Samples) -> Vec<[f64; 3]> {
+/// Means over each group of stratum i of `from`; its draws are those of stratum `draws_as`.
+pub(super) fn measure_stratum(pair: &Pair, from: Side, i: usize, draws_as: usize, samples: &Samples) -> Vec<[f64; 3]> {
     let patch = Patch::of_one(pair, from, i, draws_as);
     let (groups, n) = (samples.groups, samples.groups.n_samples);
     let mut sums = vec![[0.0; 3]; groups.n_groups];
@@ -33,7 +33,7 @@ fn statistics(tile: &Tile, scratch: &mut Scratch) -> Vec<[f64; 2]> {
     let mut log_density = [0, 1].map(|_| vec![0.0; tile.rows]);
     for (((side, work), v), (energy, log_density)) in sides.iter().zip(work).zip(v.iter_mut()).zip(energy.iter_mut().zip(&mut log_density))
     {
-        // What is faint takes less than 2⁻³² of a density for each component.
+        // The omitted columns change a density by less than 2⁻³² per component.
         tile.exponentials(side, side.faint, z, work);
         masses(work.e.take(ld * work.kept.len()), ld, tile.strips(), log_density);
         for (log_density, peak) in log_density.iter_mut().zip(&*work.c.take(ld)) {
@@ -41,7 +41,7 @@ fn statistics(tile: &Tile, scratch: &mut Scratch) -> Vec<[f64; 2]> {
         }
         tile.posterior(side, work, v, energy);
     }
-    // Both are relative to the density of a Gaussian at their side's origin.
+    // Each density is relative to that of a Gaussian at its side's origin.
     let mut squares = vec![0.0; tile.rows];
     difference_of_squares(&sides[0].centre, &sides[1].centre, z, tile.ldz, &mut squares);
     let [v, w] = v.each_mut().map(|v| &*v.take(ld * rank));
@@ -63,8 +63,8 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// Sums of exponentials (ld × m) of each row, in double precision: in single, a thousand equal terms round to one side, and
-    /// ln p − ln q of mixtures that nearly coincide is smaller than that.
+    /// Sums of exponentials (ld × m) of each row, in double precision: the rounding of a thousand equal terms in single precision is larger
+    /// than ln p − ln q of nearly equal mixtures.
     fn masses(e: &[f32], ld: usize, strips: &[Strip], mass: &mut [f64]) {
         for column in e.chunks_exact(ld) {
             for strip in strips {
@@ -93,7 +93,7 @@ vector_fn! {
 mod tests {
     use super::*;
 
-    /// A thousand equal terms, which single precision adds up a few millionths too low: more than nearly equal mixtures differ by.
+    /// In single precision a sum of a thousand equal terms is a few millionths too low, which is more than nearly equal mixtures differ by.
     #[test]
     fn the_mass_of_many_components_is_not_rounded_to_one_side() {
         let (m, term) = (1024, 0.496_585_3f32);

@@ -1,8 +1,8 @@
-//! The CPU backend: float32, all cores, vector instructions chosen at run time; products by faer.
+//! The CPU backend: float32 on all cores, vector instructions chosen at run time, matrix products by faer.
 //!
-//! Work is cut by the sample index alone and added in a fixed order, so results have the same bits for any number of threads.
-//! Tiles lie sample-contiguous (one column per coordinate or component): every loop over samples is vector code, however few
-//! components there are.
+//! Work is divided by the sample index alone and added in a fixed order, so results have the same bits for any number of threads. Tiles
+//! store samples contiguously (one column per coordinate or component), so that every loop over samples vectorises even with few
+//! components.
 
 mod coefficients;
 mod distances;
@@ -37,7 +37,7 @@ use crate::mixture::Mixture;
 pub struct Cpu;
 
 impl Cpu {
-    /// All cores of this process (`RAYON_NUM_THREADS` limits them).
+    /// A device on all cores of this process (`RAYON_NUM_THREADS` limits them).
     pub fn new() -> Self {
         Self
     }
@@ -65,7 +65,7 @@ impl Backend for Cpu {
     }
 }
 
-/// out = a·b or out += a·b for column-major matrices with the given leading dimensions; one thread.
+/// out = a·b or out += a·b for column-major matrices, on one thread.
 fn product(out: MatMut<f32>, accumulate: Accum, a: MatRef<f32>, b: MatRef<f32>) {
     matmul(out, accumulate, a, b, 1.0, Par::Seq);
 }

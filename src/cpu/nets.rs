@@ -1,25 +1,25 @@
-//! Sobol points for a tile: columns of normals, net by net, and their rotation into a stratum's axes.
+//! Sobol points for a tile: columns of normals, net by net, and their rotation into the axes of a stratum.
 
 use crate::random::sobol::{self, COORDINATES, DIGITS, Scramble};
 use crate::vector::normals::normals;
 use crate::vector::vector_fn;
 
-/// Points that are worked on at a time.
+/// Points that are computed together.
 const LANES: usize = 16;
 
-/// Rows whose inner products are kept at a time.
+/// Rows whose inner products are kept at the same time.
 const RUN: usize = 256;
 
 /// The nets of one stratum at one step, of `size` points each.
-pub struct Nets {
+pub(super) struct Nets {
     pub key: [u32; 2],
     pub step: u32,
     pub stratum: u32,
     pub size: usize,
 }
 
-/// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns lie `ld` apart.
-pub fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
+/// Normals of `rows` samples from `first` on, in the coordinates that have direction numbers; columns of `z` lie `ld` apart.
+pub(super) fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
     let directions = sobol::directions();
     let mut s = 0;
     while s < rows {
@@ -38,7 +38,7 @@ pub fn fill(nets: &Nets, first: usize, rows: usize, z: &mut [f32], ld: usize) {
 vector_fn! {
     /// One coordinate of the points from `index` on.
     fn points(directions: &[u32; DIGITS], index: u32, scramble: Scramble, out: &mut [f32]) {
-        // The exclusive or of the directions where the index has ones: of its last four digits for every lane, of the others once.
+        // The exclusive or of the directions at the ones of the index: for its last four digits in every lane, for the others once.
         let mut low = [0u32; LANES];
         for j in 0..4 {
             for lane in 0..LANES {
@@ -47,7 +47,7 @@ vector_fn! {
         }
         let mut done = 0;
         while done < out.len() {
-            // Sixteen indices that differ in their last four digits alone; the first run may begin within them.
+            // A run is sixteen indices that differ only in their last four digits; the first run may begin inside one.
             let skip = (index as usize + done) % LANES;
             let (mut high, mut rest, mut j) = (0, (index as usize + done) / LANES, 4);
             while rest > 0 {
@@ -67,8 +67,8 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// Columns y, `ld` apart, become z = H₁ ⋯ H_m y in their first `rows` rows, for reflections (m, rank).
-    pub fn turn(reflections: &[f32], rows: usize, z: &mut [f32], ld: usize) {
+    /// The first `rows` rows of columns y, which lie `ld` apart, become z = H₁ ⋯ H_m y, for reflections (m, rank).
+    pub(super) fn turn(reflections: &[f32], rows: usize, z: &mut [f32], ld: usize) {
         let rank = z.len().div_ceil(ld);
         for first in (0..rows).step_by(RUN) {
             let n = RUN.min(rows - first);

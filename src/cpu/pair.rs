@@ -14,7 +14,7 @@ use crate::random::streams::{Purpose, key};
 
 /// A mixture of unit variance.
 #[derive(Clone, Copy)]
-pub struct Mixture<'a> {
+pub(super) struct Mixture<'a> {
     pub rank: usize,
     /// Shape (k).
     pub weights: &'a [f64],
@@ -22,36 +22,36 @@ pub struct Mixture<'a> {
     pub log_weights: &'a [f64],
     /// Shape (k, rank).
     pub means: &'a [f64],
-    /// Squared distances between the means (k, k), where they are kept.
+    /// Squared distances between the means (k, k), if they are kept.
     pub squares: Option<&'a [f64]>,
 }
 
 impl<'a> Mixture<'a> {
     /// k.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.weights.len()
     }
 
     /// μ of component l, shape (rank).
-    pub fn mean(&self, l: usize) -> &'a [f64] {
+    pub(super) fn mean(&self, l: usize) -> &'a [f64] {
         &self.means[l * self.rank..(l + 1) * self.rank]
     }
 }
 
 /// One replicate's student and teacher.
 #[derive(Clone, Copy)]
-pub struct Pair<'a> {
+pub(super) struct Pair<'a> {
     pub rank: usize,
-    /// By [`Side`].
+    /// Indexed by [`Side`].
     pub sides: [Mixture<'a>; 2],
 }
 
 impl<'a> Pair<'a> {
-    pub fn side(&self, side: Side) -> &Mixture<'a> {
+    pub(super) fn side(&self, side: Side) -> &Mixture<'a> {
         &self.sides[side as usize]
     }
 
-    /// What turns the draws of each component of `from`, shape (C, m, rank).
+    /// The reflections that turn the draws of each component of `from`, shape (C, m, rank).
     fn axes(&self, from: Side) -> Vec<f32> {
         let mixtures = self.sides.map(|side| (side.weights, side.means));
         let of = |centre: &[f64]| -> Vec<f32> { reflections(centre, mixtures).iter().map(|h| *h as f32).collect() };
@@ -61,12 +61,12 @@ impl<'a> Pair<'a> {
 }
 
 /// The samples of one replicate's step, or of a measurement.
-pub struct Samples {
+pub(super) struct Samples {
     pub groups: Groups,
     key: [u32; 2],
     kind: form::Draws,
     step: u32,
-    /// Reflections of every stratum (C, m, rank), for Sobol points; else empty.
+    /// Reflections of every stratum (C, m, rank) for Sobol points; else empty.
     axes: Vec<f32>,
     n_strata: usize,
     /// Nodes (n, rank) and weights (n) of a grid.
@@ -74,8 +74,8 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Those of replicate `r` for the gradient of `step`.
-    pub fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
+    /// The samples of replicate `r` for the gradient of `step`.
+    pub(super) fn of_step(problem: &UnitProblem, pair: &Pair, r: usize, step: u64) -> Result<Self> {
         let strata = pair.side(problem.strata());
         let (mut groups, mut table) = (problem.groups(), None);
         if let form::Draws::Grid(cap) = problem.draws {
@@ -90,16 +90,16 @@ impl Samples {
         Ok(Self { groups, key, kind: problem.draws, step: step as u32, axes, n_strata: strata.len(), table })
     }
 
-    /// Those of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
-    pub fn of_measure(problem: &UnitProblem, from: Side, r: usize, n_samples: usize, step: u64) -> Self {
+    /// The samples of replicate `r` for a measurement at `n_samples` points of `from`, independent of all steps.
+    pub(super) fn of_measure(problem: &UnitProblem, from: Side, r: usize, n_samples: usize, step: u64) -> Self {
         let purpose = if from == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
         let key = key(problem.seed, purpose, problem.first_replicate + r as u32);
         let groups = Groups::new(n_samples, false, 1);
         Self { groups, key, kind: form::Draws::Independent(n_samples), step: step as u32, axes: Vec::new(), n_strata: 1, table: None }
     }
 
-    /// Where the samples of one stratum come from.
-    pub fn draws(&self, stratum: usize) -> Draws<'_> {
+    /// How the samples of one stratum are made.
+    pub(super) fn draws(&self, stratum: usize) -> Draws<'_> {
         let each = self.axes.len() / self.n_strata;
         Draws {
             key: self.key,
@@ -112,23 +112,23 @@ impl Samples {
         }
     }
 
-    /// The weights of a grid's nodes, which add up to one; `None` for draws, which all weigh one.
-    pub fn weights(&self) -> Option<&[f32]> {
+    /// The weights of a grid's nodes, which sum to one; `None` for draws, whose weights are one.
+    pub(super) fn weights(&self) -> Option<&[f32]> {
         self.table.as_ref().map(|(_, weights)| &weights[..])
     }
 
     /// Whether samples 2j and 2j + 1 are a draw and its negative.
-    pub fn mirrored(&self) -> bool {
+    pub(super) fn mirrored(&self) -> bool {
         self.kind.is_antithetic()
     }
 
-    /// What sums over group g are divided by.
-    pub fn mass(&self, g: usize) -> f64 {
+    /// The divisor of sums over group g.
+    pub(super) fn mass(&self, g: usize) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.range(g).len() as f64 }
     }
 
-    /// What sums over all samples are divided by.
-    pub fn total_mass(&self) -> f64 {
+    /// The divisor of sums over all samples.
+    pub(super) fn total_mass(&self) -> f64 {
         if self.table.is_some() { 1.0 } else { self.groups.n_samples as f64 }
     }
 }

@@ -1,53 +1,53 @@
 //! A patch: a few strata that share one origin and one list of components, and both mixtures as they see them.
 //!
 //! With o the origin, ε_l = μ_l − o and e_i = cᵢ − o for the centre cᵢ of stratum i, log-responsibilities at x = cᵢ + z are, up to a
-//! constant of the row, ⟨z, ε_l⟩ + ln w_l − ½⟨ε_l, ε_l − 2e_i⟩. Products with ε serve all strata of the patch; the rest is a table of
-//! strata by components. Differences and tables come from double precision, and a stratum's table is relative to the component that
-//! dominates at its centre, so nothing large is cancelled in single precision.
+//! constant of the row, ⟨z, ε_l⟩ + ln w_l − ½⟨ε_l, ε_l − 2e_i⟩. The products with ε are the same for all strata of the patch; the rest is a
+//! table of strata by components. Differences and tables are computed in double precision, and a stratum's table is relative to the
+//! component that dominates at its centre, so that no large numbers cancel in single precision.
 
 use std::ops::Range;
 
 use super::lists::List;
 use super::pair::Pair;
-use super::table::{Table, Via};
+use super::table::{InnerProducts, Table};
 use crate::mixture::squared_distance;
 use crate::objective::divergence::Side;
 use crate::objective::estimator::{Blend, Components};
 
-/// Strata of a patch at the most, and the rows that they may have together.
+/// The most strata of a patch, and the most rows that they have together.
 const MOST_STRATA: usize = 16;
 const MOST_ROWS: usize = 512;
 
-/// Distance between strata that may share an origin: rounding is about 6e-8 of its square by way of posterior means, and of the
-/// distance itself by way of squared distances.
+/// The largest distance between strata that share an origin. The rounding error is about 6e-8 of its square if inner products come from
+/// posterior means, and of the distance itself if they come from squared distances.
 const RADIUS: f64 = 16.0;
 const RADIUS_BY_DISTANCES: f64 = 128.0;
 
 /// Both sides of a patch.
-pub struct Patch<'a> {
+pub(super) struct Patch<'a> {
     pub strata: Range<usize>,
-    /// The first stratum draws as this one, the next as the next.
+    /// Stratum i of the patch uses the draws of stratum `draws_as` + i.
     pub draws_as: usize,
-    /// The components that each side's table holds.
+    /// The components of each side's table.
     pub lists: [List; 2],
     pub sides: [Table; 2],
-    /// How each stratum's row mixes its two forms; `None` for Stein's alone.
+    /// How each stratum's row blends its two forms; `None` for Stein's alone.
     pub blends: Vec<Option<Blend<'a>>>,
 }
 
-/// How much longer than the shortest list of its strata the list of a patch may be.
+/// The list of a patch may be longer than the shortest list of its strata by this factor.
 const LONGER: f64 = 1.25;
 
-/// Strata that go together, and for each side the components that any of them sees.
+/// Consecutive strata of one patch, and for each side the components that any of them uses.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     pub strata: Range<usize>,
     pub lists: [List; 2],
 }
 
-/// Cuts the components of `from` into patches: runs whose means are near each other, and whose lists (empty: all) have most components
-/// in common.
-pub fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]], by_distances: bool) -> Vec<Plan> {
+/// Divides the components of `from` into patches: runs whose means are close together and whose lists (empty: all) have most components in
+/// common.
+pub(super) fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]], by_distances: bool) -> Vec<Plan> {
     let strata = pair.side(from);
     let most = (MOST_ROWS / rows_per_stratum).clamp(1, MOST_STRATA);
     let radius = if by_distances { RADIUS_BY_DISTANCES } else { RADIUS };
@@ -72,7 +72,7 @@ pub fn plan(pair: &Pair, from: Side, rows_per_stratum: usize, lists: &[[List; 2]
     out.into_iter().map(|(plan, _)| plan).collect()
 }
 
-/// What either list holds, in order.
+/// The components in either list, in order.
 fn union(a: &List, b: &List) -> List {
     let (a, b) = (a.as_ref()?, b.as_ref()?);
     let mut all: Vec<u32> = a.iter().chain(b).copied().collect();
@@ -82,8 +82,14 @@ fn union(a: &List, b: &List) -> List {
 }
 
 impl<'a> Patch<'a> {
-    /// The tables of some components of `from`, each of which sees its own of `lists` (empty: all).
-    pub fn new(pair: &Pair<'a>, from: Side, plan: &Plan, lists: &[[List; 2]], via: impl Fn(Side, &List) -> Via) -> Self {
+    /// The tables of some components of `from`, each of which uses its own of `lists` (empty: all).
+    pub(super) fn new(
+        pair: &Pair<'a>,
+        from: Side,
+        plan: &Plan,
+        lists: &[[List; 2]],
+        products: impl Fn(Side, &List) -> InnerProducts,
+    ) -> Self {
         let (rank, strata) = (pair.rank, plan.strata.clone());
         let centres = &pair.side(from).means[strata.start * rank..strata.end * rank];
         let middle = (strata.len() > 1).then(|| {
@@ -93,20 +99,20 @@ impl<'a> Patch<'a> {
         let sides = [Side::Student, Side::Teacher].map(|side| {
             let own: Vec<Option<&[u32]>> = strata.clone().map(|i| lists.get(i).and_then(|own| own[side as usize].as_deref())).collect();
             let list = &plan.lists[side as usize];
-            Table::new(pair.side(side), list, &own, centres, middle.as_deref(), via(side, list))
+            Table::new(pair.side(side), list, &own, centres, middle.as_deref(), products(side, list))
         });
         let blends = strata.clone().map(|_| None).collect();
         Self { draws_as: strata.start, strata, lists: plan.lists.clone(), sides, blends }
     }
 
-    /// Component i of `from` alone, by way of posterior means, with the draws of stratum `draws_as`.
-    pub fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
+    /// Component i of `from` alone, with inner products from posterior means and the draws of stratum `draws_as`.
+    pub(super) fn of_one(pair: &Pair<'a>, from: Side, i: usize, draws_as: usize) -> Self {
         let plan = Plan { strata: i..i + 1, lists: [None, None] };
-        Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| Via::Means) }
+        Self { draws_as, ..Self::new(pair, from, &plan, &[], |_, _| InnerProducts::FromMeans) }
     }
 
-    /// The same, with rows of `n_samples` samples that mix both forms where that lessens their noise.
-    pub fn blended(self, pair: &Pair<'a>, n_samples: usize) -> Self {
+    /// The same patch, with rows of `n_samples` samples that blend both forms if that lessens their noise.
+    pub(super) fn blended(self, pair: &Pair<'a>, n_samples: usize) -> Self {
         let mixtures = pair.sides.map(|side| Components { log_weights: side.log_weights, means: side.means, squares: side.squares });
         let blend = |i: usize| {
             let near = [0, 1].map(|side| self.sides[side].near(i, &self.lists[side]));
@@ -117,13 +123,13 @@ impl<'a> Patch<'a> {
         Self { blends, ..self }
     }
 
-    /// Whether any row mixes two forms.
-    pub fn is_blended(&self) -> bool {
+    /// Whether any row blends two forms.
+    pub(super) fn is_blended(&self) -> bool {
         self.blends.iter().any(Option::is_some)
     }
 
-    /// Components in both lists.
-    pub fn n_components(&self) -> usize {
+    /// The number of components in both lists.
+    pub(super) fn n_components(&self) -> usize {
         self.sides[0].m + self.sides[1].m
     }
 }

@@ -1,6 +1,7 @@
 //! Piecewise polynomials: the cells of points, Gram matrices of features, and the step of the reverse diffusion.
 //!
-//! Features are had for [`BLOCK`] rows at a time; sums of products stay in single precision for [`JOB`] rows and go on in double.
+//! Features are computed for [`BLOCK`] rows at a time. Sums of products are in single precision over [`JOB`] rows and in double precision
+//! beyond.
 
 use faer::linalg::matmul::{self, triangular};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -12,11 +13,11 @@ use crate::objective::hermite::Basis;
 use crate::random::normal::normal_f32;
 use crate::vector::lanes::vectorised;
 
-/// Rows whose products stay in single precision, and rows of one product.
+/// Rows whose products are summed in single precision, and rows of one product.
 const JOB: usize = 8192;
 const BLOCK: usize = 256;
 
-/// The CPU's way with polynomials: single precision on all cores.
+/// Polynomials on the CPU: single precision on all cores.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CpuPolynomials;
 
@@ -40,7 +41,7 @@ impl Polynomials for CpuPolynomials {
 }
 
 /// f̂ at points `y` (m, rank), shape (m, rank), for coefficients (C, rank, features).
-pub fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+pub(crate) fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
     let rank = cells.rank();
     let mut out = vec![0.0f32; y.len()];
     y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
@@ -53,6 +54,7 @@ pub fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f3
     out
 }
 
+/// f̂ at a block of rows of one cell.
 fn evaluate_block(cells: &Cells, coefficients: &[f32], cell: usize, y: &[f32], rows: &[u32], out: &mut [f32]) {
     let (rank, features, m) = (cells.rank(), cells.basis.len(), rows.len());
     let centre = &cells.centres[cell * rank..(cell + 1) * rank];
@@ -140,7 +142,7 @@ fn feature_columns(basis: &Basis, y: &[f32], rows: &[u32], centre: &[f32], sigma
     out
 }
 
-/// The rows of `y` (m, rank) whose nearest centre is each of `centres`, in order.
+/// For each of `centres`, the rows of `y` (m, rank) that are nearest to it, in order.
 fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
     let nearest: Vec<u32> = y.par_chunks_exact(rank).map(|y| nearest(y, centres)).collect();
     let mut cells = vec![Vec::new(); centres.len() / rank];
@@ -149,7 +151,7 @@ fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
 }
 
 /// The index of the centre nearest to `y`.
-pub fn nearest(y: &[f32], centres: &[f32]) -> u32 {
+pub(crate) fn nearest(y: &[f32], centres: &[f32]) -> u32 {
     let squares = centres.chunks_exact(y.len()).map(|c| y.iter().zip(c).map(|(y, c)| (y - c) * (y - c)).sum::<f32>());
     squares.enumerate().fold((0, f32::INFINITY), |best, (i, s)| if s < best.1 { (i as u32, s) } else { best }).0
 }

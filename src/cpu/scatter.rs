@@ -1,13 +1,12 @@
-//! Expectations that reach every row from every sample: the forward gradient, and the reverse one in its score-function and
-//! pathwise forms.
+//! Gradients in which every sample adds to every row: the forward gradient, and the score-function and pathwise forms of the reverse one.
 //!
 //! ```text
 //! row l += weight · rₗ( a + (⟨μₗ−M, a⟩ + extra)(x−μₗ) )        x = centre + z, extra = ½|a|² or 0
 //! row i += weight · (C_p − C_q)a                               pathwise alone, i the sample's own stratum
 //! ```
 //!
-//! For the samples of a tile these are two products, Rᵀa + Hᵀz with H = r∘(…), and the sums of H's columns times (centre − μₗ). The
-//! same sums are the coefficients of C_p a.
+//! For the samples of a tile these are two products, Rᵀa + Hᵀz with H = r∘(…), and the sums of H's columns times (centre − μₗ). The same
+//! sums are the coefficients of C_p a.
 
 use std::ops::Range;
 
@@ -17,21 +16,21 @@ use super::coefficients;
 use super::pair::{Pair, Samples};
 use super::patch::{Patch, plan};
 use super::strips::{STRIP, Strip};
-use super::table::{Via, add_combination};
+use super::table::{InnerProducts, add_combination};
 use super::tile::{KEEP_ALL, Scratch, Tile, rows_of, rows_per_tile, with_scratch};
 use crate::objective::divergence::Side;
 use crate::objective::form::Form;
 use crate::vector::lanes::{lanes, lanes_mut};
 use crate::vector::vector_fn;
 
-/// Blocks whose results wait in memory for their turn in the sum.
+/// Blocks whose results wait in memory until they are added in order.
 const BATCH: usize = 64;
 
-/// Numbers in the tables of the patches that are made together, about.
+/// The approximate size of the tables of patches that are built together.
 const NUMBERS: usize = 1 << 23;
 
 /// Averages over each group.
-pub struct ScatterSums {
+pub(super) struct ScatterSums {
     /// (G, k, rank)
     pub gradients: Vec<f64>,
     /// ½|a|² and ½|c − N|² − ½|c − M|² for the stratum's centre c, each (C, G).
@@ -41,7 +40,7 @@ pub struct ScatterSums {
 /// The sums of one block of samples over the strata of some patches.
 struct Block {
     gradient: Vec<f64>,
-    /// Of each stratum.
+    /// One entry for each stratum.
     statistics: Vec<[f64; 2]>,
 }
 
@@ -52,7 +51,7 @@ struct Pass<'a> {
 }
 
 /// One replicate's gradient.
-pub fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
+pub(super) fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
     let (groups, from) = (samples.groups, form.strata());
     let (row, n) = (pair.side(Side::Student).means.len(), groups.n_samples);
     let mut sums = ScatterSums {
@@ -64,7 +63,7 @@ pub fn scatter(pair: &Pair, samples: &Samples, form: Form) -> ScatterSums {
     let plans = plan(pair, from, rows_of(groups.block_size().min(n), samples.mirrored()), &[], false);
     let together = (NUMBERS / (row + pair.side(Side::Teacher).means.len())).max(1);
     for plans in plans.chunks(together) {
-        let patches: Vec<Patch> = plans.par_iter().map(|plan| Patch::new(pair, from, plan, &[], |_, _| Via::Means)).collect();
+        let patches: Vec<Patch> = plans.par_iter().map(|plan| Patch::new(pair, from, plan, &[], |_, _| InnerProducts::FromMeans)).collect();
         for batch in blocks.chunks(BATCH) {
             let parts: Vec<Block> = batch.par_iter().map(|run| with_scratch(|scratch| pass.block(&patches, run, scratch))).collect();
             for (run, part) in batch.iter().zip(&parts) {
@@ -87,6 +86,7 @@ impl ScatterSums {
 }
 
 impl Pass<'_> {
+    /// The sums of one block of samples over all strata of these patches.
     fn block(&self, patches: &[Patch], run: &Range<usize>, scratch: &mut Scratch) -> Block {
         let mut out = Block { gradient: vec![0.0; self.pair.side(Side::Student).means.len()], statistics: Vec::new() };
         for patch in patches {
@@ -99,12 +99,13 @@ impl Pass<'_> {
         out
     }
 
+    /// Adds the sums of one tile.
     fn tile(&self, tile: &Tile, scratch: &mut Scratch, out: &mut Block) {
         let (sides, ld, rank) = (&tile.patch.sides, tile.ld, self.pair.rank);
         let Scratch { z, weight, work, v, energy, half, h, .. } = scratch;
         let (z, weight) = (tile.draw(z), tile.weigh(weight));
         for s in [0, 1] {
-            // Responsibilities are all that a far row gets: none is left out.
+            // A far row gets only its responsibilities, so none may be left out.
             tile.exponentials(&sides[s], KEEP_ALL, z, &mut work[s]);
             tile.posterior(&sides[s], &mut work[s], &mut v[s], &mut energy[s]);
         }
@@ -197,7 +198,7 @@ vector_fn! {
     }
 }
 
-/// inverse (ld) becomes weight·share/Σe, with the share of each stratum.
+/// inverse (ld) becomes weight·factor/Σe, with a factor for each stratum.
 fn scale(strips: &[Strip], rows: usize, weight: &[f32], shares: &[f32], inverse: &mut [f32]) {
     for strip in strips {
         let share = shares[strip.row / rows];
@@ -209,8 +210,8 @@ fn scale(strips: &[Strip], rows: usize, weight: &[f32], shares: &[f32], inverse:
 }
 
 vector_fn! {
-    /// For the rows of one stratum e (ld × m) becomes R = e·factor, and h (ldz × m) H = R∘(u − c), of a draw and its negative the
-    /// difference; the sums of H's columns before that.
+    /// For the rows of one stratum: e (ld × m) becomes R = e·factor, and h (ldz × m) becomes H = R∘(u − c); for antithetic pairs it is the
+    /// H of the draw less that of its negative. The column sums of H are taken before that difference.
     fn weigh(
         strips: &[Strip],
         factor: &[f32],
@@ -242,7 +243,7 @@ vector_fn! {
     }
 }
 
-/// The numbers of drawn rows; of their negatives, which come later, less them.
+/// Writes the numbers of drawn rows; those of their negatives, which come later, are subtracted.
 #[inline(always)]
 fn put(column: &mut [f32], (row, sign): (usize, f32), values: &[f32; 8]) {
     let out: &mut [f32] = &mut column[row..row + 8];
@@ -253,7 +254,7 @@ fn put(column: &mut [f32], (row, sign): (usize, f32), values: &[f32; 8]) {
 
 vector_fn! {
     /// Row l of the gradient += heaviest·rows_l + Σ h_l(e − ε_l) over the strata, for sums h (strata, m) and centres e (strata, rank);
-    /// `list` says which rows these are.
+    /// `list` maps table rows to gradient rows.
     fn add_rows(
         heaviest: f64,
         rows: &[f32],

@@ -1,4 +1,4 @@
-//! A problem open on the CPU: replicates and strata in parallel.
+//! A problem open on the CPU; replicates and strata run in parallel.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,23 +17,23 @@ use crate::objective::divergence::Side;
 use crate::objective::form::Form;
 use crate::objective::groups::Groups;
 
-/// Teachers whose squared distances a session keeps, at the most. (Their number alone decides: bits hang on it, and must not hang on
-/// the number of replicates that run together.)
+/// A session keeps the squared distances of at most this many teacher components. (This may not depend on the number of replicates that run
+/// together, because the results' bits depend on it.)
 const MOST_TEACHERS: usize = 256;
 
-pub struct CpuSession {
+pub(super) struct CpuSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank); double, so that steps smaller than a float's spacing are not lost
-    /// Of each replicate. What is found in them does not depend on when they were gathered.
+    /// The candidates of each replicate. Lists do not depend on when they were gathered.
     candidates: Vec<Mutex<Candidates>>,
     /// ln w and ln v.
     log_weights: [Vec<f64>; 2],
-    /// Squared distances between the teacher's means, shape (R, K, K); empty where there are too many.
+    /// Squared distances between the teacher's means, shape (R, K, K); empty if there are too many.
     squares: Vec<f64>,
 }
 
 impl CpuSession {
-    pub fn new(problem: &UnitProblem) -> Self {
+    pub(super) fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         let candidates = (0..problem.n_replicates).map(|_| Mutex::default()).collect();
         let log_weights = [Side::Student, Side::Teacher].map(|side| problem.weights(side).iter().map(|w| w.ln()).collect());
@@ -54,6 +54,7 @@ impl CpuSession {
         Mixture { rank, weights, log_weights: &self.log_weights[side as usize], means: &means[r * row..(r + 1) * row], squares }
     }
 
+    /// Both mixtures of replicate r.
     fn pair(&self, r: usize) -> Pair<'_> {
         let student = self.mixture(Side::Student, r, &self.means, None);
         let squares = self.squares.chunks_exact(self.problem.n_teacher_components().pow(2)).nth(r);
@@ -72,7 +73,7 @@ impl CpuSession {
         }
     }
 
-    /// The gradient of replicate r; `merged`: one sum of all groups, without statistics.
+    /// The gradient of replicate r. `merged`: one sum over all groups, without statistics.
     fn replicate(&self, r: usize, step: u64, merged: bool) -> Result<ReplicateSums> {
         let pair = self.pair(r);
         let samples = Samples::of_step(&self.problem, &pair, r, step)?;
@@ -95,13 +96,14 @@ impl CpuSession {
         Ok(ReplicateSums { groups, gradients, statistics })
     }
 
+    /// The measurement of these strata of `from`.
     fn measured(&self, from: Side, strata: &[u32], n_samples: usize, step: u64) -> MeasureSums {
         let sums: Vec<Vec<[f64; 3]>> = (0..self.problem.n_replicates * strata.len())
             .into_par_iter()
             .map(|at| {
                 let (r, place) = (at / strata.len(), at % strata.len());
                 if self.problem.interrupt.is_set() {
-                    return Vec::new(); // nobody will look
+                    return Vec::new(); // the caller sees the flag and drops this
                 }
                 let samples = Samples::of_measure(&self.problem, from, r, n_samples, step);
                 measure_stratum(&self.pair(r), from, strata[place] as usize, place, &samples)
@@ -112,19 +114,19 @@ impl CpuSession {
     }
 }
 
-/// What one replicate's samples gave.
+/// The sums of one replicate's samples.
 struct ReplicateSums {
     groups: Groups,
-    /// (G′, k, rank), with G′ = G or, merged, 1.
+    /// (G′, k, rank), with G′ = G, or 1 if merged.
     gradients: Vec<f64>,
     /// ½|a|² and the energy, each (C, G).
     statistics: [Vec<f64>; 2],
 }
 
-/// The mean over groups of (G, row), by the tree of groups.
+/// The mean over groups of values (G, row), by the tree of groups.
 fn merge(groups: &Groups, mut values: Vec<f64>) -> Vec<f64> {
     let row = values.len() / groups.n_groups;
-    values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.share(g)));
+    values.chunks_exact_mut(row).enumerate().for_each(|(g, values)| values.iter_mut().for_each(|v| *v *= groups.fraction(g)));
     total(&values.chunks_exact(row).map(Some).collect::<Vec<_>>())
 }
 

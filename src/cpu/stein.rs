@@ -1,4 +1,4 @@
-//! Gradients of which every row is the work of its own stratum: Stein's form, alone or mixed with the score function's.
+//! Gradients in which every row depends on its own stratum alone: Stein's form, or its blend with the score-function form.
 //!
 //! ```text
 //! ∂L/∂μᵢ = wᵢ( Σ_l A_l μ_l − Σ_j B_j m_j )        A_l = Eᵢ[ r_l(1 + ⟨μ_l − M, μᵢ − M⟩) ],  Σ A_l = 1
@@ -17,21 +17,21 @@ use super::lists::List;
 use super::pair::{Pair, Samples};
 use super::patch::{Patch, Plan, plan};
 use super::strips::{STRIP, Strip};
-use super::table::{Table, Via};
+use super::table::{InnerProducts, Table};
 use super::tile::{Scratch, Tile, Work, rows_of, rows_per_tile, with_scratch};
 use crate::objective::divergence::Side;
 use crate::vector::Buffer;
 
-/// Tiles that one task works through before it hands its sums back, and tasks whose sums wait for their turn.
+/// Tiles that one task works through before it returns its sums, and tasks whose sums wait to be added in order.
 const TILES_PER_TASK: usize = 8;
 const TASKS_PER_BATCH: usize = 16;
 
-/// What the rows of one stratum in one tile gave to one group: coefficients and statistics.
+/// The sums of one stratum's rows in one tile for one group: coefficients and statistics.
 struct Block {
     stratum: usize,
     group: usize,
     sides: Vec<Part>,
-    /// In the score-function form Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z; empty where rows are not blended.
+    /// In the score-function form Σ (½|μᵢ−N|² − ½|μᵢ−M|² − level)·z; empty if rows are not blended.
     z: Vec<f32>,
     /// Σ ½|a|² and Σ ½|μᵢ−N|² − ½|μᵢ−M|².
     statistics: [f32; 2],
@@ -39,52 +39,52 @@ struct Block {
 
 /// Coefficients of one side.
 struct Part {
-    /// The components that have any.
+    /// The components whose columns were kept.
     kept: Arc<[u32]>,
     /// Σ r_l(1 + ⟨μ_l − M, μᵢ − M⟩).
     stein: Vec<f32>,
-    /// Σ r_l; empty where rows are not blended.
+    /// Σ r_l; empty if rows are not blended.
     score: Vec<f32>,
 }
 
-/// What a stratum's samples gave, without its weight; G′ = G or, merged, 1.
-pub struct StratumSums {
+/// The sums of a stratum's samples, without its weight; G′ = G, or 1 if merged.
+pub(super) struct StratumSums {
     /// (G′, rank)
     pub rows: Vec<f64>,
-    /// ½|a|² and ½|μᵢ−N|² − ½|μᵢ−M|², each (G′); zero where groups are merged.
+    /// ½|a|² and ½|μᵢ−N|² − ½|μᵢ−M|², each (G′); zero if groups are merged.
     pub statistics: [Vec<f64>; 2],
 }
 
-/// Rows of all strata, each of which sees its own of `lists` (empty: all).
+/// Rows of all strata, each of which uses its own of `lists` (empty: all).
 ///
-/// `merged`: one sum of all groups instead of one for each, without statistics. `blended`: rows that mix both forms.
-pub fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: bool, blended: bool) -> Vec<StratumSums> {
+/// `merged`: one sum over all groups, without statistics, instead of one sum for each. `blended`: rows blend both forms.
+pub(super) fn rows(pair: &Pair, samples: &Samples, lists: &[[List; 2]], merged: bool, blended: bool) -> Vec<StratumSums> {
     let n = samples.groups.n_samples;
     let rows = if samples.weights().is_some() { usize::MAX } else { rows_of(n, samples.mirrored()) };
-    // The statistics are had from posterior means alone.
+    // The statistics need posterior means.
     let gram = merged.then(|| Gram::new(pair, lists, n));
-    let via = |side: Side, list: &List| gram.as_ref().map_or(Via::Means, |gram| gram.via(pair, side, list));
+    let products = |side: Side, list: &List| gram.as_ref().map_or(InnerProducts::FromMeans, |gram| gram.inner_products(pair, side, list));
     let pass = Pass { samples, rank: pair.rank, merged };
     let run = |plan: &Plan| {
-        let patch = Patch::new(pair, Side::Student, plan, lists, via);
+        let patch = Patch::new(pair, Side::Student, plan, lists, products);
         pass.run(&if blended { patch.blended(pair, n) } else { patch })
     };
     plan(pair, Side::Student, rows, lists, gram.as_ref().is_some_and(Gram::is_wide)).par_iter().flat_map_iter(run).collect()
 }
 
-/// How the samples of a step become sums.
+/// The fixed inputs of a step: how its samples become sums.
 struct Pass<'a> {
     samples: &'a Samples,
     rank: usize,
     merged: bool,
 }
 
-/// Sums over all samples of a patch, each of as many rows as there are strata times groups.
+/// Sums over all samples of a patch; each has a row for every stratum and group.
 struct Sums {
-    /// Coefficients of both sides (rows, m): Stein's, and where rows are blended the score function's.
+    /// Coefficients of both sides (rows, m) for Stein's form.
     stein: [Vec<f64>; 2],
     score: [Vec<f64>; 2],
-    /// (rows, rank) where rows are blended.
+    /// (rows, rank) if rows are blended.
     z: Vec<f64>,
     statistics: [Vec<f64>; 2],
 }
@@ -137,7 +137,7 @@ impl Sums {
 }
 
 impl Pass<'_> {
-    /// What each stratum's samples give.
+    /// The sums of each stratum's samples.
     fn run(&self, patch: &Patch) -> Vec<StratumSums> {
         let n_groups = if self.merged { 1 } else { self.samples.groups.n_groups };
         let mut sums = Sums::zero(patch, patch.strata.len() * n_groups, self.rank);
@@ -158,7 +158,7 @@ impl Pass<'_> {
         sums.finish(patch, n_groups, self.rank)
     }
 
-    /// The patch cut into tiles: a run of samples of one stratum, or all samples of several strata.
+    /// The tiles of a patch: a run of samples of one stratum, or all samples of several strata.
     fn tiles(&self, patch: &Patch) -> Vec<(Range<usize>, Range<usize>)> {
         let (n, most) = (self.samples.groups.n_samples, rows_per_tile(patch, self.rank));
         let rows = rows_of(n, self.samples.mirrored());
@@ -171,6 +171,7 @@ impl Pass<'_> {
         (0..patch.strata.len()).flat_map(runs).collect()
     }
 
+    /// The sums of one tile, a block for each stratum and group.
     fn tile(&self, tile: &Tile, scratch: &mut Scratch) -> Vec<Block> {
         let (patch, parts) = (tile.patch, self.parts(tile));
         let Scratch { z, weight, masked, work: [work, _], v, energy, .. } = scratch;
@@ -202,9 +203,9 @@ impl Pass<'_> {
 
     /// The products that coefficients of one side need, from its exponentials.
     fn products(&self, tile: &Tile, side: &Table, work: &mut Work, v: &mut Buffer, energy: &mut Buffer) {
-        match &side.via {
-            Via::Distances(distances) => tile.gram(side, distances, work, energy),
-            Via::Means => {
+        match &side.products {
+            InnerProducts::FromDistances(distances) => tile.gram(side, distances, work, energy),
+            InnerProducts::FromMeans => {
                 tile.posterior(side, work, v, energy);
                 tile.project(side, work, v.take(tile.ld * self.rank));
             }
@@ -212,7 +213,7 @@ impl Pass<'_> {
     }
 
     /// Adds the coefficients of one side to every block.
-    #[allow(clippy::too_many_arguments)] // a tile's numbers, and where they go
+    #[allow(clippy::too_many_arguments)] // a tile's numbers, and the sums to which they are added
     fn add_coefficients(
         &self,
         tile: &Tile,
@@ -230,15 +231,15 @@ impl Pass<'_> {
             let blended = tile.patch.blends[block.stratum].is_some();
             let (mut stein, mut score) = (vec![0.0; m], vec![0.0; if blended { m } else { 0 }]);
             let mass = blended.then_some(&mut score[..]);
-            match side.via {
-                Via::Distances(_) => coefficients::by_distances(&columns, &strips, weight, &mut stein, mass),
-                Via::Means => coefficients::by_means(&columns, &strips, weight, &mut stein, mass),
+            match side.products {
+                InnerProducts::FromDistances(_) => coefficients::by_distances(&columns, &strips, weight, &mut stein, mass),
+                InnerProducts::FromMeans => coefficients::by_means(&columns, &strips, weight, &mut stein, mass),
             }
             block.sides.push(Part { kept: kept.clone(), stein, score });
         }
     }
 
-    /// The groups that a tile's samples fall in, each with its rows.
+    /// The groups of a tile's samples, each with its rows.
     fn parts(&self, tile: &Tile) -> Vec<(usize, Rows)> {
         let (size, run) = (self.samples.groups.group_size, &tile.run);
         if self.merged {
@@ -260,7 +261,7 @@ impl Pass<'_> {
     }
 }
 
-/// Which of a stratum's rows: `None` for all.
+/// Some rows of a stratum: `None` for all.
 type Rows = Option<[Range<usize>; 2]>;
 
 /// Σ A_l μ_l − Σ B_j m_j of each row of coefficients.
@@ -270,7 +271,7 @@ fn combined(patch: &Patch, sums: &[Vec<f64>; 2]) -> Vec<f64> {
     rows
 }
 
-/// The strips of the t-th stratum that hold the rows of `range`, and weights that are zero elsewhere.
+/// The strips of the t-th stratum that hold the rows of `range`, and weights that are zero in other rows.
 fn select<'a>(tile: &Tile, t: usize, range: &Rows, weight: &'a [f32], masked: &'a mut Buffer) -> (Vec<Strip>, &'a [f32]) {
     let own = tile.strips_of(t);
     let Some(ranges) = range else { return (own.to_vec(), weight) };

@@ -1,32 +1,32 @@
 //! Softmax and posterior means over strips of sixteen rows.
 //!
-//! Matrices are column-major, one column per component or coordinate. Exponentials stay unnormalised; `inverse` holds 1/Σ of each
-//! row, so no pass only divides.
+//! Matrices are column-major, one column per component or coordinate. Exponentials stay unnormalised: `inverse` holds 1/Σ of each row, and
+//! later passes multiply by it.
 
 use std::f32::consts::LOG2_E;
 
 use crate::vector::lanes::{LANES, lanes, lanes_mut};
 use crate::vector::vector_fn;
 
-/// Rows that are worked on at a time.
-pub const STRIP: usize = LANES;
+/// Rows that are processed together.
+pub(super) const STRIP: usize = LANES;
 
-/// Log₂ of the terms r_l·D², relative to the largest responsibility, that are left out where all rows of a tile have less, D² being the
-/// largest squared distance in the tile's table, since a coefficient is r_l(1 + ⟨μ_l − M, μᵢ − M⟩): a 256th of what single precision
-/// adds to a sum that begins with one.
+/// Terms r_l·D² below this log₂, relative to the largest responsibility, are left out if they are so in all rows of a tile. D² is the
+/// largest squared distance in the tile's table, because a coefficient is r_l(1 + ⟨μ_l − M, μᵢ − M⟩). The limit is a 256th of the rounding
+/// of a single-precision sum that begins with one.
 const FAINT: f32 = -32.0;
 
-/// Where responsibilities are [`FAINT`], for squared distances `inner` (up to one for each stratum).
-pub fn faint(inner: &[f32]) -> f32 {
+/// The log₂ responsibility that makes a term [`FAINT`], for squared distances `inner` (up to one constant for each stratum).
+pub(super) fn faint(inner: &[f32]) -> f32 {
     let furthest = inner.iter().fold(0.0, |most, v| if v.abs() > most { v.abs() } else { most });
     FAINT - (1.0 + furthest).log2()
 }
 
-/// Sixteen rows of one stratum, and where their logits come from: two runs of eight rows of a product, each with its sign.
+/// Sixteen rows of one stratum. Their logits come from two runs of eight rows of a product, each with its sign.
 #[derive(Debug, Clone, Copy)]
-pub struct Strip {
+pub(super) struct Strip {
     pub row: usize,
-    /// The stratum's place in its patch.
+    /// The index of the stratum in its patch.
     pub stratum: usize,
     pub low: (usize, f32),
     pub high: (usize, f32),
@@ -45,7 +45,7 @@ fn logits(x: &[f32], strip: &Strip, offset: f32) -> [f32; STRIP] {
     y
 }
 
-/// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ where the true value is smaller.
+/// 2ˣ for x ≤ 0 within 2 ULP; 2⁻¹²⁶ if the true value is smaller.
 #[inline(always)]
 fn exp2(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
@@ -63,9 +63,9 @@ fn exp2(x: f32) -> f32 {
 }
 
 vector_fn! {
-    /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` (strata, m). Columns all
-    /// of whose numbers are below `faint` are left out; `kept` says which the columns of e are.
-    pub fn softmax(
+    /// e = 2^(x·log₂e + offset − peak) of each row of the strips, and 1/Σe; x (ldx × m) are products, `offset` has shape (strata, m). A
+    /// column is left out if all its numbers are below `faint`; `kept` lists the columns of e.
+    pub(super) fn softmax(
         x: &[f32],
         ldx: usize,
         strips: &[Strip],
@@ -98,7 +98,7 @@ vector_fn! {
                 let (mut y, peaks) = (logits(&x[l * ldx..], strip, offset[strip.stratum * m + l]), lanes::<STRIP>(peak, strip.row));
                 for i in 0..STRIP {
                     y[i] -= peaks[i];
-                    seen[i] |= u32::from(!(y[i] < faint)); // a number that is none is seen
+                    seen[i] |= u32::from(!(y[i] < faint)); // NaN counts as seen
                 }
                 *lanes_mut(column, strip.row) = y;
             }
@@ -124,7 +124,7 @@ vector_fn! {
 vector_fn! {
     /// c = Σ r_l (inner_l − (Dr)_l) and the energy Σ r_l (inner_l − ½(Dr)_l) of each row, from e and u = D·e. The energy is
     /// |centre − Σ r_l ε_l|² less that of the component that dominates at the centre.
-    pub fn gram_offsets(
+    pub(super) fn gram_offsets(
         e: &[f32],
         u: &[f32],
         ld: usize,
@@ -158,7 +158,7 @@ vector_fn! {
 vector_fn! {
     /// v (ld × rank), which holds Σ e_l ε_l, becomes centre − Σ r_l ε_l, c = ⟨Σ r_l ε_l, v⟩ and the energy |v|² − |centre|² − level;
     /// `centre` (strata, rank), `level` (strata).
-    pub fn turn_to_centre(
+    pub(super) fn turn_to_centre(
         v: &mut [f32],
         ld: usize,
         strips: &[Strip],

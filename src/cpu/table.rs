@@ -12,47 +12,55 @@ use crate::mixture::squared_distance;
 use crate::objective::estimator::FURTHEST;
 use crate::vector::{Buffer, vector_fn};
 
-/// The offset of a component that a stratum does not see: far below any other, and finite.
+/// The offset of a component that a stratum does not use: far below any other, and finite.
 const NOWHERE: f32 = -1e30;
 
-/// How ⟨μ_l − M, μᵢ − M⟩ is had from responsibilities.
+/// How ⟨μ_l − M, μᵢ − M⟩ is computed from responsibilities.
 #[derive(Debug, Clone)]
-pub enum Via {
+pub(super) enum InnerProducts {
     /// M first, then its products with all components: 4ϱm operations a sample.
-    Means,
+    FromMeans,
     /// ½((Dr)_l − D_il + Σ r D_i − rᵀDr) with D the squared distances (m, m) of the components: 2m² operations a sample.
-    Distances(Arc<Vec<f32>>),
+    FromDistances(Arc<Vec<f32>>),
 }
 
-/// One mixture as a patch sees it.
-pub struct Table {
+/// One mixture in a patch.
+pub(super) struct Table {
     /// Components in the list.
     pub m: usize,
     /// o, shape (rank).
     pub origin: Vec<f64>,
     /// ε, shape (m, rank).
     pub epsilon: Vec<f32>,
-    /// ε in double precision, of patches of several strata.
+    /// ε in double precision, if the patch has several strata.
     wide: Vec<f64>,
     /// e, shape (strata, rank).
     pub centre: Vec<f32>,
-    /// ⟨ε_l, ε_l − 2e_i⟩ less that of the component that dominates, shape (strata, m).
+    /// ⟨ε_l, ε_l − 2e_i⟩ less that of the dominant component, shape (strata, m).
     pub inner: Vec<f32>,
-    /// log₂ of w_l exp(−inner/2) relative to that component, shape (strata, m).
+    /// log₂ of w_l exp(−inner/2) relative to the dominant component, shape (strata, m).
     pub offset: Vec<f32>,
-    /// What `inner` is less, shape (strata).
+    /// The value that was subtracted from `inner`, shape (strata).
     pub level: Vec<f32>,
-    /// ln of what `offset` is relative to: ln w − ½⟨ε, ε − 2e⟩ of the component that dominates, shape (strata).
+    /// The natural logarithm of the dominant component's term: ln w − ½⟨ε, ε − 2e⟩, shape (strata).
     pub top: Vec<f64>,
-    /// Log₂ of the responsibilities that do not matter.
+    /// Log₂ of the largest responsibility that may be left out.
     pub faint: f32,
-    pub via: Via,
+    pub products: InnerProducts,
 }
 
 impl Table {
-    /// The components `list` of a mixture as the strata at `centres` (strata, rank) see them, of which each may see its `own` part of the
-    /// list alone. `origin` is that of the patch; for one stratum it may be left to the component that dominates at its centre.
-    pub fn new(mixture: &Mixture, list: &List, own: &[Option<&[u32]>], centres: &[f64], origin: Option<&[f64]>, via: Via) -> Self {
+    /// The table for the components `list` of a mixture and the strata at `centres` (strata, rank), each of which uses only its `own` part
+    /// of the list. `origin` is that of the patch; for one stratum it may be left out, and is then the component that dominates at the
+    /// centre.
+    pub(super) fn new(
+        mixture: &Mixture,
+        list: &List,
+        own: &[Option<&[u32]>],
+        centres: &[f64],
+        origin: Option<&[f64]>,
+        products: InnerProducts,
+    ) -> Self {
         let (rank, m) = (mixture.rank, list.as_ref().map_or(mixture.len(), Vec::len));
         let component = |l: usize| list.as_ref().map_or(l, |list| list[l] as usize);
         let mean = |l: usize| mixture.mean(component(l));
@@ -65,7 +73,7 @@ impl Table {
         let e: Vec<f64> = centres.chunks_exact(rank).flat_map(|centre| centre.iter().zip(origin).map(|(c, o)| c - o)).collect();
         let mut wide = vec![0.0; m * rank];
         let mut epsilon = vec![0.0f32; m * rank];
-        let mut inner = vec![0.0f64; n_strata * m]; // stratum by stratum
+        let mut inner = vec![0.0f64; n_strata * m]; // row-major by strata
         differences(m, &mean, origin, &mut wide, &mut epsilon);
         inner_products(&wide, &e, rank, &mut inner);
         let (mut narrow, mut offset) = (vec![0.0; n_strata * m], vec![0.0; n_strata * m]);
@@ -75,7 +83,7 @@ impl Table {
             inner.chunks_exact(m).zip(narrow.chunks_exact_mut(m).zip(offset.chunks_exact_mut(m))).enumerate()
         {
             logits_of(&log_weight, inner, &mut logits);
-            // What another stratum brought into the list is not there for this one.
+            // A component that only other strata of the patch use has weight zero here.
             let own = own[i].filter(|own| own.len() < m);
             let foreign = |l: usize| own.is_some_and(|own| own.binary_search(&(component(l) as u32)).is_err());
             if own.is_some() {
@@ -88,11 +96,11 @@ impl Table {
         }
         let centre = e.iter().map(|e| *e as f32).collect();
         let wide = if n_strata > 1 { wide } else { Vec::new() };
-        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, top, via }
+        Self { m, faint: faint(&narrow), origin: origin.to_vec(), epsilon, wide, centre, inner: narrow, offset, level, top, products }
     }
 
-    /// The components of `list` whose walls may be within reach of stratum i: all, and few others, that [`Blend::new`] takes.
-    pub fn near(&self, i: usize, list: &List) -> Vec<u32> {
+    /// The components of `list` whose walls may be within reach of stratum i: all that [`Blend::new`] needs, and few others.
+    pub(super) fn near(&self, i: usize, list: &List) -> Vec<u32> {
         let (inner, offset) = (&self.inner[i * self.m..][..self.m], &self.offset[i * self.m..][..self.m]);
         let centre: f32 = self.centre[i * self.origin.len()..][..self.origin.len()].iter().map(|e| e * e).sum();
         let mut within = vec![0; self.m];
@@ -102,22 +110,22 @@ impl Table {
     }
 
     /// ε of the components `kept`, shape (kept, rank).
-    pub fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    pub(super) fn epsilon_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         columns(&self.epsilon, self.origin.len(), kept, buffer)
     }
 
-    /// Inner of the components `kept`, shape (strata, kept).
-    pub fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    /// `inner` of the components `kept`, shape (strata, kept).
+    pub(super) fn inner_of<'a>(&'a self, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         entries(&self.inner, self.m, 0..self.level.len(), kept, buffer)
     }
 
     /// The part of `squares` (m, m) that belongs to the components `kept`.
-    pub fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
+    pub(super) fn squares_of<'a>(&self, squares: &'a [f32], kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
         entries(squares, self.m, kept.iter().map(|l| *l as usize), kept, buffer)
     }
 
     /// o + Σ a_l ε_l, shape (n, rank), for n sets of coefficients (n, m), each of which sums to one.
-    pub fn combine(&self, a: &[f64]) -> Vec<f64> {
+    pub(super) fn combine(&self, a: &[f64]) -> Vec<f64> {
         let (rank, n) = (self.origin.len(), a.len() / self.m);
         let mut out = self.origin.repeat(n);
         let rows = out.chunks_exact_mut(rank).zip(a.chunks_exact(self.m));
@@ -134,7 +142,7 @@ impl Table {
     }
 }
 
-/// The runs `kept` of `from` (m, length); `from` itself where all are kept.
+/// The runs `kept` of `from` (m, length); `from` itself if all are kept.
 fn columns<'a>(from: &'a [f32], length: usize, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
     if kept.len() * length == from.len() {
         return from;
@@ -146,7 +154,7 @@ fn columns<'a>(from: &'a [f32], length: usize, kept: &[u32], buffer: &'a mut Buf
     out
 }
 
-/// The entries `kept` of the given rows of `from` (n, m), shape (rows, kept); `from` itself where all are kept.
+/// The entries `kept` of the given rows of `from` (n, m), shape (rows, kept); `from` itself if all are kept.
 fn entries<'a>(from: &'a [f32], m: usize, rows: impl Iterator<Item = usize>, kept: &[u32], buffer: &'a mut Buffer) -> &'a [f32] {
     if kept.len() == m {
         return from;
@@ -161,7 +169,7 @@ fn entries<'a>(from: &'a [f32], m: usize, rows: impl Iterator<Item = usize>, kep
     &out[..n]
 }
 
-/// The component with the largest logit; the first where numbers are not finite.
+/// The component with the largest logit; the first if numbers are not finite.
 fn dominant(logits: &[f64]) -> usize {
     logits.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (l, logit)| if *logit > best.1 { (l, *logit) } else { best }).0
 }
@@ -176,7 +184,7 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// Inner and log₂ of the logits' exponentials, both relative to those of component `best`.
+    /// `inner` and log₂ of the logits' exponentials, both relative to component `best`.
     fn relative(inner: &[f64], logits: &[f64], best: usize, narrow: &mut [f32], offset: &mut [f32]) {
         let (own, top) = (inner[best], logits[best]);
         for (((narrow, offset), inner), logit) in narrow.iter_mut().zip(offset).zip(inner).zip(logits) {
@@ -188,11 +196,11 @@ vector_fn! {
 }
 
 vector_fn! {
-    /// Not zero where a component's wall may be within reach, for inner and offset of a stratum whose dominant component is √`own` away.
+    /// Non-zero if a component's wall may be within reach, from `inner` and `offset` of a stratum whose dominant component is √`own` away.
     fn reached(inner: &[f32], offset: &[f32], own: f32, out: &mut [u8]) {
         let nearest = own.max(0.0).sqrt();
         for ((out, inner), offset) in out.iter_mut().zip(inner).zip(offset) {
-            // The wall stands τ/g from the centre, and g is at most the sum of both distances; a hundredth more for rounding.
+            // The wall stands τ/g from the centre, and g is at most the sum of both distances. One per cent is added for rounding.
             let reach = 1.01 * FURTHEST as f32 * ((inner + own).max(0.0).sqrt() + nearest) + 0.01;
             *out = u8::from(-offset * std::f32::consts::LN_2 <= reach);
         }
@@ -214,7 +222,7 @@ fn differences<'a>(m: usize, mean: &impl Fn(usize) -> &'a [f64], origin: &[f64],
 fn inner_products(epsilon: &[f64], e: &[f64], rank: usize, inner: &mut [f64]) {
     let (m, n_strata) = (epsilon.len() / rank, e.len() / rank);
     if n_strata == 1 {
-        return from_one(epsilon, e, inner); // as it stands, because e may be huge
+        return from_one(epsilon, e, inner); // directly, because e may be huge
     }
     let epsilon_columns = MatRef::from_row_major_slice(epsilon, m, rank).transpose();
     let e_rows = MatRef::from_row_major_slice(e, n_strata, rank);
@@ -227,7 +235,7 @@ fn inner_products(epsilon: &[f64], e: &[f64], rank: usize, inner: &mut [f64]) {
 }
 
 vector_fn! {
-    /// ⟨ε_l, ε_l − 2e⟩ of each ε for one e; for no e at all, |ε|² of each.
+    /// ⟨ε_l, ε_l − 2e⟩ for one e, or |ε_l|² if `e` is empty.
     fn from_one(epsilon: &[f64], e: &[f64], inner: &mut [f64]) {
         let rank = epsilon.len() / inner.len();
         for (inner, d) in inner.iter_mut().zip(epsilon.chunks_exact(rank)) {
@@ -259,7 +267,7 @@ vector_fn! {
 
 vector_fn! {
     /// out += Σ a_l ε_l.
-    pub fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
+    pub(super) fn add_combination(a: &[f64], epsilon: &[f32], out: &mut [f64]) {
         for (a, epsilon) in a.iter().zip(epsilon.chunks_exact(out.len())).filter(|(a, _)| **a != 0.0) {
             for (o, e) in out.iter_mut().zip(epsilon) {
                 *o = a.mul_add(f64::from(*e), *o);

@@ -1,4 +1,4 @@
-//! The loop: batches of steps on the device, with logged steps, checkpoints, interruptions and a test for NaN in between.
+//! The descent loop: batches of steps on the device, and between them logged steps, checkpoints, interruptions and a test for NaN.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,33 +10,33 @@ use super::stop::{Sign, Stop};
 use crate::error::Result;
 use crate::problem::fit::Fit;
 
-/// A batch of steps takes about this long at the most, so that Ctrl-C and timed checkpoints are prompt.
+/// The longest time of a batch of steps, so that Ctrl-C and timed checkpoints are prompt.
 const BATCH: Duration = Duration::from_millis(400);
 
-/// What the loop calls on its way.
+/// Callbacks of the loop.
 pub trait Observer {
     /// At a logged step, with the device at `state`: measures and writes.
     fn log(&mut self, fit: &mut Fit, state: &State) -> Result<Logged>;
 
-    /// After each batch and each logged step: the place for progress and for timed checkpoints.
+    /// After each batch and each logged step: for progress and timed checkpoints.
     fn advanced(&mut self, state: &State, logged: bool) -> Result<()>;
 }
 
-/// What a logged step came to.
+/// The result of a logged step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Logged {
-    /// Ends the descent by a stop rule.
+    /// A stop rule that ends the descent.
     pub stop: Option<Stop>,
-    /// What is minimised, of each replicate, `None` where it is not finite; empty where something else was measured.
+    /// The minimised divergence of each replicate, `None` if it is not finite; empty if it was not measured.
     pub objective: Vec<Option<f64>>,
 }
 
-/// Descends from `state`, where the device must stand already, until a rule or the user stops it. `state` ends at the last good step.
+/// Descends from `state`, at which the device must stand already, until a rule or the user stops it. `state` ends at the last good step.
 ///
-/// How the steps are cut into batches, and where the descent is interrupted and resumed, changes no bit of the result.
+/// The result has the same bits however the steps are divided into batches, and wherever the descent is interrupted and resumed.
 ///
 /// # Errors
-/// Those of the device and of the observer. Non-finite means and those that run off are no error here but [`Stop::NonFinite`] and
+/// Those of the device and of the observer. Non-finite means and divergence are no errors here but [`Stop::NonFinite`] and
 /// [`Stop::Diverged`].
 pub fn descend(
     fit: &mut Fit,
@@ -61,7 +61,7 @@ pub fn descend(
             return Ok(Stop::MaxSteps { steps: state.step });
         }
         if schedule.is_looked_at(state.step) && state.is_logged() && fit.other_gaps(&state.coordinates).is_some() {
-            return Ok(Stop::MaxSteps { steps: state.step }); // the caller opens the problem in the coordinates that suit it now
+            return Ok(Stop::MaxSteps { steps: state.step }); // the caller opens the problem again, in coordinates that suit it now
         }
         if interrupted.load(Ordering::SeqCst) {
             return Ok(Stop::Interrupted { step: state.step });
@@ -89,7 +89,7 @@ pub fn descend(
     }
 }
 
-/// Has a step measured, and looks at what came out.
+/// Has a step measured, and checks the result.
 fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Option<Stop>> {
     let logged = measure(fit, state, observer, clock)?;
     let found = if schedule.is_looked_at(state.step) { look(fit, schedule, state, &logged.objective) } else { None };
@@ -105,6 +105,7 @@ fn log(fit: &mut Fit, schedule: &Schedule, state: &mut State, observer: &mut dyn
     Ok(logged.stop)
 }
 
+/// Calls the observer at a logged step, and counts its time.
 fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock: &mut Instant) -> Result<Logged> {
     tick(state, clock);
     let logged = observer.log(fit, state)?;
@@ -113,7 +114,8 @@ fn measure(fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, clock:
     Ok(logged)
 }
 
-/// A last step that is looked at only because it is the last leaves no memory: a run that gets more steps never had it.
+/// Updates the monitor. A last step that is checked only because it is the last is not remembered, because a run that continues beyond it
+/// never had it.
 fn look(fit: &Fit, schedule: &Schedule, state: &mut State, objective: &[Option<f64>]) -> Option<(usize, Sign)> {
     let mut monitor = state.monitor.clone();
     let look = Look { step: state.step, is_last: state.step == schedule.steps, coordinates: &state.coordinates, objective };
@@ -124,7 +126,7 @@ fn look(fit: &Fit, schedule: &Schedule, state: &mut State, objective: &[Option<f
     found
 }
 
-/// Back to the last good state, from one that is not.
+/// Returns from a bad state to the last good one.
 fn back(fit: &mut Fit, schedule: &Schedule, state: &mut State, (replicate, sign): (usize, Sign)) -> Result<Stop> {
     let (step, step_size) = (state.step, schedule.step_size);
     if let Some((good, coordinates)) = state.good.clone() {
@@ -136,13 +138,13 @@ fn back(fit: &mut Fit, schedule: &Schedule, state: &mut State, (replicate, sign)
     Ok(Stop::Diverged { step, replicate, sign, good: state.step, step_size, safe, is_safe })
 }
 
-/// Adds the time since the last tick to the state.
+/// Adds the time since the last call to the state.
 fn tick(state: &mut State, clock: &mut Instant) {
     state.seconds += clock.elapsed().as_secs_f64();
     *clock = Instant::now();
 }
 
-/// `n` steps. If they end non-finite, they are made again one by one up to the last good one, where state and device are left.
+/// Makes `n` steps. If they end non-finite, it repeats them one by one up to the last good one and leaves state and device there.
 fn batch(fit: &mut Fit, schedule: &Schedule, state: &mut State, n: u64) -> Result<Option<Stop>> {
     fit.descend(state.step, n, &schedule.rule)?;
     let after = fit.coordinates()?;
@@ -171,7 +173,7 @@ fn first_non_finite(coordinates: &[f64]) -> Option<usize> {
     coordinates.iter().position(|v| !v.is_finite())
 }
 
-/// How many steps fit into a [`BATCH`], learnt from the batches before.
+/// How many steps fit into a [`BATCH`], estimated from earlier batches.
 #[derive(Default)]
 struct Pace {
     steps: u64,
@@ -182,7 +184,7 @@ impl Pace {
         self.steps.clamp(1, most)
     }
 
-    /// Doubles from a single step on, and never beyond what the last batch's speed allows.
+    /// The number doubles from one step on, up to what the speed of the last batch allows.
     fn took(&mut self, n: u64, time: Duration) {
         let affordable = (n as f64 * BATCH.as_secs_f64() / time.as_secs_f64().max(1e-9)) as u64;
         self.steps = affordable.clamp(1, self.steps.max(n).saturating_mul(2));

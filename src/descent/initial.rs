@@ -1,4 +1,4 @@
-//! Where the student starts: random means by a scheme, the same for a replicate whether it runs alone or among others.
+//! The student's starts: random means by a scheme, the same for a replicate whether it runs alone or with others.
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
@@ -9,15 +9,15 @@ use crate::mixture::GaussianMixture;
 use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
-/// Numbers in the means of one start, at most.
+/// The most numbers in the means of one start.
 const MOST_NUMBERS: usize = 1 << 31;
-/// The stratum of what all components share (a line, a point); components have those below 2³¹.
+/// The stratum for draws that all components share (a line, a point); components use strata below 2³¹.
 const SHARED: u32 = u32::MAX;
-/// Beyond this length the squares of distances leave float32.
+/// Beyond this length squared distances overflow float32.
 const LONGEST: f64 = 1e15;
 
 /// How the student's means are drawn. c is the teacher's centroid. R is the teacher's root-mean-square radius per coordinate
-/// ([`GaussianMixture::rms_radius`]), or σ where its means coincide; so R√d is the typical distance of a teacher's mean from c.
+/// ([`GaussianMixture::rms_radius`]), or σ if its means coincide; so R√d is the typical distance of a teacher's mean from c.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Scheme {
@@ -31,8 +31,8 @@ pub enum Scheme {
         #[serde(default = "one")]
         scale: f64,
     },
-    /// Uniform directions at the distance radius·R from c: as far out as the teachers themselves, where `wide` is √d times as far. In
-    /// many dimensions every teacher is then nearly as far away as the nearest one.
+    /// Uniform directions at distance radius·R from c: a factor √d closer than `wide`. In many dimensions every teacher component is then
+    /// at nearly the same distance.
     Shell {
         #[serde(default = "three_halves")]
         radius: f64,
@@ -61,7 +61,7 @@ pub enum Scheme {
         #[serde(default = "hundred")]
         distance: f64,
     },
-    /// All at the point `at` (d; empty: at c), plus N(0, jitter² I). Where means are float32 a jitter below 1e-6 of the point is lost.
+    /// All at the point `at` (d; empty: at c), plus N(0, jitter² I). A jitter below 1e-6 of the point is lost if means are float32.
     Point {
         #[serde(default)]
         at: Vec<f64>,
@@ -105,7 +105,7 @@ impl Default for Scheme {
 /// The student's means (k, d) at the start of `replicate`.
 ///
 /// # Errors
-/// [`Error::BadInput`] for lengths that are negative or not finite, for a point of other dimensions, and for sizes beyond memory.
+/// [`Error::BadInput`] for negative or non-finite lengths, for a point of the wrong dimension, and for sizes beyond memory.
 pub fn start(scheme: &Scheme, n_components: usize, teacher: &GaussianMixture, seed: u64, replicate: u32) -> Result<Vec<f64>> {
     check(scheme, n_components, teacher)?;
     let draw = Draw { teacher, centre: teacher.centroid(), radius: radius(teacher), n_components };
@@ -125,13 +125,13 @@ pub fn start(scheme: &Scheme, n_components: usize, teacher: &GaussianMixture, se
     }
 }
 
-/// R, or σ where all means coincide up to rounding.
+/// R, or σ if all means coincide up to rounding.
 fn radius(teacher: &GaussianMixture) -> f64 {
     let (radius, sigma) = (teacher.rms_radius(), teacher.variance().sqrt());
     if radius > 1e-9 * sigma { radius } else { sigma }
 }
 
-/// What the draws of one start have in common.
+/// The inputs that all draws of one start share.
 struct Draw<'a> {
     teacher: &'a GaussianMixture,
     /// c, shape (d).
@@ -142,7 +142,7 @@ struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// What all components share: a line's direction or a point (d); nothing in other schemes.
+    /// What all components share: the direction of a line or a point (d); empty in other schemes.
     fn shared(&self, scheme: &Scheme, rng: &mut Philox) -> Vec<f64> {
         match scheme {
             Scheme::Collinear { .. } => self.direction(rng),
@@ -203,7 +203,7 @@ fn along(centre: &[f64], distance: f64, direction: &[f64]) -> Vec<f64> {
     centre.iter().zip(direction).map(|(c, u)| c + distance * u).collect()
 }
 
-/// The component whose share of (0, 1) holds u.
+/// The component whose part of (0, 1) contains u.
 fn component_of(weights: &[f64], u: f64) -> usize {
     let mut end = 0.0;
     let mut passed = |w: &f64| {

@@ -1,9 +1,9 @@
-//! Starts: their laws by moments, and that a replicate's draws depend on nothing else.
+//! Starts: their distributions by moments, and that a replicate's draws do not depend on other replicates.
 
 use super::*;
 use crate::mixture::squared_distance;
 
-/// Two components in three dimensions, uneven, far from the origin: centroid (11.5, −5, 0).
+/// Two components in three dimensions with unequal weights, far from the origin: centroid (11.5, −5, 0).
 fn teacher() -> GaussianMixture {
     GaussianMixture::new(vec![0.25, 0.75], vec![10.0, -5.0, 0.0, 12.0, -5.0, 0.0], 3, 0.25).unwrap()
 }
@@ -24,7 +24,7 @@ fn all() -> Vec<Scheme> {
 
 const K: usize = 20_000;
 
-/// Mean and variance per coordinate about `centre`, against those given, within six standard errors of a normal sample.
+/// Compares mean and variance per coordinate about `centre` with the given ones, within six standard errors of a normal sample.
 fn assert_law(means: &[f64], centre: [f64; 3], variances: [f64; 3]) {
     let n = (means.len() / 3) as f64;
     for c in 0..3 {
@@ -49,7 +49,7 @@ fn normal_schemes_have_their_moments() {
     assert_law(&law(Scheme::Outlier { scale: 2.0, distance: 7.0 })[..3 * (K - 1)], centre, [4.0; 3]);
     assert_law(&law(Scheme::Point { at: vec![6.0, 0.0, 1.0], jitter: 1e-3 }), [6.0, 0.0, 1.0], [1e-6; 3]);
     assert_law(&law(Scheme::Point { at: vec![], jitter: 1e-3 }), centre, [1e-6; 3]);
-    // A mixture's variance is that within plus that between, 0.25 + 0.25·0.75·2² on the first coordinate.
+    // A mixture's variance is the variance within components plus that between them, 0.25 + 0.25·0.75·2² on the first coordinate.
     assert_law(&law(Scheme::TeacherDraws {}), centre, [1.0, 0.25, 0.25]);
     let around = law(Scheme::AroundTeacher { scale: 0.5 });
     let rows: Vec<[f64; 3]> = around.as_chunks::<3>().0.to_vec();
@@ -72,7 +72,7 @@ fn geometric_schemes_have_their_shapes() {
     let shell = law(Scheme::Shell { radius: 1.5 });
     let expected = 1.5 * teacher().rms_radius();
     for mean in shell.chunks_exact(3) {
-        assert!((distance(mean) - expected).abs() <= 1e-13 * 15.0, "{}", distance(mean)); // a rounding of the centre's size
+        assert!((distance(mean) - expected).abs() <= 1e-13 * 15.0, "{}", distance(mean)); // the rounding of a number as large as the centre
     }
     let outlier = law(Scheme::Outlier { scale: 1.0, distance: 100.0 });
     assert!((distance(&outlier[3 * (K - 1)..]) - 100.0).abs() <= 1e-11);

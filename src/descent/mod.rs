@@ -1,4 +1,4 @@
-//! Gradient descent on the means: starts, schedule, the loop, stop rules, and what it does when a device is lost. No files.
+//! Gradient descent on the means: starts, schedule, the loop, stop rules, and recovery from a lost device. No files.
 
 pub(crate) mod gradient_descent;
 pub(crate) mod initial;

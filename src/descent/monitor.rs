@@ -1,73 +1,73 @@
-//! Whether a descent runs off, from what its means and its objective have done so far. Plain data and arithmetic: a resumed run, on any
+//! Whether a descent diverges, judged from its means and its objective so far. Plain data and arithmetic, so that a resumed run, on any
 //! number of devices, decides the same.
 //!
-//! Far from all others a mean moves as μ ← μ − c(μ − N): N lies in the hull of the teacher's means, and c is the step in units of that
-//! curvature (c = `step_size`/σ⁴, times wᵢ where steps are not divided by weights). So μ − N is multiplied by 1 − c. A step with c ≤ 2
-//! brings back whatever a rare draw at a wall between two teachers threw out; one with c > 2 throws a mean out for good once
-//! (c − 2)|μ| > 2c·max|mⱼ|, both from the teacher's centroid. Where the curvature is not known, as of the forward divergence and of noisy
-//! forms, a mean runs off that is far out, and farther at each look.
+//! Far from all others a mean moves as μ ← μ − c(μ − N): N lies in the hull of the teacher's means, and c is the step in units of the
+//! curvature there (c = `step_size`/σ⁴, times wᵢ if steps are not divided by weights). So μ − N is multiplied by 1 − c. If c ≤ 2, later
+//! steps bring back a mean that a rare draw at a wall between two teachers threw out. If c > 2, a mean is lost for good once (c − 2)|μ| >
+//! 2c·max|mⱼ|, both from the teacher's centroid. If the curvature is not known, as for the forward divergence and for noisy forms, a mean
+//! counts as lost if it is far out and farther at each look.
 //!
-//! The objective tells besides, where it stays far above its start for so many steps that one kick would be forgotten. With a step of c > 2
-//! that is enough. With a shorter one it may be a noise floor above a start that was better, so it must keep growing besides: from look to
-//! look, each time to twice the most that it ever was, after the time in which any floor is reached.
+//! The objective is a second sign, if it stays far above its start for so many steps that one kick would be forgotten. With c > 2 that is
+//! enough. With shorter steps it may be a noise floor above a start that was better, so it must also keep growing: from look to look to
+//! twice its highest value so far, after the time in which any floor is reached.
 
 use serde::{Deserialize, Serialize};
 
 use super::stop::Sign;
 use crate::problem::scales::Scales;
 
-/// In σ: as far as that, means move in any problem.
+/// Means move this far, in σ, in any problem.
 const ROOM: f64 = 3.0;
 
-/// Distances in units of the reach (see [`Scales`]) that no kick has, and that nothing harmless has at the end of a run.
+/// A distance, in units of the reach (see [`Scales`]), that no single kick and no harmless mean at the end of a run exceeds.
 const FAR: f64 = 3.0;
 const VERY_FAR: f64 = 10.0;
 
-/// The objective is far above its start by this factor, where it is more than so much in units of σ.
+/// The objective is far above its start if it exceeds it by this factor, and this value in units of σ.
 const ABOVE: f64 = 10.0;
 const LEAST_OBJECTIVE: f64 = 0.1;
 
-/// A state is no worse than the start up to this factor: the objective is measured with an error.
+/// A state is no worse than the start up to this factor, because the objective is measured with an error.
 const NO_WORSE: f64 = 1.5;
 
-/// For so many relaxation times 1/c of the slowest mean.
+/// The objective must stay above its start for this many relaxation times 1/c of the slowest mean.
 const PATIENCE: f64 = 5.0;
 
-/// Looks in a row at which it has doubled its highest value, where steps are short: noise does that so often in less than one of a
-/// thousand runs, as a new highest value is the rarer the longer one has looked.
+/// With short steps: looks in a row at which the objective doubles its highest value. Noise does that in less than one of a thousand runs,
+/// because a new highest value becomes rarer with time.
 const DOUBLINGS: u32 = 4;
 
-/// A look at a descent.
+/// The inputs of one look at a descent.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     pub step: u64,
     pub is_last: bool,
     /// (R, k, ϱ)
     pub coordinates: &'a [f64],
-    /// What is minimised, of each replicate; `None` where it is not finite. Empty where it was not measured.
+    /// The minimised divergence of each replicate; `None` if it is not finite. Empty if it was not measured.
     pub objective: &'a [Option<f64>],
 }
 
-/// What was seen so far.
+/// What all looks so far have found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Monitor {
     seen: Vec<History>,
 }
 
-/// Of one replicate.
+/// The history of one replicate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct History {
-    /// The objective when it was measured first.
+    /// The first measured value of the objective.
     start: Option<f64>,
-    /// How often it was measured.
+    /// The number of measurements.
     measured: u64,
-    /// Since which step it is far above that, and what it was then.
+    /// The step since which it is far above its start, and its value then.
     above: Option<(u64, f64)>,
-    /// Whether it was worse than at the start when it was measured last.
+    /// Whether the last value was worse than the start.
     is_worse: bool,
-    /// The most that it was while far above its start, and looks in a row at which it had doubled that.
+    /// Its highest value while far above its start, and how many looks in a row have doubled that.
     #[serde(default)]
     highest: f64,
     #[serde(default)]
@@ -77,7 +77,7 @@ struct History {
 }
 
 impl Monitor {
-    /// What tells that the descent runs off, with the replicate, if anything does.
+    /// The sign of divergence and its replicate, if there is one.
     pub fn look(&mut self, look: &Look, scales: &Scales) -> Option<(usize, Sign)> {
         let n_replicates = scales.begun.len();
         self.seen.resize(n_replicates, History::default());
@@ -92,13 +92,14 @@ impl Monitor {
         signs.into_iter().flatten().next()
     }
 
-    /// Whether nothing was worse at the last look than at the start.
+    /// Whether no replicate was worse at the last look than at the start.
     pub fn is_good(&self) -> bool {
         self.seen.iter().all(|seen| seen.distances[1] <= 1.0 && !seen.is_worse)
     }
 }
 
 impl History {
+    /// Whether the farthest mean of replicate r shows that the descent diverges.
     fn means(&mut self, look: &Look, scales: &Scales, r: usize, coordinates: &[f64]) -> Option<Sign> {
         let rank = coordinates.len() / scales.rates.len();
         let lengths = coordinates.chunks_exact(rank).map(|y| y.iter().map(|v| v * v).sum::<f64>().sqrt());
@@ -110,12 +111,13 @@ impl History {
         let c = scales.rates[component];
         let is_lost = scales.is_linear && (c - 2.0) * distance > c * (2.0 * scales.teacher[r] + ROOM);
         let is_rising = before > FAR && last > 1.05 * before && ratio > 1.05 * last;
-        // What comes back has only not done so yet.
+        // Such a mean comes back, only later.
         let comes_back = scales.is_linear && c <= 2.0;
         let at_the_end = look.is_last && !comes_back && ratio > VERY_FAR && ratio > 1.05 * last;
         (ratio > FAR && (is_lost || is_rising) || at_the_end).then_some(Sign::MeanRunsOff { component, distance, reach, is_lost })
     }
 
+    /// Whether the objective of a replicate shows that the descent diverges.
     fn objective(&mut self, value: Option<f64>, look: &Look, scales: &Scales) -> Option<Sign> {
         let value = value.unwrap_or(f64::MAX);
         let start = *self.start.get_or_insert(value);
@@ -131,7 +133,7 @@ impl History {
         self.doublings = if has_doubled { self.doublings + 1 } else { 0 };
         self.highest = self.highest.max(value);
         let is_old = (look.step - since) as f64 * scales.slowest >= PATIENCE;
-        // At the end there is no more waiting: what was above once before, or never was anything else, or cannot be brought back.
+        // At the end the objective is judged at once if it was above its start before, was never measured otherwise, or cannot come back.
         let is_due = look.is_last && (look.step > since || self.measured == 2 || scales.is_linear);
         let stays = if scales.is_steep() { value >= 0.5 * then && (is_old || is_due) } else { is_old && self.doublings >= DOUBLINGS };
         let finite = |v: f64| (v < f64::MAX).then_some(v);
@@ -139,16 +141,16 @@ impl History {
     }
 }
 
-/// A step that is safe by the same mathematics, where `step_size` is the one that ran off. Of the reverse divergence: c = 1 for the
-/// heaviest mean, half of what still contracts; of noisy forms a tenth of what failed. Of the forward divergence one component may have all
-/// the responsibility, and walls between far students, which steepen it with their distance, pass through the teacher.
-pub fn safe_step(step_size: f64, scales: &Scales) -> f64 {
+/// A safe step by the same analysis, given the `step_size` that diverged. For the reverse divergence: c = 1 for the heaviest mean, half of
+/// the largest that contracts; for noisy forms a tenth of the step that failed. For the forward divergence one component may have all the
+/// responsibility, and walls between far students, whose steepness grows with their distance, may pass through the teacher.
+pub(crate) fn safe_step(step_size: f64, scales: &Scales) -> f64 {
     let walls = if scales.is_linear { 1.0 } else { scales.begun.iter().copied().fold(1.0, f64::max) };
     let steepest = walls * scales.rates.iter().copied().fold(0.0, f64::max);
     rounded_down(if steepest > 1.0 { step_size / steepest } else { 0.1 * step_size })
 }
 
-/// To two digits.
+/// Rounded down to two digits.
 fn rounded_down(v: f64) -> f64 {
     let digit = 10f64.powf(v.log10().floor() - 1.0);
     let v = (v / digit * (1.0 + 1e-12)).floor() * digit;
@@ -163,7 +165,7 @@ mod tests {
         Scales { begun: vec![2.0], teacher: vec![teacher], rates: vec![c], slowest: c.min(1.0), is_linear, of_objective: 1.0 }
     }
 
-    /// One mean, and the objective ½|y|², by y ← (1 − c)y, looked at every `every` steps.
+    /// One mean and the objective ½|y|² under y ← (1 − c)y, with a look every `every` steps.
     fn linear(c: f64, every: u64, steps: u64, start: f64, scales: &Scales) -> Option<(u64, Sign)> {
         let (mut monitor, mut y) = (Monitor::default(), start);
         for step in 0..=steps {
@@ -195,7 +197,7 @@ mod tests {
         assert!(matches!(linear(2.5, 10, 20, 1e-3, &scales(2.5, 0.0, true)), Some((20, Sign::ObjectiveStaysAbove { .. }))));
     }
 
-    /// A kick to fifty times the reach, forgotten at c per step.
+    /// A kick to fifty times the reach that decays at rate c.
     #[test]
     fn a_kick_is_no_divergence() {
         for c in [0.05, 0.5, 1.0] {
@@ -212,7 +214,7 @@ mod tests {
         }
     }
 
-    /// L = c·d/2n·(1 ± 0.5) from a start of nearly nothing, as steps of 4 samples in ten dimensions have it.
+    /// L = c·d/2n·(1 ± 0.5) from a start of nearly zero, as for steps of 4 samples in ten dimensions.
     #[test]
     fn a_noise_floor_is_no_divergence() {
         let rise = |c: f64, step: u64| 1.0 - (1.0 - c).powi(2 * step as i32);
@@ -228,7 +230,7 @@ mod tests {
         }
     }
 
-    /// What grows without end is found where steps are short, too, and what is not finite has words of its own.
+    /// Growth without end is found with short steps too, and non-finite values have their own words.
     #[test]
     fn growth_is_divergence_at_any_step() {
         let (mut monitor, scales) = (Monitor::default(), scales(0.5, 0.0, false));

@@ -1,8 +1,9 @@
-//! Steps that go to and fro: too long for the curvature, and not so long that anything runs off.
+//! Steps that oscillate: too long for the curvature, but not long enough to diverge.
 //!
-//! What tells is A = |Σ(−1)ᵗdₜ|/Σ|dₜ| over the steps dₜ of a mean. Where it goes to and fro, A is nearly 1 however long one looks. On a noise
-//! floor neighbouring steps turn around as well (their correlation is −c/2, for a step of c in units of the curvature), but lose the beat:
-//! there E A² = π/((2 − c)T) after T steps of a mean in one dimension, less in more. So A is large by chance in a few steps, and not in many.
+//! The measure is A = |Σ(−1)ᵗdₜ|/Σ|dₜ| over the steps dₜ of a mean. For an oscillating mean A stays near 1 for any number of steps. On a
+//! noise floor neighbouring steps are negatively correlated too (−c/2, for a step of c in units of the curvature), but the alternation is
+//! lost with time: E A² = π/((2 − c)T) after T steps of a mean in one dimension, less in more. So A may be large by chance after a few
+//! steps, but not after many.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,31 +11,27 @@ use crate::backend::Rule;
 use crate::error::Result;
 use crate::problem::fit::Fit;
 
-/// After so many steps it is asked whether any mean still goes to and fro, and no more are tried where none does: of most problems none does
-/// after the first sixteen.
+/// After these numbers of steps the trial ends if no mean oscillates any more, which for most problems is after the first sixteen.
 const ASKED: [u64; 3] = [16, 64, 256];
 
-/// The least length of a step, in σ, that is worth a word.
+/// The shortest step, in σ, that is worth a message.
 const LEAST: f64 = 0.2;
 
-/// The least A. After 256 steps at c = 1.5 in one dimension that is five standard deviations of a noise floor: of a thousand means one in
-/// three thousand problems has one.
+/// The least A that counts as oscillation. After 256 steps at c = 1.5 in one dimension that is five standard deviations of a noise floor:
+/// of a thousand means it happens by chance in one of three thousand problems.
 const TO_AND_FRO: f64 = 0.8;
 
-/// A replicate whose means go to and fro from here.
+/// A replicate whose means oscillate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Oscillation {
+pub(crate) struct Oscillation {
     pub replicate: usize,
     pub component: usize,
     /// The mean length of its steps, in units of σ.
     pub length: f64,
 }
 
-/// Tries steps from where `fit` stands, with the draws of `step` and after, and puts it back. `None` where `interrupted`.
-///
-/// # Errors
-/// The device's.
-pub fn oscillation(fit: &mut Fit, rule: &Rule, step: u64, interrupted: &AtomicBool) -> Result<Option<Oscillation>> {
+/// Tries steps from where `fit` stands, with the draws of `step` and after, and restores `fit`. `None` if `interrupted`.
+pub(crate) fn oscillation(fit: &mut Fit, rule: &Rule, step: u64, interrupted: &AtomicBool) -> Result<Option<Oscillation>> {
     let start = fit.coordinates()?;
     let mut beat = Beat::new(&start, fit.rank());
     let mut found = None;
@@ -53,7 +50,7 @@ pub fn oscillation(fit: &mut Fit, rule: &Rule, step: u64, interrupted: &AtomicBo
     Ok(found.map(|(row, length)| Oscillation { replicate: row / k, component: row % k, length }))
 }
 
-/// What the steps of each mean add up to, rows being (R, k).
+/// Sums over the steps of each mean; rows are (R, k).
 struct Beat {
     rank: usize,
     n_steps: u64,
@@ -77,7 +74,7 @@ impl Beat {
         self.n_steps += 1;
     }
 
-    /// The row, and the mean length of its steps, that goes to and fro the farthest.
+    /// The row that oscillates with the longest steps, and their mean length.
     fn longest(&self) -> Option<(usize, f64)> {
         let rows = self.gone.iter().zip(self.turned.chunks_exact(self.rank)).enumerate();
         let found = rows.filter_map(|(row, (gone, turned))| {
@@ -99,7 +96,7 @@ mod tests {
     use super::*;
     use crate::random::streams::{Purpose, stream};
 
-    /// How often ten means are said to go to and fro that follow y ← (1 − c)y + c·noise·N(0, 1), from `start` on.
+    /// How many of `trials` report an oscillation of ten means under y ← (1 − c)y + c·noise·N(0, 1), from `start`.
     fn told(c: f64, noise: f64, start: f64, rank: usize, trials: u64) -> u64 {
         let one = |seed: u64| {
             let mut rng = stream(seed, Purpose::MeasureStudent, 0, 0);
@@ -111,7 +108,7 @@ mod tests {
                 });
             };
             if start == 0.0 {
-                (0..100).for_each(|_| next(&mut y)); // onto the floor
+                (0..100).for_each(|_| next(&mut y)); // until the noise floor
             }
             let mut beat = Beat::new(&y, rank);
             ASKED.iter().all(|asked| {

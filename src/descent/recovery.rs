@@ -1,4 +1,5 @@
-//! Descent through lost devices: a new device, the last good state, and half the memory, three times before giving up.
+//! Descent that survives lost devices: it reopens the device with half the memory and continues from the last good state, up to three
+//! times.
 
 use std::sync::atomic::AtomicBool;
 
@@ -9,15 +10,15 @@ use super::stop::Stop;
 use crate::error::{Error, Result};
 use crate::problem::fit::Fit;
 
-/// Losses that a descent survives.
-pub const MOST_LOSSES: u32 = 3;
+/// The number of losses that a descent survives.
+pub(crate) const MOST_LOSSES: u32 = 3;
 
-/// As [`descend`], but where the device is lost, `reopen` opens the problem anew (given the number of losses so far, and the error), and
-/// the descent goes on from the last good state. The draws are addressed by step, so nothing is sampled twice or skipped.
+/// As [`descend`], but if the device is lost, `reopen` opens the problem again (given the number of losses so far, and the error), and the
+/// descent continues from the last good state. Draws are addressed by step, so nothing is sampled twice or skipped.
 ///
 /// # Errors
 /// The last [`Error::DeviceLost`] after [`MOST_LOSSES`] others; those of `reopen` and of [`descend`].
-pub fn descend_through_losses(
+pub(crate) fn descend_through_losses(
     fit: &mut Fit,
     schedule: &Schedule,
     state: &mut State,
@@ -48,7 +49,7 @@ mod tests {
     use crate::objective::divergence::Side;
     use crate::{Fit, Problem};
 
-    /// The CPU, but every `lifetime`-th call of `descend` finds the device gone, with half of the work done.
+    /// The CPU, except that every `lifetime`-th call of `descend` loses the device half-way.
     struct Flaky {
         lifetime: u32,
     }

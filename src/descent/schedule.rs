@@ -2,12 +2,12 @@
 
 use crate::backend::Rule;
 
-/// What the loop follows.
+/// The inputs of the loop.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// The last step.
     pub steps: u64,
-    /// Where to pause before that, because the steps beyond are made under another noise; at least `steps` if nowhere.
+    /// Where to pause before the last step, because later steps have another noise level; at least `steps` if nowhere.
     pub until: u64,
     /// Steps between logged ones; the first and the last are always logged.
     pub log_every: u64,
@@ -15,7 +15,7 @@ pub struct Schedule {
     pub log_early: bool,
     /// How a step moves the parameters.
     pub rule: Rule,
-    /// What users wrote for its step size, for messages.
+    /// The step size as the user wrote it, for messages.
     pub step_size: f64,
 }
 
@@ -24,29 +24,29 @@ impl Schedule {
         step == self.steps || step.is_multiple_of(self.log_every) || self.early(step) == Some(step)
     }
 
-    /// Steps between looks at the means ([`super::monitor`]): logged ones, or eight from one to the next where these are far apart. Whatever the
-    /// last step is, so that a run that gets more steps goes on as one that had them from the start.
+    /// Steps between looks at the means ([`super::monitor`]): the logged ones, or eighths of the interval if these are far apart. It does
+    /// not depend on the last step, so that a run that is extended behaves as one that was longer from the start.
     fn look_every(&self) -> u64 {
         let between = self.log_every.max(1);
         if between <= 16 { between } else { between.div_ceil(8) }
     }
 
-    /// Whether the means are looked at, and what is seen is remembered. Early logged steps are too near to each other to tell anything.
+    /// Whether a look at `step` is remembered. Early logged steps are too close together for that.
     pub(super) fn is_regular(&self, step: u64) -> bool {
         step.is_multiple_of(self.log_every) || step.is_multiple_of(self.look_every())
     }
 
-    /// Whether the means are looked at: at regular steps and at the last one.
+    /// Whether the means are checked: at regular steps and at the last one.
     pub(super) fn is_looked_at(&self, step: u64) -> bool {
         step == self.steps || self.is_regular(step)
     }
 
-    /// Where the next batch of steps ends at the latest.
+    /// The latest end of the next batch of steps.
     pub(super) fn next_end(&self, step: u64) -> u64 {
         self.next_logged(step).min((step / self.look_every() + 1).saturating_mul(self.look_every()))
     }
 
-    /// The first early step from `step` on.
+    /// The first early step at or after `step`.
     fn early(&self, step: u64) -> Option<u64> {
         let (mut early, mut next) = (1u64, 2u64);
         while early < step {
@@ -60,7 +60,7 @@ impl Schedule {
         std::iter::successors(Some(0), |step| (*step < self.steps).then(|| self.next_logged(*step)))
     }
 
-    /// The logged step after `step`, or where the loop pauses, whichever comes first.
+    /// The next logged step after `step`, or the pause if it comes first.
     pub(super) fn next_logged(&self, step: u64) -> u64 {
         let early = self.early(step + 1).unwrap_or(u64::MAX);
         (step / self.log_every + 1).saturating_mul(self.log_every).min(early).min(self.steps).min(self.until.max(step + 1))

@@ -1,4 +1,4 @@
-//! The state of a descent: all that resuming needs, as plain data.
+//! The state of a descent: everything that resuming needs, as plain data.
 
 use super::monitor::Monitor;
 use super::stop::Stop;
@@ -6,33 +6,33 @@ use crate::error::Result;
 use crate::problem::fit::Fit;
 use crate::problem::gaps::Gaps;
 
-/// Where a descent stands.
+/// The state after some step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// Steps made.
     pub step: u64,
     /// The device's coordinates of the means, shape (R, k, ϱ).
     pub coordinates: Vec<f64>,
-    /// The length that is 1 in them: √(σ² + t).
+    /// The unit of length of the coordinates: √(σ² + t).
     pub unit: f64,
-    /// What is shortened in them, of each replicate; empty where nothing is.
+    /// The gaps shortened in them, for each replicate; empty if there are none.
     pub gaps: Vec<Gaps>,
     /// The newest logged step, if any, and the coordinates it had.
     pub logged: Option<(u64, Vec<f64>)>,
     /// The newest logged step at which nothing was worse than at the start, and the coordinates it had.
     pub good: Option<(u64, Vec<f64>)>,
-    /// What tells whether the descent runs off.
+    /// Whether the descent diverges.
     pub monitor: Monitor,
     /// Wall-clock seconds since the start, summed over every launch of the program.
     pub seconds: f64,
-    /// The part of them spent in steps.
+    /// The seconds spent in steps.
     pub descent_seconds: f64,
     /// Set once the descent has ended for good.
     pub stop: Option<Stop>,
 }
 
 impl State {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn start(fit: &mut Fit) -> Result<State> {
         Ok(State {
             step: 0,
@@ -48,8 +48,8 @@ impl State {
         })
     }
 
-    /// Puts the device at this state. Coordinates in another unit of length, as another level of noise has, or with other gaps shortened are
-    /// first converted.
+    /// Sets the device to this state. Coordinates of another unit of length (another noise level) or with other shortened gaps are
+    /// converted first.
     pub fn load_into(&mut self, fit: &mut Fit) -> Result<()> {
         let gaps = fit.gaps();
         if self.gaps != gaps {

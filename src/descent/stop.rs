@@ -15,22 +15,22 @@ pub enum Stop {
     MaxSteps { steps: u64 },
     /// The measured divergence of every replicate is at most the tolerance.
     DivergenceBelow { step: u64, value: f64, tolerance: f64 },
-    /// No mean of any replicate moved farther per step, since the logged step before, than the tolerance.
+    /// The largest movement of a mean per step, since the previous logged step, is at most the tolerance in every replicate.
     MovementBelow { step: u64, value: f64, tolerance: f64 },
     /// The gradient of every replicate has at most this norm.
     GradientBelow { step: u64, value: f64, tolerance: f64 },
     /// The next step would have produced NaN or infinity; the state before it is kept.
     NonFinite { step: u64, replicate: usize, component: usize, step_size: f64 },
-    /// The descent ran off; the state of `good`, the last logged step before, is kept.
+    /// The descent diverged; the state of `good`, the last good logged step, is kept.
     Diverged {
         step: u64,
         replicate: usize,
         sign: Sign,
         good: u64,
         step_size: f64,
-        /// A step to go on with.
+        /// A step size to continue with.
         safe: f64,
-        /// Whether that is known to be safe, and no guess.
+        /// Whether that is proved to be safe, or a guess.
         #[serde(default)]
         is_safe: bool,
     },
@@ -38,19 +38,19 @@ pub enum Stop {
     Interrupted { step: u64 },
 }
 
-/// What shows that a descent runs off ([`super::monitor`]).
+/// The sign that a descent diverges ([`super::monitor`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sign {
-    /// A mean is far from the teacher's centroid, beside the reach of all means at the start: both in σ, of the noisy densities where there is
+    /// A mean is far from the teacher's centroid, relative to the reach of all means at the start; both in σ of the densities with their
     /// noise. `is_lost`: every step takes it farther; else it was seen to go farther.
     MeanRunsOff { component: usize, distance: f64, reach: f64, is_lost: bool },
-    /// What is minimised stays far above what it was at the start; `None` is not finite.
+    /// The objective stays far above its value at the start; `None` is not finite.
     ObjectiveStaysAbove { value: Option<f64>, start: Option<f64>, since: u64 },
 }
 
 impl Stop {
-    /// The error that a run of this end is for a program; its values are no longer numbers, or run off.
+    /// The error of a program whose run ended this way, if its values are not finite or diverged.
     pub fn failure(&self) -> Option<Error> {
         match self {
             Stop::NonFinite { step, replicate, component, step_size } => {
@@ -61,7 +61,7 @@ impl Stop {
         }
     }
 
-    /// Steps that were made.
+    /// The number of steps made.
     pub fn steps_made(&self) -> Option<u64> {
         if let Stop::Diverged { step, .. } = self { Some(*step) } else { None }
     }
@@ -137,18 +137,18 @@ impl fmt::Display for Sign {
     }
 }
 
-/// Tolerances of the stop rules, which look at logged steps; zero turns a rule off.
+/// Tolerances of the stop rules, which are tested at logged steps; zero turns a rule off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerances {
     /// On the measured divergence that is minimised.
     pub divergence: f64,
     /// On the Euclidean norm of ∂L/∂μ.
     pub gradient: f64,
-    /// On the farthest that a mean moved per step, since the logged step before.
+    /// On the largest movement of a mean per step, since the previous logged step.
     pub movement: f64,
 }
 
-/// What the stop rules look at, of one replicate; `None` is unknown, and above every tolerance.
+/// The inputs of the stop rules for one replicate; `None` is unknown, and above every tolerance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     pub divergence: Option<f64>,

@@ -1,9 +1,9 @@
 //! The cells of one noise level: those of the warm starts, and more between neighbours.
 //!
-//! Between two modes the posterior mean turns from one centre to the other, in a layer that lies off the middle where one mode has less
-//! weight. With cells at the warm starts alone that layer belongs to the cell of the lesser mode, whose polynomial is fitted where its
-//! points are: the few that come from elsewhere stay on the way. A mode of one per cent at ten standard deviations was then off by 0.3
-//! of them and half as wide again; with cells between, by 0.1 and right to 4 %.
+//! Between two modes the posterior mean turns from one centre to the other in a layer, which lies closer to the mode with less weight. With
+//! cells at the warm starts alone that layer belongs to the cell of the lighter mode, whose polynomial is fitted at that mode's points, and
+//! the few points that come from elsewhere get stuck on the way. Measured for a mode of one per cent at ten standard deviations: its mean
+//! was off by 0.3σ and its width by half; with cells between, by 0.1σ and 4 %.
 
 use rayon::prelude::*;
 
@@ -11,21 +11,21 @@ use super::warm_start::LEAST_ROWS;
 use crate::cpu::polynomials::nearest;
 use crate::mixture::squared_distance;
 
-/// Cells between two warm starts at the most, and how far apart cells are at least, in σ of the level.
+/// The most cells between two warm starts, and the least distance between cells, in σ of the level.
 const MOST_BETWEEN: usize = 3;
 const SPACING: f64 = 1.5;
 /// Warm starts farther apart than this, in σ of the level, have no points between them.
 const FAR: f64 = 12.0;
 /// Pairs of neighbours, the nearest, between which places are tried.
 const MOST_PAIRS: usize = 256;
-/// Rows that are looked at to foretell how many a cell will have.
+/// Rows that are counted to predict how many a cell will have.
 const COUNTED: usize = 1 << 15;
-/// Work of the normal equations of one level, in multiplications of one ridge, at the most: with many features fewer cells are added.
+/// The most work for the normal equations of one level, in multiplications of one ridge: with many features fewer cells are added.
 const MOST_WORK: f64 = 2e8;
 
-/// `centres` (C, rank), and after them places between neighbours that hold rows of `y` (m, rank) enough for polynomials of so many
-/// `features`, those with the most rows if there are too many.
-pub fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], features: usize) -> Vec<f32> {
+/// `centres` (C, rank), followed by places between neighbours that hold enough rows of `y` (m, rank) for polynomials of this many
+/// `features`; those with the most rows if there are too many.
+pub(crate) fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], features: usize) -> Vec<f32> {
     let places = between(centres, rank, sigma);
     let all = [centres, &places].concat();
     let first = centres.len() / rank;
@@ -44,8 +44,8 @@ pub fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], feature
     out
 }
 
-/// Evenly spaced places on the way from one centre to another, for all pairs with no third centre in the ball that has them at its ends
-/// (Gabriel and Sokal 1969).
+/// Evenly spaced places on the line from one centre to another, for all pairs with no third centre in the ball around their midpoint
+/// through both (Gabriel and Sokal 1969).
 fn between(centres: &[f32], rank: usize, sigma: f64) -> Vec<f32> {
     let rows: Vec<Vec<f64>> = centres.chunks_exact(rank).map(|c| c.iter().map(|v| f64::from(*v)).collect()).collect();
     let mut pairs: Vec<(f64, usize, usize, usize)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What was learned against a known truth: total variation, masses of modes, stray points.
+//! Comparison with a known truth: total variation, masses of modes, stray points.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,26 +10,27 @@ use crate::objective::groups::Estimate;
 
 /// Draws from either mixture for the total variation between two densities.
 const DRAWS: usize = 100_000;
-/// Side of a histogram's bin, in σ.
+/// The width of a histogram's bin, in σ.
 const BIN: f64 = 0.5;
-/// Bins of a histogram at the most: they grow for wider mixtures.
+/// The most bins of a histogram; they are wider for wider mixtures.
 const MOST_BINS: usize = 1 << 20;
-/// A point is stray if it is farther than √d + 3 standard deviations from every mean: of a Gaussian in the plane 6e-5 of all points are.
+/// A point is stray if it is farther than √d + 3 standard deviations from every mean: for a Gaussian in the plane 6e-5 of all points are.
 const STRAY: f64 = 3.0;
 
-/// Drawn points against the truth.
+/// Drawn points compared with the truth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sampled {
     /// Total variation between a histogram of the points and the truth's exact one, in the plane of the truth's first two principal
-    /// directions: below the total variation of the densities for the coarseness of bins, above it for chance (`by_chance`).
+    /// directions. It differs from the total variation of the densities: bins make it smaller, and chance makes it larger (by about
+    /// `by_chance`).
     pub total_variation: Estimate,
-    /// The same of as many points from the truth itself, on average.
+    /// The average of the same for as many points from the truth itself.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub by_chance: f64,
-    /// The largest difference between the share of points nearest to a mean of the truth and that of the truth's own points; `None`
-    /// for a truth of more than 100 components, which stands for a continuum.
+    /// The largest difference between the fraction of points nearest to a mean of the truth and that of the truth's own points; `None` for
+    /// a truth of more than 100 components, which stands for a continuum.
     pub mode_mass_error: Option<f64>,
-    /// Share of the points that are farther than √d + 3 standard deviations from every mean of the truth.
+    /// The fraction of the points that are farther than √d + 3 standard deviations from every mean of the truth.
     pub stray: f64,
 }
 
@@ -45,7 +46,7 @@ pub fn total_variation(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> R
         let values: Vec<f64> = points.par_chunks_exact(from.n_features()).map(ratio).collect();
         Estimate::of_mean(&values)
     };
-    // Other draws than those that a preset's points are.
+    // Independent of the draws of a preset's points.
     let (a, b) = (excess(p, q, seed ^ 0x5EED_0001), excess(q, p, seed ^ 0x5EED_0002));
     Ok(Estimate { value: 0.5 * (a.value + b.value), standard_error: 0.5 * a.standard_error.hypot(b.standard_error) })
 }
@@ -69,10 +70,10 @@ pub fn log_density(mixture: &GaussianMixture, x: &[f64]) -> f64 {
     peak + logits.iter().map(|v| (v - peak).exp()).sum::<f64>().ln() - 0.5 * d * (2.0 * std::f64::consts::PI * variance).ln()
 }
 
-/// Points (n, d) against the mixture that they should be of.
+/// Compares points (n, d) with the mixture that they should come from.
 ///
 /// # Errors
-/// [`Error::BadInput`] for no points, or other dimensions than the truth's.
+/// [`Error::BadInput`] for no points, or another dimension than the truth's.
 pub fn sampled(points: &[f64], truth: &GaussianMixture, seed: u64) -> Result<Sampled> {
     let d = truth.n_features();
     let own = draw(truth, points.len() / d, seed ^ 0x5EED_0003);
@@ -92,6 +93,7 @@ fn nearest(truth: &GaussianMixture, x: &[f64]) -> (usize, f64) {
     crate::metrics::nearest(truth, x)
 }
 
+/// The fraction of the points nearest to each mean of the truth, shape (K).
 fn shares(points: &[f64], truth: &GaussianMixture) -> Vec<f64> {
     let d = truth.n_features();
     let cells: Vec<usize> = points.par_chunks_exact(d).map(|x| nearest(truth, x).0).collect();
@@ -108,7 +110,7 @@ pub struct View {
 }
 
 impl View {
-    /// Of the means' spread; the coordinates themselves in one and two dimensions.
+    /// From the spread of the means; in one and two dimensions the coordinates themselves.
     pub fn of(mixture: &GaussianMixture) -> View {
         let d = mixture.n_features();
         if d <= 2 {
@@ -120,7 +122,7 @@ impl View {
             .map(|l| mixture.mean(l).iter().zip(&centre).map(|(m, c)| (m - c) * mixture.weights()[l].sqrt()).collect())
             .collect();
         let mut columns = faer::Mat::from_fn(d, rows.len().max(2), |c, l| rows.get(l).map_or(0.0, |row| row[c]));
-        // One mean has no spread: any plane is as good.
+        // A single mean has no spread, and any plane will do.
         (0..2).for_each(|c| columns[(c, c.min(rows.len().max(2) - 1))] += 1e-12);
         let basis = crate::problem::reduction::principal_directions(&columns, 2);
         View { centre, axes: basis.chunks_exact(d).map(<[f64]>::to_vec).collect() }
@@ -137,24 +139,21 @@ impl View {
         self.axes.iter().map(dot).collect()
     }
 
-    /// The mixture as it is seen: its marginal.
-    ///
-    /// # Errors
-    /// Those of [`GaussianMixture::new`].
+    /// The mixture's marginal in the view.
     pub fn mixture(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
         let means = mixture.means().chunks_exact(mixture.n_features()).flat_map(|m| self.at(m)).collect();
         GaussianMixture::new(mixture.weights().to_vec(), means, self.n_axes(), mixture.variance())
     }
 }
 
-/// Total variation of histograms in the view of the truth, and what chance alone makes of it.
+/// Total variation of histograms in the view of the truth, and its expectation by chance alone.
 fn histogram(points: &[f64], truth: &GaussianMixture) -> (Estimate, f64) {
     let view = View::of(truth);
     let Ok(seen) = view.mixture(truth) else { return (Estimate { value: f64::NAN, standard_error: f64::NAN }, f64::NAN) };
     let axes = view.n_axes();
     let sigma = truth.variance().sqrt();
     let places: Vec<Vec<f64>> = points.par_chunks_exact(truth.n_features()).map(|x| view.at(x)).collect();
-    // Bins reach six standard deviations beyond the means; what lies outside is one bin more, of the mass that the truth has left.
+    // Bins reach six standard deviations beyond the means; the points outside are one more bin, with the rest of the truth's mass.
     let edge = |c: usize, sign: f64| {
         sign * seen.means().chunks_exact(axes).map(|m| sign * m[c]).fold(f64::NEG_INFINITY, f64::max) + sign * 6.0 * sigma
     };
@@ -184,7 +183,7 @@ fn histogram(points: &[f64], truth: &GaussianMixture) -> (Estimate, f64) {
     (Estimate { value, standard_error }, by_chance)
 }
 
-/// E|X − λ| of a Poisson count X with mean λ: 2e^{−λ}λ^{m+1}/m! with m = ⌊λ⌋ (de Moivre); its limit √(2λ/π) where λ is large.
+/// E|X − λ| of a Poisson count X with mean λ: 2e^{−λ}λ^{m+1}/m! with m = ⌊λ⌋ (de Moivre); for large λ its limit √(2λ/π).
 fn mean_deviation(mean: f64) -> f64 {
     if !(mean > 0.0) {
         return 0.0;
@@ -197,7 +196,7 @@ fn mean_deviation(mean: f64) -> f64 {
     2.0 * ((m + 1.0) * mean.ln() - mean - log_factorial).exp()
 }
 
-/// The mass of one bin by three Gauss points an axis: exact to 1e-7 of it for bins of half a standard deviation.
+/// The mass of one bin by three Gauss points per axis: the relative error is 1e-7 for bins of half a standard deviation.
 fn bin_mass(seen: &GaussianMixture, bin: usize, shape: &[usize], low: &[f64], side: f64) -> f64 {
     const NODES: [(f64, f64); 3] = [(-0.774_596_669_241_483_4, 5.0 / 18.0), (0.0, 8.0 / 18.0), (0.774_596_669_241_483_4, 5.0 / 18.0)];
     let axes = shape.len();
@@ -214,9 +213,6 @@ fn bin_mass(seen: &GaussianMixture, bin: usize, shape: &[usize], low: &[f64], si
 }
 
 /// Refuses a truth of other dimensions than the points'.
-///
-/// # Errors
-/// [`Error::BadInput`].
 pub fn check_truth(truth: &GaussianMixture, d: usize) -> Result<()> {
     same_dimension(&GaussianMixture::new(vec![1.0], vec![0.0; d], d, 1.0)?, truth)
 }
@@ -225,7 +221,7 @@ pub fn check_truth(truth: &GaussianMixture, d: usize) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Against sums over the counts, and at the change from one formula to the other.
+    /// Compared with sums over the counts, and at the change from one formula to the other.
     #[test]
     fn a_counts_mean_deviation() {
         for mean in [1e-6f64, 0.3, 1.0, 7.5, 60.0] {

@@ -1,5 +1,5 @@
-//! The points as the learners see them: centred, in units of their own and in the dimensions that they span, split in two, far islands
-//! drawn together, and without a stray one at the other end of space.
+//! The points in the learners' units: centred, scaled, in the dimensions that they span, divided into training and held-out points, with
+//! far islands moved together and far stray points removed.
 
 use std::collections::HashMap;
 
@@ -14,25 +14,25 @@ use crate::random::streams::{Purpose, stream};
 use rand::RngExt;
 use rayon::prelude::*;
 
-/// Points that a median or a scale looks at.
+/// The most points that a median or a scale is computed from.
 const MOST_LOOKED_AT: usize = 10_001;
 /// A point this many times farther from the median than the median distance is stray …
 const STRAY: f64 = 100.0;
-/// … if there are so few of its kind, as a share of all points (always at least one).
+/// … if at most this fraction of all points is so far away (always at least one point).
 const MOST_STRAY: f64 = 1e-3;
 /// At most this many points are held out.
 const MOST_HELD_OUT: usize = 100_000;
 
-/// This share of the points on one place is noted.
+/// A note is given if this fraction of the points lies at one place.
 const MANY_EQUAL: f64 = 0.1;
 
-/// The points in the learners' units: x = centre + scale·z, z among the directions of the span, gaps between far islands put back.
+/// The points in the learners' units: x = centre + scale·z, with z in the directions of the span, and gaps between far islands restored.
 #[derive(Debug, Clone)]
 pub struct Data {
     pub centre: Vec<f64>,
     pub scale: f64,
     islands: Islands,
-    /// Where the points do not span all dimensions: the directions that they do.
+    /// The directions that the points span, if these are not all dimensions.
     span: Option<Projection>,
     pub train: Tiles,
     pub held_out: Tiles,
@@ -41,7 +41,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Points (n, d), all finite, of which a share `held_out` is kept away from learning. `deviation` is σ₀ where it is known.
+    /// Points (n, d), all finite, of which the fraction `held_out` is kept from learning. `deviation` is σ₀ if it is known.
     ///
     /// # Errors
     /// [`Error::BadInput`] for too few points, or points that are all the same.
@@ -56,7 +56,7 @@ impl Data {
                 "Replace it by a finite number below 1e15, or drop that row",
             ));
         }
-        let looked_at = looked_at(points, d);
+        let looked_at = sampled_rows(points, d);
         let centre = median_point(&looked_at, d);
         let typical = typical_distance(&looked_at, &centre);
         if !(typical > 0.0) && points.chunks_exact(d).all(|row| row == &points[..d]) {
@@ -67,7 +67,7 @@ impl Data {
         let kept = kept(points, d, &centre, typical, &mut notes);
         let (held_out, train) = split(kept, held_out, seed);
         let together = |point: &[f64]| -> Vec<f64> { point.iter().enumerate().map(|(c, x)| islands.inside(c, *x)).collect() };
-        let (centre, typical) = if islands.is_some() {
+        let (centre, typical) = if islands.has_gaps() {
             let few: Vec<Vec<f64>> = looked_at.iter().map(|row| together(row)).collect();
             let few: Vec<&[f64]> = few.iter().map(Vec::as_slice).collect();
             let centre = median_point(&few, d);
@@ -101,15 +101,12 @@ impl Data {
     }
 
     /// The mixture in users' units.
-    ///
-    /// # Errors
-    /// Those of [`GaussianMixture::new`].
     pub fn outside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
         let means = self.outside_points(mixture.means());
         GaussianMixture::new(mixture.weights().to_vec(), means, self.centre.len(), mixture.variance() * self.scale * self.scale)
     }
 
-    /// Points (n, d) of users' units in these.
+    /// Points (n, d) of users' units in the learners' units.
     pub fn inside_points(&self, outside: &[f64]) -> Vec<f64> {
         let d = self.centre.len();
         let place = |(at, x): (usize, &f64)| (self.islands.inside(at % d, *x) - self.centre[at % d]) / self.scale;
@@ -120,36 +117,33 @@ impl Data {
         }
     }
 
-    /// A mixture of users' units in these.
-    ///
-    /// # Errors
-    /// Those of [`GaussianMixture::new`].
+    /// A mixture of users' units in the learners' units.
     pub fn inside(&self, mixture: &GaussianMixture) -> Result<GaussianMixture> {
         let means = self.inside_points(mixture.means());
         GaussianMixture::new(mixture.weights().to_vec(), means, self.train.d, mixture.variance() / (self.scale * self.scale))
     }
 
-    /// What one nat of log-density in these units lacks to one in users' units, where the common variance here is `variance`: −d·ln(scale),
-    /// and the normalisers of the directions that the points do not span.
+    /// The log-density in users' units less that in these units, in nats, if the common variance here is `variance`: −d·ln(scale), and the
+    /// normalisers of the directions that the points do not span.
     pub fn log_unit(&self, variance: f64) -> f64 {
         let d = self.centre.len();
         let unspanned = (d - self.train.d) as f64;
         -(d as f64) * self.scale.ln() - 0.5 * unspanned * (2.0 * std::f64::consts::PI * variance).ln()
     }
 
-    /// True where a mean of `mixture`, of users' units, lies between far islands, so that their drawing together has changed it.
+    /// Whether a mean of `mixture`, in users' units, lies between far islands, so that moving them together has changed it.
     pub fn is_between_islands(&self, mixture: &GaussianMixture) -> bool {
         let d = mixture.n_features();
         mixture.means().chunks_exact(d).any(|mean| self.islands.is_between(mean))
     }
 }
 
-/// The median of each coordinate: unlike the mean it does not follow a stray point.
+/// The median of each coordinate, which unlike the mean does not follow a stray point.
 fn median_point(looked_at: &[&[f64]], d: usize) -> Vec<f64> {
     (0..d).map(|c| median(looked_at.iter().map(|row| row[c]).collect())).collect()
 }
 
-/// The median distance from `centre` of the points that do not lie there; 0 where all do.
+/// The median distance from `centre`, without points at `centre`; 0 if all are there.
 fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
     let distances = looked_at.iter().map(|row| crate::mixture::squared_distance(row, centre).sqrt());
     let (there, elsewhere): (Vec<f64>, Vec<f64>) = distances.partition(|distance| *distance == 0.0);
@@ -162,7 +156,8 @@ fn typical_distance(looked_at: &[&[f64]], centre: &[f64]) -> f64 {
     }
 }
 
-fn looked_at(points: &[f64], d: usize) -> Vec<&[f64]> {
+/// At most [`MOST_LOOKED_AT`] rows, chosen by a hash.
+fn sampled_rows(points: &[f64], d: usize) -> Vec<&[f64]> {
     rows::chosen(points.len() / d, MOST_LOOKED_AT, 0).into_iter().map(|i| &points[i * d..][..d]).collect()
 }
 
@@ -186,11 +181,11 @@ fn constant_columns(points: &[f64], d: usize) -> Vec<String> {
     )]
 }
 
-/// A note where many points lie on one place.
+/// A note if many points lie at one place.
 fn equal_points(points: &[f64], d: usize) -> Option<String> {
     let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut n = 0;
-    for row in looked_at(points, d) {
+    for row in sampled_rows(points, d) {
         *counts.entry(row.iter().map(|v| (v + 0.0).to_bits()).collect()).or_default() += 1;
         n += 1;
     }
@@ -226,7 +221,7 @@ fn kept(points: &[f64], d: usize, centre: &[f64], typical: f64, notes: &mut Vec<
     (0..n as u32).filter(|i| stray.binary_search(&(*i as usize)).is_err()).collect()
 }
 
-/// A random share of the rows, and the others, both in random order: files are often sorted.
+/// A random fraction of the rows, and the others, both in random order, because files are often sorted.
 fn split(mut rows: Vec<u32>, share: f64, seed: u64) -> (Vec<u32>, Vec<u32>) {
     let mut rng: Philox = stream(seed, Purpose::LearnSplit, 0, 0);
     for i in (1..rows.len()).rev() {

@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::random::streams::{Purpose, stream};
 
-/// Points on which starts compete.
+/// Points for the competition of starts.
 const MOST_FOR_STARTS: usize = 1 << 14;
-/// Steps of either stage while starts compete.
+/// Steps of each stage in the competition.
 const STEPS: usize = 25;
 /// The low noise level of the competition, in units of σ₀².
 const LOW: f64 = 0.4;
@@ -21,9 +21,9 @@ const LOW: f64 = 0.4;
 ///
 /// # Errors
 /// [`Error::BadInput`] for fewer different points than components; [`Error::Stopped`].
-pub fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+pub(crate) fn fit(tiles: &Tiles, components: usize, starts: usize, spread: f64, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let few = tiles.thinned(MOST_FOR_STARTS);
-    // At high noise σ is comparable with the distance of the modes: all of them are seen at once, none by itself.
+    // At high noise σ is comparable with the distance of the modes, so that all modes act together.
     let high = (0.25 * (spread - 1.0)).max(LOW);
     let mut best: Option<(f64, GaussianMixture)> = None;
     for start in 0..starts.max(1) {

@@ -1,4 +1,4 @@
-//! KL(p ‖ q) between two mixtures, seen from both: mass that either lacks counts.
+//! KL(p ‖ q) between two mixtures, from draws of both, so that mass that either one lacks is counted.
 
 use rayon::prelude::*;
 
@@ -10,21 +10,21 @@ use crate::objective::groups::Estimate;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key};
 
-/// Draws from either mixture in all, and from each component at least; where components are very many there are fewer of each.
+/// Draws from each mixture in all, and at least from each component; with very many components there are fewer for each.
 const DRAWS: usize = 100_000;
 const LEAST_DRAWS: usize = 64;
 const MOST_DRAWS: usize = 1_000_000;
 
 /// KL(`p` ‖ `q`) in nats.
 ///
-/// It is the integral of p·(r − 1 − ln r) with r = q/p, since both densities have the integral 1. No part of that is negative, and where
-/// q has mass and p has none it is q: that is how mass counts which p lacks. So the points come from both, m = ½(p + q), and the
-/// integrand over m is bounded but for −2 ln r where q has next to nothing. Every component of either is a stratum with draws of its own,
-/// however little it weighs; ratios are had from logarithms, so that components 10⁶σ apart overflow nothing.
+/// It is the integral of p·(r − 1 − ln r) with r = q/p, since both densities have the integral 1. The integrand is never negative, and
+/// where q has mass and p has none it equals q, so mass that p lacks is counted. The points come from both, m = ½(p + q), and the integrand
+/// over m is bounded except for −2 ln r where q is tiny. Every component of either is a stratum with its own draws, however small its
+/// weight. Ratios are computed from logarithms, so that components 10⁶σ apart do not overflow.
 ///
 /// # Errors
 /// [`crate::Error::BadInput`] for different dimensions.
-pub fn kullback_leibler(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> Result<Estimate> {
+pub(crate) fn kullback_leibler(p: &GaussianMixture, q: &GaussianMixture, seed: u64) -> Result<Estimate> {
     same_dimension(p, q)?;
     let from = |mixture: &GaussianMixture, side: u32| -> Vec<(f64, Estimate)> {
         let k = mixture.n_components();
@@ -85,12 +85,12 @@ mod tests {
             .sum()
     }
 
-    /// Against quadrature; over 40 seeds the mean is right and z² has the mean 1, so the standard errors are.
+    /// Compared with quadrature: over 40 seeds the mean is right, and z² has mean 1, so the standard errors are right.
     #[track_caller]
     fn agrees(name: &str, p: &GaussianMixture, q: &GaussianMixture, want: f64) {
         let found: Vec<Estimate> = (0..40).map(|seed| kullback_leibler(p, q, seed).unwrap()).collect();
         if found.iter().all(|e| e.standard_error <= 1e-9 * want) {
-            // The ratio is constant in each mode: no chance is left, but the rounding of the quadrature.
+            // The ratio is constant in each mode, so only the rounding of the quadrature is left.
             assert!(found.iter().all(|e| (e.value - want).abs() <= 1e-9 * want), "{name}: {:?} for {want}", found[0]);
             return;
         }
@@ -105,10 +105,10 @@ mod tests {
     fn mass_that_either_lacks_is_counted() {
         let one = line(&[1.0], &[0.0], 1.0);
         for share in [0.3, 0.1, 0.01] {
-            // The model has a mode that the truth lacks: −ln(1 − share), but for what overlaps.
+            // The model has a mode that the truth lacks: −ln(1 − share), up to overlap.
             let model = line(&[1.0 - share, share], &[0.0, 20.0], 1.0);
             agrees("lacked by the truth", &one, &model, quadrature(&one, &model));
-            // And the other way round: the truth's mode is 20σ from the model's, 200·share nats.
+            // And vice versa: the truth's mode is 20σ from the model's, 200·share nats.
             agrees("lacked by the model", &model, &one, quadrature(&model, &one));
         }
         let (p, q) = (line(&[0.5, 0.3, 0.2], &[-4.0, 0.0, 5.0], 1.0), line(&[0.4, 0.6], &[-3.5, 1.0], 1.3));
@@ -116,14 +116,14 @@ mod tests {
         agrees("and back", &q, &p, quadrature(&q, &p));
     }
 
-    /// Modes a million standard deviations apart, where a density is 10^(−2·10¹¹): weights alone differ, or a mode is missing.
+    /// Modes a million standard deviations apart, where a density is 10^(−2·10¹¹): only weights differ, or a mode is missing.
     #[test]
     fn modes_a_million_deviations_apart_are_counted() {
         let p = line(&[0.7, 0.3], &[0.0, 1e6], 1.0);
         let want = 0.7 * (0.7f64 / 0.5).ln() + 0.3 * (0.3f64 / 0.5).ln();
         let got = kullback_leibler(&p, &line(&[0.5, 0.5], &[0.0, 1e6], 1.0), 1).unwrap();
         assert!((got.value - want).abs() <= 1e-12, "{got:?} for {want}: the ratio is constant in each mode");
-        // A weight of 1e-6 is 5·10⁵ nats here: not one of a hundred thousand plain draws need see it.
+        // A weight of 1e-6 makes 5·10⁵ nats here, though a hundred thousand plain draws may all miss it.
         let q = line(&[1.0], &[0.0], 1.0);
         let far = line(&[1.0 - 1e-6, 1e-6], &[0.0, 1e6], 1.0);
         let got = kullback_leibler(&far, &q, 1).unwrap();

@@ -1,8 +1,7 @@
-//! Drawn points against the points that were learned from, and whether they are to be used: shares, means and variances of the model's
-//! components, and a two-sample test.
+//! Whether drawn points agree with the data: masses, means and variances of the model's components, and a two-sample test.
 //!
-//! Both sides are told apart by the same responsibilities, those of the learned mixture, so that no component is counted otherwise in one
-//! than in the other; a mixture with too many or too few components is as good a ruler.
+//! Both sets are divided by the same responsibilities, those of the learned mixture, so that no component is counted differently in one of
+//! them. This works even if the mixture has too many or too few components.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,64 +14,63 @@ use crate::number::{or_nan, short};
 use crate::objective::groups::Estimate;
 use crate::random::rows;
 
-/// Differences of coordinates that are formed for one side, and its points, at the most and at the least.
+/// For one set: the most differences of coordinates that are computed, and the most and the fewest points.
 const MOST_WORK: usize = 1 << 30;
 const MOST_POINTS: usize = 1 << 17;
 const LEAST_POINTS: usize = 1 << 13;
-/// Beyond these a component's draws are not to be used: relative error of the share, distance of the means in σ, ratio of variances.
-/// Fifteen per cent and 0.2σ is what is promised of the truth; the rest is for the points' own chance.
+/// Limits for a component of the draws: relative error of its mass, distance of the means in σ, ratio of variances. Relative to the truth
+/// 15 % and 0.2σ are promised; the rest allows for the chance of the data.
 const MOST_SHARE: f64 = 0.12;
 const MOST_MEAN: f64 = 0.15;
 const MOST_VARIANCE: f64 = 1.25;
-/// Standard errors that are chance.
+/// Deviations up to this many standard errors count as chance.
 const CHANCE: f64 = 3.0;
-/// A component of a smaller part of the points, or with fewer on either side to be expected, is not judged.
+/// A component with a smaller fraction of the points, or with fewer expected points in either set, is not judged.
 const LEAST_SHARE: f64 = 1e-3;
 const LEAST_OF_COMPONENT: f64 = 10.0;
-/// Shares below the one whose relative standard error, by the number of points, is larger than the other get a note.
+/// A component below the first mass gets a note if its relative standard error, by the number of points, exceeds the second number.
 const SMALL: f64 = 0.05;
 const UNSURE: f64 = 0.075;
-/// A two-sample test below this is told in a note.
+/// A two-sample test below this p-value gets a note.
 const TELLING: f64 = 1e-3;
 
-/// Drawn points against points.
+/// Drawn points compared with the data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Draws {
-    /// Draws, and points that were learned from, which were compared by components.
+    /// The numbers of draws, and of data points, that were compared by components.
     pub draws: usize,
     pub points: usize,
-    /// Of the model, in its order.
+    /// The model's components, in order.
     pub components: Vec<Component>,
-    /// `None` where either side has too few points.
+    /// `None` if either set has too few points.
     pub two_sample: Option<TwoSample>,
-    /// What is wrong with the draws, a sentence each; none: nothing was found.
+    /// What is wrong with the draws, a sentence each; empty if nothing was found.
     pub faults: Vec<String>,
 }
 
-/// One component of the model, as the draws and the points have it.
+/// One component of the model in the draws and in the data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Component {
-    /// Mean responsibility of the draws, with the chance of their number, and of the points' where only some of these were looked at.
+    /// The mean responsibility of the draws. Its error includes the chance of their number, and that of the data if only a part of it was
+    /// used.
     pub share: Estimate,
-    /// The same of the points: what they themselves are a sample of is known no better.
+    /// The same for the data; its error as a sample of the truth is not included.
     pub share_of_points: Estimate,
-    /// |mean of the draws − mean of the points| in σ, and its standard error, of the same chance.
+    /// |mean of the draws − mean of the data| in σ, and its standard error, with the same chance.
     pub mean_distance: Estimate,
-    /// Variance of the draws over that of the points, averaged over directions.
+    /// Variance of the draws over that of the data, averaged over directions.
     pub variance: Estimate,
-    /// The same along the line to the nearest other component; `None` where there is no other.
+    /// The same along the line to the nearest other component; `None` if there is no other.
     pub variance_along: Option<Estimate>,
-    /// Whether both sides have points enough to judge it by.
+    /// Whether both sets have enough points to judge it.
     pub is_judged: bool,
-    /// Its largest deviation, as a multiple of the largest that is allowed: above 1 it is a fault. NaN where it is not judged.
+    /// Its largest deviation, as a multiple of the largest allowed one: above 1 it is a fault. NaN if it is not judged.
     #[serde(deserialize_with = "or_nan")]
     pub worst: f64,
 }
 
-/// Draws (m, d) of users' units against the points of `data`, by the components of `mixture`, of the learner's units. `None` without draws.
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
+/// Compares draws (m, d), in users' units, with the points of `data`, by the components of `mixture`, in the learner's units. `None`
+/// without draws.
 pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64) -> Result<Option<Draws>> {
     let (d, width) = (data.train.d, data.centre.len());
     if draws.len() < 2 * width {
@@ -89,7 +87,7 @@ pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64
     } else {
         energy::test(&inside, &points, d, sigma, seed).map(|test| TwoSample { against: "points that were learned from".into(), ..test })
     };
-    // A model knows the points that it was learned from; of the others it has only what they have in common.
+    // The model was fitted to the training points, so only the others have a chance of their own.
     let unseen = 1.0 - (points.len() / d) as f64 / data.train.n as f64;
     let (of_draws, of_points) = (moments(&inside, mixture), moments(&points, mixture));
     let components: Vec<Component> = of_draws.iter().zip(&of_points).map(|(a, b)| component(a, b, d, sigma, unseen)).collect();
@@ -98,7 +96,7 @@ pub fn compared(data: &Data, mixture: &GaussianMixture, draws: &[f64], seed: u64
 }
 
 impl Draws {
-    /// What people should know of them; `from` is what they were drawn from.
+    /// Notes for people; `from` is what the points were drawn from.
     pub fn notes(&self, from: &str) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.faults.is_empty() {
@@ -123,12 +121,13 @@ impl Draws {
         notes
     }
 
-    /// The component that is farthest from the points, among those that are judged.
+    /// The component that deviates most from the data, among those that are judged.
     pub fn worst(&self) -> Option<(usize, &Component)> {
         self.components.iter().enumerate().filter(|(_, c)| c.is_judged).max_by(|a, b| a.1.worst.total_cmp(&b.1.worst))
     }
 }
 
+/// What is wrong with component `l`.
 fn fault(l: usize, c: &Component) -> String {
     let along = c.variance_along.map_or(String::new(), |along| format!(" ({} along the line to the nearest other)", short(along.value)));
     format!(
@@ -140,13 +139,14 @@ fn fault(l: usize, c: &Component) -> String {
     )
 }
 
+/// A note on a component whose mass in the data has a large relative error.
 fn unsure(l: usize, c: &Component) -> Option<String> {
     let Estimate { value, standard_error } = c.share_of_points;
     let is_unsure = c.is_judged && value < SMALL && standard_error > UNSURE * value;
     is_unsure.then(|| format!("that of component {l} is {} ± {}", short(value), short(standard_error)))
 }
 
-/// Sums over the points of one side for one component, about the component's own mean.
+/// Sums over the points of one set for one component, about the component's own mean.
 #[derive(Clone)]
 struct Moments {
     n: usize,
@@ -156,7 +156,7 @@ struct Moments {
     /// Σr(x − μ), shape (d), and Σr|x − μ|².
     first: Vec<f64>,
     second: f64,
-    /// Σr⟨u, x − μ⟩², u the direction to the nearest other mean (d); empty where there is none.
+    /// Σr⟨u, x − μ⟩², where u is the direction to the nearest other mean (d); empty if there is none.
     along: f64,
     direction: Vec<f64>,
 }
@@ -176,7 +176,7 @@ impl Moments {
         Estimate { value: share, standard_error: ((self.square / n - share * share).max(0.0) / n).sqrt() }
     }
 
-    /// How many whole points would know a mean as well.
+    /// The number of unweighted points with the same standard error of a mean.
     fn effective(&self) -> f64 {
         self.mass * self.mass / self.square
     }
@@ -185,7 +185,7 @@ impl Moments {
         self.first.iter().map(|m| m / self.mass)
     }
 
-    /// Per coordinate, and along the direction.
+    /// Per coordinate on average, and along the direction.
     fn variances(&self) -> [f64; 2] {
         let mean: Vec<f64> = self.mean().collect();
         let along: f64 = mean.iter().zip(&self.direction).map(|(m, u)| m * u).sum();
@@ -247,12 +247,12 @@ fn direction(mixture: &GaussianMixture, l: usize) -> Vec<f64> {
     mixture.mean(other).iter().zip(own).map(|(a, b)| (a - b) / square.sqrt()).collect()
 }
 
-/// `unseen` is the part of the points learned from that is not among `points`: they then have a chance of their own, for so much of it
-/// (Cochran 1977, §2.6).
+/// Compares the moments of one component. `unseen` is the fraction of the training data that is not among `points`: their chance counts by
+/// that fraction (Cochran 1977, §2.6).
 fn component(draws: &Moments, points: &Moments, d: usize, sigma: f64, unseen: f64) -> Component {
     let (mut share, share_of_points) = (draws.share(), points.share());
     let by_chance = (share_of_points.value * (1.0 - share_of_points.value).max(0.0) / draws.n as f64).sqrt();
-    let of_draws = share.standard_error.max(by_chance); // where none were drawn their spread is nothing
+    let of_draws = share.standard_error.max(by_chance); // if none were drawn there is no spread
     share.standard_error = of_draws.hypot(unseen.sqrt() * share_of_points.standard_error);
     let (m, n) = (draws.effective(), points.effective());
     let of_points = points.variances();
@@ -275,7 +275,7 @@ fn component(draws: &Moments, points: &Moments, d: usize, sigma: f64, unseen: f6
     c
 }
 
-/// The largest deviation, as a multiple of the largest that is allowed.
+/// The largest deviation, as a multiple of the largest allowed one.
 fn worst(c: &Component) -> f64 {
     let of = |deviation: f64, error: f64, most: f64| if deviation.is_nan() { f64::INFINITY } else { deviation / most.max(CHANCE * error) };
     let value = c.share_of_points.value;

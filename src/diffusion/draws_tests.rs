@@ -9,7 +9,8 @@ fn ten_clusters() -> GaussianMixture {
     GaussianMixture::new(vec![0.1; 10], means, 50, 1.0).unwrap()
 }
 
-/// What was learned from a hundred points a cluster, a tenth held out, and 20 000 draws of it that are moved by `off` σ in one coordinate.
+/// Learning from a hundred points per cluster, with a tenth held out, and 20 000 draws of the result that are moved by `off` σ in one
+/// coordinate.
 fn after_learning(seed: u64, off: f64) -> Draws {
     let truth = ten_clusters();
     let data = Data::new(&draw(&truth, 1000, seed), 50, Some(1.0), Islands::default(), 0.1, seed).unwrap();
@@ -20,7 +21,7 @@ fn after_learning(seed: u64, off: f64) -> Draws {
     compared(&data, &model, &draws, seed).unwrap().unwrap()
 }
 
-/// A model's own draws are as the points that it was learned from: the held-out ones have other means by chance, 0.24σ here.
+/// A model's own draws agree with its training points. The held-out points have other means by chance, 0.24σ here.
 #[test]
 fn right_draws_of_many_dimensions_have_no_faults() {
     for seed in 0..5 {
@@ -31,7 +32,7 @@ fn right_draws_of_many_dimensions_have_no_faults() {
     }
 }
 
-/// Energy distances of an estimated variance are in its σ: the same points in units a sixteenth as large are as far apart.
+/// Energy distances of an estimated variance are in its σ: the same points in units of a sixteenth have the same distance.
 #[test]
 fn the_energy_distance_is_in_sigma() {
     let distance = |unit: f64| {
@@ -45,7 +46,7 @@ fn the_energy_distance_is_in_sigma() {
     assert!((sixteenth / one - 1.0).abs() <= 1e-3, "{sixteenth} for {one}");
 }
 
-/// Where only a part of the points is looked at, these have a chance of their own.
+/// If only a part of the data is used, it has a chance of its own.
 #[test]
 fn points_that_stand_for_others_have_their_chance() {
     let truth = ten_clusters();

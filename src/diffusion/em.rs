@@ -1,5 +1,5 @@
-//! Expectation–maximisation with one common variance, on fast blocks; squared extrapolation (Varadhan and Roland 2008) takes many short
-//! steps at once. [`super::search`] gives it its starts.
+//! Expectation–maximisation with one common variance, on fast blocks. Squared extrapolation (Varadhan and Roland 2008) replaces many short
+//! steps. [`super::search`] finds the starts.
 
 use std::time::Instant;
 
@@ -9,22 +9,22 @@ use super::watch::Watch;
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Steps before the first extrapolation: far from the end it hardly pays.
+/// Steps before the first extrapolation, which hardly pays far from the end.
 const PLAIN_STEPS: usize = 20;
-/// A common variance below this, in units of the data's, is none: single precision tells such points hardly apart.
+/// The smallest common variance, in units of the data's: single precision hardly distinguishes points that are closer.
 pub const LEAST_VARIANCE: f64 = 1e-12;
 
-/// When EM ends, and what it keeps.
+/// When EM ends, and which parameters are fixed.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The common variance; `None`: it is estimated.
+    /// The common variance; `None`: estimated.
     pub variance: Option<f64>,
     /// Ends when a step gains less, in nats per point.
     pub tolerance: f64,
     pub most_iterations: usize,
 }
 
-/// What EM found.
+/// The result of EM.
 #[derive(Debug, Clone)]
 pub struct Fitted {
     pub mixture: GaussianMixture,
@@ -32,16 +32,13 @@ pub struct Fitted {
     pub log_likelihood: f64,
     /// Iterations on all points.
     pub iterations: usize,
-    /// Of those, in seconds.
+    /// Seconds of these iterations.
     pub seconds: f64,
-    /// What the last step gained, in nats per point.
+    /// The gain of the last step, in nats per point.
     pub last_gain: f64,
 }
 
-/// Equal weights and, where it is not known, the variance around the nearest of `means` (k, d).
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
+/// Equal weights and, if it is not known, the variance around the nearest of `means` (k, d).
 pub fn start(tiles: &Tiles, means: Vec<f64>, variance: Option<f64>) -> Result<GaussianMixture> {
     let k = means.len() / tiles.d;
     let variance = variance.unwrap_or_else(|| start_variance(tiles, &means));
@@ -49,13 +46,10 @@ pub fn start(tiles: &Tiles, means: Vec<f64>, variance: Option<f64>) -> Result<Ga
 }
 
 /// EM from `start` until a step gains less than the tolerance.
-///
-/// # Errors
-/// [`Error::Stopped`].
 pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch: Option<&mut Watch>) -> Result<Fitted> {
     let began = Instant::now();
     let mut at = start;
-    let mut safe: Option<Fitted> = None; // where plain steps had come to before the extrapolation that is being tried
+    let mut safe: Option<Fitted> = None; // the result of plain steps before the extrapolation that is being tried
     let mut plain = None; // the mixture one plain step before
     let mut iterations = 0;
     loop {
@@ -94,8 +88,8 @@ pub fn climb(tiles: &Tiles, start: GaussianMixture, options: Options, mut watch:
     }
 }
 
-/// What the M-step from `old` to `new` gains of EM's lower bound, in nats per point: the divergence of the two with their labels.
-/// Unlike a difference of log-likelihoods it does not drown in rounding.
+/// The gain of EM's lower bound by the M-step from `old` to `new`, in nats per point: the divergence of the two with their labels. Unlike a
+/// difference of log-likelihoods it is not lost in rounding.
 fn gain(old: &GaussianMixture, new: &GaussianMixture) -> f64 {
     let ratio = new.variance() / old.variance();
     let of_component = |l: usize| {
@@ -106,7 +100,7 @@ fn gain(old: &GaussianMixture, new: &GaussianMixture) -> f64 {
     (0..old.n_components()).map(of_component).sum::<f64>() + of_variance
 }
 
-/// Far along the way that three successive mixtures lead; `None` where they do not lead far.
+/// Extrapolates three successive mixtures; `None` if that does not lead far.
 fn squarem(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMixture) -> Result<Option<GaussianMixture>> {
     let d = first.n_features();
     let parameters = |m: &GaussianMixture| -> Vec<f64> {
@@ -114,7 +108,7 @@ fn squarem(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMi
     };
     let (a, b, c) = (parameters(first), parameters(second), parameters(third));
     let n_means = first.means().len();
-    // Lengths in the metric of the information with labels, so that a mean's and a weight's add up.
+    // Lengths in the metric of the information with labels, so that means and weights can be added.
     let size = |at: usize| match at {
         at if at < n_means => second.weights()[at / d] / second.variance(),
         at if at < n_means + n_means / d => second.weights()[at - n_means],
@@ -137,10 +131,7 @@ fn squarem(first: &GaussianMixture, second: &GaussianMixture, third: &GaussianMi
     GaussianMixture::new(weights, far[..n_means].to_vec(), d, variance).map(Some)
 }
 
-/// One M-step. A component that lost its points keeps its mean and a weight of nearly nothing; the variance is at least [`LEAST_VARIANCE`].
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
+/// One M-step. A component that lost its points keeps its mean and a tiny weight; the variance is at least [`LEAST_VARIANCE`].
 pub fn step(mixture: &GaussianMixture, sums: &Sums, n: usize, variance: Option<f64>) -> Result<GaussianMixture> {
     let d = mixture.n_features();
     let mass: Vec<f64> = sums.mass.iter().map(|m| m.max(1e-6)).collect();

@@ -1,7 +1,7 @@
-//! A two-sample test: are these points drawn from the same density as those?
+//! A two-sample test: whether two sets of points come from the same density.
 //!
-//! The energy distance 2E|X − Y| − E|X − X'| − E|Y − Y'| (Székely and Rizzo 2004) is zero for equal densities and for no others. It is
-//! estimated without bias in each of [`BLOCKS`] blocks that share no point, whose spread gives its standard error, and p by Student's t.
+//! The energy distance 2E|X − Y| − E|X − X'| − E|Y − Y'| (Székely and Rizzo 2004) is zero if and only if the densities are equal. It is
+//! estimated without bias in each of [`BLOCKS`] blocks that share no point; their spread gives its standard error, and Student's t gives p.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -9,32 +9,32 @@ use serde::{Deserialize, Serialize};
 use crate::objective::groups::Estimate;
 use crate::random::rows;
 
-/// Blocks, points of either side in a block at the most, and of either side at the least.
+/// The number of blocks, and the most points of one set in a block and the fewest in all.
 const BLOCKS: usize = 32;
 const MOST_OF_BLOCK: usize = 512;
-pub const LEAST: usize = 128;
+pub(crate) const LEAST: usize = 128;
 
-/// What the test found.
+/// The result of the test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TwoSample {
     /// In σ.
     pub energy_distance: Estimate,
-    /// How often as large a distance, or a larger one, comes about where both sides are of one density.
+    /// The probability of a distance at least this large if both sets come from the same density.
     pub p: f64,
-    /// Of either side.
+    /// Points in each set.
     pub points: usize,
     /// What the draws are compared with.
     pub against: String,
 }
 
-/// Points `a` (m, d) against `b` (n, d), in units of `sigma`; `None` where either has less than [`LEAST`].
-pub fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<TwoSample> {
+/// Tests points `a` (m, d) against `b` (n, d), in units of `sigma`; `None` if either has fewer than [`LEAST`].
+pub(crate) fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<TwoSample> {
     let least = (a.len() / d).min(b.len() / d);
     if least < LEAST {
         return None;
     }
     let of_block = (least / BLOCKS).min(MOST_OF_BLOCK);
-    // In the order of a hash, so that no block sees one end of a file: rising rows are dealt to the blocks in turn.
+    // Rows are dealt to the blocks in turn, in the order of a hash, so that no block gets one end of a file.
     let deal = |side: &[f32], seed: u64| -> Vec<Vec<f32>> {
         let chosen = rows::chosen(side.len() / d, of_block * BLOCKS, seed);
         (0..BLOCKS).map(|block| chosen[block..].iter().step_by(BLOCKS).flat_map(|i| side[i * d..(i + 1) * d].to_vec()).collect()).collect()
@@ -47,17 +47,17 @@ pub fn test(a: &[f32], b: &[f32], d: usize, sigma: f64, seed: u64) -> Option<Two
     Some(TwoSample { energy_distance, p: upper_tail(t, BLOCKS - 1), points: of_block * BLOCKS, against: String::new() })
 }
 
-/// The energy distance of as many points, without bias.
+/// The unbiased estimate of the energy distance between equally many points.
 fn distance(a: &[f32], b: &[f32], d: usize) -> f64 {
     let n = (a.len() / d) as f64;
     let mean = |x: &[f32], y: &[f32], pairs: f64| {
-        let sum = |x: &[f32]| -> f64 { y.chunks_exact(d).map(|y| f64::from(apart(x, y))).sum() };
+        let sum = |x: &[f32]| -> f64 { y.chunks_exact(d).map(|y| f64::from(euclidean(x, y))).sum() };
         x.chunks_exact(d).map(sum).sum::<f64>() / pairs
     };
     2.0 * mean(a, b, n * n) - mean(a, a, n * (n - 1.0)) - mean(b, b, n * (n - 1.0))
 }
 
-fn apart(x: &[f32], y: &[f32]) -> f32 {
+fn euclidean(x: &[f32], y: &[f32]) -> f32 {
     x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
 }
 
@@ -95,7 +95,7 @@ mod tests {
         draw(&mixture, n, seed).iter().map(|v| *v as f32).collect()
     }
 
-    /// p is uniform where nothing is to be found, and small where a tenth of the points has moved by two standard deviations.
+    /// p is uniform if there is no difference, and small if a tenth of the points has moved by two standard deviations.
     #[test]
     fn p_is_calibrated_and_has_power() {
         let mut small = [0usize; 2];
@@ -110,8 +110,8 @@ mod tests {
         assert!(test(&points(0.1, 0.0, 100, 1), &points(0.1, 0.0, 20_000, 2), 2, 1.0, 3).is_none());
     }
 
-    /// At the level that notes act on, and with the fewest points, where blocks have four: a false alarm is no more frequent than it says.
-    /// (Distances lean to the right, which makes Student's t rather careful than not.)
+    /// At the level of the notes, and with the fewest points, for which blocks have four: false alarms are no more frequent than p says.
+    /// (Distances are skewed to the right, which makes Student's t conservative.)
     #[test]
     fn p_is_calibrated_where_it_is_acted_on() {
         let trials = 20_000;
@@ -124,11 +124,11 @@ mod tests {
         };
         // 20 are expected at the most, with a standard deviation of 4.5.
         assert!(alarms(0.0, trials) <= 34, "{}", alarms(0.0, trials));
-        // 0.2 are expected by chance where nothing has moved.
+        // 0.2 are expected by chance without a difference.
         assert!(alarms(12.0, 200) > 40, "power: {}", alarms(12.0, 200));
     }
 
-    /// The same points in another unit, whose σ is as much larger, are as far apart.
+    /// The same points in another unit, with σ in that unit, have the same distance.
     #[test]
     fn the_distance_is_in_sigma() {
         let (a, b) = (points(0.1, 2.0, 4000, 1), points(0.1, 0.0, 4000, 2));

@@ -1,4 +1,4 @@
-//! Down the ladder: at each noise level a regression, warm starts anew whenever the noise has halved.
+//! The ladder of noise levels from the top down: a regression at each level, and new warm starts whenever the noise has fallen enough.
 
 use std::time::Instant;
 
@@ -14,13 +14,13 @@ use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
 use crate::objective::hermite::Basis;
 
-/// Pairs that warm starts are covered on, and that ridges are chosen and a level's error is measured on: a cell of one row in two thousand
-/// has some thirty of them.
+/// Pairs for the cover of warm starts, for choosing ridges and for the error of a level: a cell with one row in two thousand has some
+/// thirty of them.
 const COVER_PAIRS: usize = 2048;
 const CHECK_PAIRS: usize = 32_768;
-/// Warm starts are looked for anew when the noise has fallen to this share. (Published: one half; modes of a per cent lose mass by that.)
+/// Warm starts are renewed when the noise has fallen to this fraction. (Published: one half, but then modes of a per cent lose mass.)
 const REFRESH: f64 = 0.7;
-/// Features of one polynomial at most: the degree is lowered where it would have more.
+/// The most features of one polynomial: the degree is lowered if it would have more.
 const MOST_FEATURES: usize = 400;
 
 /// The uses of noise at one level.
@@ -28,9 +28,9 @@ const FIT: u32 = 0;
 const COVER: u32 = 1;
 const CHECK: u32 = 2;
 
-/// How the ladder is climbed down.
+/// The settings of the ladder.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// D, the total degree of the polynomials.
     pub degree: usize,
     /// Pairs of noised points for each regression.
@@ -41,14 +41,14 @@ pub struct Settings {
 
 /// One noise level.
 #[derive(Debug, Clone)]
-pub struct Level {
+pub(crate) struct Level {
     /// In units of σ₀².
     pub t: f64,
     pub posterior_mean: Piecewise,
     pub row: Row,
 }
 
-/// What people look at.
+/// The results for one level, for people.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// t in units of σ₀².
@@ -60,26 +60,23 @@ pub struct Row {
     /// the ridge was chosen by it.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub held_out_error: f64,
-    /// Root-mean-square difference per direction from the posterior mean of the parametric answer, in units of σ₀: no noise in it.
+    /// Root-mean-square difference per direction from the posterior mean of the parametric result, in units of σ₀, without noise.
     pub distance_to_model: Option<f64>,
     pub seconds: f64,
 }
 
 /// All levels, the highest first.
 #[derive(Debug, Clone)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     pub levels: Vec<Level>,
     /// Denoised points of the last level (m, rank).
     pub denoised: Vec<f32>,
-    /// Why the polynomials have a lower degree than was asked for.
+    /// Why the degree of the polynomials is lower than requested.
     pub note: Option<String>,
 }
 
-/// The ladder of the degree that is asked for, or of the highest one below whose polynomials are few enough and can be solved for.
-///
-/// # Errors
-/// As [`climb`].
-pub fn climb_at_some_degree(
+/// The ladder for the requested degree, or for the highest lower one whose polynomials are few enough and can be solved for.
+pub(crate) fn climb_at_some_degree(
     points: &[f32],
     held_out: &[f32],
     variances: &[f64],
@@ -105,10 +102,7 @@ pub fn climb_at_some_degree(
 }
 
 /// Learns the posterior mean at every level from `points` (n, rank), centred and with σ₀ = 1, whose variances are `variances`.
-///
-/// # Errors
-/// Those of the regressions; [`crate::Error::Stopped`].
-pub fn climb(
+pub(crate) fn climb(
     points: &[f32],
     held_out: &[f32],
     variances: &[f64],
@@ -122,7 +116,7 @@ pub fn climb(
     let noises = schedule::levels(highest, settings.kappa);
     let smallest = smallest_cell(basis.len(), 2 * settings.pairs);
     let cover = |points: &[f32], t: f64| set_cover(points, rank, radius(rank) * (1.0 + t).sqrt(), smallest);
-    // Under the highest noise the points themselves are as good as denoised ones.
+    // Under the highest noise the points themselves serve as denoised ones.
     let mut centres = cover(&points[..points.len().min(2 * COVER_PAIRS * rank)], highest);
     if centres.is_empty() {
         centres = vec![0.0; rank];
@@ -165,6 +159,6 @@ pub fn climb(
 }
 
 /// Mean (a − b)².
-pub fn mean_square(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn mean_square(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64
 }

@@ -1,4 +1,4 @@
-//! From points to a mixture and a sampler, by the method of choice: what the verb `learn` computes.
+//! From points to a mixture and a sampler, by the chosen method: the computation of the verb `learn`.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::islands::Islands;
 use super::ladder::{self, Ladder, Row};
 use super::noised::{Address, Noised};
 use super::options::check;
-pub use super::options::{Method, Options, Variance};
+pub(crate) use super::options::{Method, Options, Variance};
 use super::projection::Projection;
 use super::search::{self, Found, Tried};
 use super::tiles::Tiles;
@@ -26,27 +26,27 @@ use crate::random::categorical::Categorical;
 use crate::random::normal::normal_f32;
 use crate::random::streams::{Purpose, key, words};
 
-/// What was learned.
+/// The result of learning.
 #[derive(Debug, Clone)]
 pub struct Learned {
     pub mixture: GaussianMixture,
-    /// Why it has so many components.
+    /// The reason for the number of components.
     pub why: String,
-    /// Drawn points (samples, d), and from what.
+    /// Drawn points (samples, d), and what they were drawn from.
     pub samples: Vec<f64>,
     pub samples_from: &'static str,
-    /// The drawn points against the points; `None` where none were drawn.
+    /// Comparison of the drawn points with the data; `None` if none were drawn.
     pub draws: Option<Draws>,
-    /// Mean ln p of the held-out points, in nats; NaN where none are.
+    /// Mean ln p of the held-out points, in nats; NaN if there are none.
     pub held_out: Estimate,
     pub train_log_likelihood: f64,
     /// The held-out points (m, d).
     pub held_out_points: Vec<f64>,
     pub n_train: usize,
-    /// Principal directions that were worked in; d where none were looked for.
+    /// The number of principal directions used; d if none were sought.
     pub rank: usize,
     pub levels: Vec<Row>,
-    /// Of EM on all points, where it was what learned.
+    /// The end of EM on all points, if EM was the method.
     pub em: Option<EmEnd>,
     /// The numbers of components that the search tried.
     pub tried: Vec<Tried>,
@@ -56,7 +56,7 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// With what the search for K has to say, where it was asked.
+    /// Adds the results of the search for K, if K was not given.
     fn counted(mut self, found: Found, options: &Options) -> Learned {
         if options.components.is_none() {
             self.why = found.why();
@@ -72,17 +72,17 @@ impl Learned {
 pub struct EmEnd {
     pub iterations: usize,
     pub seconds: f64,
-    /// What the last step gained, in nats per point.
+    /// The gain of the last step, in nats per point.
     pub last_gain: f64,
 }
 
-/// Radius of the balls that propose components, in σ₀: modes 2.5 apart still get balls of their own.
+/// Radius of the balls that propose components, in σ₀: modes at distance 2.5 still get separate balls.
 const CANDIDATE_RADIUS: f64 = 1.25;
-/// EM after score matching, which where modes overlap costs some tens of nats of likelihood in all.
+/// EM after score matching, which costs some tens of nats of likelihood in all if modes overlap.
 const LAST_STEPS: em::Options = em::Options { variance: Some(1.0), tolerance: 1e-8, most_iterations: 200 };
-/// Points that a level is compared on with the parametric answer.
+/// Points for comparing a level with the parametric result.
 const COMPARED_PAIRS: usize = 4096;
-/// The noise's use number of that comparison.
+/// The use number of that comparison's noise.
 const COMPARE: u32 = 3;
 
 struct Clock {
@@ -97,10 +97,10 @@ impl Clock {
     }
 }
 
-/// Learns from `points` (n, d). `device` works with the polynomials: [`crate::Backend::polynomials`].
+/// Learns from `points` (n, d). `device` computes the polynomials: [`crate::Backend::polynomials`].
 ///
 /// # Errors
-/// [`Error::BadInput`] for points or options that nothing can be learned from; [`Error::Stopped`].
+/// [`Error::BadInput`] for points or options that cannot be learned from; [`Error::Stopped`].
 pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polynomials, watch: &mut Watch) -> Result<Learned> {
     if d == 0 || !points.len().is_multiple_of(d) {
         return Err(Error::bad_input(format!("{} numbers are no points of {d} coordinates", points.len()), "Give points of shape (n, d)"));
@@ -115,11 +115,11 @@ pub fn learn(points: &[f64], d: usize, options: &Options, device: &mut dyn Polyn
     check(points.len() / d, options)?;
     let islands = Islands::of(points, d, options.components.unwrap_or(usize::MAX));
     let (learned, is_between) = learn_from(points, d, islands, options, device, watch)?;
-    // A component that spans islands has another variance when these are drawn together: then they must stay where they are.
+    // A component that spans islands changes its variance if they are moved together, so in that case they stay where they are.
     if is_between { Ok(learn_from(points, d, Islands::default(), options, device, watch)?.0) } else { Ok(learned) }
 }
 
-/// What is learned from islands drawn together, and whether a mean lies between them.
+/// Learns with islands moved together. Also returns whether a mean lies between them.
 fn learn_from(
     points: &[f64],
     d: usize,
@@ -164,7 +164,7 @@ fn known(options: &Options) -> Option<f64> {
     }
 }
 
-/// What the search finds; the mixture is in users' units.
+/// The result of the search for K, with the mixture in users' units.
 fn look(points: &[f64], d: usize, islands: Islands, options: &Options, watch: &mut Watch) -> Result<Found> {
     let data = Data::new(points, d, known(options).map(f64::sqrt), islands, options.held_out, options.seed)?;
     let mut found = search::components(&data.train, &[], false, &search_options(options), watch)?;
@@ -172,7 +172,7 @@ fn look(points: &[f64], d: usize, islands: Islands, options: &Options, watch: &m
     Ok(found)
 }
 
-/// In the learners' units.
+/// The options of the search, in the learners' units.
 fn search_options(options: &Options) -> search::Options {
     let variance = known(options).map(|_| 1.0);
     search::Options { components: options.components, variance, rounds: options.restarts, seed: options.seed }
@@ -260,7 +260,7 @@ fn by_polynomials(
     Ok(learned)
 }
 
-/// The means of `start` refined by score matching, unless the likelihood falls by more than their number explains: then they stay, with a note.
+/// Refines the means of `start` by score matching. If the likelihood falls by more than their number explains, returns `start` and a note.
 fn refined(tiles: &Tiles, start: &GaussianMixture, seed: u64, watch: &mut Watch) -> Result<(GaussianMixture, Option<String>)> {
     let refined = parametric::refine(tiles, start.clone(), &parametric::REFINEMENT, seed, watch)?;
     let log_likelihood = |mixture: &GaussianMixture| pass::sums(tiles, mixture).log_likelihood;
@@ -275,14 +275,14 @@ fn refined(tiles: &Tiles, start: &GaussianMixture, seed: u64, watch: &mut Watch)
     Ok((start.clone(), Some(note)))
 }
 
-/// Means in all d dimensions, and a last descent there: directions of too little spread to be told from noise hold some of the means.
+/// Means in all d dimensions, refined once more: they also have parts in directions whose spread is too small to be told from noise.
 fn lifted(data: &Data, mixture: &GaussianMixture, projection: &Projection, seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let d = data.train.d;
     let lifted = GaussianMixture::new(mixture.weights().to_vec(), projection.lift(mixture.means()), d, mixture.variance())?;
     if projection.rank() == d { Ok(lifted) } else { parametric::refine(&data.train, lifted, &parametric::REFINEMENT[2..], seed, watch) }
 }
 
-/// How far each level's posterior mean is from that of `mixture`.
+/// Computes the distance of each level's posterior mean from that of `mixture`.
 fn compare_levels(ladder: &mut Ladder, mixture: &GaussianMixture, points: &[f32], seed: u64) {
     let rank = mixture.n_features();
     for (index, level) in ladder.levels.iter_mut().enumerate() {
@@ -293,7 +293,7 @@ fn compare_levels(ladder: &mut Ladder, mixture: &GaussianMixture, points: &[f32]
     }
 }
 
-/// What there is to say of a mixture in the learners' units, and draws from it.
+/// The result for a mixture in the learners' units, and draws from it.
 fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &mut Clock) -> Result<Learned> {
     let mixture = data.outside(inside)?;
     let held_out = Estimate::of_mean(&pass::log_densities(&data.held_out, inside));
@@ -321,8 +321,8 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
     })
 }
 
-/// `count` points (count, d) of a mixture, each from its own address. (The component is chosen by one word, that of
-/// the verb `sample` by two: presets and samples keep their points.)
+/// `count` points (count, d) of a mixture, each from its own address. (The component is chosen by one word, but by two in the verb
+/// `sample`, so that the points of presets and of samples never change.)
 pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
     let (d, scale) = (mixture.n_features(), mixture.variance().sqrt());
     let key = key(seed, Purpose::LearnData, 0);

@@ -1,13 +1,10 @@
-//! Components merged two by two: the way down of the search for their number.
+//! Merging pairs of components, for the search from above for their number.
 
 use crate::error::Result;
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// The mixture after `mergers` of pairs that share no component, those first that a merger moves least: w_a w_b/(w_a + w_b)·|μ_a − μ_b|².
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
-pub fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
+/// The mixture after `mergers` of disjoint pairs, in ascending order of the change by a merger: w_a w_b/(w_a + w_b)·|μ_a − μ_b|².
+pub(crate) fn merged(mixture: &GaussianMixture, mergers: usize) -> Result<GaussianMixture> {
     let (k, d, w) = (mixture.n_components(), mixture.n_features(), mixture.weights());
     let cost = |a: usize, b: usize| w[a] * w[b] / (w[a] + w[b]) * squared_distance(mixture.mean(a), mixture.mean(b));
     let mut pairs: Vec<(f64, usize, usize)> =

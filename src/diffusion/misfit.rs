@@ -1,4 +1,4 @@
-//! What one common spherical variance cannot fit, and how it shows: notes for people.
+//! Notes on what one common spherical variance cannot fit.
 
 use faer::{Mat, Side};
 
@@ -6,24 +6,24 @@ use super::pass::Kernel;
 use super::tiles::{TILE, Tiles};
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Points that the covariances are had from, in so many dimensions at the most.
+/// The most points, and the most dimensions, for estimating covariances.
 const MOST_LOOKED_AT: usize = 1 << 14;
 const MOST_DIRECTIONS: usize = 256;
-/// A responsibility below this adds nothing.
+/// Smaller responsibilities are left out.
 const NOTHING: f32 = 1e-9;
 /// Fewer points for a component than this are noted.
 const FEW_POINTS: usize = 10;
-/// Components nearer than this, in σ, make no dip of density between them: together they are one shape.
+/// Between components nearer than this, in σ, the density has no dip: together they form one shape.
 const ONE_SHAPE: f64 = 3.0;
-/// Fewer components than this are not said to tile anything.
+/// The fewest components that are said to tile a shape.
 const LEAST_TILES: usize = 4;
-/// A fall of the criterion that is noted: "very strong" evidence (Kass and Raftery 1995).
+/// A decrease of the criterion that gets a note: "very strong" evidence (Kass and Raftery 1995).
 const EVIDENCE: f64 = 10.0;
-/// Columns whose spreads differ by more than this factor are taken for unlike units where the mixture does not fit.
+/// If the spreads of columns differ by more than this factor and the mixture does not fit, the columns probably have different units.
 const UNLIKE_COLUMNS: f64 = 2.0;
 
-/// What `mixture`, in the units of `tiles`, leaves unsaid about their points.
-pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
+/// Notes on how `mixture`, in the units of `tiles`, fails to fit their points.
+pub(crate) fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     let few = tiles.thinned(MOST_LOOKED_AT);
     let (k, d, n) = (mixture.n_components(), few.d, tiles.n);
     let mut notes = Vec::new();
@@ -62,14 +62,14 @@ pub fn notes(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<String> {
     notes
 }
 
-/// The largest over the smallest; infinity is left out with the columns that have no spread at all.
+/// The largest over the smallest; columns without spread, whose ratio is infinite, are left out.
 fn ratio(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = values.clone().fold(0.0, f64::max);
     let smallest = values.filter(|v| *v > 1e-7 * largest).fold(f64::INFINITY, f64::min);
     if smallest.is_finite() { largest / smallest } else { 1.0 }
 }
 
-/// Components with a neighbour so near that no dip of density lies between.
+/// The number of components with a neighbour so near that the density has no dip between.
 fn tiled(mixture: &GaussianMixture) -> usize {
     let near = ONE_SHAPE * ONE_SHAPE * mixture.variance();
     let k = mixture.n_components();
@@ -113,9 +113,8 @@ fn within(tiles: &Tiles, mixture: &GaussianMixture) -> Vec<f64> {
     out
 }
 
-/// The least and the largest deviation along a direction, and by how much the Bayesian information criterion falls, at least, with them:
-/// n·(d ln tr(W)/d − ln det W) for d(d + 1)/2 − 1 parameters more. `None` where it does not, or where a direction
-/// has no spread.
+/// The smallest and the largest standard deviation along a direction, and the least decrease of the Bayesian information criterion with
+/// them: n·(d ln tr(W)/d − ln det W) for d(d + 1)/2 − 1 more parameters. `None` if it does not fall, or if a direction has no spread.
 fn uneven(within: &[f64], d: usize, n: usize) -> Option<(f64, f64, f64)> {
     let eigen = Mat::from_fn(d, d, |a, b| within[a * d + b]).self_adjoint_eigen(Side::Lower).ok()?;
     let values: Vec<f64> = (0..d).map(|c| eigen.S()[c]).collect();
@@ -140,7 +139,7 @@ mod tests {
         notes(&tiles, &em::climb(&tiles, truth.clone(), options, None).unwrap().mixture)
     }
 
-    /// More points than are looked at: their shares of two far clusters are not quite those of all, and that is no misfit.
+    /// With more points than are used, the masses of two far clusters differ a little from those of all points, which is no misfit.
     #[test]
     fn far_clusters_that_fit_are_not_noted() {
         let truth = GaussianMixture::new(vec![0.3, 0.7], vec![0.0, 0.0, 50.0, 0.0], 2, 1.0).unwrap();
@@ -164,7 +163,7 @@ mod tests {
         assert!(unlike.len() == 2 && unlike[1].contains("units of each column's deviation"), "{unlike:?}");
     }
 
-    /// A direction without any spread has no verdict, not an infinite one.
+    /// A direction without spread has no result instead of an infinite one.
     #[test]
     fn no_spread_is_no_verdict() {
         assert_eq!(uneven(&[1.0, 0.0, 0.0, 0.0], 2, 1000), None);

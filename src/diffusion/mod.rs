@@ -7,7 +7,7 @@
 //! [`parametric`] turns the last warm starts into means and weights, by denoising score matching ([`score_matching`]).
 //! [`ddpm`] is the two-stage learner of Shah, Chen and Klivans (2023), [`em`] the method that everyone knows.
 //!
-//! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 where the variance is known.
+//! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 if the variance is known.
 
 pub(crate) mod cells;
 pub(crate) mod compare;

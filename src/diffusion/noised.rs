@@ -1,4 +1,4 @@
-//! Points with fresh noise at a level, and what to regress on them.
+//! Points with fresh noise at a level, and their regression targets.
 
 use rayon::prelude::*;
 
@@ -26,7 +26,7 @@ pub struct Address {
 }
 
 impl Noised {
-    /// `n_pairs` pairs at noise level `t` from `points` (n, rank), the first at point `first`, and again from the beginning after the last.
+    /// `n_pairs` pairs at noise level `t` from `points` (n, rank), beginning at point `first` and starting over after the last.
     pub fn new(points: &[f32], rank: usize, t: f64, n_pairs: usize, first: usize, address: Address) -> Self {
         let n = points.len() / rank;
         let (spread, pull) = (t.sqrt() as f32, (1.0 / t.sqrt()) as f32);
@@ -54,7 +54,7 @@ impl Noised {
         Self { rank, y, target }
     }
 
-    /// Points.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.y.len() / self.rank
     }

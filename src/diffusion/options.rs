@@ -1,10 +1,10 @@
-//! What a learner is told.
+//! The options of a learner.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Who learns.
+/// The learning method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
@@ -31,39 +31,39 @@ mod word {
 
     const ESTIMATE: &str = "estimate";
 
-    pub fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(ESTIMATE)
     }
 
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<(), D::Error> {
         let word = String::deserialize(from)?;
         if word == ESTIMATE { Ok(()) } else { Err(D::Error::custom("a variance is a number or \"estimate\"")) }
     }
 }
 
-/// Everything that a learner may be told.
+/// All options of a learner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
     pub method: Method,
-    /// K; `None`: it is found.
+    /// K; `None`: it is searched for.
     pub components: Option<usize>,
-    /// Of the polynomials.
+    /// The degree of the polynomials.
     pub degree: usize,
     pub variance: Variance,
     /// Pairs of noised points at each level.
     pub pairs: usize,
     /// Starts that compete: rounds of the search for K, and starts of the DDPM learner.
     pub restarts: usize,
-    /// EM ends when a step gains less, in nats per point …
+    /// EM ends when a step gains less than this, in nats per point …
     pub tolerance: f64,
-    /// … or after so many.
+    /// … or after this many steps.
     pub iterations: usize,
-    /// Learn in units of each column's standard deviation; whoever reads and writes the points sees to it.
+    /// Learn in units of each column's standard deviation; the reader and writer of the points converts them.
     pub standardise: bool,
-    /// Share of the points that is kept away from learning.
+    /// The fraction of the points that is kept from learning.
     pub held_out: f64,
-    /// Points to draw.
+    /// The number of points to draw.
     pub samples: usize,
     pub seed: u64,
 }
@@ -87,11 +87,8 @@ impl Default for Options {
     }
 }
 
-/// Refuses options that nothing can be learned with from `n` points.
-///
-/// # Errors
-/// [`Error::BadInput`].
-pub fn check(n: usize, options: &Options) -> Result<()> {
+/// Refuses options with which nothing can be learned from `n` points.
+pub(crate) fn check(n: usize, options: &Options) -> Result<()> {
     if let Variance::Known(variance) = options.variance
         && !(variance.is_finite() && variance > 0.0)
     {

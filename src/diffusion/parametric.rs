@@ -1,7 +1,7 @@
 //! Means by denoising score matching, weights by responsibilities.
 //!
-//! Score matching hardly sees the relative weights of separated modes, so weights are never learned by it: they are the mean
-//! responsibilities of the points, as in EM.
+//! Score matching is nearly blind to the relative weights of separated modes, so weights are the mean responsibilities of the points, as in
+//! EM.
 
 use super::pass;
 use super::score_matching;
@@ -10,21 +10,18 @@ use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Noise levels of the refinement, in units of σ₀², and steps at each at most.
-pub const REFINEMENT: [f64; 3] = [1.0, 0.4, 0.15];
+/// Noise levels of the refinement, in units of σ₀², and the most steps at each.
+pub(crate) const REFINEMENT: [f64; 3] = [1.0, 0.4, 0.15];
 const STEPS: usize = 40;
 /// A level is done when no mean moves farther in a step, in σ₀.
 const STILL: f64 = 2e-4;
-/// Noised pairs of one gradient, at least.
+/// The fewest noised pairs of one gradient.
 const LEAST_PAIRS: usize = 1 << 17;
-/// With more components than this, pairs are the fewer.
+/// With more components than this, fewer pairs are used.
 const MANY: usize = 32;
 
 /// Means by descent on the denoising loss at each of `levels` in turn; weights by responsibilities after each step.
-///
-/// # Errors
-/// [`Error::Stopped`].
-pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
+pub(crate) fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, watch: &mut Watch) -> Result<GaussianMixture> {
     let mut mixture = start;
     for (level, t) in levels.iter().copied().enumerate() {
         for step in 0..STEPS {
@@ -40,21 +37,15 @@ pub fn refine(tiles: &Tiles, start: GaussianMixture, levels: &[f64], seed: u64, 
 }
 
 /// The mixture with the points' mean responsibilities as weights.
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
-pub fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
+pub(crate) fn weighed(tiles: &Tiles, mixture: GaussianMixture) -> Result<GaussianMixture> {
     let mass: Vec<f64> = pass::sums(tiles, &mixture).mass.iter().map(|m| m.max(1e-6)).collect();
     let total: f64 = mass.iter().sum();
     let weights = mass.iter().map(|m| m / total).collect();
     GaussianMixture::new(weights, mixture.means().to_vec(), tiles.d, mixture.variance())
 }
 
-/// One step of size `step` on ∂/∂μᵢ divided by `E[rᵢ]`, and how far the farthest mean moved.
-///
-/// # Errors
-/// [`Error::NonFiniteResult`]; [`Error::Stopped`].
-pub fn descend(
+/// One step of size `step` on ∂/∂μᵢ divided by `E[rᵢ]`. Returns the largest movement of a mean.
+pub(crate) fn descend(
     tiles: &Tiles,
     mixture: &GaussianMixture,
     t: f64,

@@ -11,12 +11,12 @@ use super::tiles::{TILE, Tiles};
 use crate::mixture::GaussianMixture;
 use crate::vector::lanes::{LANES, exp, vectorised};
 
-/// Tiles whose sums stay in single precision.
+/// Tiles whose sums are in single precision.
 const RUN: usize = 16;
 /// Runs of one job.
 const RUNS_PER_JOB: usize = 2;
 
-/// Σ over samples.
+/// Sums over samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sums {
     /// ln p(x).
@@ -96,12 +96,12 @@ impl Kernel {
         (self.peak, self.mass) = (peak, mass);
     }
 
-    /// ln p of sample s of the tile that was done last.
+    /// ln p of sample s of the last tile.
     pub fn log_density(&self, s: usize) -> f64 {
         self.log_normaliser + f64::from(self.peak[s]) + f64::from(self.mass[s]).ln()
     }
 
-    /// Samples past `count` count nothing.
+    /// Gives samples past `count` no weight.
     fn blank(&mut self, count: usize) {
         if count < TILE {
             self.r.chunks_exact_mut(TILE).for_each(|r| r[count..].fill(0.0));
@@ -177,7 +177,7 @@ pub fn sums(tiles: &Tiles, mixture: &GaussianMixture) -> Sums {
     sums_until(tiles, mixture, &AtomicBool::new(false))
 }
 
-/// The same; once `interrupted`, what is left is passed over, and the sums are of no use.
+/// The same; once `interrupted`, the remaining tiles are skipped and the sums are useless.
 pub fn sums_until(tiles: &Tiles, mixture: &GaussianMixture, interrupted: &AtomicBool) -> Sums {
     let (k, d) = (mixture.n_components(), tiles.d);
     let jobs: Vec<Sums> = (0..tiles.n_tiles().div_ceil(RUN * RUNS_PER_JOB))

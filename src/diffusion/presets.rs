@@ -1,4 +1,4 @@
-//! The built-in data sets of the verb `learn`: points of a known truth.
+//! The built-in data sets of the verb `learn`: points of a known mixture.
 
 use super::learn::draw;
 use crate::error::Result;
@@ -9,9 +9,9 @@ use crate::mixture::generate::{circle, separated, weighted};
 #[derive(Debug, Clone, Copy)]
 pub struct Preset {
     pub name: &'static str,
-    /// What it shows, in one line.
+    /// A description in one line.
     pub about: &'static str,
-    /// Points.
+    /// The number of points.
     pub count: usize,
     truth: fn() -> Result<GaussianMixture>,
 }
@@ -39,27 +39,24 @@ pub const PRESETS: [Preset; 3] = [
 ];
 
 impl Preset {
-    /// The truth, which stands for a continuum in `learn-circle`.
-    ///
-    /// # Errors
-    /// Those of the generators.
+    /// The true mixture, which approximates a continuum in `learn-circle`.
     pub fn truth(&self) -> Result<GaussianMixture> {
         (self.truth)()
     }
 
-    /// `count` points (count, d) of the truth, the preset's own number unless told.
+    /// `count` points (count, d) of the truth; `None`: the preset's own number.
     pub fn points(&self, truth: &GaussianMixture, count: Option<usize>, seed: u64) -> Vec<f64> {
         draw(truth, count.unwrap_or(self.count), seed ^ 0xDA7A)
     }
 }
 
 /// The preset of that name.
-pub fn find(name: &str) -> Option<&'static Preset> {
+pub(crate) fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The name that is most like a mistyped one.
-pub fn nearest(name: &str) -> Option<&'static str> {
+/// The name that is most similar to a mistyped one.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let scored = PRESETS.iter().map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name));
     scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }

@@ -1,4 +1,4 @@
-//! The principal directions, which hold the centres up to sampling error; in all others the points are plain noise.
+//! The principal directions, which contain the centres up to sampling error; in all other directions the points are plain noise.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -14,14 +14,14 @@ const BLOCK: usize = 4096;
 /// More dimensions than this would need a covariance of gigabytes.
 const MOST_FEATURES: usize = 8192;
 
-/// More dimensions than this are taken for spanned.
+/// With more dimensions than this, points are assumed to span all.
 const MOST_FOR_SPAN: usize = 512;
-/// A variance that is so small beside the largest is none: rounding in single precision makes less than 1e-13.
+/// A variance this small relative to the largest counts as zero: rounding in single precision makes less than 1e-13.
 const NO_SPREAD: f64 = 1e-10;
 
 /// Orthonormal directions around a mean.
 #[derive(Debug, Clone)]
-pub struct Projection {
+pub(crate) struct Projection {
     /// (d)
     pub mean: Vec<f64>,
     /// (rank, d), one direction a row, by falling variance.
@@ -31,14 +31,14 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// The directions whose variance noise of variance 1 does not explain, at least one and at most `most`.
+    /// The directions whose variance exceeds that of noise with variance 1, at least one and at most `most`.
     ///
-    /// In pure noise the largest of d eigenvalues from n points is (1 + √(d/n))² (Marchenko and Pastur 1967), here with two more
-    /// standard errors. A direction below that moves the log-likelihood by less than d/n nats.
+    /// In pure noise the largest of d eigenvalues from n points is (1 + √(d/n))² (Marchenko and Pastur 1967), here with two more standard
+    /// errors. A direction below that changes the log-likelihood by less than d/n nats.
     ///
     /// # Errors
-    /// [`Error::BadInput`] for more dimensions than a covariance can be had of.
-    pub fn principal(tiles: &Tiles, most: usize) -> Result<Self> {
+    /// [`Error::BadInput`] for more dimensions than a covariance can have.
+    pub(crate) fn principal(tiles: &Tiles, most: usize) -> Result<Self> {
         let (mean, values, vectors) = principal_axes(tiles)?;
         let (n, d) = (tiles.n.min(MOST_FOR_COVARIANCE) as f64, tiles.d);
         let edge = (1.0 + (d as f64 / n).sqrt() + 2.0 / n.sqrt()).powi(2);
@@ -46,11 +46,8 @@ impl Projection {
         Ok(Self { mean, basis: vectors[..rank * d].to_vec(), variances: values[..rank].to_vec() })
     }
 
-    /// The directions that points span, where these are fewer than their dimensions; `None` where they are all, or too many to look at.
-    ///
-    /// # Errors
-    /// [`Error::BadInput`] for points whose covariance has no eigenvectors.
-    pub fn span(parts: &[&Tiles]) -> Result<Option<Self>> {
+    /// The directions that points span; `None` if they span all dimensions, or if there are too many to compute.
+    pub(crate) fn span(parts: &[&Tiles]) -> Result<Option<Self>> {
         let (n, d) = (parts[0].n, parts[0].d);
         if d > MOST_FOR_SPAN || n < 2 * d {
             return Ok(None);
@@ -63,14 +60,14 @@ impl Projection {
         Ok((0 < rank && rank < d && parts.iter().all(|tiles| is_held(tiles))).then_some(span))
     }
 
-    /// |x − mean|² of what lies in no direction.
+    /// The squared length of x − mean outside the directions.
     fn remainder(&self, row: impl Iterator<Item = f32>) -> f64 {
         let mut rest: Vec<f64> = row.zip(&self.mean).map(|(x, m)| f64::from(x) - m).collect();
         self.complement(&mut rest);
         rest.iter().map(|v| v * v).sum()
     }
 
-    pub fn rank(&self) -> usize {
+    pub(crate) fn rank(&self) -> usize {
         self.variances.len()
     }
 
@@ -79,7 +76,7 @@ impl Projection {
     }
 
     /// Coordinates (n, rank) of all points.
-    pub fn reduce(&self, tiles: &Tiles) -> Vec<f32> {
+    pub(crate) fn reduce(&self, tiles: &Tiles) -> Vec<f32> {
         let (d, rank) = (self.d(), self.rank());
         let mut out = vec![0.0; tiles.n * rank];
         out.par_chunks_mut(rank).enumerate().for_each(|(i, out)| {
@@ -92,14 +89,14 @@ impl Projection {
     }
 
     /// Coordinates (m, rank) of points (m, d).
-    pub fn coordinates(&self, points: &[f64]) -> Vec<f64> {
+    pub(crate) fn coordinates(&self, points: &[f64]) -> Vec<f64> {
         let d = self.d();
         let along = |point: &[f64], u: &[f64]| point.iter().zip(&self.mean).zip(u).map(|((x, m), u)| (x - m) * u).sum::<f64>();
         points.chunks_exact(d).flat_map(|point| self.basis.chunks_exact(d).map(move |u| along(point, u))).collect()
     }
 
-    /// Points (n, d) of coordinates (n, rank): the mean in all other directions.
-    pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
+    /// Points (n, d) from coordinates (n, rank), with the mean in all other directions.
+    pub(crate) fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
         let (d, rank) = (self.d(), self.rank());
         coordinates
             .chunks_exact(rank)
@@ -113,8 +110,8 @@ impl Projection {
             .collect()
     }
 
-    /// Takes out of `vector` (d) all that lies in the directions.
-    pub fn complement(&self, vector: &mut [f64]) {
+    /// Removes from `vector` (d) its part in the directions.
+    pub(crate) fn complement(&self, vector: &mut [f64]) {
         for u in self.basis.chunks_exact(self.d()) {
             let share: f64 = vector.iter().zip(u).map(|(v, u)| v * u).sum();
             vector.iter_mut().zip(u).for_each(|(v, u)| *v -= share * u);

@@ -1,6 +1,6 @@
 //! Piecewise polynomial regression: one polynomial for each Voronoi cell, by ridge least squares on Gram matrices.
 //!
-//! The Gram matrices are a device's work ([`Polynomials`]); what is fitted is evaluated on the CPU.
+//! A device computes the Gram matrices ([`Polynomials`]); the fitted polynomials are evaluated on the CPU.
 
 use faer::linalg::solvers::Solve;
 use faer::{Mat, MatRef, Side};
@@ -12,8 +12,8 @@ use crate::cpu::polynomials::{nearest, posterior_means};
 use crate::error::{Error, Result};
 use crate::objective::hermite::Basis;
 
-/// Ridges that compete, as shares of the rows of a cell: the last leaves hardly more than a constant.
-pub const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
+/// The ridges to choose from, as fractions of the rows of a cell: the last leaves hardly more than a constant.
+pub(crate) const RIDGES: [f64; 6] = [1e-5, 1e-3, 1e-2, 0.1, 1.0, 30.0];
 
 /// f̂(y): the posterior mean of the centre, a polynomial on each cell.
 #[derive(Debug, Clone)]
@@ -28,10 +28,10 @@ pub struct Piecewise {
 }
 
 impl Piecewise {
-    /// Least squares on `noised`, with that one of [`RIDGES`] in each cell that has the smallest error on `check`.
+    /// Least squares on `noised`; each cell uses the one of [`RIDGES`] with the smallest error on `check`.
     ///
     /// # Errors
-    /// [`Error::NonFiniteResult`] where the sums overflow.
+    /// [`Error::NonFiniteResult`] if the sums overflow.
     pub fn fit(noised: &Noised, check: &Noised, centres: Vec<f32>, sigma: f64, basis: Basis, device: &mut dyn Polynomials) -> Result<Self> {
         let rank = noised.rank;
         let cells = Cells { basis: &basis, centres: &centres, sigma: sigma as f32 };
@@ -50,7 +50,7 @@ impl Piecewise {
         Ok(Self { basis, centres, sigma, coefficients: best.into_iter().flat_map(|(_, solved)| solved).collect() })
     }
 
-    /// The cells alone.
+    /// The cells without the coefficients.
     pub fn cells(&self) -> Cells<'_> {
         Cells { basis: &self.basis, centres: &self.centres, sigma: self.sigma as f32 }
     }
@@ -72,7 +72,8 @@ impl Piecewise {
     }
 }
 
-/// As [`solve`], with the first ridge from `ridge` on that can be solved with: Gram matrices in single precision may need more than they ask for.
+/// As [`solve`], with the first ridge from `ridge` on that makes the matrix solvable: Gram matrices in single precision may need a larger
+/// one.
 fn solve_from(gram: &Gram, features: usize, rank: usize, ridge: f64) -> Result<Vec<f32>> {
     let heavier = || RIDGES.iter().filter(|other| **other > ridge).find_map(|other| solve(gram, features, rank, *other).ok());
     solve(gram, features, rank, ridge).or_else(|error| heavier().ok_or(error))

@@ -1,14 +1,14 @@
 //! The reverse diffusion: new points, level by level, from the learned posterior means.
 //!
-//! It begins with the learner's own points under the highest noise: one Gaussian of their mean and covariance, the published start, has
-//! too little skewness there, and a mode of one per cent at ten standard deviations loses 30 % of its mass. (All that is left of a point
-//! after so much noise is its mode, and not even that surely.)
+//! It begins with the learner's own points under the highest noise. The published start, one Gaussian with their mean and covariance, has
+//! too little skewness there, and a mode of one per cent at ten standard deviations loses 30 % of its mass. (After so much noise a point
+//! keeps no more than a trace of its mode.)
 //!
-//! One step goes from noise t' down to t by the bridge of a known centre u, y | y', u ~ N(u + (σ²/σ'²)(y' − u), σ²(σ'² − σ²)/σ'²) with
-//! σ² = 1 + t, and f̂ in the place of u. It keeps the variance within a mode exactly, where the published step
-//! y + 2(σ'² − σσ')ŝ(y) + √(t'−t)ξ makes it 6 % too large on this ladder; between modes it lacks the spread of u, so that small modes
-//! lose to large ones, in proportion to the step. Four steps for a level, the first two with its own f̂ and the others with the next one's,
-//! leave less than 5 % of that. Heun's method on the probability flow is worse: without fresh noise the errors of f̂ add up.
+//! One step goes from noise t' down to t by the bridge of a known centre u, y | y', u ~ N(u + (σ²/σ'²)(y' − u), σ²(σ'² − σ²)/σ'²) with σ² =
+//! 1 + t, with f̂ in place of u. It keeps the variance within a mode exactly, whereas the published step y + 2(σ'² − σσ')ŝ(y) + √(t'−t)ξ
+//! makes it 6 % too large on this ladder. Between modes it lacks the spread of u, so that small modes lose mass to large ones, in
+//! proportion to the step. Four steps per level, the first two with its own f̂ and the others with the next one's, reduce that to less than
+//! 5 %. Heun's method on the probability flow is worse: without fresh noise the errors of f̂ add up.
 
 use rayon::prelude::*;
 
@@ -25,16 +25,13 @@ use crate::random::streams::{Purpose, key, words};
 /// Steps from one level to the next, with the same ratio of variances: an even number.
 const STEPS: u32 = 4;
 
-/// Rows of one job, and how many more points a cell is treated as having, all without a complement.
+/// Rows of one job, and the number of points without a complement that is added to each cell.
 const JOB: usize = 4096;
 const FEW: f64 = 10.0;
 
-/// `count` points (count, d) in the learners' units, from `train` (n, d), `points` (n, rank) of its principal directions, and what was
-/// learned from them.
-///
-/// # Errors
-/// [`crate::Error::Stopped`].
-pub fn draw(
+/// `count` points (count, d) in the learners' units, from `train` (n, d), its coordinates `points` (n, rank) in the principal directions,
+/// and the learned ladder.
+pub(crate) fn draw(
     ladder: &Ladder,
     (train, points): (&Tiles, &[f32]),
     projection: &Projection,
@@ -71,7 +68,7 @@ pub fn draw(
     Ok(lift(&y, cells, &complements, projection, key, n_levels as u32 * STEPS + 1))
 }
 
-/// `count` points (count, rank) at noise level `t`, from each of `points` (n, rank) in turn: no mode has too many by chance.
+/// `count` points (count, rank) at noise level `t`, from each of `points` (n, rank) in turn, so that every mode gets its part.
 fn start(points: &[f32], rank: usize, t: f64, count: usize, key: [u32; 2]) -> Vec<f32> {
     let (n, spread) = (points.len() / rank, t.sqrt() as f32);
     let mut y = vec![0.0f32; count * rank];
@@ -83,8 +80,8 @@ fn start(points: &[f32], rank: usize, t: f64, count: usize, key: [u32; 2]) -> Ve
     y
 }
 
-/// What the points of each cell of `cells` (C, rank) have in all other directions than the principal ones on average, shape (C, d): a direction
-/// that is off by a hundredth moves a mode ten standard deviations away by a tenth. Cells of few points have less of it.
+/// The mean of each cell's points outside the principal directions, shape (C, d), for the cells `cells` (C, rank). (A direction that is off
+/// by a hundredth moves a mode ten standard deviations away by a tenth.) It is shrunk for cells with few points.
 fn complements(train: &Tiles, points: &[f32], cells: &[f32], projection: &Projection) -> Vec<f64> {
     let (rank, d) = (projection.rank(), train.d);
     let jobs: Vec<(Vec<f64>, Vec<f64>)> = points
@@ -111,7 +108,7 @@ fn complements(train: &Tiles, points: &[f32], cells: &[f32], projection: &Projec
     sums
 }
 
-/// Points in all dimensions: the cell's own complement, and plain noise about it.
+/// Points in all dimensions: the complement of the point's cell, and plain noise about it.
 fn lift(y: &[f32], cells: &[f32], complements: &[f64], projection: &Projection, key: [u32; 2], step: u32) -> Vec<f32> {
     let (rank, d) = (projection.rank(), projection.mean.len());
     let mut out = vec![0.0f32; y.len() / rank * d];

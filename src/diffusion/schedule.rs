@@ -1,14 +1,14 @@
 //! The ladder of noise levels, in units of σ₀² = 1.
 
-/// Steps of the ladder: a smaller κ makes more levels. 0.12 gives 40 to 50.
-pub const KAPPA: f64 = 0.12;
-/// The last noise level. Below it the regression's noise grows and its bias does not fall any more.
-pub const LOWEST: f64 = 0.05;
+/// The spacing of the ladder: a smaller κ gives more levels. 0.12 gives 40 to 50.
+pub(crate) const KAPPA: f64 = 0.12;
+/// The last noise level. Below it the regression's noise grows while its bias no longer falls.
+pub(crate) const LOWEST: f64 = 0.05;
 
 /// Noise levels t from the highest (at least `highest`, where the data look like one Gaussian) down to [`LOWEST`].
 ///
-/// t_k + 1 = (t_{k+1} + 1)·max(e^{−2κ}, (t_{k+1} + 1)^{−κ}): geometric while t is large, ever finer towards t = 0.
-pub fn levels(highest: f64, kappa: f64) -> Vec<f64> {
+/// t_k + 1 = (t_{k+1} + 1)·max(e^{−2κ}, (t_{k+1} + 1)^{−κ}): geometric while t is large, and finer towards t = 0.
+pub(crate) fn levels(highest: f64, kappa: f64) -> Vec<f64> {
     let mut levels = vec![highest.max(2.0 * LOWEST)];
     loop {
         let above = 1.0 + levels[levels.len() - 1];

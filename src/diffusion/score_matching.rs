@@ -1,9 +1,9 @@
 //! Denoising score matching of a mixture's means at one noise level: the DDPM loss ½E|M(y) − u|² and its gradient.
 //!
 //! y = x ± √t·ξ, u = x ∓ ξ/√t, M the mixture's posterior mean at variance σ² = σ₀² + t. The gradient has the form of the forward
-//! divergence's, with u in the place of the teacher's posterior mean: ∂/∂μᵢ = E[rᵢ(a + ⟨μᵢ − M, a⟩(y − μᵢ)/σ²)], a = M − u.
-//! The backends' forward gradient cannot serve here: it wants a teacher of the student's variance σ₀² + t, and the noised points are
-//! one of variance t. Both signs of ξ make the loss at small t nearly that of implicit score matching, without its derivatives.
+//! divergence's, with u in the place of the teacher's posterior mean: ∂/∂μᵢ = E[rᵢ(a + ⟨μᵢ − M, a⟩(y − μᵢ)/σ²)], a = M − u. The backends'
+//! forward gradient cannot be used here: it needs a teacher with the student's variance σ₀² + t, but the noised points form one with
+//! variance t. With both signs of ξ the loss at small t is nearly that of implicit score matching, without its derivatives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use crate::vector::lanes::{self, LANES, vectorised};
 
 /// Tiles of one job.
 const JOB: usize = 64;
-/// The levels of the noise's addresses begin here, above those of the regressions.
+/// The first level in the noise's addresses, above the levels of the regressions.
 const FIRST_LEVEL: u32 = 1 << 16;
 
 /// Loss and gradient at one noise level.
@@ -32,12 +32,8 @@ pub struct Loss {
     pub mass: Vec<f64>,
 }
 
-/// The loss of `mixture` (variance σ₀²) on `tiles` noised at `t`, each point `rounds` times with both signs of fresh noise.
-///
-/// Once `interrupted`, what is left is passed over, and the result is of no use.
-///
-/// # Errors
-/// Those of [`GaussianMixture::new`].
+/// The loss of `mixture` (variance σ₀²) on `tiles` noised at `t`, each point `rounds` times with both signs of fresh noise. Once
+/// `interrupted`, the rest is skipped and the result is useless.
 pub fn loss(
     tiles: &Tiles,
     mixture: &GaussianMixture,
@@ -101,7 +97,7 @@ struct Work {
     means: Vec<f32>,
     k: usize,
     d: usize,
-    /// √t, and σ₀²/√t, which takes x to u.
+    /// √t, and the factor σ₀²/√t from x to u.
     spread: f32,
     pull: f32,
     inverse_variance: f32,
@@ -136,6 +132,7 @@ impl Work {
         }
     }
 
+    /// Adds the loss and the gradient of one tile.
     #[inline(always)]
     fn tile(&mut self, x: &[f32], count: usize, address: Address) {
         self.draw(address);
@@ -179,6 +176,7 @@ impl Work {
         }
     }
 
+    /// Adds ½|M − u|² of the first `count` samples.
     #[inline(always)]
     fn add_square(&mut self, count: usize) {
         for a in self.a.chunks_exact(TILE) {

@@ -1,9 +1,9 @@
-//! How many components: the search for the K that the Bayesian information criterion wants, for every learner.
+//! The number of components: the search for the K with the best Bayesian information criterion, for every learner.
 //!
-//! With one variance for all, the criterion is not convex in K: to split one cluster of a lattice gains nothing until all are split. From
-//! below such a search stops at once; so this one comes from above. Many k-means++ seeds are merged two by two, each merger followed by a
-//! few steps of EM, down to one: a mixture for every K that was passed, most clusters with a mean of their own. Then the same near the
-//! best, one by one and on more points: its means and new seeds beside them, merged down again, until that finds nothing better.
+//! With one variance for all, the criterion is not convex in K: splitting one cluster of a lattice gains nothing until all are split, so a
+//! search from below stops at once. This one comes from above. Many k-means++ seeds are merged in pairs, each merger followed by a few
+//! steps of EM, down to one component. That gives a mixture for every K on the way, with a separate mean in most clusters. Then the same is
+//! repeated near the best K, one merger at a time and on more points, from its means and new seeds, until nothing better is found.
 
 use std::collections::BTreeMap;
 
@@ -19,31 +19,31 @@ use crate::mixture::GaussianMixture;
 use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
-/// Points of the first descent, and points at all.
+/// Points of the first descent, and the most points at all.
 const MOST_COARSE: usize = 1 << 12;
 const MOST_POINTS: usize = 1 << 16;
-/// Components at the most, also as a share of the points.
+/// The most components, and the most as a fraction of the points.
 const MOST_COMPONENTS: usize = 256;
 const POINTS_PER_COMPONENT: usize = 4;
-/// Of the components, this share is merged at once on the way from the top.
+/// The fraction of the components that is merged at once at the beginning.
 const COARSE_SHARE: f64 = 0.12;
-/// All points look at numbers of components up to so many times the best of the first descent.
+/// With all points, K goes up to this multiple of the best K of the first descent.
 const WITHIN: usize = 4;
 /// EM steps after a merger.
 const STEPS: usize = 6;
-/// Rounds in a row that must find nothing better.
+/// The search ends after this many rounds in a row without a better mixture.
 const VAIN_ROUNDS: usize = 3;
-/// A fall of the criterion that counts as better.
+/// The decrease of the criterion that counts as better.
 const BETTER: f64 = 0.5;
-/// A smaller K is taken if its criterion is higher by less than this: "strong" evidence is wanted for each component (Kass and Raftery 1995).
+/// A smaller K is chosen if its criterion is higher by less than this: each component needs "strong" evidence (Kass and Raftery 1995).
 pub const EVIDENCE: f64 = 6.0;
-/// Numbers of components whose criterion is this near the lowest are in question at the end.
+/// A K whose criterion is this close to the lowest is a candidate at the end.
 const IN_QUESTION: f64 = 40.0;
 const MOST_IN_QUESTION: usize = 6;
-/// EM steps to the end of each K that is still in question.
+/// The most EM steps for each final candidate.
 const MOST_STEPS: usize = 200;
-/// Squared differences of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores;
-/// and half as many for EM to the end.
+/// The most squared differences of coordinates to compute, counting an exponential as several: about half a minute on two cores, and half
+/// as many for EM on the final candidates.
 const BUDGET: Budget = Budget { search: 6e10, ends: 3e10 };
 const EXPONENTIAL: usize = 4;
 
@@ -51,38 +51,38 @@ const EXPONENTIAL: usize = 4;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tried {
     pub components: usize,
-    /// −2 ln L + parameters · ln n, the least that was seen.
+    /// −2 ln L + parameters · ln n, the lowest that was found.
     pub criterion: f64,
-    /// The common variance, in units of the data's scale where it is estimated.
+    /// The common variance, in units of the data's scale if it is estimated.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub variance: f64,
 }
 
-/// What the search is told.
+/// The options of the search.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// K; `None`: it is found.
+    /// K; `None`: it is searched for.
     pub components: Option<usize>,
-    /// The common variance; `None`: it is estimated.
+    /// The common variance; `None`: estimated.
     pub variance: Option<f64>,
-    /// Rounds near the best at the most.
+    /// The most rounds near the best K.
     pub rounds: usize,
     pub seed: u64,
 }
 
-/// What it found.
+/// The result of the search.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub mixture: GaussianMixture,
     /// By K.
     pub tried: Vec<Tried>,
-    /// Points that it looked at.
+    /// The number of points used.
     pub points: usize,
-    /// The search ended because it had computed as much as it may, before enough rounds in a row found nothing better.
+    /// Whether the search ended because its budget was spent, before enough rounds in a row found nothing better.
     pub is_cut_short: bool,
 }
 
-/// Squared differences of coordinates.
+/// In squared differences of coordinates.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
     search: f64,
@@ -90,6 +90,7 @@ struct Budget {
 }
 
 impl Found {
+    /// Why this number of components was chosen.
     pub fn why(&self) -> String {
         let (least, most) = (self.tried.first().map_or(1, |t| t.components), self.tried.last().map_or(1, |t| t.components));
         format!(
@@ -100,7 +101,7 @@ impl Found {
         )
     }
 
-    /// What people should know.
+    /// Notes for people.
     pub fn notes(&self) -> Vec<String> {
         let k = self.mixture.n_components();
         let mut notes = Vec::new();
@@ -121,15 +122,13 @@ impl Found {
     }
 }
 
-/// The best mixture of the K that is asked for, or of the best K. `starts` (c, d) are means to begin with; where they are said to be
-/// `near` the answer, nothing is looked for far from them.
-///
-/// # Errors
-/// [`Error::BadInput`] for fewer different points than components, or a variance that shrinks to nothing; [`Error::Stopped`].
+/// The best mixture with the given K, or with the best K. `starts` (c, d) are means to begin with; if they are `near` the answer, only
+/// their surroundings are searched.
 pub fn components(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, watch: &mut Watch) -> Result<Found> {
     within_budget(tiles, starts, near, options, BUDGET, watch)
 }
 
+/// As [`components`], with this budget.
 fn within_budget(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, budget: Budget, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let rng = stream(options.seed, Purpose::LearnSeeding, 0, 2);
@@ -167,18 +166,18 @@ struct Search<'a, 'b> {
     options: &'a Options,
     watch: &'a mut Watch<'b>,
     budget: Budget,
-    /// Points whose criterion counts.
+    /// The number of points in the criterion.
     n: usize,
-    /// Components at the most.
+    /// The most components.
     most: usize,
-    /// The least criterion of each K on all points, and its mixture.
+    /// The lowest criterion of each K on all points, and its mixture.
     best: BTreeMap<usize, Scored>,
     work: f64,
     rng: Philox,
 }
 
 impl Search<'_, '_> {
-    /// A few EM steps; where they are on all points, their end competes.
+    /// Makes a few EM steps; on all points their result is a candidate for its K.
     fn run_em(&mut self, tiles: &Tiles, start: GaussianMixture, steps: usize) -> Result<Scored> {
         self.watch.at("number of components", (self.work / (self.budget.search + self.budget.ends)).min(1.0))?;
         let variance = self.options.variance;
@@ -194,7 +193,8 @@ impl Search<'_, '_> {
         Ok((criterion, fitted.mixture))
     }
 
-    /// From `start` down to `last` components: all mixtures on the way. A `share` of the components is merged at once.
+    /// Merges from `start` down to `last` components and returns all mixtures on the way. The fraction `share` of the components is merged
+    /// at once.
     fn descend(&mut self, tiles: &Tiles, start: GaussianMixture, last: usize, share: f64) -> Result<Vec<Scored>> {
         let mut path = vec![self.run_em(tiles, start, 2 * STEPS)?];
         loop {
@@ -209,8 +209,8 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Rounds of more seeds and mergers around the best K, in turn beside its means and anew, until some in a row find nothing better;
-    /// true where the budget ended that.
+    /// Rounds of more seeds and mergers around the best K, alternately with its means and from new seeds only, until some in a row find
+    /// nothing better. Returns whether the budget ended it.
     fn near_the_best(&mut self, tiles: &Tiles, top: usize) -> Result<bool> {
         let mut vain = 0;
         for round in 0..self.options.rounds.max(1) {
@@ -237,8 +237,7 @@ impl Search<'_, '_> {
         Ok(false)
     }
 
-    /// The least K that is as good as the best, after EM to the end for all that are in question: each may have an equal part of what is
-    /// left of the budget for that.
+    /// The smallest K that is as good as the best, after EM on all final candidates, which divide the rest of their budget equally.
     fn conclude(&mut self, tiles: &Tiles) -> Result<GaussianMixture> {
         let Some((_, lowest, _)) = self.best() else { return Err(self.nothing(tiles)) };
         let asked = self.options.components;
@@ -261,7 +260,7 @@ impl Search<'_, '_> {
         chosen.map(|(_, (_, mixture))| mixture.clone()).ok_or_else(|| self.nothing(tiles))
     }
 
-    /// Why no mixture was found.
+    /// The error if no mixture was found.
     fn nothing(&self, tiles: &Tiles) -> Error {
         let (k, different) = (self.options.components.unwrap_or(1), seeding::different(tiles));
         if k > different {
@@ -283,13 +282,14 @@ impl Search<'_, '_> {
         )
     }
 
-    /// The best K, or the one that is asked for, its criterion and its mixture.
+    /// The best K, or the given one, with its criterion and its mixture.
     fn best(&self) -> Option<(usize, f64, &GaussianMixture)> {
         let asked = |k: &usize| self.options.components.is_none_or(|asked| *k == asked);
         let (k, (criterion, mixture)) = self.best.iter().filter(|(k, _)| asked(k)).min_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
         Some((*k, *criterion, mixture))
     }
 
+    /// Whether the search has used up its budget.
     fn is_spent(&self) -> bool {
         self.work >= self.budget.search
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::mixture::sample::sample_f32;
 
-/// The search on four clusters that are hard to mistake; what it told of its progress, and how much it computed.
+/// The search on four clear clusters; also returns its progress reports and how much it computed.
 fn search(budget: Budget, components: Option<usize>) -> (Found, Vec<f64>) {
     let truth = GaussianMixture::new(vec![0.25; 4], vec![0.0, 0.0, 9.0, 0.0, 0.0, 9.0, 9.0, 9.0], 2, 1.0).unwrap();
     let tiles = Tiles::of_rows(&sample_f32(&(&truth).into(), 6000, 1).unwrap(), 2);
@@ -14,13 +14,13 @@ fn search(budget: Budget, components: Option<usize>) -> (Found, Vec<f64>) {
     (found.unwrap(), told)
 }
 
-/// What EM to the end computes is no search: a budget that the search just keeps is not said to have ended it.
+/// EM on the final candidates is not part of the search: a search that just keeps its budget is not reported as cut short.
 #[test]
 fn only_a_search_that_was_ended_is_said_to_be() {
     let ample = Budget { search: 1e12, ends: 1e12 };
     let (found, told) = search(ample, None);
     assert!(!found.is_cut_short && found.mixture.n_components() == 4);
-    // `told` is of the sum of both budgets before each run of EM; the last six at the most are those to the end.
+    // `told` is relative to the sum of both budgets, before each run of EM; at most the last six runs are on final candidates.
     let work = |at: usize| told[at] * 2e12;
     let in_question =
         found.tried.iter().filter(|t| t.criterion < found.tried.iter().map(|t| t.criterion).fold(f64::INFINITY, f64::min) + IN_QUESTION);
@@ -34,7 +34,7 @@ fn only_a_search_that_was_ended_is_said_to_be() {
     assert!(found.is_cut_short && found.notes()[0].contains("rounds in a row"), "{:?}", found.notes());
 }
 
-/// EM to the end keeps to its own budget, up to a few steps for each number in question.
+/// EM on the final candidates keeps to its own budget, up to a few steps for each of them.
 #[test]
 fn the_end_has_a_budget() {
     let work = |ends: f64| {

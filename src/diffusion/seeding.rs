@@ -1,4 +1,4 @@
-//! Greedy k-means++ (Arthur and Vassilvitskii 2007): starts that are spread like the points.
+//! Greedy k-means++ (Arthur and Vassilvitskii 2007): starts that are distributed like the points.
 
 use std::collections::HashSet;
 
@@ -8,21 +8,21 @@ use super::tiles::{TILE, Tiles};
 use crate::random::categorical::Categorical;
 use crate::vector::lanes::vectorised;
 
-/// Starts that are drawn for one.
+/// Candidates for each start.
 const TRIALS: usize = 8;
 
-/// The best of several starts: that from which the points are nearest. One start in a few leaves a far mode without a mean, which
-/// no descent mends. `None` where there are fewer than `k` different points.
+/// The best of several sets of starts: the one with the smallest distances of the points. One set in a few leaves a far mode without a
+/// mean, which later descent does not repair. `None` if there are fewer than `k` different points.
 pub fn best_starts(tiles: &Tiles, k: usize, rng: &mut impl Rng) -> Option<Vec<f64>> {
     let trials = (0..TRIALS).map(|_| extended(tiles, Vec::new(), k, rng));
     let (_, means) = trials.min_by(|a, b| a.0.total_cmp(&b.0))?;
     (means.len() == k * tiles.d).then_some(means)
 }
 
-/// `chosen` means (c, d) and samples of `tiles` to make up `k` of them, or fewer where there are no more different points; and the sum of
-/// squared distances from the nearest. Each is the best of a few that are drawn with probability proportional to the squared distance
-/// from those chosen before.
-pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rng) -> (f64, Vec<f64>) {
+/// `chosen` means (c, d), extended by samples of `tiles` to `k` of them, or fewer if there are not enough different points; and the sum of
+/// squared distances from the nearest. Each new one is the best of a few candidates, drawn with probability proportional to the squared
+/// distance from those chosen before.
+pub(crate) fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rng) -> (f64, Vec<f64>) {
     let trials = 2 + (k as f64).ln() as usize;
     if chosen.is_empty() {
         chosen.extend(tiles.row(rng.random_range(0..tiles.n)).map(f64::from));
@@ -46,12 +46,12 @@ pub fn extended(tiles: &Tiles, mut chosen: Vec<f64>, k: usize, rng: &mut impl Rn
     (nearest.iter().map(|v| f64::from(*v)).sum(), chosen)
 }
 
-/// How many different points there are; −0 and 0 are the same.
-pub fn different(tiles: &Tiles) -> usize {
+/// The number of different points; −0 and 0 are the same.
+pub(crate) fn different(tiles: &Tiles) -> usize {
     (0..tiles.n).map(|i| tiles.row(i).map(|v| (v + 0.0).to_bits()).collect::<Vec<u32>>()).collect::<HashSet<_>>().len()
 }
 
-/// |x − centre|², or what is smaller in `nearest`, for every sample (n), and their sum.
+/// The squared distance of every sample (n) from `centre`, or the entry of `nearest` if it is smaller, and their sum.
 fn distances(tiles: &Tiles, centre: &[f64], nearest: Option<&[f32]>) -> (f64, Vec<f32>) {
     let mut out = vec![0.0f32; tiles.n];
     for (i, out) in out.chunks_mut(TILE).enumerate() {

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::random::rows;
 
-/// Samples of a tile. Four vectors of 16 lanes; a tile of 50 coordinates lies in the first-level cache.
-pub const TILE: usize = 64;
+/// Samples of a tile: four vectors of 16 lanes. A tile of 50 coordinates fits the first-level cache.
+pub(crate) const TILE: usize = 64;
 
 /// n points of d coordinates. Sample s of tile i has coordinate c at `values[(i·d + c)·64 + s]`; samples past n are zero.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Tiles {
         &self.values[i * TILE * self.d..(i + 1) * TILE * self.d]
     }
 
-    /// How many samples of tile i are there; less than 64 only for the last.
+    /// The number of samples of tile i; less than 64 only for the last.
     pub fn count(&self, i: usize) -> usize {
         TILE.min(self.n - i * TILE)
     }
@@ -54,7 +54,7 @@ impl Tiles {
         (0..self.d).map(move |c| tile[c * TILE + i % TILE])
     }
 
-    /// At most `most` samples, chosen by a hash of their numbers. (A learner's samples are in an order that the user's seed decides.)
+    /// At most `most` samples, chosen by a hash of their indices. (The user's seed decides the order of a learner's samples.)
     pub fn thinned(&self, most: usize) -> Self {
         let rows = rows::chosen(self.n, most, 0);
         Self::new(rows.len(), self.d, |i, c| self.tile(rows[i] / TILE)[c * TILE + rows[i] % TILE])

@@ -2,31 +2,31 @@
 
 use rayon::prelude::*;
 
-/// Radius of a ball in `rank` directions, in σ of the level: the published 2.5 where there are many, and less where there are few.
+/// The radius of a ball in `rank` directions, in σ of the level: the published 2.5 for many directions, and less for few.
 ///
-/// Denoised points scatter by the regression's error in every direction, so that balls must grow with √rank. In the plane balls of 0.7
-/// instead of 2.5 take the sampler's total variation from 0.15 to 0.04 (`learn-demo`): more cells, whose polynomials fit better.
-pub fn radius(rank: usize) -> f64 {
+/// Denoised points scatter by the regression's error in every direction, so balls must grow with √rank. In the plane, balls of 0.7 instead
+/// of 2.5 reduce the sampler's total variation from 0.15 to 0.04 (`learn-demo`): there are more cells, whose polynomials fit better.
+pub(crate) fn radius(rank: usize) -> f64 {
     (0.5 * (rank as f64).sqrt()).min(2.5)
 }
 
-/// Rows that a cell has for each feature of its polynomial, at least.
-pub const LEAST_ROWS: usize = 4;
-/// A ball with a smaller share of the points makes no cell, and no component.
+/// The fewest rows of a cell for each feature of its polynomial.
+pub(crate) const LEAST_ROWS: usize = 4;
+/// A ball with a smaller fraction of the points makes no cell and no component.
 const SMALLEST_CELL: f64 = 5e-4;
-pub const SMALLEST_COMPONENT: f64 = 0.005;
+pub(crate) const SMALLEST_COMPONENT: f64 = 0.005;
 
-/// The share of the points that a cell needs for polynomials of so many features from `rows` rows. Modes of half a per cent, and the
-/// places between them and others, are cells of their own only where few points are enough.
-pub fn smallest_cell(features: usize, rows: usize) -> f64 {
+/// The fraction of `rows` that a cell needs for polynomials of this many features. Modes of half a per cent, and the places between them
+/// and others, are cells of their own only if few points suffice.
+pub(crate) fn smallest_cell(features: usize, rows: usize) -> f64 {
     ((LEAST_ROWS * features) as f64 / rows as f64).max(SMALLEST_CELL)
 }
-/// More balls than this are not looked for.
+/// The most balls.
 const MOST_BALLS: usize = 200;
 
-/// Centres (C, rank) of balls of `radius` that cover `points` (m, rank): again and again the ball around that point which holds most
-/// of those not covered yet, until it would hold less than the share `smallest`. A centre is the mean of what its ball covers first.
-pub fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec<f32> {
+/// Centres (C, rank) of balls of `radius` that cover `points` (m, rank): repeatedly the ball around the point that holds most of those not
+/// covered yet, until it would hold less than the fraction `smallest`. A centre is the mean of the points that its ball covers first.
+pub(crate) fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec<f32> {
     let m = points.len() / rank;
     let square = (radius * radius) as f32;
     let words = m.div_ceil(64);
@@ -49,7 +49,7 @@ pub fn set_cover(points: &[f32], rank: usize, radius: f64, smallest: f64) -> Vec
     while centres.len() < MOST_BALLS * rank {
         let held = |i: usize| near[i * words..(i + 1) * words].iter().zip(&open).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
         let counts: Vec<u32> = (0..m).into_par_iter().map(held).collect();
-        // The first of the largest, so that the choice has no ties to break.
+        // The first of the largest, so that the choice is unique.
         let Some(best) = (0..m).max_by_key(|i| (counts[*i], m - i)).filter(|i| counts[*i] >= least) else { break };
         let mut centre = vec![0.0f64; rank];
         for j in (0..m).filter(|j| near[best * words + j / 64] & open[j / 64] & (1 << (j % 64)) != 0) {

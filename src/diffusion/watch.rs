@@ -1,30 +1,27 @@
-//! What a long computation says on its way, and whether it should stop.
+//! Progress reports and interruption of a long computation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Who is told, and who may interrupt.
+/// Where to report progress, and how to be interrupted.
 pub struct Watch<'a> {
-    /// Set from outside (Ctrl-C): the computation ends at its next look.
+    /// Set from outside (Ctrl-C): the computation ends at its next check.
     pub interrupted: &'a AtomicBool,
-    /// Told the stage, and how much of it is done (0 to 1).
+    /// Called with the stage, and its progress from 0 to 1.
     pub tell: &'a mut dyn FnMut(&str, f64),
 }
 
 impl Watch<'_> {
-    /// A look between the parts of a step.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] once it was interrupted.
+    /// Checks for an interruption between the parts of a step.
     pub fn check(&self, stage: &str) -> Result<()> {
         if self.interrupted.load(Ordering::Relaxed) { Err(Error::Stopped { stage: stage.into() }) } else { Ok(()) }
     }
 
-    /// Says how far `stage` is.
+    /// Reports the progress of `stage`.
     ///
     /// # Errors
-    /// [`Error::Stopped`] once it was interrupted.
+    /// [`Error::Stopped`] once it is interrupted.
     pub fn at(&mut self, stage: &str, done: f64) -> Result<()> {
         self.check(stage)?;
         (self.tell)(stage, done);

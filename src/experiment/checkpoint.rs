@@ -1,4 +1,4 @@
-//! Checkpoints: a state file with every bit, and a manifest, written last, with the fingerprints of all that a resume uses.
+//! Checkpoints: a state file with every bit, and a manifest, written last, with the fingerprints of every file that a resume uses.
 //!
 //! A resume relies on the state and on the problem's files. The journals are noted too, but a checkpoint is good without them.
 //!
@@ -9,7 +9,7 @@
 //! checkpoints/LATEST                 "000042", a hint for people; a resume looks for itself
 //! ```
 //!
-//! The manifest's last line is the BLAKE3 of the text before it, so a flipped bit is found wherever it is.
+//! The manifest's last line is the BLAKE3 of the text before it, so that any flipped bit is found.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ use crate::descent::state::State;
 
 const SCHEMA: &str = "mixscore.checkpoint/2";
 
-/// Manifests are small; a larger file is none.
+/// A larger file is no manifest.
 const MOST_MANIFEST: u64 = 1 << 16;
 
 #[derive(Serialize, Deserialize)]
@@ -41,28 +41,28 @@ struct Manifest {
     files: Vec<Fingerprint>,
 }
 
-/// What decides the numbers of a run besides its files.
+/// The versions that determine the numbers of a run, besides its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Versions {
+pub(crate) struct Versions {
     /// [`RNG_VERSION`].
     pub rng: u32,
     /// [`AUTO_VERSION`].
     pub auto: u32,
-    /// [`NUMERICS_VERSION`]; the first programs did not write it.
+    /// [`NUMERICS_VERSION`]; the earliest programs did not write it.
     #[serde(default = "first")]
     pub numerics: u32,
 }
 
 impl Versions {
-    /// Of this program.
-    pub const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION, numerics: NUMERICS_VERSION };
+    /// The versions of this program.
+    pub(crate) const OWN: Versions = Versions { rng: RNG_VERSION, auto: AUTO_VERSION, numerics: NUMERICS_VERSION };
 
-    /// Whether this program goes on with the numbers of the run in `run`; the version of `auto` counts where the run `uses_auto`.
+    /// Whether this program can continue the numbers of the run in `run`; the version of `auto` matters if the run `uses_auto`.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] (exit 7).
-    pub fn check(self, run: &Path, uses_auto: bool) -> Result<()> {
+    /// [`Error::Checkpoint`] if a version differs.
+    pub(crate) fn check(self, run: &Path, uses_auto: bool) -> Result<()> {
         let what = if self.rng != Versions::OWN.rng {
             format!("the run was begun with version {} of the draws, and this program has version {}", self.rng, Versions::OWN.rng)
         } else if uses_auto && self.auto != Versions::OWN.auto {
@@ -91,33 +91,33 @@ fn first() -> u32 {
 const ANOTHER_PROGRAM: &str =
     "Resume it with the program that began it (`version` in its environment.json), or start the run again, into another folder";
 
-/// A checkpoint that verified.
-pub struct Found {
+/// A checkpoint whose files are as they were written.
+pub(crate) struct Found {
     pub number: u64,
     pub state: State,
     pub versions: Versions,
-    /// [`JOURNALS`] as they were then; not verified.
+    /// [`JOURNALS`] at the time of the checkpoint; not verified.
     pub journals: Vec<Fingerprint>,
     /// One sentence for each newer checkpoint that did not verify.
     pub skipped: Vec<String>,
 }
 
-/// Writes checkpoint `number` with the fingerprints `files` of [`PROBLEM_FILES`] and [`JOURNALS`], and then removes all but this and the
-/// one before.
+/// Writes checkpoint `number` with the fingerprints `files` of [`PROBLEM_FILES`] and [`JOURNALS`], then removes all but this and the
+/// previous one.
 ///
 /// # Errors
-/// [`Error::Io`]; the checkpoints before are untouched then.
-pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
+/// [`Error::Io`]; then the earlier checkpoints are untouched.
+pub(crate) fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> Result<()> {
     let bytes = encode(state);
     let name = format!("{CHECKPOINTS}/{number:06}.state");
-    put(&run.join(&name), &bytes)?;
+    write_bytes(&run.join(&name), &bytes)?;
     let mut all = vec![Fingerprint::new(&name, bytes.len() as u64, blake3::hash(&bytes))];
     all.extend_from_slice(files);
     let manifest = Manifest { schema: SCHEMA.into(), number, step: state.step, versions: Versions::OWN, files: all };
     let mut text = serde_json::to_string_pretty(&manifest).map_err(|e| Error::io(run, e.into()))? + "\n";
     text += &format!("{}\n", blake3::hash(text.as_bytes()).to_hex());
-    put(&manifest_path(run, number), text.as_bytes())?;
-    put(&run.join(CHECKPOINTS).join("LATEST"), format!("{number:06}\n").as_bytes())?;
+    write_bytes(&manifest_path(run, number), text.as_bytes())?;
+    write_bytes(&run.join(CHECKPOINTS).join("LATEST"), format!("{number:06}\n").as_bytes())?;
     for old in numbers(run)?.into_iter().filter(|n| *n + 1 < number) {
         remove(run, old);
     }
@@ -127,8 +127,8 @@ pub fn write(run: &Path, number: u64, state: &State, files: &[Fingerprint]) -> R
 /// The newest checkpoint whose state and problem are as they were written.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] (exit 7) with what is wrong with each, where none can be used.
-pub fn newest(run: &Path) -> Result<Found> {
+/// [`Error::Checkpoint`] if none can be used, with what is wrong with each.
+pub(crate) fn newest(run: &Path) -> Result<Found> {
     let mut skipped = Vec::new();
     for number in numbers(run)?.into_iter().rev() {
         match read(run, number) {
@@ -140,11 +140,8 @@ pub fn newest(run: &Path) -> Result<Found> {
     Err(Error::Checkpoint { path: run.into(), what, remedy: "Start the run again, into another folder".into() })
 }
 
-/// Removes the checkpoints after `number`, none of which verified.
-///
-/// # Errors
-/// [`Error::Io`] where the folder cannot be listed.
-pub fn forget_after(run: &Path, number: u64) -> Result<()> {
+/// Removes the checkpoints after `number`, none of which can be used.
+pub(crate) fn forget_after(run: &Path, number: u64) -> Result<()> {
     numbers(run)?.into_iter().filter(|n| *n > number).for_each(|n| remove(run, n));
     Ok(())
 }
@@ -197,13 +194,13 @@ fn manifest_path(run: &Path, number: u64) -> PathBuf {
     run.join(CHECKPOINTS).join(format!("{number:06}.manifest.json"))
 }
 
-/// The manifest goes first: without it the state is nothing. What cannot be removed does no harm.
+/// The manifest goes first, because the state is unused without it. A file that cannot be removed does no harm.
 fn remove(run: &Path, number: u64) {
     let _ = std::fs::remove_file(manifest_path(run, number));
     let _ = std::fs::remove_file(run.join(CHECKPOINTS).join(format!("{number:06}.state")));
 }
 
-fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |w| w.write_all(bytes))
 }
 

@@ -12,14 +12,14 @@ use crate::objective::neighbours::Neighbours;
 use super::noise::Noise;
 use super::teacher::Teacher;
 
-/// One experiment, as its TOML file says it. [`super::reading::config_from`] makes one and checks its numbers.
+/// One experiment, as in its TOML file. [`super::reading::config_from`] makes one and checks its numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Of all random numbers.
+    /// The seed of all random numbers.
     #[serde(default, with = "super::seed")]
     pub seed: u64,
-    /// R: independent starts, descended together.
+    /// R: independent starts that are descended together.
     #[serde(default = "one")]
     pub replicates: usize,
     pub teacher: Teacher,
@@ -34,7 +34,7 @@ pub struct Config {
     pub log: Log,
 }
 
-/// Where the student begins: a file of means, or a number of components and a scheme that places them.
+/// The student's start: a file of means, or a number of components and a scheme that places them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Student {
@@ -44,21 +44,21 @@ pub struct Student {
     /// k.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<usize>,
-    /// w, shape (k); left out: those of the file, or equal ones.
+    /// w, shape (k); if left out, the file's weights, or equal ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Scheme>,
 }
 
-/// What is minimised, and how it is estimated.
+/// The divergence that is minimised, and its estimator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objective {
     pub divergence: Divergence,
     pub estimator: Estimator,
     pub sampler: Sampler,
-    /// Per component; left out with the grid sampler: as many nodes as 1e-10 takes.
+    /// Samples per component; if left out with the grid sampler, as many nodes as an error of 1e-10 needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
     /// Heat-flow time t, added to both variances, or a schedule.
@@ -70,7 +70,7 @@ pub struct Objective {
     pub neighbours: Neighbours,
 }
 
-/// Gradient descent and when it stops. A tolerance of zero is off; all are looked at on logged steps, for all replicates.
+/// Gradient descent and its stop rules. A tolerance of zero turns a rule off; all are tested at logged steps, for all replicates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Descent {
@@ -94,15 +94,15 @@ pub struct Checkpoint {
     pub every_seconds: f64,
 }
 
-/// What is written down on the way.
+/// What a run logs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Steps between rows of metrics.csv.
     pub every: u64,
-    /// Rows for steps 1, 2, 3, 5, 8, … below `every`, too, for curves on logarithmic axes. Stop rules do not look at them.
+    /// Also log steps 1, 2, 3, 5, 8, … below `every`, for curves on logarithmic axes. Stop rules ignore these rows.
     pub early: bool,
-    /// Per component of each side, for the metrics alone.
+    /// Samples per component of each side, for the metrics alone.
     pub samples: usize,
     /// Write trajectory.npz.
     pub trajectory: bool,
@@ -156,12 +156,12 @@ impl Config {
     /// The TOML text with every default.
     ///
     /// # Errors
-    /// [`Error::BadConfig`] for a number that TOML cannot say.
+    /// [`Error::BadConfig`] for a number that TOML cannot hold.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self).map_err(|e| Error::bad_config(format!("this cannot be written as TOML ({e})"), "Use smaller numbers"))
     }
 
-    /// The same config with paths that start at the root instead of at `base`.
+    /// The same config with absolute paths instead of paths relative to `base`.
     pub fn with_absolute_paths(&self, base: &Path) -> Config {
         let mut config = self.clone();
         if let Some(file) = &mut config.student.file {
@@ -174,7 +174,7 @@ impl Config {
     }
 }
 
-/// A path that starts at the root instead of at `base`.
+/// The absolute path of `file`, which may be relative to `base`.
 pub(super) fn absolute(base: &Path, file: &str) -> String {
     let path = base.join(file);
     std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()

@@ -1,4 +1,5 @@
-//! `environment.json`: what made a run. Versions, machine and device, and under `sittings` one entry for each launch of the program on it.
+//! `environment.json`: the versions, the machine and the device of a run, and under `sittings` one entry for each launch of the program on
+//! it.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -14,16 +15,16 @@ use crate::random::streams::RNG_VERSION;
 
 use super::run_folder;
 
-/// One launch of the program on a run, as it is written down.
+/// One launch of the program on a run, for the record.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// What the user chose.
     pub choice: Device,
     /// [`crate::Backend::describe`].
     pub device: String,
     /// [`crate::backend::Description::details`].
     pub details: Vec<(&'static str, String)>,
-    /// The sentence that says why it is this device.
+    /// The sentence that says why this device was chosen.
     pub why: String,
     pub command_line: Vec<String>,
 }
@@ -33,8 +34,8 @@ impl Launch {
         Value::Object(self.details.iter().map(|(name, value)| ((*name).into(), json!(value))).collect())
     }
 
-    /// What decides the last digits: the kind of device, and a GPU's adapter and driver.
-    pub fn computes_on(&self) -> String {
+    /// What determines the last digits: the kind of device, and a GPU's adapter and driver.
+    pub(crate) fn computes_on(&self) -> String {
         computes_on(&self.device, &self.details())
     }
 
@@ -57,15 +58,15 @@ impl Launch {
     }
 }
 
-/// Versions of the same number may be different builds. `None` where the system does not say which file runs.
+/// A hash of the program, because builds of the same version may differ. `None` if the system does not say which file runs.
 fn executable_hash() -> Option<String> {
-    static HASH: OnceLock<Option<String>> = OnceLock::new(); // the file may be replaced while it runs
+    static HASH: OnceLock<Option<String>> = OnceLock::new(); // the file may be replaced while the program runs
     let hash = || Some(blake3::hash(&std::fs::read(std::env::current_exe().ok()?).ok()?).to_hex().to_string());
     HASH.get_or_init(hash).clone()
 }
 
 /// The document of a new run.
-pub fn new(launch: &Launch) -> Value {
+pub(crate) fn new(launch: &Launch) -> Value {
     json!({
         "schema": "mixscore.environment/1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -85,8 +86,8 @@ pub fn new(launch: &Launch) -> Value {
     })
 }
 
-/// Adds a launch that goes on from `step` to the run's `environment.json`.
-pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
+/// Adds a launch that continues from `step` to the run's `environment.json`.
+pub(crate) fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
     let mut document = read(run).unwrap_or_else(|| new(launch));
     if let Some(sittings) = document.get_mut("sittings").and_then(Value::as_array_mut) {
         sittings.push(launch.json(step));
@@ -95,7 +96,7 @@ pub fn add_launch(run: &Path, launch: &Launch, step: u64) -> Result<()> {
 }
 
 /// Adds notes to the newest launch.
-pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
+pub(crate) fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
     let Some(mut document) = read(run) else { return Ok(()) };
     if let Some(launch) = document.get_mut("sittings").and_then(Value::as_array_mut).and_then(|all| all.last_mut()) {
         launch["notes"] = json!(notes);
@@ -104,23 +105,23 @@ pub fn add_notes(run: &Path, notes: &[String]) -> Result<()> {
 }
 
 /// The choice of device that the run was started with.
-pub fn first_choice(run: &Path) -> Option<Device> {
+pub(crate) fn first_choice(run: &Path) -> Option<Device> {
     read(run)?.pointer("/sittings/0/device_choice")?.as_str()?.parse().ok()
 }
 
 /// The newest launch's device.
-pub fn last_device(run: &Path) -> Option<String> {
+pub(crate) fn last_device(run: &Path) -> Option<String> {
     Some(read(run)?.get("sittings")?.as_array()?.last()?.get("device")?.as_str()?.to_string())
 }
 
 /// As [`Launch::computes_on`], of the newest launch.
-pub fn last_computed_on(run: &Path) -> Option<String> {
+pub(crate) fn last_computed_on(run: &Path) -> Option<String> {
     let document = read(run)?;
     let last = document.get("sittings")?.as_array()?.last()?;
     Some(computes_on(last.get("device")?.as_str()?, &last["device_details"]))
 }
 
-/// As "cpu", whose results do not depend on its threads, or "gpu: NAME, TYPE, API, DRIVER".
+/// "cpu", whose results do not depend on its threads, or "gpu: NAME, TYPE, API, DRIVER".
 fn computes_on(device: &str, details: &Value) -> String {
     let kind = device.split(':').next().unwrap_or_default();
     let values: Vec<&str> = ["name", "type", "api", "driver"].iter().filter_map(|name| details[*name].as_str()).collect();

@@ -1,8 +1,8 @@
-//! What is wrong with a config, in words of a config: the place, the key, and the name that was probably meant.
+//! Errors in a config, in its own words: the place, the key, and the name that was probably meant.
 
 use crate::error::{Error, Place};
 
-/// What serde calls things, and what a reader of a config calls them.
+/// The words of serde, and the words of a config's reader.
 const TYPES: [(&str, &str); 7] = [
     ("expected u64", "expected a whole number from 0 on"),
     ("expected usize", "expected a whole number from 0 on"),
@@ -13,8 +13,8 @@ const TYPES: [(&str, &str); 7] = [
     ("expected struct Log", "expected a table"),
 ];
 
-/// Says where the key that an error begins with was given: in an override, or on a line of the text.
-pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
+/// Adds where the key that an error begins with was given: in an override, or on a line of the text.
+pub(crate) fn with_place(error: Error, text: &str, overrides: &[String]) -> Error {
     let Error::BadConfig { place: Place::Unknown, what, remedy } = error else { return error };
     let key: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let same = |other: &str| other == key || other.starts_with(&format!("{key}.")) || key.starts_with(&format!("{other}."));
@@ -26,8 +26,8 @@ pub fn placed(error: Error, text: &str, overrides: &[String]) -> Error {
     Error::BadConfig { place, what, remedy }
 }
 
-/// Says which file or preset an error is about that no override made.
-pub fn named(error: Error, name: &str) -> Error {
+/// Adds the name of the file or preset to an error that no override caused.
+pub(crate) fn with_name(error: Error, name: &str) -> Error {
     match error {
         Error::BadConfig { place: Place::Unknown, what, remedy } => {
             Error::BadConfig { place: Place::Text { name: Some(name.into()), line: None }, what, remedy }
@@ -56,8 +56,8 @@ fn line_at(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
-/// Where and why a text is no TOML, in one line.
-pub fn not_toml(text: &str, error: &toml::de::Error) -> Error {
+/// Where and why a text is not TOML, in one line.
+pub(crate) fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(1, |span| line_at(text, span.start));
     let what = error.message().trim_end_matches('.').replace('\n', ", ");
     let place = Place::Text { name: None, line: Some(line) };
@@ -65,7 +65,7 @@ pub fn not_toml(text: &str, error: &toml::de::Error) -> Error {
 }
 
 /// A typing error with its key and the nearest name that would have been right.
-pub fn explained(error: &toml::de::Error) -> Error {
+pub(crate) fn explained(error: &toml::de::Error) -> Error {
     let message = error.message().trim_end_matches('.');
     let shown = error.to_string();
     let place = shown.lines().last().and_then(|line| line.strip_prefix("in `")).map_or("", |line| line.trim_end_matches('`'));
@@ -81,7 +81,7 @@ pub fn explained(error: &toml::de::Error) -> Error {
     Error::bad_config(clipped(&what), question + "`mixscore init` writes a commented config with every key")
 }
 
-/// serde lists what it knows in back quotes after the unknown name: the one of them that is nearest to it.
+/// The known name that is nearest to the unknown one; serde lists the known names in back quotes.
 fn suggestion(message: &str) -> Option<&str> {
     if !message.starts_with("unknown ") {
         return None;
@@ -95,7 +95,7 @@ fn suggestion(message: &str) -> Option<&str> {
         .map(|(_, name)| name)
 }
 
-/// Text from a stranger's file for an error message: control characters escaped, 400 characters at the most.
+/// Text from a stranger's file for an error message: control characters escaped, at most 400 characters.
 fn clipped(text: &str) -> String {
     let safe: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
     if safe.chars().count() <= 400 { safe } else { safe.chars().take(400).chain(['…']).collect() }

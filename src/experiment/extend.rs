@@ -1,4 +1,4 @@
-//! More steps for a run: its config and its newest checkpoint are written anew, so that a resume goes on to another last step.
+//! More steps for a run: a new config and a new checkpoint, so that a resume continues to another last step.
 
 use std::path::Path;
 
@@ -14,9 +14,8 @@ use crate::error::{Error, Result};
 /// caller holds the folder's lock.
 ///
 /// # Errors
-/// [`Error::BadConfig`] where the run has made more steps, or ended by a stop rule or on non-finite values, where further steps would not
-/// be made.
-pub fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_features: usize) -> Result<()> {
+/// [`Error::BadConfig`] if the run has made more steps, or if it ended by a stop rule or on non-finite values.
+pub(super) fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_features: usize) -> Result<()> {
     let checkpoint::Found { mut state, number, journals, .. } = checkpoint::newest(run)?;
     if steps < state.step {
         return Err(Error::bad_config(
@@ -44,7 +43,8 @@ pub fn extend(run: &Path, config: &Config, steps: u64, n_components: usize, n_fe
         files.push(Fingerprint::of(run, name)?);
     }
     files.extend(journals);
-    // The checkpoint comes first. It is good only with the new config, and the one before only with the old: one of them is at any moment.
+    // The checkpoint comes first. It is good only with the new config, and the previous one only with the old config, so one of them is
+    // good at any moment.
     checkpoint::write(run, number + 1, &state, &files)?;
     run_folder::write_text(&run.join(PROBLEM_FILES[0]), &text)
 }
@@ -57,7 +57,7 @@ mod tests {
     use crate::experiment::run_folder::{CHECKPOINTS, JOURNALS};
     use crate::experiment::{presets, reading};
 
-    /// Whenever a run is killed while it gets more steps, the old or the new config has a checkpoint.
+    /// Wherever a run is killed while it is extended, the old or the new config has a checkpoint.
     #[test]
     fn one_checkpoint_is_good_at_any_moment() {
         let folder = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ mod tests {
         std::fs::write(run.join("config.toml"), old).unwrap();
         let found = checkpoint::newest(run).unwrap();
         assert_eq!((found.number, found.state), (1, state));
-        // And asked again.
+        // And extended once more.
         extend(run, &config, 50, 4, 2).unwrap();
         assert_eq!(checkpoint::newest(run).unwrap().number, 2);
     }

@@ -1,4 +1,4 @@
-//! A file that only grows. A checkpoint notes how long it was, and a resumed run cuts it back to there.
+//! A file that only grows. A checkpoint records its length, and a resumed run truncates it to that length.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::fingerprint::{Fingerprint, hash_prefix};
 use crate::error::{Error, Result};
 
-/// An open journal: `metrics.csv`, or the trajectory on its way.
-pub struct Journal {
+/// An open journal: `metrics.csv`, or the growing trajectory.
+pub(crate) struct Journal {
     name: &'static str,
     path: PathBuf,
     file: File,
@@ -18,14 +18,14 @@ pub struct Journal {
 
 impl Journal {
     /// A new, empty journal `name` in the folder `run`; an existing file is an error.
-    pub fn create(run: &Path, name: &'static str) -> Result<Journal> {
+    pub(crate) fn create(run: &Path, name: &'static str) -> Result<Journal> {
         let path = run.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| Error::io(&path, e))?;
         Ok(Journal { name, path, file, hasher: blake3::Hasher::new(), length: 0 })
     }
 
-    /// An existing journal, cut back to its first `length` bytes; a shorter one is an error.
-    pub fn cut(run: &Path, name: &'static str, length: u64) -> Result<Journal> {
+    /// An existing journal, truncated to its first `length` bytes; a shorter one is an error.
+    pub(crate) fn cut(run: &Path, name: &'static str, length: u64) -> Result<Journal> {
         let path = run.join(name);
         let hasher = hash_prefix(&path, length).map_err(|e| Error::io(&path, e))?;
         let mut file = OpenOptions::new().write(true).open(&path).map_err(|e| Error::io(&path, e))?;
@@ -34,15 +34,15 @@ impl Journal {
     }
 
     /// Adds bytes at the end.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| Error::io(&self.path, e))?;
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    /// Waits until everything is on the disk; returns the fingerprint of it.
-    pub fn sync(&mut self) -> Result<Fingerprint> {
+    /// Waits until everything is on the disk. Returns the fingerprint of the whole file.
+    pub(crate) fn sync(&mut self) -> Result<Fingerprint> {
         self.file.sync_data().map_err(|e| Error::io(&self.path, e))?;
         Ok(Fingerprint::new(self.name, self.length, self.hasher.finalize()))
     }

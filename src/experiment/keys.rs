@@ -1,13 +1,13 @@
-//! Every key of a config: its type, default, unit and meaning, and what must be so for it to count.
+//! Every key of a config: its type, default, unit and meaning, and when it applies.
 //!
-//! The parser takes the type of a number from here; a test holds names, choices and defaults against what the parser itself accepts.
+//! The parser takes the type of a number from here; a test compares names, choices and defaults with what the parser accepts.
 
 use serde::Serialize;
 
-/// What a key holds.
+/// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Type {
+pub(crate) enum Type {
     /// A whole number from 0 on, also as 1e4 or 10_000.
     Count,
     Number,
@@ -22,15 +22,15 @@ pub enum Type {
 
 /// A key of a config.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Key {
-    /// With its tables, as descent.steps.
+pub(crate) struct Key {
+    /// The full name, such as descent.steps.
     pub name: &'static str,
     pub r#type: Type,
-    /// As TOML writes it; "" where the key is left out, or must be given.
+    /// As TOML writes it; "" if the key is left out by default, or must be given.
     pub default: &'static str,
     pub unit: &'static str,
     pub meaning: &'static str,
-    /// "" where it always counts.
+    /// "" if it always applies.
     pub applies: &'static str,
 }
 
@@ -39,12 +39,13 @@ const fn key(name: &'static str, r#type: Type, default: &'static str, unit: &'st
 }
 
 impl Key {
+    /// The same key, with the condition under which it applies.
     const fn when(self, applies: &'static str) -> Key {
         Key { applies, ..self }
     }
 
-    /// The table that it is in, and its name there.
-    pub fn split(&self) -> (&'static str, &'static str) {
+    /// The name of its table, and its name within it.
+    pub(crate) fn split(&self) -> (&'static str, &'static str) {
         self.name.rsplit_once('.').unwrap_or(("", self.name))
     }
 }
@@ -58,7 +59,7 @@ const UNITS: &str = "units of the means";
 const OFF: &str = "0.0";
 
 /// All of them, in the order of a config.
-pub const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     key("seed", Count, "0", "", "of all random numbers; in quotes from 2^63 on"),
     key("replicates", Count, "1", "", "R: independent starts, descended together"),
     key("teacher.kind", Word, "", "", "how the target is made: gaussian, circle, line, separated, uniform-box").when("no file and no samples"),
@@ -123,13 +124,13 @@ pub const KEYS: &[Key] = &[
     key("sweep.cells", Table, "", "", "cells besides: [[sweep.cells]] with keys and, perhaps, a label").when("`mixscore sweep`"),
 ];
 
-/// The key of this name.
-pub fn find(name: &str) -> Option<&'static Key> {
+/// The key with this name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Whole numbers that are written as 1e4 become such in the eyes of the parser, where a count is meant.
-pub fn with_counts(table: &mut toml::Table) {
+/// Turns whole numbers that are written as 1e4 into integers, for keys that are counts.
+pub(crate) fn with_counts(table: &mut toml::Table) {
     counts_within(table, "");
 }
 
@@ -138,7 +139,7 @@ fn counts_within(table: &mut toml::Table, prefix: &str) {
         let name = format!("{prefix}{name}");
         match value {
             toml::Value::Table(inner) => counts_within(inner, &format!("{name}.")),
-            // Beyond 2^53 a float is no count that anyone wrote.
+            // Above 2^53 floats skip integers, so the number was no count.
             toml::Value::Float(v) if v.fract() == 0.0 && (0.0..9e15).contains(v) && find(&name).is_some_and(|key| key.r#type == Count) => {
                 *value = toml::Value::Integer(*v as i64);
             }
@@ -147,8 +148,8 @@ fn counts_within(table: &mut toml::Table, prefix: &str) {
     }
 }
 
-/// `text`, a config, with the keys that it does not speak of: each on the line that would set its default, as a comment.
-pub fn completed(text: &str) -> String {
+/// `text`, a config, with every missing key added as a comment that sets its default.
+pub(crate) fn completed(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     let mut tables: Vec<&str> = Vec::new();
     for key in KEYS.iter().filter(|key| !key.name.starts_with("sweep.")) {
@@ -180,7 +181,7 @@ pub fn completed(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The line that sets a key's default, as a comment, unless the section speaks of the key.
+/// The commented line that sets a key's default, unless the section mentions the key.
 fn line_of(key: &Key, text: &str, lines: &[String]) -> Option<String> {
     let (table, name) = key.split();
     let (begin, end) = section(lines, table);
@@ -230,7 +231,7 @@ fn section(lines: &[String], table: &str) -> (usize, usize) {
     (begin, end)
 }
 
-/// Where a new table goes: before those of the sweep.
+/// The line for a new table: before the tables of the sweep.
 fn first_sweep(lines: &[String]) -> usize {
     lines.iter().position(|line| line.starts_with("[sweep") || line.starts_with("[[sweep")).unwrap_or(lines.len())
 }

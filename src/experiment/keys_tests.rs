@@ -9,7 +9,7 @@ fn message(text: &str, set: &str) -> String {
     reading::config_from(text, &[set.into()], None).err().map_or(String::new(), |error| error.to_string())
 }
 
-/// Tables whose keys serde lists when it meets one that it does not know.
+/// In these tables serde lists its keys when it meets an unknown one.
 #[test]
 fn names_are_those_that_the_parser_knows() {
     for (table, set) in [
@@ -24,7 +24,7 @@ fn names_are_those_that_the_parser_knows() {
         let said = message(BASE, set);
         let listed: Vec<&str> = said.split_once("expected").expect(&said).1.split('`').skip(1).step_by(2).collect();
         let mut known: Vec<&str> = listed.into_iter().take_while(|name| !name.contains(' ')).collect();
-        // Tables of the table.
+        // Nested tables.
         known.retain(|name| !["teacher", "student", "objective", "descent", "checkpoint", "log", "start"].contains(name));
         let mut ours: Vec<&str> = KEYS.iter().filter(|key| key.split().0 == table).map(|key| key.split().1).collect();
         known.sort_unstable();
@@ -33,7 +33,7 @@ fn names_are_those_that_the_parser_knows() {
     }
 }
 
-/// Of the tables that depend on a word, every key is accepted with some word.
+/// In tables that depend on a word, every key is accepted with some word.
 #[test]
 fn keys_that_depend_on_a_word_are_accepted_with_one_of_them() {
     let words = |name: &str| find(name).unwrap().meaning.split_once(": ").unwrap().1.split(", ").map(String::from).collect::<Vec<_>>();
@@ -58,7 +58,7 @@ fn keys_that_depend_on_a_word_are_accepted_with_one_of_them() {
                     "teacher" => format!("[teacher]\nkind = '{word}'\n{own}{rest}[student]\ncomponents = 4\n"),
                     _ => format!("{BASE}[student.start]\nscheme = '{word}'\n{own}"),
                 };
-                // The gaussian has one component, and says so by not knowing the key.
+                // A `gaussian` teacher has one component and does not accept the key.
                 let text = if word == "gaussian" && table == "teacher" { text.replace("components = 2\n", "") } else { text };
                 reading::config_from(&text, &[], None).is_ok()
             };
@@ -110,7 +110,7 @@ fn counts_may_be_written_as_people_write_them() {
     }
 }
 
-/// What `mixscore init` writes is the same experiment, and speaks of every key that applies.
+/// The output of `mixscore init` is the same experiment, and mentions every key that applies.
 #[test]
 fn completed_presets_say_the_same_and_more() {
     for preset in &presets::PRESETS {
@@ -122,7 +122,7 @@ fn completed_presets_say_the_same_and_more() {
             let name = key.split().1;
             assert!(whole.contains(&format!("{name} = ")) || whole.contains(&format!("{name} ")), "{}: {}\n{whole}", preset.name, key.name);
         }
-        // Commented lines can be taken in: each key is known where it stands.
+        // Uncommented lines are accepted: each key is known in its table.
         assert_eq!(completed(&whole), whole, "{}", preset.name);
     }
 }

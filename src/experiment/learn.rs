@@ -1,4 +1,4 @@
-//! From points to a folder with what was learned: model, drawn points, summary and page.
+//! Learning from points into a folder: model, drawn points, summary and page.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -18,11 +18,11 @@ use crate::diffusion::watch::Watch;
 use crate::error::{Error, Result};
 use crate::mixture::files::{write_mixture, write_points};
 
-/// What was learned, in users' units; and, where columns were standardised, in theirs.
+/// The learned mixture, in users' units; and in standardised units, if columns were standardised.
 pub const MODEL: &str = "model.npz";
 pub const MODEL_STANDARDISED: &str = "model-standardised.npz";
 
-/// What happens on the way, for whoever shows it.
+/// The events of learning, for display.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The `at`-th cell of a sweep begins, counted from 1.
@@ -35,27 +35,27 @@ pub enum Event<'a> {
     Finished,
 }
 
-/// Who asks, and with what.
+/// How a learner is run: everything but the task.
 pub struct Request<'a> {
     pub device: Device,
-    /// Set by Ctrl-C: the computation ends at its next look, and nothing is written.
+    /// Set by Ctrl-C: the computation ends at its next check, and nothing is written.
     pub interrupted: &'a AtomicBool,
     pub tell: &'a mut dyn FnMut(&Event),
-    /// Adds the page to the folder in the making.
+    /// Adds the page to the unfinished folder.
     pub page: &'a dyn Fn(&Path, &Outcome) -> Result<()>,
 }
 
-/// What was learned, from what, and `summary.json`.
+/// The result, the points it was learned from, and `summary.json`.
 pub struct Outcome {
     pub source: Source,
     pub learned: Learned,
     pub summary: LearnSummary,
 }
 
-/// Learns, and writes the folder: its place and its summary.
+/// Learns and writes the folder. Returns its path and its summary.
 ///
 /// # Errors
-/// A folder that holds something, points that cannot be read or learned from, no device, an interruption.
+/// A folder that is not empty, points that cannot be read or learned from, no device, an interruption.
 pub fn run(task: &Task, output: &Output, asked: &mut Request) -> Result<(PathBuf, LearnSummary)> {
     output.check()?;
     let options = &task.options;
@@ -83,9 +83,9 @@ pub fn run(task: &Task, output: &Output, asked: &mut Request) -> Result<(PathBuf
     Ok((folder, outcome.summary))
 }
 
-/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
+/// The polynomials of the device, if the method uses polynomials and the device has its own.
 fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> Result<Box<dyn Polynomials>> {
-    let opened = device::open(choice)?; // a device that is asked for by name must be there, whatever the method
+    let opened = device::open(choice)?; // a device that is asked for by name must exist, even if the method does not use it
     if method != Method::PiecewisePolynomial {
         tell(&Event::Note { text: "this method computes on the CPU, whatever the device" });
         return Ok(Box::new(CpuPolynomials));
@@ -100,7 +100,7 @@ fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> 
     Ok(own)
 }
 
-/// Brings the points to units of their columns.
+/// Scales the points to units of their columns.
 fn standardised(source: &mut Source) -> Result<Standardisation> {
     if source.truth.is_some() {
         return Err(Error::bad_input(

@@ -1,4 +1,4 @@
-//! What is learned from: the points of a file or of a preset, with their truth where it is known.
+//! The points to learn from: of a file or of a preset, with their true mixture if it is known.
 
 use std::path::Path;
 
@@ -8,24 +8,24 @@ use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Array, StoredPoints, read_mixture, read_stored_points};
 use crate::random::rows;
 
-/// Points (n, d) and, where it is known, their truth.
+/// Points (n, d) and their true mixture, if it is known.
 pub struct Source {
     pub points: Vec<f64>,
     pub d: usize,
     pub truth: Option<GaussianMixture>,
-    /// What people should know of how the file was understood.
+    /// What people should know about how the file was read.
     pub notes: Vec<String>,
 }
 
-/// The preset of this name, where no file has it.
-pub fn preset(data: &Path) -> Option<&'static presets::Preset> {
+/// The preset of this name, if there is no such file.
+pub(crate) fn preset(data: &Path) -> Option<&'static presets::Preset> {
     data.to_str().and_then(presets::find).filter(|_| !data.exists())
 }
 
-/// A file of that name, else the preset of that name; `count` points of it, chosen by a hash of `seed` and row number.
+/// The points of a file, or else of the preset of that name; `count` of them, chosen by a hash of `seed` and row number.
 ///
 /// # Errors
-/// What cannot be read, or has fewer points; a preset beside a truth.
+/// A file that cannot be read or has fewer points; a truth given for a preset, which has its own.
 pub fn source(path: &Path, truth: Option<&Path>, count: Option<usize>, seed: u64) -> Result<Source> {
     if let Some(preset) = preset(path) {
         if truth.is_some() {

@@ -1,4 +1,4 @@
-//! `summary.json` of a folder with what was learned: written when it is complete, read by its page and by sweeps.
+//! `summary.json` of a folder from `mixscore learn`: written when it is complete, read by its page and by sweeps.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::random::streams::RNG_VERSION;
 pub const SCHEMA: &str = "mixscore.learn/1";
 pub const SWEEP_SCHEMA: &str = "mixscore.learn-sweep/1";
 
-/// What was learned, in numbers.
+/// The result of learning, in numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LearnSummary {
     pub schema: String,
@@ -41,25 +41,25 @@ pub struct LearnSummary {
     pub variance: f64,
     pub variance_was_given: bool,
     pub trained_on: usize,
-    /// Points that were held out.
+    /// The number of points held out.
     pub held_out: usize,
-    /// `None` where nothing was held out.
+    /// `None` if no points were held out.
     pub held_out_log_likelihood: Option<Estimate>,
     #[serde(deserialize_with = "or_nan")]
     pub train_log_likelihood: f64,
     pub principal_directions: usize,
-    /// Points that were drawn.
+    /// The number of points drawn.
     pub samples: usize,
     pub samples_from: String,
-    /// The drawn points beside the points; `None` where none were drawn.
+    /// Comparison of the drawn points with the data; `None` if none were drawn.
     #[serde(default)]
     pub draws: Option<Draws>,
     pub em_iterations: Option<usize>,
     pub em_seconds_per_iteration: Option<f64>,
-    /// What EM's last step gained, in nats per point.
+    /// The gain of EM's last step, in nats per point.
     #[serde(default)]
     pub em_last_gain: Option<f64>,
-    /// Every number of components that was tried, with its Bayesian information criterion.
+    /// Every tried number of components, with its Bayesian information criterion.
     #[serde(default)]
     pub tried: Vec<Tried>,
     pub levels: Vec<Row>,
@@ -67,7 +67,7 @@ pub struct LearnSummary {
     /// Seconds of each stage.
     pub stages: BTreeMap<String, f64>,
     pub notes: Vec<String>,
-    /// Units of the columns, where they were standardised: `variance` and the criteria are in these.
+    /// Units of the columns if they were standardised; `variance` and the criteria are in these units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardised: Option<Standardisation>,
     pub asked: Choices,
@@ -75,25 +75,25 @@ pub struct LearnSummary {
     pub against_truth: Option<AgainstTruth>,
 }
 
-/// Where the truth is known: how far from it one is.
+/// Distances from the truth, if it is known.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AgainstTruth {
     /// KL(truth ‖ mixture) in nats.
     pub divergence: Estimate,
-    /// Of the mixture.
+    /// The mixture's.
     pub total_variation: Estimate,
-    /// `None` where no points were drawn.
+    /// `None` if no points were drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampler: Option<Sampled>,
     pub truth_held_out_log_likelihood: Option<Estimate>,
 }
 
-/// All that the result depends on but the points themselves.
+/// Everything that the result depends on, except the points themselves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Choices {
     pub data: String,
     pub truth: Option<PathBuf>,
-    /// How many there were.
+    /// The number of points.
     pub points: usize,
     #[serde(flatten)]
     pub options: Options,
@@ -109,19 +109,19 @@ pub struct LearnSweepSummary {
 }
 
 impl Choices {
-    /// Of a task with this many points.
+    /// The choices of a task with this many points.
     pub fn of(task: &Task, points: usize) -> Choices {
-        // A path that is no text keeps what can be said of it.
+        // A path that is not valid text is kept in part.
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
         Choices { data: text(&task.data), truth: task.truth.as_ref().map(|path| text(path).into()), points, options: task.options.clone() }
     }
 }
 
 impl LearnSummary {
-    /// Of what was learned from `n` points in so many seconds.
+    /// The summary of what was learned from `n` points in this many seconds.
     ///
     /// # Errors
-    /// A truth of other dimensions than the points'.
+    /// A truth of another dimension than the points.
     pub fn of(task: &Task, n: usize, learned: &Learned, truth: Option<&GaussianMixture>, seconds: f64) -> Result<LearnSummary> {
         let (options, d) = (&task.options, learned.mixture.n_features());
         Ok(LearnSummary {
@@ -181,6 +181,7 @@ impl AgainstTruth {
     }
 }
 
+/// The estimate, unless it is NaN.
 fn known(estimate: Estimate) -> Option<Estimate> {
     Some(estimate).filter(|estimate| estimate.value.is_finite())
 }

@@ -11,23 +11,23 @@ use super::learn_task::Task;
 use super::run_folder::{Output, small_file, write_json};
 use crate::error::{Error, Result};
 
-/// One place of the sweep.
+/// One cell of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cell {
-    /// `None`: all that are there.
+pub(crate) struct Cell {
+    /// `None`: all points.
     pub points: Option<usize>,
     pub degree: usize,
 }
 
 /// Every number of points with every degree.
-pub fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
+pub(crate) fn cells(points: &[usize], degrees: &[usize]) -> Vec<Cell> {
     let numbers: Vec<Option<usize>> = if points.is_empty() { vec![None] } else { points.iter().copied().map(Some).collect() };
     numbers.iter().flat_map(|points| degrees.iter().map(|degree| Cell { points: *points, degree: *degree })).collect()
 }
 
 impl Cell {
-    /// `task` at this place.
-    pub fn task(&self, task: &Task) -> Task {
+    /// `task` for this cell.
+    pub(crate) fn task(&self, task: &Task) -> Task {
         let mut own = task.clone();
         own.points = self.points;
         own.options.degree = self.degree;
@@ -40,11 +40,11 @@ impl Cell {
     }
 }
 
-/// Learns every cell that is not in `folder` yet: the summaries of all.
+/// Learns every cell that is not in `folder` yet. Returns the summaries of all.
 ///
 /// # Errors
-/// A folder that holds something else, a cell that was learned otherwise, those of [`learn::run`].
-pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
+/// A folder with other contents, a cell that was learned with other choices, those of [`learn::run`].
+pub(crate) fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> Result<Vec<LearnSummary>> {
     check(folder, cells)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let mut summaries = Vec::with_capacity(cells.len());
@@ -61,8 +61,8 @@ pub fn run(task: &Task, cells: &[Cell], folder: &Path, asked: &mut Request) -> R
     Ok(summaries)
 }
 
-/// Writes `summary.json` of the sweep, and gives it back.
-pub fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
+/// Writes `summary.json` of the sweep and returns it.
+pub(crate) fn write_summary(folder: &Path, data: &str, finding: &str, cells: Vec<LearnSummary>) -> Result<LearnSweepSummary> {
     let summary = LearnSweepSummary { schema: SWEEP_SCHEMA.into(), data: data.into(), finding: finding.into(), cells };
     write_json(&folder.join("summary.json"), &json!(summary))?;
     Ok(summary)
@@ -87,7 +87,7 @@ fn check(folder: &Path, cells: &[Cell]) -> Result<()> {
     Ok(())
 }
 
-/// The summary of a cell that was learned before, as it is asked for now.
+/// The summary of a cell that was learned before, with the present choices.
 fn finished(place: &Path, task: &Task) -> Result<Option<LearnSummary>> {
     let path = place.join("summary.json");
     if path.symlink_metadata().is_err() {

@@ -1,17 +1,17 @@
-//! What is asked of a learner.
+//! The task of a learner.
 
 use std::path::PathBuf;
 
 use crate::diffusion::learn::Options;
 
-/// What is to be learned from.
+/// The data and the choices for learning.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// A file of points, or the name of a preset.
     pub data: PathBuf,
-    /// The mixture that the points were drawn from, where a file has it.
+    /// A file with the mixture that the points were drawn from, if there is one.
     pub truth: Option<PathBuf>,
-    /// How many of the points; `None`: all of them.
+    /// How many of the points to use; `None`: all of them.
     pub points: Option<usize>,
     pub options: Options,
 }

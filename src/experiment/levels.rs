@@ -1,4 +1,4 @@
-//! The descent through the levels of noise: one problem after another, with the students carried along.
+//! The descent through the levels of noise: one problem after another, with the students carried over.
 
 use std::sync::atomic::AtomicBool;
 
@@ -17,31 +17,37 @@ use super::config::Config;
 use super::noise::{Level, Noise};
 use super::setting::Setting;
 
-/// A problem, opened on a device at one level of noise after another.
-pub struct Levels<'a> {
+/// A problem that is opened on a device at one level of noise after another.
+pub(crate) struct Levels<'a> {
     pub config: &'a Config,
     pub setting: &'a Setting,
     pub opened: &'a mut Opened,
-    /// What the user chose, for opening it again after a loss.
+    /// The user's choice, for opening it again after a loss.
     pub device: Device,
 }
 
 impl Levels<'_> {
-    /// The problem under the noise of the step that begins at `step`, in the coordinates that suit the starts, or those with `gaps`.
-    pub fn open(&mut self, step: u64, gaps: Option<&[Gaps]>) -> Result<Fit> {
+    /// The problem under the noise of the step that begins at `step`, with `gaps` shortened, or those that suit the starts.
+    pub(crate) fn open(&mut self, step: u64, gaps: Option<&[Gaps]>) -> Result<Fit> {
         self.setting.open_with_gaps(self.config, self.level(step).noise, self.opened.backend.as_mut(), gaps)
     }
 
-    /// The problem that is measured, where a noise schedule makes it another one than the descent's: that of its end.
-    pub fn measured(&mut self) -> Result<Option<Fit>> {
+    /// The problem that is measured, if it differs from that of the descent: under a noise schedule it is the last one.
+    pub(crate) fn measured(&mut self) -> Result<Option<Fit>> {
         match &self.config.objective.noise {
             Noise::Fixed(_) => Ok(None),
             Noise::Annealed(_) => self.open(u64::MAX, None).map(Some),
         }
     }
 
-    /// From `state`, at whose level `fit` stands, until a rule or the user stops the descent.
-    pub fn descend(&mut self, fit: &mut Fit, state: &mut State, observer: &mut dyn Observer, interrupted: &AtomicBool) -> Result<Stop> {
+    /// Descends from `state`, at whose level `fit` stands, until a rule or the user stops it.
+    pub(crate) fn descend(
+        &mut self,
+        fit: &mut Fit,
+        state: &mut State,
+        observer: &mut dyn Observer,
+        interrupted: &AtomicBool,
+    ) -> Result<Stop> {
         loop {
             let level = self.level(state.step);
             state.load_into(fit)?;
@@ -66,17 +72,17 @@ impl Levels<'_> {
         self.config.objective.noise.level(step)
     }
 
-    /// How a step at `step` moves the means.
-    pub fn rule(&self, step: u64) -> Rule {
+    /// The rule of the step at `step`.
+    pub(crate) fn rule(&self, step: u64) -> Rule {
         self.schedule(self.level(step)).rule
     }
 
-    /// The schedule of all levels together, at the rates of the first one.
-    pub fn whole_schedule(&self) -> Schedule {
+    /// The schedule of all levels together, with the rates of the first one.
+    pub(crate) fn whole_schedule(&self) -> Schedule {
         Schedule { until: u64::MAX, ..self.schedule(self.level(0)) }
     }
 
-    /// Under a noise schedule the step size counts in units of the noisy densities.
+    /// Under a noise schedule the step size is in units of the noisy densities.
     fn schedule(&self, level: Level) -> Schedule {
         let (descent, variance) = (&self.config.descent, self.setting.teacher(0).variance());
         let units = match self.config.objective.noise {

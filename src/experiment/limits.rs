@@ -1,24 +1,24 @@
-//! The numbers of a config, checked before any memory is taken for them.
+//! The numbers of a config, checked before memory is allocated for them.
 
 use crate::error::{Error, Result};
 
 use super::config::Config;
 use crate::objective::grid::MOST_DIMENSIONS;
 
-/// Numbers in all starts together, R·k·d: 8 GiB of float64.
+/// The most numbers in all starts together, R·k·d: 8 GiB of float64.
 const MOST_NUMBERS: u64 = 1 << 30;
 
-/// Numbers in a trajectory: 2 GiB of float64.
+/// The most numbers in a trajectory: 2 GiB of float64.
 const MOST_TRAJECTORY: u64 = 1 << 28;
 
-/// Components of one mixture, and replicates.
+/// The most components of one mixture, and the most replicates.
 const MOST_COMPONENTS: usize = 1 << 24;
 
 /// Refuses numbers that no experiment can have.
 ///
 /// # Errors
-/// [`Error::BadConfig`] with the key, its value and what it may be.
-pub fn check(config: &Config) -> Result<()> {
+/// [`Error::BadConfig`] with the key, its value and its limits.
+pub(crate) fn check(config: &Config) -> Result<()> {
     within("replicates", config.replicates as u64, 1, MOST_COMPONENTS as u64)?;
     within("descent.steps", config.descent.steps, 0, u64::from(u32::MAX))?;
     within("log.every", config.log.every, 1, u64::from(u32::MAX))?;
@@ -77,11 +77,11 @@ fn check_student(config: &Config) -> Result<()> {
     }
 }
 
-/// Refuses a problem of R·k·d numbers, or a trajectory of them, that does not fit a machine.
+/// Refuses a problem of R·k·d numbers, or a trajectory of them, that is too large for a machine.
 ///
 /// # Errors
 /// [`Error::BadConfig`] with the figures.
-pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Result<()> {
+pub(crate) fn check_size(config: &Config, n_components: usize, n_features: usize) -> Result<()> {
     let numbers = (config.replicates as u64).saturating_mul(n_components as u64).saturating_mul(n_features as u64);
     if numbers > MOST_NUMBERS {
         return Err(Error::bad_config(
@@ -103,8 +103,8 @@ pub fn check_size(config: &Config, n_components: usize, n_features: usize) -> Re
     Ok(())
 }
 
-/// Refuses a grid in more coordinates, `rank`, than it works in, before anything is written.
-pub fn check_grid(rank: usize) -> Result<()> {
+/// Refuses a grid in too many coordinates `rank`, before anything is written.
+pub(crate) fn check_grid(rank: usize) -> Result<()> {
     if rank <= MOST_DIMENSIONS {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! The observer of a descent in a run folder: has logged steps measured, writes them down, applies the stop rules and keeps checkpoints.
+//! The observer of a descent in a run folder: it measures and writes logged steps, applies the stop rules and keeps checkpoints.
 
 use super::events::Event;
 use super::meter::Meter;
@@ -12,7 +12,7 @@ use crate::metrics::Metric;
 use crate::problem::fit::Fit;
 
 /// Logs a run.
-pub struct Logger<'a> {
+pub(crate) struct Logger<'a> {
     pub meter: Meter<'a>,
     pub records: Records,
     pub on_event: &'a mut dyn FnMut(&Event),
@@ -31,7 +31,7 @@ impl Observer for Logger<'_> {
         let regular = state.step.is_multiple_of(config.log.every) || state.step == config.descent.steps;
         let noise_is_final = state.step >= config.objective.noise.steps();
         let stop = if regular && noise_is_final { self.apply_stop_rules(state.step, &rows) } else { None };
-        // Under a schedule of noise something else is measured than is minimised.
+        // Under a noise schedule the measured divergence is not the one that is minimised.
         let objective = if self.meter.measured.is_none() { self.objective(&rows) } else { Vec::new() };
         Ok(Logged { stop, objective })
     }
@@ -46,6 +46,7 @@ impl Observer for Logger<'_> {
 }
 
 impl Logger<'_> {
+    /// The minimised divergence of each replicate.
     fn objective(&self, rows: &[Row]) -> Vec<Option<f64>> {
         rows.iter().map(|row| row.get(Metric::of(self.meter.config.objective.divergence))).collect()
     }

@@ -1,4 +1,4 @@
-//! What is measured at a logged step: one row of metrics per replicate.
+//! The measurements at a logged step: one row of metrics per replicate.
 
 use super::config::Config;
 use super::nearest::at_nearest_of_start;
@@ -12,19 +12,18 @@ use crate::problem::fit::{Divergences, Fit};
 use crate::problem::rare::RareDraws;
 
 /// Measures a run.
-pub struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     pub config: &'a Config,
     pub setting: &'a Setting,
-    /// The problem that is measured, where it is another one than the descent's: under a noise schedule, that of its end.
+    /// The problem that is measured, if it differs from that of the descent: under a noise schedule it is the last one.
     pub measured: Option<Fit>,
-    /// Whether what was measured last rests on a few rare draws, of all replicates together, and the step of that.
+    /// Whether the last measurement rests on a few rare draws, for all replicates together, and its step.
     pub rare: Option<(u64, RareDraws)>,
 }
 
 impl Meter<'_> {
-    /// One row per replicate, from the draws of the state's step. The device stands at `state`, and `means` (R, k, d) are those of the
-    /// state.
-    pub fn rows(&mut self, fit: &mut Fit, state: &State, means: &[f64]) -> Result<Vec<Row>> {
+    /// One row per replicate, from the draws of the state's step. The device stands at `state`, whose means are `means` (R, k, d).
+    pub(crate) fn rows(&mut self, fit: &mut Fit, state: &State, means: &[f64]) -> Result<Vec<Row>> {
         let before = match &state.logged {
             None => None,
             Some((step, coordinates)) => Some((state.step - step, fit.lift(coordinates)?)),
@@ -50,7 +49,7 @@ impl Meter<'_> {
         Ok(rows)
     }
 
-    /// Of each replicate, from the draws of the state's step.
+    /// The divergences of each replicate, from the draws of the state's step.
     fn divergences(&mut self, fit: &mut Fit, state: &State) -> Result<Vec<Divergences>> {
         let measured = match &mut self.measured {
             None => fit.measure(self.config.log.samples, state.step)?,
@@ -63,8 +62,8 @@ impl Meter<'_> {
         Ok(measured)
     }
 
-    /// Whether what is measured at `state` rests on a few rare draws: as seen when its row was measured, where that was the last one.
-    pub fn rare_draws(&mut self, fit: &mut Fit, state: &State) -> Result<RareDraws> {
+    /// Whether the measurement at `state` rests on a few rare draws: known from its row if that was the last one.
+    pub(crate) fn rare_draws(&mut self, fit: &mut Fit, state: &State) -> Result<RareDraws> {
         if let Some((step, rare)) = self.rare
             && step == state.step
         {
@@ -73,7 +72,7 @@ impl Meter<'_> {
         Ok(self.divergences(fit, state)?.iter().fold(RareDraws::None, |worst, of| worst.worse(of.rare)))
     }
 
-    /// The metrics of the means (k, d) alone, without a sample.
+    /// The metrics of the means (k, d) that need no samples.
     fn describe(&self, row: &mut Row, means: &[f64], start: &[f64]) -> Result<()> {
         let (teacher, weights) = (self.setting.teacher(row.replicate), &self.setting.weights);
         row.set(Metric::Coverage, metrics::coverage(teacher, means, weights)?.share);
@@ -87,6 +86,7 @@ impl Meter<'_> {
     }
 }
 
+/// The largest distance that a mean (d) moved.
 fn farthest_move(before: &[f64], after: &[f64], d: usize) -> f64 {
     before.chunks_exact(d).zip(after.chunks_exact(d)).map(|(a, b)| squared_distance(a, b)).fold(0.0, f64::max).sqrt()
 }

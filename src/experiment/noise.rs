@@ -1,11 +1,11 @@
 //! Noise on both densities: a fixed heat-flow time, or a schedule that anneals it step by step.
 //!
 //! Heat flow for a time t adds t to both variances. The Ornstein–Uhlenbeck process for a time τ shrinks means by e^{−τ} and brings
-//! variances to σ²e^{−2τ} + 1 − e^{−2τ}; in units of e^{−τ} that is heat flow for t = e^{2τ} − 1. So the two differ in how time is counted,
-//! and in a factor on L and its gradient, which the step size below does not see.
+//! variances to σ²e^{−2τ} + 1 − e^{−2τ}; in units of e^{−τ} that is heat flow for t = e^{2τ} − 1. So the two differ in the unit of time,
+//! and in a factor of L and its gradient that the step size below cancels.
 //!
-//! Under a schedule a step is made on the gradient in units of the noisy densities: the step size is multiplied by ((σ² + t)/σ²)².
-//! Otherwise steps under much noise would hardly move anything, as ∂L/∂μ falls with the square of the variance.
+//! Under a schedule the step size is in units of the noisy densities: it is multiplied by ((σ² + t)/σ²)². Otherwise steps under much noise
+//! would hardly move the means, as ∂L/∂μ falls with the square of the variance.
 
 use serde::{Deserialize, Serialize};
 use toml::Value;
@@ -19,7 +19,7 @@ pub enum Noise {
     Annealed(Annealing),
 }
 
-/// Noise that falls, or rises, with the steps.
+/// Noise that changes with the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Annealing {
@@ -27,18 +27,18 @@ pub struct Annealing {
     pub kind: Kind,
     /// The time at step 0.
     pub from: f64,
-    /// The time from step `steps` on, and of everything that is measured.
+    /// The time from step `steps` on; also for all measurements.
     #[serde(default)]
     pub to: f64,
     pub steps: u64,
     #[serde(default)]
     pub shape: Shape,
-    /// Different times on the way: the noise stands still for steps/levels steps.
+    /// The number of different times: the noise is constant for steps/levels steps.
     #[serde(default = "fifty")]
     pub levels: u64,
 }
 
-/// How time is counted.
+/// The unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -49,7 +49,7 @@ pub enum Kind {
     Ou,
 }
 
-/// The way from the first time to the last.
+/// How time changes from first to last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
@@ -59,7 +59,7 @@ pub enum Shape {
     Linear,
 }
 
-/// A stretch of steps under one noise.
+/// A range of steps under one noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
     /// Heat-flow time.
@@ -81,12 +81,12 @@ impl Noise {
         }
     }
 
-    /// The heat-flow time under which everything is measured: that of the end.
+    /// The heat-flow time of all measurements: that of the end.
     pub fn measured(&self) -> f64 {
         self.level(u64::MAX).noise
     }
 
-    /// Steps until the noise stands still.
+    /// Steps until the noise no longer changes.
     pub fn steps(&self) -> u64 {
         if let Noise::Annealed(annealing) = self { annealing.steps } else { 0 }
     }
@@ -112,7 +112,7 @@ impl Annealing {
         let levels = self.levels.min(self.steps);
         let wide = |a: u64, b: u64, c: u64| (u128::from(a) * u128::from(b) / u128::from(c)) as u64;
         let level = wide(step, levels, self.steps);
-        // The first step whose level is the next one: ⌈(level + 1)·steps/levels⌉.
+        // The first step of the next level: ⌈(level + 1)·steps/levels⌉.
         let end = (u128::from(level + 1) * u128::from(self.steps)).div_ceil(u128::from(levels)) as u64;
         let u = level as f64 / levels as f64;
         let time = match self.shape {
@@ -123,7 +123,7 @@ impl Annealing {
     }
 }
 
-/// The heat-flow time of a time.
+/// The heat-flow time that corresponds to a time.
 fn heat(kind: Kind, time: f64) -> f64 {
     match kind {
         Kind::Heat => time,
@@ -182,7 +182,7 @@ mod tests {
         let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-13 * (1.0 + b), "{a} {b}"); // a few roundings
         near(schedule(Kind::Heat, 255.0, Shape::Geometric).level(35).noise, 15.0);
         near(schedule(Kind::Heat, 100.0, Shape::Linear).level(35).noise, 50.0);
-        // Means shrink by e^−τ beside variance 1: as under heat flow of e^2τ − 1, in other units.
+        // Means shrink by e^−τ beside variance 1: in other units this is heat flow for e^2τ − 1.
         near(schedule(Kind::Ou, 2.0, Shape::Linear).level(35).noise, 2f64.exp() - 1.0);
         assert_eq!(schedule(Kind::Ou, 2.0, Shape::Linear).measured(), 0.0);
         assert_eq!(Noise::Fixed(0.5).level(7), Level { noise: 0.5, end: u64::MAX });

@@ -1,4 +1,4 @@
-//! What is worth a sentence at the end of a run, beside its numbers.
+//! The notes at the end of a run, beside its numbers.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -18,16 +18,15 @@ use super::meter::Meter;
 use super::row::has_not_fallen;
 use super::run_folder::METRICS;
 
-/// Fewer steps have no end to speak of; and what is minimised in units of σ below which nothing is said.
+/// The fewest steps for a note on the end, and the objective, in units of σ, below which there is none.
 const LEAST_STEPS: u64 = 8;
 const LEAST_OBJECTIVE: f64 = 1e-3;
 
-/// The notes of a run that stands at `state`, as `fit` does. An interrupted one has none: whoever stopped it waits. Nor has one that ends here
-/// with its device, as all results are there already.
+/// The notes of a run at `state`, where `fit` stands too. An interrupted run has none, because the user waits for its end.
 ///
 /// # Errors
-/// [`Error::BadFile`] where the run's metrics are not as it wrote them.
-pub fn of(
+/// [`Error::BadFile`] if the run's metrics are not as it wrote them.
+pub(super) fn of(
     run: &Path,
     meter: &mut Meter,
     state: &State,
@@ -44,7 +43,7 @@ pub fn of(
     Ok([moves, rare].into_iter().flatten().collect())
 }
 
-/// A note that a lost device or a signal keeps from being found is none.
+/// A note that could not be found because of a lost device or a signal is left out.
 fn if_known(note: Result<Option<String>>) -> Result<Option<String>> {
     match note {
         Err(Error::DeviceLost { .. } | Error::Stopped { .. }) => Ok(None),
@@ -52,7 +51,7 @@ fn if_known(note: Result<Option<String>>) -> Result<Option<String>> {
     }
 }
 
-/// A sentence where the steps of a run that made all of them go to and fro at the end, and what is minimised does not fall.
+/// A note if the steps of a complete run oscillate at the end, and its objective does not fall.
 fn oscillates(run: &Path, config: &Config, stop: &Stop, fit: &mut Fit, rule: &Rule, interrupted: &AtomicBool) -> Result<Option<String>> {
     let Stop::MaxSteps { steps } = *stop else { return Ok(None) };
     let metric = Metric::of(config.objective.divergence);
@@ -73,7 +72,7 @@ fn oscillates(run: &Path, config: &Config, stop: &Stop, fit: &mut Fit, rule: &Ru
     }))
 }
 
-/// A sentence where the Fisher divergences at the end rest on a few draws.
+/// A note if the Fisher divergences at the end rest on a few draws.
 fn rare_draws(meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Option<String>> {
     let rare = meter.rare_draws(fit, state)?;
     Ok(if matches!(rare, RareDraws::Found(_)) { rare.sentence("the Fisher divergences at the end") } else { None })

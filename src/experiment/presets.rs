@@ -22,25 +22,25 @@ pub const PRESETS: [Preset; 9] = [
 ];
 
 impl Preset {
-    /// What it shows, in one line.
+    /// The description in one line.
     pub fn about(&self) -> &'static str {
         self.text.lines().next().map_or("", |line| line.trim_start_matches(['#', ' ']))
     }
 }
 
 impl Preset {
-    /// Whether `mixscore sweep` has more to do than `mixscore run`.
+    /// Whether it is a sweep, so that `mixscore sweep` does more than `mixscore run`.
     pub fn is_sweep(&self) -> bool {
         self.text.lines().any(|line| line.starts_with("[sweep") || line.starts_with("[[sweep"))
     }
 }
 
-/// The preset of that name.
+/// The preset with that name.
 pub fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The preset whose name is most like a mistyped one.
+/// The preset whose name is most similar to a mistyped one.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let scored = PRESETS.iter().map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name));
     scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)

@@ -1,4 +1,4 @@
-//! From TOML text and overrides to a checked config: size and nesting are limited.
+//! From TOML text and overrides to a checked config; size and nesting are limited.
 
 use std::path::Path;
 
@@ -8,41 +8,41 @@ use crate::error::{Error, Result};
 use crate::objective::divergence::Sampler;
 
 use super::config::Config;
-use super::explain::{explained, not_toml, placed};
+use super::explain::{explained, not_toml, with_place};
 use super::keys::with_counts;
 use super::{limits, teacher};
 
 /// A config is a page of text; anything larger is something else.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Samples per component where a config says nothing.
+/// Samples per component if a config does not say.
 const DEFAULT_SAMPLES: usize = 4096;
 
-/// The config in `text` with `overrides` ("descent.steps=50") and `seed` put over it, defaults filled in and numbers checked. A `[sweep]`
-/// table in it is passed over: a sweep's config alone is an experiment too.
-pub fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
+/// The config in `text` with `overrides` ("descent.steps=50") and `seed` applied, defaults filled in and numbers checked. A `[sweep]` table
+/// in it is ignored: the rest of a sweep's config is an experiment too.
+pub(crate) fn config_from(text: &str, overrides: &[String], seed: Option<u64>) -> Result<Config> {
     let mut table = table_from(text)?;
     for text in overrides {
         let (key, value) = assignment(text)?;
         set(&mut table, &key, value)?;
     }
     table.remove("sweep");
-    config_of(table, seed).map_err(|error| placed(error, text, overrides))
+    config_of(table, seed).map_err(|error| with_place(error, text, overrides))
 }
 
-/// The text as a table, not yet understood.
+/// The text as a TOML table.
 ///
 /// # Errors
-/// [`Error::BadConfig`] for what is too large or no TOML.
-pub fn table_from(text: &str) -> Result<Table> {
+/// [`Error::BadConfig`] for a text that is too large or not TOML.
+pub(crate) fn table_from(text: &str) -> Result<Table> {
     if text.len() as u64 > MOST_BYTES {
         return Err(too_large(text.len() as u64));
     }
     text.parse().map_err(|error: toml::de::Error| not_toml(text, &error))
 }
 
-/// The config that a table says, with `seed` put over it, defaults filled in and numbers checked.
-pub fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
+/// The config in a table, with `seed` applied, defaults filled in and numbers checked.
+pub(crate) fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
     with_counts(&mut table);
     let mut config: Config = table.try_into().map_err(|error| explained(&error))?;
     config.seed = seed.unwrap_or(config.seed);
@@ -57,10 +57,7 @@ pub fn config_of(mut table: Table, seed: Option<u64>) -> Result<Config> {
 }
 
 /// The text of a config file.
-///
-/// # Errors
-/// [`Error::BadFile`] where it is missing, no plain file, too large or no UTF-8.
-pub fn text_of(path: &Path) -> Result<String> {
+pub(crate) fn text_of(path: &Path) -> Result<String> {
     let remedy = "Give a config file, or the name of a preset";
     let found = std::fs::metadata(path).map_err(|error| Error::bad_file(path, error.to_string(), remedy))?;
     if !found.is_file() {
@@ -76,7 +73,7 @@ pub fn text_of(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Refuses the config of a run or sweep folder whose `bandwidth` means a variance: by its name it would now be another kernel.
+/// Refuses the config of a run or sweep folder whose `bandwidth` means a variance, because today that name means another kernel.
 fn check_bandwidth(path: &Path, text: &str) -> Result<()> {
     let is_written =
         ["config.toml", "sweep.toml"].iter().any(|name| path.ends_with(name)) && path.with_file_name("environment.json").is_file();
@@ -91,10 +88,7 @@ fn check_bandwidth(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The key and the value of "a.b=VALUE"; VALUE is TOML, or else a bare string.
-///
-/// # Errors
-/// [`Error::BadChoice`] where there is no =.
-pub fn assignment(text: &str) -> Result<(String, Value)> {
+pub(crate) fn assignment(text: &str) -> Result<(String, Value)> {
     let Some((key, text)) = text.split_once('=') else {
         return Err(Error::BadChoice {
             what: format!("{} has no =", text.escape_debug()),
@@ -109,11 +103,11 @@ pub fn assignment(text: &str) -> Result<(String, Value)> {
     Ok((key.trim().into(), value))
 }
 
-/// Puts a value at the key "a.b" of the table.
+/// Sets the key "a.b" of the table.
 ///
 /// # Errors
-/// [`Error::BadConfig`] where a part of the key is no table.
-pub fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
+/// [`Error::BadConfig`] if a part of the key is not a table.
+pub(crate) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     let mut path: Vec<&str> = key.split('.').map(str::trim).collect();
     let last = path.pop().unwrap_or_default();
     let mut at = table;

@@ -1,7 +1,7 @@
-//! Mends the journals of a run where they are not as its checkpoint knew them: cut short, gone, or saved again by another program.
+//! Mends the journals of a run if they are not as its checkpoint recorded them: cut short, missing, or saved again by another program.
 //!
-//! The descent does not need them, so its result does not depend on this. Entries that can still be read are kept, those of the first and
-//! of the last logged step are measured again, and what is missing between is said.
+//! The descent does not need them, so its result does not depend on this. Readable entries are kept, those of the first and of the last
+//! logged step are measured again, and a sentence says what is missing between.
 
 use std::path::{Path, PathBuf};
 
@@ -20,16 +20,16 @@ use crate::mixture::files::write_atomically;
 use crate::problem::fit::Fit;
 
 /// A logged step that was measured again.
-pub struct Logged {
+pub(super) struct Logged {
     step: u64,
     rows: Vec<Row>,
     /// Shape (R, k, d).
     means: Vec<f64>,
 }
 
-/// The first and the last step that were logged before `state`, where `fit` stands before and after. Of a step before the last one nothing
-/// is known, so the last one's movement stays blank.
-pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Vec<Logged>> {
+/// Measures the first and the last step that were logged before `state`; `fit` stands at `state` before and after. The step before the last
+/// one is unknown, so the last one's movement stays blank.
+pub(super) fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, state: &State) -> Result<Vec<Logged>> {
     let Some((step, coordinates)) = &state.logged else { return Ok(Vec::new()) };
     let mut measure = |fit: &mut Fit, state: &State| -> Result<Logged> {
         let means = fit.lift(&state.coordinates)?;
@@ -47,9 +47,9 @@ pub fn measured_again(levels: &mut Levels, meter: &mut Meter, fit: &mut Fit, sta
     Ok(all)
 }
 
-/// Mends the journals that have a fault, the sentence of [`Fingerprint::verify`], and sets their length to what they have then. Returns a
-/// sentence for each that had entries.
-pub fn repair(
+/// Mends the journals that have a fault, the sentence of [`Fingerprint::verify`], and updates their length. Returns a sentence for each
+/// that had entries.
+pub(super) fn repair(
     run: &Path,
     journals: &mut [Fingerprint],
     faults: &[Option<String>],
@@ -70,7 +70,7 @@ pub fn repair(
         let last = logged.last().map(|entry| entry.step);
         let entries = merged(kept, again);
         let new = [head, entries.iter().flat_map(|entry| entry.bytes.clone()).collect()].concat();
-        // Whatever people did to the table stays; the trajectory is no text, and may be large.
+        // A table that people edited is kept aside. The trajectory is not text, and may be large.
         let is_lost = journal.name == METRICS && !new.starts_with(whole_lines(&old));
         let aside = if is_lost || !is_plain_or_missing(&path) { set_aside(&path)? } else { String::new() };
         write_atomically(&path, |out| out.write_all(&new))?;
@@ -86,6 +86,7 @@ pub fn repair(
 /// The first bytes of a journal, the entries to keep, and those measured again.
 type Parts = (Vec<u8>, Vec<Entry>, Vec<Entry>);
 
+/// The parts of a mended `metrics.csv`.
 fn of_metrics(old: &[u8], logged: &[Logged], n_replicates: usize) -> Parts {
     let header = row::header(n_replicates > 1);
     let last = logged.last().map(|entry| entry.step);
@@ -94,6 +95,7 @@ fn of_metrics(old: &[u8], logged: &[Logged], n_replicates: usize) -> Parts {
     (header.into_bytes(), kept, again.collect())
 }
 
+/// The parts of a mended trajectory.
 fn of_trajectory(old: &[u8], logged: &[Logged], is_kept: bool) -> Parts {
     let again = logged.iter().filter(|_| is_kept).map(|entry| Entry { step: entry.step, bytes: means_record(entry.step, &entry.means) });
     let again: Vec<Entry> = again.collect();
@@ -101,7 +103,7 @@ fn of_trajectory(old: &[u8], logged: &[Logged], is_kept: bool) -> Parts {
     (Vec::new(), kept, again)
 }
 
-/// Both by step; where both have a step, the one that is kept.
+/// Both by step; an entry that was kept precedes one that was measured again.
 fn merged(kept: Vec<Entry>, again: Vec<Entry>) -> Vec<Entry> {
     let mut entries = [kept, again].concat();
     entries.sort_by_key(|entry| entry.step); // stable
@@ -109,7 +111,7 @@ fn merged(kept: Vec<Entry>, again: Vec<Entry>) -> Vec<Entry> {
     entries
 }
 
-/// Which of the steps that were logged up to `last` are missing.
+/// The logged steps up to `last` that are missing.
 fn gap(entries: &[Entry], schedule: &Schedule, last: Option<u64>) -> String {
     let logged = schedule.logged_steps().take_while(|step| last.is_some_and(|last| *step <= last));
     let missing: Vec<u64> = logged.filter(|step| entries.binary_search_by_key(step, |entry| entry.step).is_err()).collect();
@@ -120,7 +122,7 @@ fn gap(entries: &[Entry], schedule: &Schedule, last: Option<u64>) -> String {
     }
 }
 
-/// The bytes of a plain file; nothing of any other.
+/// The bytes of a plain file; empty for any other.
 fn content(path: &Path) -> Vec<u8> {
     let is_plain = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
     if is_plain { std::fs::read(path).unwrap_or_default() } else { Vec::new() }
@@ -134,8 +136,8 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)]
 }
 
-/// Gives the file, whatever it is, the first free name of NAME.damaged, NAME.damaged-2, …; returns a clause that says so. A plain file keeps its
-/// own name, too, until it is replaced: nothing is lost by a kill in between.
+/// Renames the file, whatever it is, to the first free of NAME.damaged, NAME.damaged-2, …; returns a clause that says so. A plain file also
+/// keeps its own name until it is replaced, so that a kill in between loses nothing.
 fn set_aside(path: &Path) -> Result<String> {
     let name = |n: u32| if n == 1 { format!("{}.damaged", path.display()) } else { format!("{}.damaged-{n}", path.display()) };
     let free = (1..).map(|n| PathBuf::from(name(n))).find(|other| other.symlink_metadata().is_err());
@@ -159,7 +161,7 @@ mod tests {
         Logged { step, rows: vec![row], means: vec![step as f64; 2] }
     }
 
-    /// What stands in a run folder after a repair, of a run of 40 steps logged at every tenth; and the sentences.
+    /// The contents of a run folder after a repair, for a run of 40 steps logged at every tenth; and the sentences.
     fn repaired(metrics: Option<&[u8]>, trajectory: Option<&[u8]>, last: u64) -> (tempfile::TempDir, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("checkpoints")).unwrap();

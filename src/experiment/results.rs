@@ -1,4 +1,4 @@
-//! What a stopped run leaves: the students, the trajectory, and the summary with its finding.
+//! The results of a stopped run: the students, the trajectory, and the summary with its finding.
 
 use std::path::Path;
 
@@ -21,9 +21,9 @@ use super::summary::{Measured, PerReplicate, SCHEMA, Summary};
 
 const REPORT: &str = "report.html";
 
-/// Writes the results of a run that stands at `state`, where it leaves `fit`, and returns the summary that is to be written: its notes are
-/// still missing, which are looked for when all that must be there is.
-pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
+/// Writes the results of a run at `state`, where it leaves `fit`, and returns the summary to be written. Its notes are still missing,
+/// because they are looked for last.
+pub(crate) fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop: &Stop, fit: &mut Fit) -> Result<Summary> {
     fit.set_coordinates(&state.coordinates)?;
     let means = &fit.lift(&state.coordinates)?[..];
     setting.write_students(&run.join("student.npz"), means)?;
@@ -31,7 +31,7 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
         write_trajectory(run, config.replicates, setting)?;
     }
     let (first, last) = first_and_last(&run.join(METRICS), state.step)?;
-    let sampler = config.objective.sampler; // a run's config.toml has no `auto`
+    let sampler = config.objective.sampler; // config.toml of a run never says `auto`
     Ok(Summary {
         schema: SCHEMA.into(),
         stop: stop.clone().into(),
@@ -59,8 +59,8 @@ pub fn write(run: &Path, config: &Config, setting: &Setting, state: &State, stop
     })
 }
 
-/// Whether the results of a finished run are all there, the page included where one `is_drawn`.
-pub fn are_complete(run: &Path, is_drawn: bool) -> bool {
+/// Whether all results of a finished run are there, including the page if one `is_drawn`.
+pub(crate) fn are_complete(run: &Path, is_drawn: bool) -> bool {
     let finished = Summary::read(run).is_ok_and(|summary| summary.stop.stop.is_final());
     finished && run.join("student.npz").is_file() && (!is_drawn || run.join(REPORT).is_file())
 }
@@ -81,23 +81,23 @@ fn write_trajectory(run: &Path, replicates: usize, setting: &Setting) -> Result<
     write_npz(&run.join("trajectory.npz"), &[("step", &[steps.len()], Values::I64(&steps)), ("means", &shape, Values::F64(&means))])
 }
 
-/// The number of each replicate, its start (k, d) and its means (k, d).
+/// For each replicate its number, its start (k, d) and its means (k, d).
 fn replicates<'a>(setting: &'a Setting, means: &'a [f64]) -> impl Iterator<Item = (usize, &'a [f64], &'a [f64])> {
     let row = setting.n_components() * setting.n_features();
     let pairs = setting.starts.chunks_exact(row).zip(means.chunks_exact(row));
     pairs.enumerate().map(|(r, (start, means))| (r, start, means))
 }
 
-/// Teacher components that are listed one by one: of a teacher made of points the list would be all that anyone sees.
+/// The most teacher components that are listed one by one (a teacher may have one component per point of a file).
 const MOST_LISTED: usize = 4096;
 
-/// Where the student's weight sits: within 0.75 σ of each teacher, shape (K), by replicate.
+/// The student's weight within 0.75 σ of each teacher component, shape (K), by replicate.
 fn student_weight(setting: &Setting, means: &[f64]) -> Result<PerReplicate<Vec<f64>>> {
     let of = |(r, _, means): (usize, &[f64], &[f64])| Ok(metrics::coverage(setting.teacher(r), means, &setting.weights)?.student_weight);
     Ok(PerReplicate::of(replicates(setting, means).map(of).collect::<Result<_>>()?))
 }
 
-/// Points that the steps drew, per second of stepping; a grid draws none.
+/// Points that the steps drew, per second of stepping; `None` for a grid.
 fn samples_per_second(config: &Config, setting: &Setting, state: &State, stop: &Stop) -> Option<f64> {
     let strata = match config.objective.divergence {
         Divergence::Reverse => setting.n_components(),
@@ -108,7 +108,7 @@ fn samples_per_second(config: &Config, setting: &Setting, state: &State, stop: &
     (config.objective.sampler != Sampler::Grid && state.descent_seconds > 0.0).then(|| drawn / state.descent_seconds)
 }
 
-/// One sentence: the loss from first to last, coverage, total variation, steps and time. Of several replicates, the medians.
+/// One sentence: the loss from first to last, coverage, total variation, steps and time; medians over replicates.
 fn finding(config: &Config, setting: &Setting, first: &[Row], last: &[Row], state: &State, stop: &Stop) -> String {
     let (metric, title) = match config.objective.divergence {
         Divergence::Reverse => (Metric::ReverseFisher, "reverse Fisher divergence"),

@@ -1,4 +1,4 @@
-//! One row of `metrics.csv`: what was measured of one replicate at one logged step.
+//! One row of `metrics.csv`: the measurements of one replicate at one logged step.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::metrics::Metric;
 use crate::objective::groups::Estimate;
 use crate::problem::fit::Divergences;
 
-/// What is known of one metric.
+/// The measurement of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Measurement {
@@ -22,7 +22,7 @@ pub enum Measurement {
 }
 
 impl Measurement {
-    /// Nothing yet.
+    /// Not measured yet.
     fn blank(metric: Metric) -> Measurement {
         if metric.has_standard_error() { Measurement::Estimate { value: None, standard_error: None } } else { Measurement::Exact(None) }
     }
@@ -57,7 +57,7 @@ pub struct Row {
     /// Wall-clock seconds since the start.
     pub seconds: f64,
     pub replicate: usize,
-    /// By [`Metric::ALL`]; what has no finite value is blank.
+    /// In the order of [`Metric::ALL`]; blank if there is no finite value.
     measurements: [Measurement; Metric::ALL.len()],
 }
 
@@ -71,7 +71,7 @@ impl Row {
         self.measurements[metric as usize]
     }
 
-    /// The value of a metric; `None` where its cell is blank.
+    /// The value of a metric; `None` if its cell is blank.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.measurement(metric).value()
     }
@@ -109,16 +109,16 @@ impl Row {
 }
 
 /// The first line of the file.
-pub fn header(with_replicate: bool) -> String {
+pub(crate) fn header(with_replicate: bool) -> String {
     let columns: Vec<String> = Metric::ALL.into_iter().flat_map(Metric::columns).collect();
     format!("step,seconds,{}{}\n", columns.join(","), if with_replicate { ",replicate" } else { "" })
 }
 
-/// The rows of the first logged step, and those of the last that is no later than `end`.
+/// The rows of the first logged step, and of the last one that is no later than `end`.
 ///
 /// # Errors
-/// [`Error::BadFile`] where the file is not as a run wrote it.
-pub fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
+/// [`Error::BadFile`] if the file is not as a run wrote it.
+pub(crate) fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
     let (mut first, mut last): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {
         if first.first().is_none_or(|f| f.step == row.step) {
@@ -135,11 +135,8 @@ pub fn first_and_last(path: &Path, end: u64) -> Result<(Vec<Row>, Vec<Row>)> {
     Ok((first, last))
 }
 
-/// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate where it is more than `least`.
-///
-/// # Errors
-/// As [`first_and_last`].
-pub fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
+/// Whether `metric` has not fallen since the middle of `steps` steps, in some replicate with a value above `least`.
+pub(crate) fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Result<bool> {
     let (mut middle, mut end): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
     for_each(path, &mut |row| {
         let kept = if row.step <= steps / 2 { &mut middle } else { &mut end };
@@ -152,6 +149,7 @@ pub fn has_not_fallen(path: &Path, metric: Metric, steps: u64, least: f64) -> Re
     Ok(pairs.into_iter().any(|(before, after)| after > least && after > 0.8 * before))
 }
 
+/// Reads `metrics.csv` row by row.
 fn for_each(path: &Path, see: &mut dyn FnMut(Row)) -> Result<()> {
     let bad = |what: String| Error::bad_file(path, what, "Restore the file as the run wrote it");
     let mut reader = csv::Reader::from_path(path).map_err(|e| bad(e.to_string()))?;

@@ -1,4 +1,4 @@
-//! The life of a run: prepare a folder, descend in it, write the results; a resumed run enters at the second part.
+//! The life of a run: prepare a folder, descend in it, write the results. A resumed run starts at the second part.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::checkpoint::{self, Found};
 use super::config::Config;
 use super::environment::{self, Launch};
 use super::events::Event;
-use super::explain::named;
+use super::explain::with_name;
 use super::extend::extend;
 use super::levels::Levels;
 use super::logger::Logger;
@@ -34,14 +34,14 @@ use crate::problem::fit::Fit;
 /// Draws `report.html` in a run folder whose other files are written.
 pub type Draw<'a> = &'a dyn Fn(&Path) -> Result<()>;
 
-/// How a run is to be made: everything but the experiment itself.
+/// How a run is made: everything but the experiment itself.
 pub struct Request<'a> {
     pub device: Device,
     pub command_line: Vec<String>,
-    /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
+    /// Set by Ctrl-C: the current steps are finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub on_event: &'a mut dyn FnMut(&Event),
-    /// `None`: there is no page.
+    /// `None`: no page is drawn.
     pub draw: Option<Draw<'a>>,
 }
 
@@ -59,7 +59,7 @@ pub struct Outcome {
 /// Runs `config` into a new folder. Relative paths of the config start at `base`.
 ///
 /// # Errors
-/// Bad input, no device, a device lost, files that cannot be written. Before the descent begins, no folder is left behind.
+/// Bad input, no device, a lost device, files that cannot be written. An error before the descent begins leaves no folder behind.
 pub fn run(config: &Config, base: &Path, output: &Output, request: Request) -> Result<Outcome> {
     output.check()?;
     let setting = Setting::of(config, base)?;
@@ -74,7 +74,7 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
         (request.on_event)(&Event::Note { text: &text });
     }
     let mut config = config.with_absolute_paths(base);
-    // Written down, so that a resumed run draws the same.
+    // The resolved sampler is written, so that a resumed run draws the same.
     config.objective.sampler = setting.chosen_sampler(&config);
     let launch = launch(&request, opened);
     let (setting, fit) = prepare(&config, setting, staged.path(), opened, &launch)?;
@@ -84,11 +84,11 @@ pub fn begin(config: &Config, setting: &Setting, base: &Path, output: &Output, o
     descend_and_finish(&folder, levels, fit, request).map_err(|error| with_resume_hint(error, &folder))
 }
 
-/// Goes on with the run in `folder` from its newest good checkpoint. `Device::Auto` is the device that it began with. With `steps` the run
-/// gets another last step, also where it was finished.
+/// Continues the run in `folder` from its newest good checkpoint. `Device::Auto` stands for the device that it began with. `steps` sets a
+/// new last step, even if the run was finished.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] where no checkpoint can be used; those of [`run`].
+/// [`Error::Checkpoint`] if no checkpoint can be used; those of [`run`].
 pub fn resume(folder: &Path, steps: Option<u64>, mut request: Request) -> Result<Outcome> {
     run_folder::small_file(&folder.join("config.toml"))?; // is this a run folder at all?
     if let Some(steps) = steps {
@@ -104,7 +104,7 @@ pub fn resume(folder: &Path, steps: Option<u64>, mut request: Request) -> Result
     if request.device == Device::Auto {
         request.device = environment::first_choice(folder).unwrap_or_default();
     }
-    let lock = run_folder::lock(folder)?; // before a device is looked for
+    let lock = run_folder::lock(folder)?; // before a device is opened
     let (config, setting) = problem_of(folder)?;
     let mut opened = open(request.device, request.on_event)?;
     continue_in(folder, &config, &setting, &mut opened, request, lock)
@@ -118,9 +118,6 @@ pub fn resume_on(folder: &Path, opened: &mut Opened, request: Request) -> Result
 }
 
 /// Opens a device, says which one, and checks it.
-///
-/// # Errors
-/// [`Error::NoDevice`], [`Error::SelfCheck`].
 pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> {
     let mut opened = device::open(device)?;
     on_event(&Event::Opened { why: &opened.why });
@@ -128,7 +125,7 @@ pub fn open(device: Device, on_event: &mut dyn FnMut(&Event)) -> Result<Opened> 
     Ok(opened)
 }
 
-/// What a run folder says that its problem is.
+/// The problem of a run folder.
 fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
     let path = folder.join("config.toml");
     let text = String::from_utf8(run_folder::small_file(&path)?).map_err(|e| Error::bad_file(&path, e.to_string(), "Restore the file"))?;
@@ -137,25 +134,26 @@ fn problem_of(folder: &Path) -> Result<(Config, Setting)> {
         rename_old_bandwidth(&mut table);
         reading::config_of(table, None)
     };
-    let config = read(&text).map_err(|error| named(error, &path.display().to_string()))?;
+    let config = read(&text).map_err(|error| with_name(error, &path.display().to_string()))?;
     Ok((config, Setting::read(folder)?))
 }
 
-/// `_lock` is the folder's, held until the end.
+/// `_lock` is the folder's lock, held until the end.
 fn continue_in(folder: &Path, config: &Config, setting: &Setting, opened: &mut Opened, request: Request, _lock: File) -> Result<Outcome> {
     let Found { state, versions, .. } = checkpoint::newest(folder)?;
-    // The folder's config names the sampler that `auto` stood for, but not the estimator.
+    // The folder's config has the resolved sampler, but not the resolved estimator.
     versions.check(folder, config.objective.estimator == Estimator::Auto)?;
     let launch = launch(&request, opened);
     note_another_device(folder, &launch, request.on_event);
-    // A descent that has ended stands at the noise of its last step.
+    // A finished descent stands at the noise of its last step.
     let mut levels = Levels { config, setting, opened, device: request.device };
     let fit = levels.open(if state.stop.is_some() { state.step.saturating_sub(1) } else { state.step }, Some(&state.gaps))?;
     environment::add_launch(folder, &launch, state.step)?;
     descend_and_finish(folder, levels, fit, request).map_err(|error| with_resume_hint(error, folder))
 }
 
-/// Everything that a run needs before its first step, including a checkpoint. What was written is read back, and used from there.
+/// Prepares everything that a run needs before its first step, including a checkpoint. Files are written and read back, and the numbers
+/// read are used.
 fn prepare(config: &Config, setting: &Setting, folder: &Path, opened: &mut Opened, launch: &Launch) -> Result<(Setting, Fit)> {
     run_folder::write_text(&folder.join("config.toml"), &config.to_toml()?)?;
     run_folder::write_json(&folder.join("environment.json"), &environment::new(launch))?;
@@ -196,7 +194,7 @@ fn descend_and_finish(folder: &Path, mut levels: Levels, mut fit: Fit, request: 
     Ok(Outcome { folder: folder.into(), stop, summary, was_finished: false })
 }
 
-/// The newest good checkpoint, which must be of the problem of `fit`. Those after it are removed.
+/// The newest good checkpoint, which must belong to the problem of `fit`. Later ones are removed.
 fn pick_up(folder: &Path, fit: &Fit, setting: &Setting, on_event: &mut dyn FnMut(&Event)) -> Result<Found> {
     let found = checkpoint::newest(folder)?;
     found.skipped.iter().for_each(|text| on_event(&Event::Note { text }));
@@ -211,7 +209,7 @@ fn pick_up(folder: &Path, fit: &Fit, setting: &Setting, on_event: &mut dyn FnMut
     Ok(found)
 }
 
-/// The journals as they were at the checkpoint, where `fit` stands. Those that are no longer so are mended, and what they lost is said.
+/// The journals as they were at the checkpoint, where `fit` stands. Damaged ones are mended, and events say what was lost.
 fn reopen_records(
     folder: &Path,
     levels: &mut Levels,
@@ -229,11 +227,11 @@ fn reopen_records(
     environment::add_notes(folder, &losses)?;
     losses.iter().for_each(|text| on_event(&Event::Loss { text }));
     let mut records = Records::reopen(folder, found.number, &found.journals)?;
-    records.save(&found.state)?; // from now on the checkpoint knows the mended ones
+    records.save(&found.state)?; // the new checkpoint records the mended journals
     Ok(records)
 }
 
-/// Where the device was lost for good, says that the last checkpoint is there to go on from.
+/// If the device was lost for good, adds that the run can be resumed from the last checkpoint.
 fn with_resume_hint(error: Error, folder: &Path) -> Error {
     match error {
         Error::DeviceLost { what } => {
@@ -243,7 +241,7 @@ fn with_resume_hint(error: Error, folder: &Path) -> Error {
     }
 }
 
-/// Bits are the same on the same device alone, under the same driver.
+/// The bits are the same only on the same device under the same driver, so a change is reported.
 fn note_another_device(folder: &Path, launch: &Launch, on_event: &mut dyn FnMut(&Event)) {
     let (before, now) = (environment::last_computed_on(folder).unwrap_or_default(), launch.computes_on());
     if before != now {

@@ -1,4 +1,4 @@
-//! Run folders: the names of their files, folders that appear whole by one rename, and files that are written whole or not at all.
+//! Run folders: the names of their files, folders that appear complete by one rename, and files that are written whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -9,21 +9,21 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::mixture::files::{destination, write_atomically};
 
-/// The sub-folder of checkpoints, the trajectory on its way among them.
-pub const CHECKPOINTS: &str = "checkpoints";
-/// What a run was asked to do: written once, and every checkpoint relies on these files being as they were.
-pub const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz"];
+/// The sub-folder of checkpoints and of the growing trajectory.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// The definition of a run's problem: written once; every checkpoint relies on these files being unchanged.
+pub(crate) const PROBLEM_FILES: [&str; 3] = ["config.toml", "teacher.npz", "initial.npz"];
 /// One row per logged step and replicate.
-pub const METRICS: &str = "metrics.csv";
-/// Per logged step the step (u64) and the means (R, k, d) in float64, all little-endian.
-pub const TRAJECTORY: &str = "checkpoints/trajectory.f64";
-/// What grows during the descent, for people to read: checkpoints note how far, but the descent does not need it.
-pub const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
+pub(crate) const METRICS: &str = "metrics.csv";
+/// For each logged step the step (u64) and the means (R, k, d) in float64, all little-endian.
+pub(crate) const TRAJECTORY: &str = "checkpoints/trajectory.f64";
+/// Files that grow during the descent, for people to read. Checkpoints record their length, but the descent does not need them.
+pub(crate) const JOURNALS: [&str; 2] = [METRICS, TRAJECTORY];
 
-/// Small text files of a run folder are at most this long.
+/// The largest size of the small text files of a run folder.
 const MOST_SMALL: u64 = 1 << 26;
 
-/// Where a run goes.
+/// The output folder of a run.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// A folder that is empty or does not exist.
@@ -33,7 +33,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Refuses a folder that holds something, before any work is done.
+    /// Refuses a folder that is not empty, before any work is done.
     pub fn check(&self) -> Result<()> {
         let Output::At(path) = self else { return Ok(()) };
         match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
@@ -45,7 +45,7 @@ impl Output {
         }
     }
 
-    /// The first part of the names of staged folders, by which leftovers for this place are recognised.
+    /// The prefix of the names of staged folders, which identifies leftovers of this output.
     pub fn hidden_prefix(&self) -> String {
         match self {
             Output::Numbered(_) => ".new-run-".into(),
@@ -64,14 +64,14 @@ impl Output {
     }
 }
 
-/// A folder that is being filled beside the place where it will appear; dropped, it leaves nothing behind.
-pub struct StagedFolder {
+/// A folder that is filled beside its final place; if dropped, it leaves nothing behind.
+pub(crate) struct StagedFolder {
     folder: tempfile::TempDir,
 }
 
 impl StagedFolder {
     /// A hidden folder in the parent of `output`.
-    pub fn new(output: &Output) -> Result<StagedFolder> {
+    pub(crate) fn new(output: &Output) -> Result<StagedFolder> {
         let parent = output.parent();
         std::fs::create_dir_all(&parent).map_err(|e| Error::io(&parent, e))?;
         let folder = hidden_folder(&output.hidden_prefix()).tempdir_in(&parent).map_err(|e| Error::io(&parent, e))?;
@@ -79,18 +79,18 @@ impl StagedFolder {
     }
 
     /// The hidden folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Lets the whole folder appear at its place at once.
+    /// Moves the complete folder to its final place at once.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::BadFile`] where somebody else filled the place meanwhile.
-    pub fn publish(self, output: &Output) -> Result<PathBuf> {
+    /// [`Error::Io`], and [`Error::BadFile`] if another process filled the place meanwhile.
+    pub(crate) fn publish(self, output: &Output) -> Result<PathBuf> {
         let hidden = self.folder.keep();
         let place = match output {
-            // Into the folder that a link names; it stays a link.
+            // If the path is a link, the folder that it names is used, and the link stays.
             Output::At(path) => rename(&hidden, &destination(path)).map(|()| path.clone()),
             Output::Numbered(name) => numbered(&hidden, name),
         };
@@ -113,7 +113,7 @@ fn numbered(hidden: &Path, name: &str) -> Result<PathBuf> {
 }
 
 fn rename(hidden: &Path, path: &Path) -> Result<()> {
-    // An empty folder may be there; anything else stays, and makes the rename fail.
+    // An empty folder is removed; any other makes the rename fail.
     let _ = std::fs::remove_dir(path);
     std::fs::rename(hidden, path).map_err(|error| match error.kind() {
         ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
@@ -123,7 +123,7 @@ fn rename(hidden: &Path, path: &Path) -> Result<()> {
     })
 }
 
-/// A hidden name, and the permissions of an ordinary folder: a temporary one's own are for one user only.
+/// A hidden name, with the permissions of an ordinary folder (a temporary one's default is one user only).
 fn hidden_folder(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
@@ -132,8 +132,8 @@ fn hidden_folder(prefix: &str) -> tempfile::Builder<'_, 'static> {
     builder
 }
 
-/// The name that a config file gives to its runs: its stem, with characters outside `[A-Za-z0-9._-]` replaced, 64 at the most.
-pub fn name_of(path: &Path) -> String {
+/// The name for the runs of a config file: its stem, with characters outside `[A-Za-z0-9._-]` replaced, at most 64.
+pub(crate) fn name_of(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = stem.chars().map(safe).take(64).collect();
@@ -141,11 +141,11 @@ pub fn name_of(path: &Path) -> String {
     if name.is_empty() { "run".into() } else { name.into() }
 }
 
-/// One process at a time works in a run folder: the lock lasts as long as the file is held, and dies with its process.
+/// Locks a run folder for this process. The lock lasts as long as the file is held, and ends with the process.
 ///
 /// # Errors
-/// [`Error::BadFile`] where another process holds it.
-pub fn lock(run: &Path) -> Result<File> {
+/// [`Error::BadFile`] if another process holds it.
+pub(crate) fn lock(run: &Path) -> Result<File> {
     let path = run.join(CHECKPOINTS).join("lock");
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(Error::bad_file(path, "this is not a plain file", "Remove it"));
@@ -156,19 +156,19 @@ pub fn lock(run: &Path) -> Result<File> {
         Err(std::fs::TryLockError::WouldBlock) => {
             Err(Error::bad_file(run, "another process is working on this run", "Wait for it, or stop it with Ctrl-C and resume"))
         }
-        // File systems without locks: go on, as there is nothing to hold.
+        // A file system without locks: continue without one.
         Err(std::fs::TryLockError::Error(_)) => Ok(file),
     }
 }
 
 /// Whether another process is working on the run in a folder.
-pub fn is_locked(run: &Path) -> bool {
+pub(crate) fn is_locked(run: &Path) -> bool {
     let lock = File::open(run.join(CHECKPOINTS).join("lock"));
     lock.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
-/// The bytes of a small plain file; a FIFO would block and a link leads elsewhere.
-pub fn small_file(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a small plain file (reading a FIFO would block, and a link leads elsewhere).
+pub(crate) fn small_file(path: &Path) -> Result<Vec<u8>> {
     let remedy = "Give the folder of a run, as it was written";
     let found = std::fs::symlink_metadata(path).map_err(|e| Error::bad_file(path, e.to_string(), remedy))?;
     if !found.is_file() || found.len() > MOST_SMALL {
@@ -178,12 +178,12 @@ pub fn small_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Writes a JSON document, whole or not at all.
-pub fn write_json(path: &Path, value: &Value) -> Result<()> {
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
     write_atomically(path, |w| writeln!(w, "{value:#}"))
 }
 
 /// Writes a text, whole or not at all.
-pub fn write_text(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, |w| w.write_all(text.as_bytes()))
 }
 

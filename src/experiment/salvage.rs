@@ -1,17 +1,17 @@
-//! What can still be read of a damaged metrics table or trajectory, step by step.
+//! Reading the undamaged entries of a damaged metrics table or trajectory, step by step.
 
-/// What stands in a journal about one logged step.
+/// The entry of one logged step in a journal.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(super) struct Entry {
     pub step: u64,
-    /// As the journal has them.
+    /// As in the journal.
     pub bytes: Vec<u8>,
 }
 
 /// The rows of a table whose `header` is known, in the program's own form: other separators, line ends, decimal commas and orders of
-/// columns are understood. Steps must rise up to `last`, and each must have a row of every replicate; a last line without a line feed is
-/// half a row.
-pub fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) -> Vec<Entry> {
+/// columns are understood. Steps must rise up to `last`, and each must have a row of every replicate. A last line without a line feed is
+/// incomplete and left out.
+pub(super) fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) -> Vec<Entry> {
     let text = text.trim_start_matches('\u{feff}');
     let text = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
     let first_line = text.lines().next().unwrap_or_default();
@@ -37,25 +37,25 @@ pub fn rows_by_step(text: &str, header: &str, n_replicates: usize, last: u64) ->
         rows.len() == n_replicates && rows.iter().enumerate().all(numbered)
     };
     let whole = groups.into_iter().filter(|(step, rows)| *step <= last && is_whole(rows));
-    rising(whole.map(|(step, rows)| {
+    with_rising_steps(whole.map(|(step, rows)| {
         let lines = rows.iter().map(|cells| cells.join(",") + "\n");
         Entry { step, bytes: lines.collect::<String>().into_bytes() }
     }))
 }
 
 /// The records of a trajectory, each of `length` bytes: a step, and finite means. Steps must rise up to `last`.
-pub fn trajectory_records(bytes: &[u8], length: usize, last: u64) -> Vec<Entry> {
+pub(super) fn trajectory_records(bytes: &[u8], length: usize, last: u64) -> Vec<Entry> {
     let record = |bytes: &[u8]| {
         let (words, _) = bytes.as_chunks::<8>();
         let step = u64::from_le_bytes(words[0]);
         let is_finite = words[1..].iter().all(|word| f64::from_le_bytes(*word).is_finite());
         (is_finite && step <= last).then(|| Entry { step, bytes: bytes.to_vec() })
     };
-    rising(bytes.chunks_exact(length).filter_map(record))
+    with_rising_steps(bytes.chunks_exact(length).filter_map(record))
 }
 
-/// The entries whose step is after that of every one before.
-fn rising(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+/// The entries whose step is larger than every earlier one.
+fn with_rising_steps(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::new();
     for entry in entries {
         if kept.last().is_none_or(|last| last.step < entry.step) {
@@ -86,7 +86,7 @@ mod tests {
         for foreign in [quoted, european, tabs] {
             assert_eq!(rows_by_step(&foreign, HEADER, 2, 5), entries, "{foreign}");
         }
-        // Another order of columns, one of them gone.
+        // Another order of columns, one of them missing.
         let moved = "replicate,b,step,seconds\n0,7,0,0.5\n";
         assert_eq!(rows_by_step(moved, HEADER, 1, 0)[0].bytes, b"0,0.5,,7,0\n");
     }
@@ -101,10 +101,10 @@ mod tests {
             ("10,0.1,1,2,0\n10,0.1,1,2,1", &[0, 5]),   // no line feed
             ("10,0.1,1\n10,0.1,1,2,1\n", &[0, 5]),     // too few cells
             ("10,0.1,x,2,0\n10,0.1,1,2,1\n", &[0, 5]), // no number
-            ("5,0.1,1,2,0\n5,0.1,1,2,1\n", &[0]),      // two times the same step: which is right is not known
-            ("3,0.1,1,2,0\n3,0.1,1,2,1\n", &[0, 5]),   // backwards
+            ("5,0.1,1,2,0\n5,0.1,1,2,1\n", &[0]),      // the same step twice: unclear which is right
+            ("3,0.1,1,2,0\n3,0.1,1,2,1\n", &[0, 5]),   // descending
             ("10,0.1,1,2,0\n10,0.1,1,2,1\n", &[0, 5, 10]),
-            ("11,0.1,1,2,0\n11,0.1,1,2,1\n", &[0, 5]), // after the last one
+            ("11,0.1,1,2,0\n11,0.1,1,2,1\n", &[0, 5]), // after the last step
         ] {
             assert_eq!(steps(&format!("{HEADER}{whole}{damage}"), 2), kept, "{damage}");
         }

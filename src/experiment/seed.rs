@@ -1,18 +1,18 @@
-//! How a config says its seed: TOML's integers end at 2⁶³ − 1, so larger seeds stand in quotes.
+//! The seed in a config: TOML's integers end at 2⁶³ − 1, so larger seeds are written in quotes.
 
 use std::fmt;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-pub fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     match i64::try_from(*seed) {
         Ok(small) => serializer.serialize_i64(small),
         Err(_) => serializer.serialize_str(&seed.to_string()),
     }
 }
 
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserializer.deserialize_any(Seed)
 }
 

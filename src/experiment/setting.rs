@@ -1,6 +1,6 @@
-//! The problem that a config names, and the files of a run folder that hold it.
+//! The problem of a config, and the files of a run folder that hold it.
 //!
-//! A fresh run writes its problem and reads it back before it starts, so a resumed one begins from the very same bits.
+//! A new run writes its problem and reads it back before it starts, so that a resumed run begins with the same bits.
 
 use std::path::Path;
 
@@ -20,10 +20,10 @@ use super::noise::Noise;
 use super::teacher::Teacher;
 use super::workload::{Workload, available_memory};
 
-/// The teacher or teachers, and where the students begin.
+/// The teacher or teachers, and the students' starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    /// One for all replicates, or one for each: alike in all but the means.
+    /// One for all replicates, or one for each; they differ in the means only.
     pub teachers: Vec<GaussianMixture>,
     /// w, shape (k).
     pub weights: Vec<f64>,
@@ -33,9 +33,6 @@ pub struct Setting {
 
 impl Setting {
     /// Reads or generates the teacher and the starts; relative paths begin at `base`.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`], [`Error::BadInput`] and [`Error::BadConfig`], all exit 4.
     pub fn of(config: &Config, base: &Path) -> Result<Setting> {
         if let Some(generator) = config.teacher.generator() {
             let (n_teachers, n_features) = generator.size();
@@ -63,7 +60,7 @@ impl Setting {
         &self.teachers[replicate % self.teachers.len()]
     }
 
-    /// What a run of it will take.
+    /// The estimated cost of running it.
     pub fn workload(&self, config: &Config) -> Workload {
         Workload::of(config, self.n_components(), self.n_teacher_components(), self.n_features(), self.teachers.len() > 1)
     }
@@ -78,13 +75,13 @@ impl Setting {
         self.teachers[0].n_features()
     }
 
-    /// The problem under a heat-flow time `noise` on a device, the students at their starts.
+    /// The problem under heat-flow time `noise` on a device, with the students at their starts.
     pub fn open(&self, config: &Config, noise: f64, backend: &mut dyn Backend) -> Result<Fit> {
         self.problem(config, noise).open_each(backend, &self.starts, &self.teachers)
     }
 
-    /// As [`Setting::open`], with these gaps between far groups of means shortened, or those that suit the starts. Under a schedule of noise
-    /// none are: there the coordinates of all levels differ by a factor alone.
+    /// As [`Setting::open`], with these gaps between far groups of means shortened, or those that suit the starts. Under a noise schedule
+    /// no gaps are shortened, so that the coordinates of all levels differ by a factor only.
     pub fn open_with_gaps(&self, config: &Config, noise: f64, backend: &mut dyn Backend, gaps: Option<&[Gaps]>) -> Result<Fit> {
         match config.objective.noise {
             Noise::Fixed(_) => self.problem(config, noise).open_with_gaps(backend, &self.starts, &self.teachers, gaps),
@@ -97,12 +94,12 @@ impl Setting {
         self.weights.len()
     }
 
-    /// ϱ, the number of coordinates that these students descend in.
+    /// ϱ, the number of coordinates of the descent from these starts.
     pub fn rank(&self, config: &Config) -> usize {
         self.problem(config, 0.0).rank(&self.starts, &self.teachers)
     }
 
-    /// Where the points come from: what `auto` stands for, if the config says that.
+    /// The sampler; `auto` is resolved.
     pub fn chosen_sampler(&self, config: &Config) -> Sampler {
         match config.objective.sampler {
             Sampler::Auto => self.problem(config, 0.0).chosen_sampler(self.rank(config)),
@@ -110,7 +107,7 @@ impl Setting {
         }
     }
 
-    /// The problem on which these students descend under a heat-flow time.
+    /// The problem for these students under a heat-flow time.
     pub fn problem(&self, config: &Config, noise: f64) -> Problem {
         Problem {
             student_weights: self.weights.clone(),
@@ -155,7 +152,7 @@ impl Setting {
 }
 
 /// The teachers of a run's `teacher.npz`: one, or one for each replicate.
-pub fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
+pub(crate) fn read_teachers(path: &Path) -> Result<Vec<GaussianMixture>> {
     let (weights, means, d, variance) = arrays_of(path)?;
     let row = weights.len() * d;
     if row == 0 || means.is_empty() || !means.len().is_multiple_of(row) {
@@ -177,7 +174,7 @@ fn write_means(path: &Path, weights: &[f64], means: &[f64], d: usize, variance: 
     )
 }
 
-/// Weights (k), means (…, k, d), d, and the variance of a file that a run wrote.
+/// Weights (k), means (…, k, d), d, and the variance, from a file that a run wrote.
 fn arrays_of(path: &Path) -> Result<(Vec<f64>, Vec<f64>, usize, f64)> {
     let mut arrays = read_npz(path)?;
     let mut take = |name: &str| arrays.iter().position(|(other, _)| other == name).map(|at| arrays.swap_remove(at).1);
@@ -230,7 +227,7 @@ fn from_file(config: &Config, teachers: Vec<GaussianMixture>, path: &Path) -> Re
     Ok(Setting { weights: weights_of(config, path, k)?, teachers, starts })
 }
 
-/// Those of the config, else those of the file, else equal ones.
+/// The weights of the config, or else of the file, or else equal ones.
 fn weights_of(config: &Config, path: &Path, k: usize) -> Result<Vec<f64>> {
     let weights = match &config.student.weights {
         Some(weights) => normalised(weights.clone())?,
@@ -242,7 +239,7 @@ fn weights_of(config: &Config, path: &Path, k: usize) -> Result<Vec<f64>> {
     Ok(weights)
 }
 
-/// A file that says a variance must say the teacher's: other covariances are not available yet.
+/// Refuses a file with another variance than the teacher's: other covariances are not available yet.
 fn same_variance(path: &Path, teacher: &GaussianMixture) -> Result<()> {
     match read_variance(path)? {
         Some(variance) if !is_same_variance(variance, teacher.variance()) => Err(Error::bad_file(

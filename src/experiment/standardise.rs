@@ -1,4 +1,4 @@
-//! Columns in units of their own standard deviations, and the way back.
+//! Columns in units of their own standard deviations, and back.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
 
-/// Mean and standard deviation of each column (d); 1 for a column that is constant.
+/// Mean and standard deviation of each column (d); the deviation of a constant column is 1.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Standardisation {
     pub means: Vec<f64>,
@@ -17,10 +17,10 @@ pub struct Standardisation {
 }
 
 impl Standardisation {
-    /// Of points (n, d).
+    /// For points (n, d).
     ///
     /// # Errors
-    /// [`Error::BadInput`] where means or deviations overflow.
+    /// [`Error::BadInput`] if means or deviations overflow.
     pub fn of(points: &[f64], d: usize) -> Result<Standardisation> {
         let n = (points.len() / d) as f64;
         let column = |c: usize| points.iter().skip(c).step_by(d);
@@ -47,22 +47,19 @@ impl Standardisation {
         points.par_iter().enumerate().map(|(at, x)| (x - self.means[at % d]) / self.deviations[at % d]).collect()
     }
 
-    /// The way back.
+    /// The inverse of [`Standardisation::inside`].
     pub fn outside(&self, points: &[f64]) -> Vec<f64> {
         let d = self.means.len();
         points.par_iter().enumerate().map(|(at, z)| self.means[at % d] + self.deviations[at % d] * z).collect()
     }
 
-    /// What one nat of log-density in units of the columns lacks to one in users' units.
+    /// The log-density in units of the columns less that in users' units, in nats.
     pub fn log_unit(&self) -> f64 {
         -self.deviations.iter().map(|s| s.ln()).sum::<f64>()
     }
 
-    /// Writes `mixture`, which is in units of the columns, in users' units: its common variance becomes one for each column, so the file has
+    /// Writes `mixture`, which is in units of the columns, in users' units. Its common variance becomes one per column, so the file has
     /// `covariances` (k, d), the diagonals.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn write_mixture(&self, path: &Path, mixture: &GaussianMixture) -> Result<()> {
         let (k, d) = (mixture.n_components(), mixture.n_features());
         let (means, variance) = (self.outside(mixture.means()), mixture.variance());

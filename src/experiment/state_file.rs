@@ -1,5 +1,5 @@
-//! A descent's state as the bytes of a `.state` file: one line of JSON, then little-endian float64 with every bit of the coordinates, of
-//! those at the last logged step, and of those at the last good one.
+//! A descent's state as the bytes of a `.state` file: one line of JSON, then the coordinates in little-endian float64 with every bit: the
+//! current ones, those at the last logged step, and those at the last good one.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +16,9 @@ struct Header {
     descent_seconds: f64,
     logged_step: Option<u64>,
     stop: Option<Stop>,
-    /// How many coordinates there are: R·k·ϱ.
+    /// The number of coordinates: R·k·ϱ.
     numbers: usize,
-    /// Of the coordinates: [`State::unit`].
+    /// The unit of the coordinates: [`State::unit`].
     unit: f64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gaps: Vec<Gaps>,
@@ -29,7 +29,7 @@ struct Header {
 }
 
 /// The bytes of the file.
-pub fn encode(state: &State) -> Vec<u8> {
+pub(crate) fn encode(state: &State) -> Vec<u8> {
     let header = Header {
         step: state.step,
         seconds: state.seconds,
@@ -49,8 +49,8 @@ pub fn encode(state: &State) -> Vec<u8> {
     bytes
 }
 
-/// The state that [`encode`] wrote; `None` where the bytes are no finite state.
-pub fn decode(bytes: &[u8]) -> Option<State> {
+/// The state that [`encode`] wrote; `None` if the bytes are no state with finite numbers.
+pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
     let end = bytes.iter().position(|b| *b == b'\n')?;
     let header: Header = serde_json::from_slice(&bytes[..end]).ok()?;
     let (chunks, rest) = bytes[end + 1..].as_chunks::<8>();

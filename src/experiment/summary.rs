@@ -1,4 +1,4 @@
-//! `summary.json`: what a run came to, written when it stops, read by reports, sweeps and resumed runs.
+//! `summary.json`: the results of a run, written when it stops, read by reports, sweeps and resumed runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,16 +18,16 @@ use super::run_folder;
 pub const FILE: &str = "summary.json";
 pub const SCHEMA: &str = "mixscore.summary/1";
 
-/// A run that has stopped; by default one of no steps.
+/// The results of a run; by default one of no steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub schema: String,
     pub stop: Stopped,
     /// One sentence with the numbers.
     pub finding: String,
-    /// Those that `student.npz` has behind it; a run that diverged made more ([`Stop`]).
+    /// The steps behind `student.npz`; a run that diverged made more ([`Stop`]).
     pub steps: u64,
-    /// What people should know besides, in sentences.
+    /// Further sentences for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     pub device: Option<String>,
@@ -35,30 +35,30 @@ pub struct Summary {
     /// Divergences and total variation are of both densities after heat flow of this time; coverage is of the means.
     pub noise: f64,
     pub estimator: Estimator,
-    /// What `auto` stands for.
+    /// The resolved estimator.
     pub estimator_used: String,
     pub sampler_used: Sampler,
     pub replicates: usize,
     pub seconds: f64,
-    /// `None` of grids, which draw none.
+    /// `None` for grids, which draw no samples.
     pub samples_per_second: Option<f64>,
     /// The logged step of all metrics: the newest that is no later than `steps`.
     pub metrics_step: Option<u64>,
     #[serde(flatten)]
     pub last: Measured,
     pub first: Measured,
-    /// Within 0.75 σ of each teacher, shape (K); of replicates each. `None` for teachers of very many components.
+    /// The student's weight within 0.75 σ of each teacher component, shape (K), in each replicate. `None` for very many components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student_weight_at_teachers: Option<PerReplicate<Vec<f64>>>,
     /// `None` for one teacher component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nearest_at_start: Option<AtNearest>,
-    /// Of the gradient's rows at the end, from components that steps leave out: bounded by `objective.neighbours`.
+    /// The bound on the bias of the gradient's rows at the end, from components that steps leave out; limited by `objective.neighbours`.
     pub certified_bias: f64,
-    /// ϱ: the number of coordinates of the descent; 0 of summaries without it.
+    /// ϱ: the number of coordinates of the descent; 0 in summaries without it.
     #[serde(default)]
     pub subspace_dimensions: usize,
-    /// What the coordinates leave out as rounding.
+    /// The part of the means that the coordinates drop as rounding.
     #[serde(default)]
     pub subspace_left_out: LeftOut,
 }
@@ -83,11 +83,11 @@ impl From<Stop> for Stopped {
     }
 }
 
-/// The entries of all replicates; of one replicate the file has the entry itself.
+/// The entries of all replicates; for one replicate the file has the entry itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerReplicate<T> {
-    // A list is tried first: a list of two numbers would pass for a measurement.
+    // A list is tried first, because a list of two numbers could be read as a measurement.
     Many(Vec<T>),
     One(T),
 }
@@ -106,7 +106,7 @@ impl<T> PerReplicate<T> {
     }
 }
 
-/// All metrics at one logged step, but [`Metric::NearestAtStart`], of which the summary says more.
+/// All metrics at one logged step, except [`Metric::NearestAtStart`], for which the summary has more detail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Measured(BTreeMap<Metric, PerReplicate<Measurement>>);
@@ -119,22 +119,19 @@ impl Measured {
         Measured(metrics.map(entry).collect())
     }
 
-    /// What was measured of a metric, by replicate; empty where nothing is known.
+    /// The measurements of a metric, by replicate; empty if it was not measured.
     pub fn get(&self, metric: Metric) -> &[Measurement] {
         self.0.get(&metric).map_or(&[], PerReplicate::all)
     }
 
-    /// The values of all replicates; `None` where one is not known.
+    /// The values of all replicates; `None` if one is unknown.
     pub fn values(&self, metric: Metric) -> Option<Vec<f64>> {
         self.get(metric).iter().map(Measurement::value).collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty())
     }
 }
 
 impl Summary {
-    /// Of the run in this folder.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`].
+    /// The summary of the run in this folder.
     pub fn read(run: &Path) -> Result<Summary> {
         let path = run.join(FILE);
         serde_json::from_slice(&run_folder::small_file(&path)?)

@@ -11,22 +11,22 @@ use crate::mixture::files::{read_mixture, read_points};
 use crate::mixture::generate::Generator;
 use crate::random::streams::{Purpose, key};
 
-/// Where the target comes from.
+/// The source of the target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Table", into = "Table")]
 pub enum Teacher {
     /// A mixture file.
     File(String),
-    /// Points and a kernel: their empirical distribution convolved with N(0, h²I), a mixture of as many components as points. A config
-    /// names the kernel by its `bandwidth` h, a standard deviation as everywhere in the field, or by its `variance` h².
+    /// Points and a kernel: their empirical distribution convolved with N(0, h²I), a mixture with one component per point. A config gives
+    /// the kernel by its `bandwidth` h, a standard deviation as everywhere in the field, or by its `variance` h².
     ///
-    /// h² is the variance of every component, and so of the student's components too: a problem has one variance. Around a mode of
-    /// data whose components have variance σ² the target therefore has variance σ² + h², and one student of variance h² that sits there
-    /// sees a wider target than itself; several share it. To fit components of the data's own variance, use `mixscore learn`.
+    /// h² is the variance of every component, and of the student's components too, because a problem has one variance. Around a mode of
+    /// data whose components have variance σ² the target therefore has variance σ² + h², so a single student component of variance h² is
+    /// narrower than the target there, and several share it. To fit components with the data's own variance, use `mixscore learn`.
     Samples { samples: String, variance: f64 },
     /// `kind = "…"` and its keys.
     Generated(Generator),
-    /// The same with `per_replicate = true`: every replicate has its own draw.
+    /// The same with `per_replicate = true`: every replicate draws its own.
     GeneratedEach(Generator),
 }
 
@@ -34,7 +34,7 @@ impl Teacher {
     /// The mixture, or one for each of R replicates; a relative path starts at `base`.
     ///
     /// # Errors
-    /// Exit 4, for a file that is none or numbers that make no mixture.
+    /// A file that is not a mixture, or numbers that do not form one.
     pub fn mixtures(&self, base: &Path, seed: u64, replicates: usize) -> Result<Vec<GaussianMixture>> {
         match self {
             Teacher::File(file) => Ok(vec![read_mixture(&base.join(file))?]),
@@ -52,7 +52,7 @@ impl Teacher {
         }
     }
 
-    /// What a run says of the kernel around points.
+    /// The kernel around points, for messages.
     pub fn kernel(&self) -> Option<String> {
         let Teacher::Samples { samples, variance } = self else { return None };
         let bandwidth = variance.sqrt();
@@ -61,7 +61,7 @@ impl Teacher {
         ))
     }
 
-    /// What makes it, where it is not a file.
+    /// The generator, if it is not a file.
     pub fn generator(&self) -> Option<&Generator> {
         match self {
             Teacher::File(_) | Teacher::Samples { .. } => None,
@@ -70,7 +70,7 @@ impl Teacher {
     }
 }
 
-/// The first replicate's teacher is the one that a run without `per_replicate` has.
+/// The first replicate's teacher is that of a run without `per_replicate`.
 fn seed_of(seed: u64, replicate: usize) -> u64 {
     let [low, high] = key(seed, Purpose::Teacher, replicate as u32);
     if replicate == 0 { seed } else { u64::from(low) | u64::from(high) << 32 }
@@ -113,7 +113,7 @@ fn samples_of(mut table: Table, each: bool) -> std::result::Result<Teacher, Stri
     Err(format!("the square of teacher.bandwidth is {variance}, where a positive number is needed"))
 }
 
-/// A config that a run has written names both; their rounding differs by less.
+/// A config written by a run gives both; they differ by rounding less than this.
 const SAME: f64 = 1e-12;
 
 fn positive(key: &str, value: &Value) -> std::result::Result<f64, String> {
@@ -125,8 +125,8 @@ fn positive(key: &str, value: &Value) -> std::result::Result<f64, String> {
     }
 }
 
-/// The other name of what `key` says, which a new value of `key` replaces.
-pub fn twin(key: &str) -> Option<&'static str> {
+/// The other name of the same setting, which a new value of `key` replaces.
+pub(crate) fn twin(key: &str) -> Option<&'static str> {
     match key {
         "teacher.bandwidth" => Some("variance"),
         "teacher.variance" => Some("bandwidth"),
@@ -134,9 +134,9 @@ pub fn twin(key: &str) -> Option<&'static str> {
     }
 }
 
-/// The config of a run or sweep folder that an earlier version wrote named only a bandwidth, and meant the variance; all since name both.
-/// Gives it the name that it has now; false where there is nothing to rename.
-pub fn rename_old_bandwidth(config: &mut Table) -> bool {
+/// Renames the bandwidth in the config of a run or sweep folder by an early version, which gave only a bandwidth and meant the variance
+/// (later ones give both). Returns whether it was renamed.
+pub(crate) fn rename_old_bandwidth(config: &mut Table) -> bool {
     let Some(Value::Table(teacher)) = config.get_mut("teacher") else { return false };
     if !teacher.contains_key("samples") || teacher.contains_key("variance") {
         return false;
@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    /// What an earlier version wrote keeps its meaning; what is written now, and what has no points, is left alone.
+    /// A config of an earlier version keeps its meaning; current configs and those without points are not changed.
     #[test]
     fn the_bandwidth_of_an_old_folder_is_renamed() {
         let renamed = |text: &str| {

@@ -1,4 +1,4 @@
-//! What a run will take, known before it starts: memory, work per step, and time where the host's rate of products tells it.
+//! The estimated cost of a run, before it starts: memory, work per step, and on the host the time.
 
 use std::time::Instant;
 
@@ -9,18 +9,18 @@ use super::config::Config;
 use crate::error::{Error, Result};
 use crate::number::short;
 
-/// Copies of all means at the peak of a run, without and with a reduction: students and teachers as made and as written and read, what
-/// is lifted, and of a reduction the differences, their factors and the basis. Measured were 4.5 at d = 4096 without one, and 8.6 and 7.9
-/// at d = 2·10⁵ and 10⁶ with one, tables apart.
+/// Copies of all means at the peak of a run, without and with a reduction: students and teachers as generated, written and read, the lifted
+/// means, and for a reduction the differences, their factors and the basis. Measured: 4.5 at d = 4096 without one, and 8.6 and 7.9 at d =
+/// 2·10⁵ and 10⁶ with one, without the tables.
 const COPIES: [u64; 2] = [5, 9];
 
-/// Runs of less work (operations) and memory (bytes) are not worth a sentence.
+/// The least work (operations) and memory (bytes) that are worth a message.
 const WORTH_SAYING: (f64, u64) = (1e13, 1 << 30);
 
-/// Memory that is never refused: systems differ in what they count as free.
+/// Memory that is never refused, because systems differ in what they count as free.
 const SMALL: u64 = 1 << 30;
 
-/// What a run will take.
+/// The estimated cost of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// k, K and d.
@@ -29,7 +29,7 @@ pub struct Workload {
     pub rank: usize,
     /// Bytes.
     pub memory: u64,
-    /// Floating-point operations of a step's products at the most: neighbour lists leave out what they can.
+    /// The most floating-point operations of a step's products; neighbour lists may leave some out.
     pub operations: f64,
     /// Samples of a step times components of both sides.
     pub sample_components: f64,
@@ -59,10 +59,7 @@ impl Workload {
         }
     }
 
-    /// Refuses a run that the machine has no memory for, before any is taken.
-    ///
-    /// # Errors
-    /// [`Error::BadConfig`] with the figures.
+    /// Refuses a run for which the machine has too little memory, before any is allocated.
     pub fn check_memory(&self, available: u64) -> Result<()> {
         if self.memory <= available.max(SMALL) {
             return Ok(());
@@ -78,7 +75,7 @@ impl Workload {
         ))
     }
 
-    /// In one sentence, for runs that are large; with the time of its steps where the device is the host.
+    /// A sentence for large runs, with the time of the steps if the device is the host.
     pub fn sentence(&self, on_host: bool) -> Option<String> {
         let work = self.operations * self.steps as f64;
         if work < WORTH_SAYING.0 && self.memory < WORTH_SAYING.1 {
@@ -106,15 +103,15 @@ impl Workload {
     }
 }
 
-/// Memory that may be taken without anything else having to leave it, in bytes; `None` where the system does not tell.
-pub fn available_memory() -> Option<u64> {
+/// Memory that can be used without swapping, in bytes; `None` if the system does not tell.
+pub(crate) fn available_memory() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     Some(system.available_memory().min(of_container)).filter(|bytes| *bytes > 0)
 }
 
-/// Floating-point operations per second of single-precision products on all threads, from half a tenth of a second of them.
+/// Floating-point operations per second of single-precision products on all threads, measured for a twentieth of a second.
 fn product_rate() -> f64 {
     let n = 768;
     let a = Mat::<f32>::from_fn(n, n, |i, j| ((i + 3 * j) % 7) as f32);
@@ -133,6 +130,7 @@ fn gibibytes(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
 
+/// A duration in words.
 fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", 1000.0 * s),

@@ -1,10 +1,10 @@
 //! Log-density and score of a mixture at arbitrary points.
 //!
 //! First the component nearest to each point is found. Points are then sorted by it, so that the rows z = x − μ of one component form a
-//! stratum with that component as its centre, and the kernels of the descent do the rest. z is taken in double precision: neither
-//! means far from the origin nor points in many dimensions cost any. Where means are so far from each other that single precision does not
-//! resolve them, the host looks for the nearest, and each stratum has the means as they are seen from its own; points half way between
-//! far components stay on the host ([`super::halfway`]).
+//! stratum with that component as its centre, and the kernels of the descent compute the rest. z is computed in double precision, so
+//! precision does not suffer from means far from the origin or from many dimensions. If means are too far apart for single precision, the
+//! host finds the nearest component, and each stratum has the means relative to its own. Points half-way between far components stay on the
+//! host ([`super::halfway`]).
 
 use rayon::prelude::*;
 
@@ -22,10 +22,10 @@ use crate::gpu::step::plan::{TILE, Widths, row_budget};
 use crate::mixture::{GaussianMixture, squared_distance};
 use crate::objective::form::Draws;
 
-/// Means that extend further than this in any coordinate, in σ, are not resolved in single precision.
+/// Means that extend beyond this in any coordinate, in σ, are not resolved in single precision.
 const WIDE: f64 = 1e3;
 
-/// A mixture, and its buffers.
+/// A mixture and its buffers.
 struct Evaluator<'a> {
     handle: &'a Handle,
     mixture: &'a GaussianMixture,
@@ -36,16 +36,13 @@ struct Evaluator<'a> {
     widths: Widths,
     budget: usize,
     centroid: Vec<f64>,
-    /// Around the centroid, in units of σ.
+    /// Relative to the centroid, in units of σ.
     means: wgpu::Buffer,
     weights: wgpu::Buffer,
 }
 
 /// Evaluates `mixture` at `points` (n, d).
-///
-/// # Errors
-/// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
+pub(super) fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, responsibilities: bool) -> Result<Evaluation> {
     let (k, d) = (mixture.n_components(), mixture.n_features());
     let (sigma, centroid) = (mixture.variance().sqrt(), mixture.centroid());
     let unit_means = from(&centroid, mixture.means(), sigma);
@@ -91,7 +88,7 @@ pub fn evaluate(handle: &Handle, mixture: &GaussianMixture, points: Points, resp
     Ok(out)
 }
 
-/// `rows` (n, d) as they are seen from `origin` (d), in units of σ.
+/// `rows` (n, d) relative to `origin` (d), in units of σ.
 fn from(origin: &[f64], rows: &[f64], sigma: f64) -> Vec<f64> {
     rows.iter().zip(origin.iter().cycle()).map(|(x, o)| (x - o) / sigma).collect()
 }
@@ -121,7 +118,7 @@ impl Evaluator<'_> {
         out
     }
 
-    /// The component nearest to each of `points` (n, d), weights considered.
+    /// The component with the largest posterior at each of `points` (n, d).
     fn nearest(&self, points: &[f64]) -> Result<Vec<u32>> {
         let (context, kernels) = (self.context(), &self.handle.kernels);
         let (features, quads) = (self.widths.features, self.widths.student);
@@ -158,12 +155,13 @@ impl Evaluator<'_> {
         Ok(nearest)
     }
 
+    /// Evaluates the points, sorted by their nearest component.
     fn densities(&self, points: &[f64], nearest: &[u32], responsibilities: bool) -> Result<Evaluation> {
         let (d, k, n) = (self.d, self.k, nearest.len());
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by_key(|i| nearest[*i]);
         let most = self.budget.min(n.next_multiple_of(TILE));
-        // Runs of points with one nearest component, no longer than fits.
+        // Runs of points with the same nearest component, at most `most` each.
         let mut runs: Vec<&[usize]> = order.chunk_by(|a, b| nearest[*a] == nearest[*b]).flat_map(|run| run.chunks(most)).collect();
         runs.retain(|run| !run.is_empty());
         let mut entries = params::Entries::default();
@@ -184,17 +182,17 @@ impl Evaluator<'_> {
     }
 }
 
-/// Points with one nearest component.
+/// Points with the same nearest component.
 struct Run<'a> {
     entry: Entry,
-    /// None went before.
+    /// Whether it is the first run.
     is_first: bool,
     centre: usize,
-    /// Their numbers.
+    /// The indices of the points.
     points: &'a [usize],
 }
 
-/// The kernels of one run of points, the stratum of its component, bound to buffers that all runs share.
+/// The kernels for one run of points, which is a stratum of its component; all runs share the buffers.
 struct Stratum {
     origin: Bound,
     logits: Bound,
@@ -202,7 +200,7 @@ struct Stratum {
     posterior: Bound,
     /// z, the responsibilities and the means as factors of products.
     rows: Factor,
-    shares: Factor,
+    responsibility_rows: Factor,
     means: Factor,
     origins: wgpu::Buffer,
     draws: wgpu::Buffer,
@@ -215,7 +213,7 @@ struct Stratum {
 }
 
 impl Stratum {
-    /// For runs of at most so many points.
+    /// For runs of at most `most` points.
     fn new(of: &Evaluator, most: usize, params: &wgpu::Buffer) -> Result<Stratum> {
         let (context, kernels, k) = (of.context(), &of.handle.kernels, of.k);
         let (features, quads) = (of.widths.features, of.widths.student);
@@ -235,7 +233,7 @@ impl Stratum {
         let of_mixture = [("centres", &of.means), ("means", &of.means), ("weights", &of.weights)];
         let origin = bind(Kernel::Origin, &[&of_mixture[..], &of_origins].concat())?;
         let factor = |buffer: &wgpu::Buffer, quads: usize| Factor::new(context, buffer, quads, kernels.variant.spread);
-        let (rows, shares) = (factor(&draws, most * features)?, factor(&responsibilities, most * quads)?);
+        let (rows, responsibility_rows) = (factor(&draws, most * features)?, factor(&responsibilities, most * quads)?);
         let means = factor(&of.means, k * features)?;
         let product = |kernel: Kernel, left: &Factor, others: [(&str, &wgpu::Buffer); 3]| {
             let mut resources = vec![("rows", left.resource()), ("means", means.resource())];
@@ -246,14 +244,14 @@ impl Stratum {
         let logits = product(logits, &rows, [("origins", &origins), ("offsets", &offsets), ("out", &responsibilities)])?;
         let softmax = bind(Kernel::Softmax { lanes }, &[("logits", &responsibilities), log_weights, ("log_masses", &log_masses)])?;
         let posterior = Kernel::Posterior { tile: feature_tile };
-        let posterior = product(posterior, &shares, [("origins", &origins), ("frames", &frames), ("out", &vectors)])?;
+        let posterior = product(posterior, &responsibility_rows, [("origins", &origins), ("frames", &frames), ("out", &vectors)])?;
         Ok(Stratum {
             origin,
             logits,
             softmax,
             posterior,
             rows,
-            shares,
+            responsibility_rows,
             means,
             origins,
             draws,
@@ -266,7 +264,7 @@ impl Stratum {
         })
     }
 
-    /// Evaluates those of `points` (n, d) that are in `run`.
+    /// Evaluates the points of `run` among `points` (n, d).
     fn evaluate(&self, of: &Evaluator, points: &[f64], run: &Run, out: &mut Evaluation) -> Result<()> {
         let Run { entry, is_first, centre, points: run } = *run;
         let (context, d, k) = (of.context(), of.d, of.k);
@@ -289,7 +287,7 @@ impl Stratum {
                 .dispatch(entry, component_tiles, product)?
                 .after([(is_first || of.is_wide).then(|| self.means.fill()).flatten(), self.rows.fill()]),
             self.softmax.dispatch(entry, n_rows / 64 * self.lanes, (80 * n_rows * quads) as f64)?,
-            self.posterior.dispatch(entry, feature_tiles, product)?.after([self.shares.fill()]),
+            self.posterior.dispatch(entry, feature_tiles, product)?.after([self.responsibility_rows.fill()]),
         ];
         context.run(&list, 1)?;
         let vectors = unpadded(&context.download(&self.vectors, 4 * run.len() * features)?, d);
@@ -304,7 +302,7 @@ impl Stratum {
             score.iter_mut().zip(own).zip(z).for_each(|((s, v), z)| *s = -(v + z) / of.sigma);
         }
         if !out.responsibilities.is_empty() {
-            // Components fill whole quads; unlike features, they are padded no further.
+            // Rows of responsibilities are whole quads; unlike features, they have no further padding.
             let own: Vec<f32> = context.download(&self.responsibilities, 4 * run.len() * quads)?;
             for (row, i) in own.chunks_exact(4 * quads).zip(run.iter()) {
                 out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));

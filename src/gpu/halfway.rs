@@ -1,7 +1,7 @@
-//! Points about half way between far components, in double precision on the host.
+//! Points about half-way between far components, in double precision on the host.
 //!
-//! At such a point the shares of two components hang on digits that single precision does not hold: a logit is the distance between the
-//! components times the distance from the middle. Logits are relative to that of the component b that dominates,
+//! At such a point the responsibilities of two components depend on digits that single precision does not hold: a logit is the distance
+//! between the components times the distance from the middle. Logits are relative to that of the component b that dominates,
 //!
 //! ```text
 //! ln w_l/w_b − ½⟨μ_b − μ_l, (x − μ_l) + (x − μ_b)⟩/σ²
@@ -10,22 +10,22 @@
 use crate::backend::Evaluation;
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Closer to its nearest component than this, in σ, a point is resolved on the device.
+/// A point closer than this, in σ, to its nearest component is resolved on the device.
 const NEAR: f64 = 16.0;
 
-/// Half way between components twice as far apart, in σ, a logit has an error of 1e-4.
+/// Half-way between components twice this far apart, in σ, a logit has an error of 1e-4.
 const FAR: f64 = 24.0;
 
-/// Another component that is this many nats behind has no share, whatever single precision makes of it: a logit is the product of two
-/// distances, and has an error of 5e-7 of the larger square.
+/// A component this many nats below the dominant one has responsibility zero even after single-precision errors: a logit is the product of
+/// two distances, and has an error of 5e-7 of the larger square.
 const NO_SHARE: f64 = 90.0;
 const ROUNDING: f64 = 2e-6;
 
-/// Times that another component is found to dominate: each time rounding hides less.
+/// At most this many changes of the dominant component: each one reduces the rounding.
 const MOST_TURNS: usize = 8;
 
-/// The component with the largest posterior at x, and whether single precision does not tell it from another far one.
-pub fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
+/// The component with the largest posterior at x, and whether single precision cannot distinguish it from another far one.
+pub(super) fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
     let deficit = |l: usize| 0.5 * squared_distance(x, mixture.mean(l)) / mixture.variance() - mixture.weights()[l].ln();
     let ((best, least), second) =
         (0..mixture.n_components()).map(|l| (l, deficit(l))).fold(((0, f64::INFINITY), f64::INFINITY), |(best, second), next| {
@@ -35,33 +35,33 @@ pub fn dominant(mixture: &GaussianMixture, x: &[f64]) -> (u32, bool) {
     (best as u32, is_halfway)
 }
 
-/// The same where `nearest` was found on the device: only a point far from it is looked at further. In d dimensions a point of its own
-/// component is some √d away.
-pub fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> bool {
+/// The same if `nearest` was found on the device: only a point far from it is examined. In d dimensions a point of a component is about √d
+/// from it.
+pub(super) fn is_halfway(mixture: &GaussianMixture, x: &[f64], nearest: u32) -> bool {
     let d = x.len() as f64;
     let square = squared_distance(x, mixture.mean(nearest as usize)) / mixture.variance();
     square > FAR * FAR + d + 5.0 * (2.0 * d).sqrt() && dominant(mixture, x).1
 }
 
-/// Log-density, score and responsibilities at point `i` (d), into `out`, which has room for them.
-pub fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
+/// Writes log-density, score and responsibilities of x into row `i` of `out`.
+pub(super) fn evaluate(mixture: &GaussianMixture, x: &[f64], nearest: u32, i: usize, out: &mut Evaluation) {
     let (k, d, variance) = (mixture.n_components(), x.len(), mixture.variance());
     let (b, logits) = relative_logits(mixture, x, nearest as usize);
-    let shares: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
-    let mass: f64 = shares.iter().sum();
+    let weights: Vec<f64> = logits.iter().map(|logit| logit.exp()).collect();
+    let mass: f64 = weights.iter().sum();
     let own = mixture.weights()[b].ln() - 0.5 * squared_distance(x, mixture.mean(b)) / variance;
     out.log_density[i] = own + mass.ln() - 0.5 * d as f64 * (2.0 * std::f64::consts::PI * variance).ln();
     for (c, score) in out.score[i * d..(i + 1) * d].iter_mut().enumerate() {
         let origin = mixture.mean(b)[c];
-        let pull: f64 = (0..k).map(|l| shares[l] / mass * (mixture.mean(l)[c] - origin)).sum();
+        let pull: f64 = (0..k).map(|l| weights[l] / mass * (mixture.mean(l)[c] - origin)).sum();
         *score = (origin - x[c] + pull) / variance;
     }
     if !out.responsibilities.is_empty() {
-        out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(&shares).for_each(|(r, share)| *r = share / mass);
+        out.responsibilities[i * k..(i + 1) * k].iter_mut().zip(&weights).for_each(|(r, weight)| *r = weight / mass);
     }
 }
 
-/// The component that dominates at x, sought from `b` on, and all logits less its own.
+/// The component that dominates at x, starting the search from `b`, and all logits less its own.
 fn relative_logits(mixture: &GaussianMixture, x: &[f64], mut b: usize) -> (usize, Vec<f64>) {
     let of = |b: usize, l: usize| {
         let (mu, at) = (mixture.mean(l), mixture.mean(b));

@@ -6,13 +6,13 @@ use super::device::context::Context;
 use super::device::fused::Sharing;
 use super::device::kernels::Kernels;
 
-/// Clones are the same device.
+/// An open device and its kernels; clones share them.
 #[derive(Clone)]
-pub struct Handle {
+pub(super) struct Handle {
     pub context: Arc<Context>,
     pub kernels: Arc<Kernels>,
-    /// Most rows of a chunk; `None`: what suits the adapter.
+    /// The most rows of a chunk; `None`: as suits the adapter.
     pub row_budget: Option<usize>,
-    /// How the fused kernel's invocations share its work; `None`: that kernel is not used.
+    /// How the fused kernel's invocations divide its work; `None`: that kernel is not used.
     pub sharing: Option<Sharing>,
 }

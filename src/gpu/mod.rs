@@ -1,10 +1,10 @@
-//! The GPU backend, by wgpu: Vulkan, Metal or DX12. The only place that names wgpu.
+//! The GPU backend, by wgpu: Vulkan, Metal or DX12. Only this module uses wgpu.
 //!
-//! Reading path, in `step`: `plan` (pure: rows, chunks) → `buffers` and `rows` (what there is room for, what kernels are told) → `draws` and
-//! `stages` (a chunk from draws to sums, one line per kernel), or `fused_stages` (the same in one kernel) → `recording` (all
-//! chunks) → `finish` and `blend` (sums to gradients and steps). Here: `placed` (a batch of replicates on a device) → `measure` and `batch` →
-//! `session` (what the rest of the crate sees; how devices share work is said in `backend::share`); `device` holds what wgpu gives, `tune`
-//! chooses variants.
+//! Reading path, in `step`: `plan` (pure: rows, chunks) → `buffers` and `rows` (sizes, allocation, parameters of kernels) → `draws` and
+//! `stages` (a chunk from draws to sums, one line per kernel), or `fused_stages` (the same in one kernel) → `recording` (all chunks) →
+//! `finish` and `blend` (sums to gradients and steps). Here: `resident` (a batch of replicates on a device) → `measure` and `batch` →
+//! `session` (the interface to the rest of the crate; `backend::share` says how devices divide work). `device` is the layer over wgpu,
+//! `tune` chooses variants.
 
 mod batch;
 pub(crate) mod device;
@@ -12,10 +12,10 @@ mod evaluate;
 mod halfway;
 mod handle;
 mod measure;
-mod placed;
 mod polynomials;
 pub(crate) mod probe;
 pub(crate) mod profile;
+mod resident;
 mod session;
 pub(crate) mod step;
 mod tune;
@@ -38,33 +38,30 @@ use handle::Handle;
 use polynomials::GpuPolynomials;
 use session::GpuSession;
 
-/// Which adapter may be opened.
+/// Which adapters may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     /// A real GPU: the n-th of [`adapters`], or the best.
     Real(Option<usize>),
-    /// The first adapter that is itself software.
+    /// The first adapter implemented in software.
     Software,
-    /// The n-th of [`adapters`], whatever it is.
+    /// The n-th of [`adapters`], of any kind.
     Any(usize),
 }
 
-/// An open GPU, or several that share out the replicates, strata or samples of a problem.
+/// An open GPU, or several that divide the replicates, strata or samples of a problem.
 pub struct Gpu {
     handle: Handle,
-    /// The other devices; what has no samples, such as `evaluate`, runs on the first.
+    /// The other devices. Work without samples, such as `evaluate`, runs on the first.
     others: Vec<Handle>,
-    /// How they choose what they share out.
+    /// How to choose what the devices divide.
     policy: Policy,
     exchange: Arc<dyn Exchange<f32>>,
-    /// Devices of the same type that did not open.
+    /// Devices of the same type that failed to open.
     n_refused: usize,
 }
 
-/// The index in `adapters` of the one that `choice` means.
-///
-/// # Errors
-/// [`Error::NoDevice`] with what to do on this platform.
+/// The index in `adapters` of the chosen one.
 pub fn choose(adapters: &[Adapter], choice: Choice) -> Result<usize> {
     let rank = |kind: &str| ["discrete GPU", "integrated GPU", "virtual GPU", "other"].iter().position(|k| *k == kind).unwrap_or(4);
     let best = || (0..adapters.len()).filter(|i| !adapters[*i].software).min_by_key(|i| rank(&adapters[*i].kind));
@@ -94,7 +91,7 @@ fn adapter_list(adapters: &[Adapter]) -> String {
     format!("There is only {}.", adapters.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", "))
 }
 
-/// What to do where no GPU is seen.
+/// What to do if no GPU is found.
 fn way_out() -> String {
     let platform = if cfg!(target_os = "linux") {
         "On Linux a Vulkan driver must be installed (Debian and Ubuntu: mesa-vulkan-drivers for AMD and Intel, the nvidia driver packages \
@@ -111,17 +108,14 @@ fn way_out() -> String {
 }
 
 /// Opens the chosen adapter.
-///
-/// # Errors
-/// [`Error::NoDevice`] with what to do on this platform.
 pub fn open(choice: Choice) -> Result<Gpu> {
     open_together(&[choose(&adapters(), choice)?])
 }
 
-/// Opens every real GPU of the best type (discrete, else integrated, else virtual, else other) that does open.
+/// Opens every real GPU of the best type (discrete, else integrated, else virtual, else other); those that fail to open are left out.
 ///
 /// # Errors
-/// [`Error::NoDevice`] with what to do on this platform, where none opens.
+/// [`Error::NoDevice`] if none opens, with what to do on this platform.
 pub fn open_all() -> Result<Gpu> {
     let adapters = adapters();
     let best = choose(&adapters, Choice::Real(None))?;
@@ -134,17 +128,18 @@ pub fn open_all() -> Result<Gpu> {
     Ok(Gpu { n_refused, ..together(open.into_iter().flatten().collect())? })
 }
 
-/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which share out the work.
+/// Opens these of [`adapters`], a device each (the same adapter may be opened more than once), which divide the work.
 ///
-/// Devices of one model (the same name, API and driver) may share a replicate; others share replicates, since no two of them would agree on
-/// the bits of a step, and the bits of a replicate are those of the device that has it.
+/// Devices of one model (the same name, API and driver) may divide a replicate. Others divide replicates only, because their bits differ:
+/// each replicate has the bits of its device.
 ///
 /// # Errors
-/// [`Error::NoDevice`] where there are none, or a driver refuses.
+/// [`Error::NoDevice`] if there are none, or a driver refuses.
 pub fn open_together(indices: &[usize]) -> Result<Gpu> {
     together(indices.iter().map(|index| handle(*index)).collect::<Result<Vec<_>>>()?)
 }
 
+/// One [`Gpu`] from open devices.
 fn together(mut handles: Vec<Handle>) -> Result<Gpu> {
     if handles.is_empty() {
         return Err(Error::NoDevice { what: "No GPU was named.".into(), remedy: "Name at least one.".into() });
@@ -160,18 +155,18 @@ fn handle(index: usize) -> Result<Handle> {
 }
 
 impl Gpu {
-    /// The same devices after `change` of each.
+    /// Applies `change` to each device.
     fn each(mut self, change: impl Fn(&mut Handle)) -> Self {
         [&mut self.handle].into_iter().chain(&mut self.others).for_each(change);
         self
     }
 
-    /// The same device with at most `rows` rows in a chunk: results do not depend on it, which tests show.
+    /// The same device with at most `rows` rows in a chunk. Results do not depend on it, as tests show.
     pub fn with_row_budget(self, rows: usize) -> Self {
         self.each(|handle| handle.row_budget = Some(rows))
     }
 
-    /// The same device with half of the scratch memory for each time that it was lost.
+    /// The same device with its scratch memory halved for each loss.
     pub fn with_smaller_chunks(self, losses: u32) -> Self {
         self.each(|handle| {
             if let Some(context) = Arc::get_mut(&mut handle.context) {
@@ -180,7 +175,7 @@ impl Gpu {
         })
     }
 
-    /// The same device with this way of sharing the fused kernel's work, or without that kernel: for tests, and for the tuner.
+    /// The same device with this sharing in the fused kernel, or without that kernel: for tests and tuning.
     pub fn with_sharing(self, sharing: Option<Sharing>) -> Self {
         let spread = sharing == Some(Sharing::Spread);
         self.each(|handle| {
@@ -189,17 +184,17 @@ impl Gpu {
         })
     }
 
-    /// The same devices, which share out what this means: for tests, and for benchmarks. Those of different models share replicates.
+    /// The same devices with this policy for dividing work: for tests and benchmarks. Devices of different models always divide replicates.
     pub fn splitting(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// The same devices with another way to tell each other what they found: for devices of several processes, and for tests.
+    /// The same devices with another exchange of their results: for devices in several processes, and for tests.
     pub fn exchanging(self, exchange: Arc<dyn Exchange<f32>>) -> Self {
         Self { exchange, ..self }
     }
 
-    /// What the devices share out for this problem.
+    /// What the devices divide for this problem.
     pub fn split(&self, problem: &UnitProblem) -> Split {
         let model = |handle: &Handle| {
             let Adapter { name, api, driver, .. } = handle.context.adapter.clone();
@@ -214,7 +209,7 @@ impl Gpu {
         self.each(|handle| handle.kernels = Arc::new(Kernels::new(Variant { checked: true, ..handle.kernels.variant })))
     }
 
-    /// The same device with products in tiles of 32 or 64 columns at the most: for tests, and for the tuner.
+    /// The same device with products in tiles of at most 32 or 64 columns: for tests and tuning.
     pub fn with_tiles(self, widest: usize) -> Self {
         self.each(|handle| handle.kernels = Arc::new(Kernels::new(Variant { widest, ..handle.kernels.variant })))
     }
@@ -226,17 +221,14 @@ impl Gpu {
         })
     }
 
-    /// Buffers of a [`Gpu::poisoned`] device in which something was written past the end.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Buffers of a [`Gpu::poisoned`] device with writes past the end.
     pub fn overwritten(&self) -> Result<Vec<&'static str>> {
         let handles = [&self.handle].into_iter().chain(&self.others);
         let found = handles.map(|handle| handle.context.overwritten()).collect::<Result<Vec<_>>>()?;
         Ok(found.concat())
     }
 
-    /// The adapter it is on.
+    /// The adapter of the first device.
     pub fn adapter(&self) -> &Adapter {
         &self.handle.context.adapter
     }

@@ -1,7 +1,7 @@
-//! Piecewise polynomials on a GPU: Gram matrices of features, and the reverse diffusion that they drive.
+//! Piecewise polynomials on a GPU: Gram matrices of features, and steps of the reverse diffusion.
 //!
-//! The host sorts rows by cell into jobs of [`JOB`] rows; the device evaluates features into a scratch table and multiplies it by its own
-//! transpose, job by job in register tiles; the host adds the jobs in double precision, in order.
+//! The host sorts rows by cell into jobs of [`JOB`] rows. The device evaluates features into a scratch table and multiplies it by its own
+//! transpose, job by job in register tiles. The host adds the jobs in double precision, in order.
 
 use super::handle::Handle;
 use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
@@ -10,17 +10,17 @@ use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::params;
 use crate::gpu::device::shaders::Kernel;
 
-/// Rows whose sums stay in single precision.
+/// Rows whose sums are in single precision.
 const JOB: usize = 2048;
 /// The cell of a padding row; twin of `shaders/hermite.wgsl`.
 const NO_CELL: u32 = u32::MAX;
 
 /// An open GPU, as `mixscore learn` uses it.
-pub struct GpuPolynomials {
+pub(super) struct GpuPolynomials {
     pub handle: Handle,
 }
 
-/// What lies on the device for one set of cells.
+/// The data of one set of cells on the device.
 struct Level {
     centres: wgpu::Buffer,
     products: wgpu::Buffer,
@@ -79,7 +79,7 @@ impl GpuPolynomials {
     /// Uploads `cells`, for rows of F with `extra` columns behind the features.
     fn level(&self, cells: &Cells, extra: usize, [pull, spread]: [f32; 2]) -> Result<Level> {
         let (context, rank, features) = (&self.handle.context, cells.rank(), cells.basis.len());
-        context.limits.check_passes(cells.len() * (2 + rank.div_ceil(4)))?; // cells.wgsl goes over all coordinates of all centres
+        context.limits.check_passes(cells.len() * (2 + rank.div_ceil(4)))?; // cells.wgsl loops over all coordinates of all centres
         let products: Vec<[u32; 4]> = cells.basis.steps().iter().map(|(f, c, n)| [*f as u32, *c as u32, *n as u32, 0]).collect();
         Ok(Level {
             centres: context.upload("centres", &in_quads(cells.centres, rank))?,
@@ -93,7 +93,7 @@ impl GpuPolynomials {
         })
     }
 
-    /// Rows whose features, and Gram matrices of as many as `unit`, fit a share of the scratch memory; whole units.
+    /// Rows per chunk, in multiples of `unit`, so that features and Gram matrices fit a part of the scratch memory.
     fn rows_of_a_chunk(&self, level: &Level, unit: usize) -> Result<usize> {
         let limits = &self.handle.context.limits;
         let (row, square) = (16 * level.columns as u64, 64 * (level.columns * level.columns) as u64);
@@ -130,6 +130,7 @@ impl GpuPolynomials {
         )
     }
 
+    /// The dispatch that evaluates the features of rows.
     fn features(&self, level: &Level, params: params::Polynomials, [y, targets, cells, out]: [&wgpu::Buffer; 4]) -> Result<Dispatch> {
         let quads = params.n_rows as usize * level.columns;
         let buffers = [
@@ -191,7 +192,7 @@ impl GpuPolynomials {
         context.download(&out, n_sums)
     }
 
-    /// One step for the points of a chunk; `noise` is key, step and the number of the first.
+    /// One step for the points of a chunk; `noise` is the key, the step and the index of the first point.
     fn reverse_chunk(&self, level: &Level, coefficients: &wgpu::Buffer, noise: [u32; 4], y: &mut [f32]) -> Result<()> {
         let (context, rows) = (&self.handle.context, y.len() / level.rank);
         let points = context.upload("points", &in_quads(y, level.rank))?;
@@ -244,14 +245,14 @@ fn by_column(coefficients: &[f32], level: &Level) -> Vec<f32> {
     out
 }
 
-/// Cells and rows of each job, cell by cell, in the order of the rows.
+/// Cell and rows of each job, cell by cell, in the order of the rows.
 fn jobs(cells: &[u32], n_cells: usize) -> Vec<(usize, Vec<u32>)> {
     let mut rows = vec![Vec::new(); n_cells];
     cells.iter().enumerate().for_each(|(row, cell)| rows[*cell as usize].push(row as u32));
     rows.iter().enumerate().flat_map(|(cell, rows)| rows.chunks(JOB).map(move |rows| (cell, rows.to_vec()))).collect()
 }
 
-/// Adds a job's sums (columns, columns), lower half, to its cell's.
+/// Adds a job's sums (columns, columns), lower half, to those of its cell.
 fn add(gram: &mut Gram, n: usize, sums: &[f32], level: &Level) {
     let (features, side) = (level.features, 4 * level.columns);
     gram.n += n;

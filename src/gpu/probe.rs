@@ -1,4 +1,4 @@
-//! Small pieces of work whose answer or speed is known: random words, normals, sums, a softmax, a chain of multiply-adds, a copy.
+//! Small pieces of work with a known answer or a known speed limit: random words, normals, sums, a softmax, multiply-adds, a copy.
 
 use super::Gpu;
 use crate::error::Result;
@@ -7,28 +7,25 @@ use crate::gpu::device::params::{self, Count, Rows, Sums};
 use crate::gpu::device::shaders::Kernel;
 use crate::gpu::step::draws::points;
 
-/// Work whose rate is a device's roof, to be timed.
+/// Work that measures a device's speed limit.
 pub struct Work {
     /// Operations, or bytes read and written.
     pub amount: f64,
     list: [Dispatch; 1],
 }
 
-/// Four random words each, and the normals made of them.
-pub type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
+/// Four random words each, and their normals.
+pub(crate) type Words = (Vec<[u32; 4]>, Vec<[f32; 4]>);
 
 impl Gpu {
-    /// The device's Philox words at counters [i, 1, 2, 3] for i < n, and the normals it makes of them: shapes (n, 4).
-    ///
-    /// # Errors
-    /// The device's.
+    /// The device's Philox words at counters [i, 1, 2, 3] for i < n, and its normals from them: shapes (n, 4).
     pub fn words(&mut self, key: [u32; 2], n: usize) -> Result<Words> {
         let context = &self.handle.context;
         let (params, entry) = params::one(Count { n: n as u32 });
         let params = context.uniform(&params);
         let keys = context.upload("keys", &[key])?;
         let words = context.buffer("words", 16 * n as u64)?;
-        // Poison: a number that the kernel leaves out is found.
+        // NaN shows which numbers the kernel left out.
         let normals = context.upload("normals", &vec![[f32::NAN; 4]; n])?;
         let bound =
             self.handle.kernels.bind(context, Kernel::Words, &params, &[("key", &keys), ("words", &words), ("normals", &normals)])?;
@@ -36,10 +33,7 @@ impl Gpu {
         Ok((context.download(&words, n)?, context.download(&normals, n)?))
     }
 
-    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, of step 3 and stratum 5, shape (nets·size, quads).
-    ///
-    /// # Errors
-    /// The device's.
+    /// The device's words of the Sobol points of `n_nets` nets in 4·`quads` coordinates, at step 3 and stratum 5, shape (nets·size, quads).
     pub fn sobol_words(&mut self, key: [u32; 2], n_nets: usize, net_size: usize, quads: usize) -> Result<Vec<[u32; 4]>> {
         let (context, n) = (&self.handle.context, n_nets * net_size);
         let (params, entry) = params::one(params::Draws {
@@ -58,16 +52,13 @@ impl Gpu {
     }
 
     /// The device's sums of `values` (n, 4) in blocks of `block_size` and then over the blocks, both in order.
-    ///
-    /// # Errors
-    /// The device's.
     pub fn sums(&mut self, values: &[[f32; 4]], block_size: usize) -> Result<[f32; 4]> {
         let (context, n) = (&self.handle.context, values.len() as u32);
         let (size, rows) = (block_size as u32, n.next_multiple_of(64));
         let of_rows = Sums { n_pairs: 1, chunk_samples: n, rows_per_pair: rows, block_size: size, ..Sums::default() };
         let (params, entry) = params::one(Sums { group_size: rows, n_groups: 1, sum_quads: 1, ..of_rows });
         let params = context.uniform(&params);
-        // Statistics lie in pairs of quads, of which the first is summed.
+        // Statistics are pairs of quads, of which the first is summed.
         let pairs: Vec<[f32; 8]> = values.iter().map(|v| [v[0], v[1], v[2], v[3], f32::NAN, f32::NAN, f32::NAN, f32::NAN]).collect();
         let n_blocks = values.len().div_ceil(block_size);
         let (values, partials) = (context.upload("values", &pairs)?, context.buffer("partial sums", 16 * n_blocks as u64)?);
@@ -90,9 +81,6 @@ impl Gpu {
     }
 
     /// The device's responsibilities of `logits` (n, 4·quads), n a multiple of 64, and each row's log-sum-exp.
-    ///
-    /// # Errors
-    /// The device's.
     pub fn softmax(&mut self, logits: &[f32], quads: usize) -> Result<(Vec<f32>, Vec<f32>)> {
         let (context, n) = (&self.handle.context, logits.len() / (4 * quads));
         let of_rows = Rows { n_pairs: 1, rows_per_pair: n as u32, all_pairs: 1, component_quads: quads as u32, ..Rows::default() };
@@ -108,10 +96,7 @@ impl Gpu {
         Ok((context.download(&values, logits.len())?, masses.iter().map(|m| m[0]).collect()))
     }
 
-    /// For tests: `told` quads of `values` are copied into a buffer for `n`. What the kernel left out is NaN.
-    ///
-    /// # Errors
-    /// The device's.
+    /// For tests: a kernel copies `told` quads of `values` into a buffer for `n`. Quads that it left out are NaN.
     pub fn copied(&mut self, values: &[[f32; 4]], n: usize, told: usize) -> Result<Vec<[f32; 4]>> {
         let context = &self.handle.context;
         let (params, entry) = params::one(Count { n: told as u32 });
@@ -122,10 +107,7 @@ impl Gpu {
         context.download(&destination, n)
     }
 
-    /// A large copy, by bytes, for [`Gpu::perform`].
-    ///
-    /// # Errors
-    /// The device's.
+    /// A large copy for [`Gpu::perform`]; its amount is in bytes.
     pub fn copy_work(&self) -> Result<Work> {
         let context = &self.handle.context;
         let n = (context.limits.binding.min(64 << 20) / 16) as usize;
@@ -136,27 +118,18 @@ impl Gpu {
         Ok(Work { amount: 32.0 * n as f64, list: [bound.dispatch(entry, n.div_ceil(64), n as f64)?] })
     }
 
-    /// Multiply-adds and nothing else, by operations (two each), for [`Gpu::perform`].
-    ///
-    /// # Errors
-    /// The device's.
+    /// Multiply-adds for [`Gpu::perform`]; its amount is in operations (two each).
     pub fn arithmetic_work(&self) -> Result<Work> {
         let chains = self.multiply_adds()?;
         Ok(Work { amount: chains.operations, list: [chains] })
     }
 
-    /// Does the work, and waits for its end.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Does the work and waits for it.
     pub fn perform(&self, work: &Work) -> Result<()> {
         self.handle.context.run(&work.list, 1)
     }
 
-    /// Chains of multiply-adds and nothing else.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Chains of multiply-adds.
     pub(super) fn multiply_adds(&self) -> Result<Dispatch> {
         let context = &self.handle.context;
         let (invocations, chain) = (1usize << 14, 1024usize);

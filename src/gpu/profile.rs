@@ -1,5 +1,5 @@
-//! How long each kernel of a step takes: all its dispatches, again and again, alone; in turns with the others and with the device's roof,
-//! so that a share of the roof compares what the same machine did at the same time.
+//! The time of each kernel in a step. All its dispatches are repeated alone, in turns with the other kernels and with the measurement of
+//! the device's speed limit, so that both see the machine at the same time.
 
 use std::time::Instant;
 
@@ -12,32 +12,32 @@ use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::shaders::Kernel;
 
-/// One kernel's part in a step of descent.
+/// The time of one kernel in a step of descent.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct KernelTime {
     pub kernel: String,
-    /// Dispatches in a step.
+    /// Dispatches per step.
     pub dispatches: usize,
-    /// Operations in a step, by the ledger that paces submissions: exact for products, padding included; about right elsewhere.
+    /// Operations per step, as counted for pacing: exact for products, including padding; approximate elsewhere.
     pub operations: f64,
-    /// Wall clock of one step's dispatches, the median of the rounds.
+    /// Wall-clock seconds of one step's dispatches, the median of the rounds.
     pub seconds: f64,
-    /// The same by the device's own timestamps, where it has them.
+    /// The same by the device's own timestamps, if it has them.
     pub device_seconds: Option<f64>,
-    /// Rate of operations over that of the roof, the median of the rounds.
+    /// Operations per second as a fraction of the device's limit, the median of the rounds.
     pub share_of_roof: f64,
 }
 
-/// Every kernel, and before it the roof, is measured so often.
+/// How often every kernel, and the limit before it, is measured.
 const ROUNDS: usize = 5;
 
-/// All dispatches of one kernel in a step, and how many steps of them take the time wanted.
+/// All dispatches of one kernel in a step, and how many steps fill the wanted time.
 struct Repeated {
     list: Vec<Dispatch>,
     steps: u64,
 }
 
-/// What one round found out, in seconds per step.
+/// The result of one round, in seconds per step.
 #[derive(Clone, Copy)]
 struct Round {
     wall: f64,
@@ -48,10 +48,7 @@ struct Round {
 impl Gpu {
     /// Times the kernels of a step on `problem` with the student at `means` (R, k, rank), each for at least `seconds` a round.
     ///
-    /// Kernels run apart from each other on what a whole step left in their buffers; their sums grow, which costs no time.
-    ///
-    /// # Errors
-    /// Those of a session.
+    /// Each kernel runs alone, on what a whole step left in its buffers. Its sums grow, which does not change the time.
     pub fn profile(&mut self, problem: &UnitProblem, means: &[f64], seconds: f64) -> Result<Vec<KernelTime>> {
         let context = self.handle.context.clone();
         let mut batch = Batch::new(self.handle.clone(), problem.clone(), Part::WHOLE)?;
@@ -91,12 +88,12 @@ impl Repeated {
         }
     }
 
-    /// In a step.
+    /// Operations per step.
     fn operations(&self) -> f64 {
         self.list.iter().map(|dispatch| dispatch.operations).sum()
     }
 
-    /// Seconds of a step by the wall clock and by the device's own.
+    /// Seconds per step by the wall clock, and by the device's own clock.
     fn time(&self, context: &Context) -> Result<(f64, Option<f64>)> {
         let start = Instant::now();
         let device = context.timed(&self.list, self.steps)?;

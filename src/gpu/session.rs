@@ -1,5 +1,5 @@
-//! A problem open on one or more GPUs, which share out its replicates, strata or samples; replicates go through in batches that fit the
-//! buffers (a grid: one by one, since each has its own nodes). No bit depends on how many devices of a kind there are.
+//! A problem open on one or more GPUs, which divide its replicates, strata or samples. Replicates run in batches that fit the buffers (with
+//! a grid one by one, since each has its own nodes). The bits do not depend on the number of devices of one model.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::gpu::step::plan::groups_and_cell;
 use crate::objective::divergence::Side;
 
-/// All replicates.
-pub struct GpuSession {
+/// A problem with all its replicates.
+pub(super) struct GpuSession {
     problem: UnitProblem,
-    /// Of each device; replicates in order. Where strata or samples are shared, every device has the same ones.
+    /// The batches of each device, replicates in order. If strata or samples are divided, every device has the same replicates.
     devices: Vec<Vec<Batch>>,
     split: Split,
     exchange: Arc<dyn Exchange<f32>>,
@@ -27,12 +27,12 @@ impl GpuSession {
     /// Allocates every batch, with as many replicates in each as fit one binding.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where even one replicate does not fit.
-    pub fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, exchange: Arc<dyn Exchange<f32>>) -> Result<Self> {
+    /// [`Error::TooLarge`] if one replicate does not fit.
+    pub(super) fn new(handles: &[&Handle], problem: &UnitProblem, split: Split, exchange: Arc<dyn Exchange<f32>>) -> Result<Self> {
         let of = |split: Split| match split {
             Split::Replicates => problem.n_replicates,
             Split::Strata => problem.n_replicates * problem.n_components(),
-            // The least groups of anything that they do in turns.
+            // The number of groups of a step, which is the smallest.
             Split::Samples => groups_and_cell(problem.groups()).0.n_groups,
         };
         let split = if of(split) < 2 { Split::Replicates } else { split };
@@ -40,7 +40,7 @@ impl GpuSession {
         Ok(Self { problem: problem.clone(), devices, split, exchange })
     }
 
-    /// What `work` makes of every device, side by side.
+    /// Runs `work` on the batches of all devices at the same time.
     fn on_all<T: Send>(&mut self, work: impl Fn(&mut [Batch]) -> Result<T> + Sync) -> Result<Vec<T>> {
         match &mut self.devices[..] {
             [only] => Ok(vec![work(only)?]),
@@ -52,13 +52,13 @@ impl GpuSession {
         }
     }
 
-    /// What the devices that have batches of their own make of them, in order.
+    /// Runs `work` on each batch of devices that divide replicates, and returns the results in order.
     fn each<T: Send>(&mut self, work: impl Fn(&mut Batch) -> Result<T> + Sync) -> Result<Vec<T>> {
         let parts = self.on_all(|batches| batches.iter_mut().map(&work).collect::<Result<Vec<T>>>())?;
         Ok(parts.into_iter().flatten().collect())
     }
 
-    /// What every device found about a batch, batch after batch: of the one that has it, or of all that share it.
+    /// The results of each batch in order: from its one device, or from all devices that divide it.
     fn found(&mut self, work: impl Fn(&mut Batch) -> Result<Vec<f32>> + Sync) -> Result<Vec<Vec<Vec<f32>>>> {
         if self.split == Split::Replicates {
             return Ok(self.each(work)?.into_iter().map(|whole| vec![whole]).collect());
@@ -71,13 +71,13 @@ impl GpuSession {
         Ok(found)
     }
 
-    /// The batches, each once.
+    /// Each batch once.
     fn batches(&self) -> impl Iterator<Item = &Batch> {
         let n = if self.split == Split::Replicates { self.devices.len() } else { 1 };
         self.devices[..n].iter().flatten()
     }
 
-    /// A descent that devices share: once a step they exchange what they have found, and each goes on from all of it.
+    /// A descent that devices divide: they exchange their results once a step, and each continues from all of them.
     fn descend_in_turns(&mut self, n_steps: u64) -> Result<()> {
         for at in 0..self.devices[0].len() {
             let mut found: Option<Vec<f32>> = None;
@@ -91,7 +91,7 @@ impl GpuSession {
     }
 }
 
-/// The batches of every device, each with its part. Where strata or samples are shared, they are the same batches everywhere.
+/// The batches of every device with its part. If strata or samples are divided, all devices have the same batches.
 fn open(handles: &[&Handle], problem: &UnitProblem, split: Split) -> Result<Vec<Vec<Batch>>> {
     let n = problem.n_replicates;
     let mut most = n;
@@ -107,7 +107,7 @@ fn open(handles: &[&Handle], problem: &UnitProblem, split: Split) -> Result<Vec<
     }
 }
 
-/// The replicates of `range` on one device, as many together as fit, and no more than `most`.
+/// The replicates of `range` on one device, as many per batch as fit, and at most `most`.
 fn batches(handle: &Handle, problem: &UnitProblem, range: Range<usize>, part: Part, most: usize) -> Result<Vec<Batch>> {
     let teacher_row = problem.n_teacher_components() * problem.rank;
     let open = |first: usize, n: usize| {
@@ -147,7 +147,7 @@ impl Session for GpuSession {
     fn parameters(&mut self) -> Result<Vec<f64>> {
         match self.split {
             Split::Replicates => Ok(self.each(|batch| batch.means())?.concat()),
-            // All devices have the same.
+            // All devices have the same means.
             Split::Strata | Split::Samples => Ok(self.batches().map(Batch::means).collect::<Result<Vec<_>>>()?.concat()),
         }
     }

@@ -1,9 +1,9 @@
-//! Which variants of the kernels are fastest on an adapter: measured at first use, kept in the user's cache directory.
+//! The fastest variants of the kernels on an adapter: measured on first use, and kept in the user's cache directory.
 //!
-//! The fused kernel's rows to an invocation, then the columns of the products' tiles, then the size of a chunk: each is measured with
-//! what was best of those before. All give the same bits, which tests prove, so results do not hang on the stopwatch. MIXSCORE_TUNE=0
-//! measures nothing, MIXSCORE_TUNE=1 measures on software adapters as well; MIXSCORE_CACHE names another directory. A cache that is
-//! missing, broken or read-only is never an error.
+//! First the fused kernel's rows per invocation, then the columns of the products' tiles, then the size of a chunk: each is measured with
+//! the best of those before. All give the same bits, as tests prove, so results do not depend on the measurement. MIXSCORE_TUNE=0 measures
+//! nothing, MIXSCORE_TUNE=1 measures on software adapters as well; MIXSCORE_CACHE names another directory. A cache that is missing, broken
+//! or read-only is never an error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,46 +24,46 @@ use crate::objective::divergence::Storage;
 use crate::objective::form::{Draws, Form};
 use crate::objective::neighbours::Neighbours;
 
-/// Goes up when kernels change so much that old choices mean nothing.
+/// Raised when kernels change so much that old choices are meaningless.
 const VERSION: u32 = 5;
 
-/// Timed runs of a variant, of which the fastest counts.
+/// Timed runs of a variant; the fastest counts.
 const RUNS: usize = 3;
 
-/// Columns of a product's tile, and bytes of scratch that a chunk aims at.
+/// Columns of a product's tile, and scratch bytes of a chunk.
 const WIDEST: [usize; 2] = [64, 32];
 const SCRATCH: [u64; 3] = [SCRATCH_BYTES, SCRATCH_BYTES / 4, 4 * SCRATCH_BYTES];
 
-/// Another choice in one thing, this one first.
+/// The alternatives to a choice in one respect, this choice first.
 type Variants = fn(Tuning) -> Vec<Tuning>;
 
-/// What is chosen for an adapter.
+/// The choices for an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tuning {
+pub(super) struct Tuning {
     pub sharing: Sharing,
     pub widest: usize,
     pub scratch: u64,
 }
 
 impl Tuning {
-    /// What suits an adapter where nothing was measured.
+    /// The choices for an adapter without measurements.
     fn usual(adapter: &Adapter) -> Self {
         let sharing = Sharing::of(adapter);
         Self { sharing, widest: Variant::usual(sharing == Sharing::Spread).widest, scratch: SCRATCH[0] }
     }
 
-    /// The kernels that it means.
-    pub fn variant(self) -> Variant {
+    /// The kernels with this choice.
+    pub(super) fn variant(self) -> Variant {
         Variant { checked: false, spread: self.sharing == Sharing::Spread, widest: self.widest }
     }
 
-    /// Stands for the choice in the cache.
+    /// The name of the choice in the cache.
     fn name(self) -> String {
         format!("{}, {} columns, {} MiB", self.sharing.name(), self.widest, self.scratch >> 20)
     }
 
-    /// Its variants, one thing at a time, each with the problem that tells them apart. On machines with subgroups of eight nothing but
-    /// [`Sharing::Spread`] suits, and elsewhere that does not run or has other bits.
+    /// The alternatives in each respect, with the problem that distinguishes them. On machines with subgroups of eight only
+    /// [`Sharing::Spread`] suits; elsewhere it does not run or has other bits.
     fn variants(self) -> [(Variants, Size); 3] {
         let sharings = |from: Self| {
             let alike = |sharing: &Sharing| (*sharing == Sharing::Spread) == (from.sharing == Sharing::Spread);
@@ -74,13 +74,13 @@ impl Tuning {
         [(sharings, Size::Narrow), (tiles, Size::Wide), (chunks, Size::Wide)]
     }
 
-    /// All that [`tuned`] may choose.
+    /// Everything that [`tuned`] may choose.
     fn all(self) -> Vec<Self> {
         self.variants().into_iter().fold(vec![self], |all, (variants, _)| all.into_iter().flat_map(variants).collect())
     }
 }
 
-/// A problem to measure on, between those that people run.
+/// A problem to measure, in the range of what people run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Size {
     /// For the fused kernel, in as many dimensions as it has all its variants for.
@@ -89,8 +89,8 @@ enum Size {
     Wide,
 }
 
-/// What is fastest on this adapter, from the cache, or measured now and put there; the context's chunks are of that size from now on.
-pub fn tuned(context: &mut Arc<Context>) -> Tuning {
+/// The fastest choices on this adapter, from the cache, or measured now and cached. The context uses that chunk size from now on.
+pub(super) fn tuned(context: &mut Arc<Context>) -> Tuning {
     let adapter = context.adapter.clone();
     let usual = Tuning::usual(&adapter);
     let wanted = std::env::var("MIXSCORE_TUNE").map_or(!adapter.software, |v| v == "1");
@@ -111,12 +111,12 @@ pub fn tuned(context: &mut Arc<Context>) -> Tuning {
     best
 }
 
-/// The fastest of `candidates`; nothing where there is no choice, or where the driver refuses all of them.
+/// The fastest of `candidates`; `None` if there is only one, or if the driver refuses all of them.
 fn fastest(context: &mut Arc<Context>, candidates: &[Tuning], size: Size) -> Option<Tuning> {
     let mut best = None;
     for candidate in candidates.iter().filter(|_| candidates.len() > 1) {
         set_scratch(context, candidate.scratch);
-        // A variant that a driver refuses is not the fastest.
+        // A variant that the driver refuses is not a candidate.
         if let Ok(seconds) = seconds(context, *candidate, size)
             && best.is_none_or(|(least, _)| seconds < least)
         {
@@ -126,19 +126,19 @@ fn fastest(context: &mut Arc<Context>, candidates: &[Tuning], size: Size) -> Opt
     best.map(|(_, candidate)| candidate)
 }
 
-/// Nobody else holds a context that is being tuned.
+/// Only for a context that nobody else holds yet.
 fn set_scratch(context: &mut Arc<Context>, bytes: u64) {
     if let Some(context) = Arc::get_mut(context) {
         context.limits.scratch = bytes;
     }
 }
 
-/// What a choice is good for.
+/// What the choices depend on.
 fn key(adapter: &Adapter) -> String {
     format!("{VERSION} {} {} {}", adapter.name, adapter.api, adapter.driver)
 }
 
-/// Seconds of a step.
+/// Seconds per step.
 fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
     let (rank, k, n_teachers, n_samples) = match (size, context.adapter.software) {
         (Size::Narrow, false) => (12, 32, 16, 4096),
@@ -176,7 +176,7 @@ fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
     Ok(least)
 }
 
-/// The choices of this machine's adapters.
+/// The choices for this machine's adapters.
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Cache {
     choices: BTreeMap<String, String>,
@@ -195,7 +195,7 @@ impl Cache {
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 
-    /// Written beside and renamed, so that no process ever reads half a file.
+    /// Written beside and renamed, so that no process reads half a file.
     fn write(&self) {
         let Some(path) = Self::path() else { return };
         let Some(folder) = path.parent() else { return };
@@ -206,7 +206,7 @@ impl Cache {
             file.persist(&path)?;
             Ok(())
         };
-        // Without a cache the next process measures again: no error.
+        // A failure is no error: the next process measures again.
         let _ = written();
     }
 }

@@ -1,8 +1,8 @@
 //! KL as an integral of the reverse Fisher divergence over noise: KL(p‖q) = ∫₀^∞ L(p * N(0,tI), q * N(0,tI)) dt.
 //!
-//! With s = ln(1 + t/σ²) the integrand L·(σ² + t) changes on a scale of 1 wherever the mixtures have structure, and falls as e^−s beyond
-//! their spread. The rule is Gauss–Kronrod on panels in s; what it misses is judged by the Gauss rule inside it, and the tail beyond the
-//! last panel by its asymptotic form L ∝ (σ² + t)^−2. Every node has draws of its own, so standard errors add in squares.
+//! With s = ln(1 + t/σ²) the integrand L·(σ² + t) changes on a scale of 1 while t is below the mixtures' spread, and falls as e^−s beyond.
+//! The rule is Gauss–Kronrod on panels in s. Its error is estimated by the Gauss rule inside it, and the tail beyond the last panel by the
+//! asymptotic form L ∝ (σ² + t)^−2. Every node has its own draws, so the squares of standard errors add up.
 
 use crate::backend::Backend;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::mixture::squared_distance;
 use crate::objective::groups::Estimate;
 use crate::problem::Problem;
 
-/// Nodes of the 15-point Kronrod rule on [0, 1] half of [−1, 1], their weights, and those of the 7-point Gauss rule inside it.
+/// Nodes of the 15-point Kronrod rule on [0, 1], half of [−1, 1], their weights, and those of the 7-point Gauss rule inside it.
 const NODES: [f64; 8] = [
     0.991_455_371_120_812_6,
     0.949_107_912_342_758_5,
@@ -33,26 +33,24 @@ const KRONROD: [f64; 8] = [
 ];
 const GAUSS: [f64; 4] = [0.129_484_966_168_869_7, 0.279_705_391_489_276_7, 0.381_830_050_505_118_9, 0.417_959_183_673_469_4];
 
-/// The last noise, in squares of the means' spread: what lies beyond is a millionth of the whole.
+/// The last noise level, in squares of the means' spread: beyond it lies a millionth of the integral.
 const BEYOND: f64 = 1e6;
 
-/// Panels are about this long in s.
+/// The approximate length of a panel in s.
 const PANEL: f64 = 3.0;
 
-/// The integral, with what is not known about it.
+/// The integral and its errors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Annealed {
     pub kl: Estimate,
-    /// About how far the rule may be off besides; it includes sampling noise, so it is no less than honest.
+    /// The approximate error of the rule. It includes sampling noise, so it is rather too large.
     pub quadrature_error: f64,
-    /// Noises at which L was measured.
+    /// The number of noise levels at which L was measured.
     pub n_levels: usize,
 }
 
-/// KL(student ‖ teacher) under `problem`'s noise, the student at `means` (k, d), from `n_samples` points per component and noise.
-///
-/// # Errors
-/// Those of the problem and of the device.
+/// KL(student ‖ teacher) under `problem`'s noise, with the student at `means` (k, d), from `n_samples` points per component and noise
+/// level.
 pub fn annealed_kl(problem: &Problem, means: &[f64], backend: &mut dyn Backend, n_samples: usize) -> Result<Annealed> {
     let variance = problem.teacher.variance() + problem.noise;
     let d = problem.teacher.n_features();
@@ -75,7 +73,7 @@ pub fn annealed_kl(problem: &Problem, means: &[f64], backend: &mut dyn Backend, 
         let centre = (2 * panel + 1) as f64 * half;
         let mut difference = 0.0;
         for (at, node) in NODES.iter().enumerate() {
-            // The Gauss nodes are every other one, the middle included.
+            // Every other node, including the middle, is a Gauss node.
             let gauss = if at % 2 == 1 { GAUSS[at / 2] } else { 0.0 };
             let sides: &[f64] = if *node == 0.0 { &[0.0] } else { &[-1.0, 1.0] };
             for side in sides {
@@ -86,7 +84,7 @@ pub fn annealed_kl(problem: &Problem, means: &[f64], backend: &mut dyn Backend, 
         }
         quadrature_error += difference.abs();
     }
-    // Where L falls as (σ² + t)^−2 the tail is the integrand; where the means' centres agree it falls faster, and the tail is half of that.
+    // If L falls as (σ² + t)^−2 the tail equals the integrand. If the centroids agree, L falls faster and the tail is half of that.
     let tail = integrand(end)?;
     terms.push((1.0, tail));
     quadrature_error += 0.5 * tail.value;
@@ -122,7 +120,7 @@ mod tests {
             let got = annealed_kl(&problem, &[0.0, 0.0], &mut Reference, 4).unwrap();
             let exact = 0.5 * distance * distance / (variance + noise);
             assert!((got.kl.value - exact).abs() <= got.quadrature_error + 1e-9 * exact, "{got:?} {exact}");
-            assert!(got.quadrature_error <= 1e-5 * exact, "{got:?}"); // the tail's half, a millionth, and the rules' difference
+            assert!(got.quadrature_error <= 1e-5 * exact, "{got:?}"); // half of the tail, a millionth, and the difference of the rules
         }
     }
 
@@ -134,7 +132,7 @@ mod tests {
         // By adaptive quadrature of both sides: 0.17505.
         let bound = 5.0 * got.kl.standard_error + got.quadrature_error;
         assert!((got.kl.value - 0.17505).abs() <= bound && bound <= 0.005, "{got:?}");
-        // L along the way, by the same quadrature.
+        // L at these noise levels, by the same quadrature.
         for (t, exact) in [(0.0, 0.094571), (1.0, 0.022603), (3.0, 0.0087213), (10.0, 0.0034853), (30.0, 0.00080814)] {
             let noisy = Problem { noise: t, ..problem.clone() };
             let l = noisy.open(&mut crate::cpu::Cpu::new(), &[-3.0, 3.0]).unwrap().measure(65536, 0).unwrap()[0].reverse_fisher;

@@ -1,4 +1,4 @@
-//! What is measured of a student at a logged step, each metric once: its name in files, its title, its unit.
+//! The metrics of a student at a logged step, each defined once: its name in files, its title, its unit.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +15,17 @@ pub enum Metric {
     KlStudentTeacher,
     KlTeacherStudent,
     TotalVariation,
-    /// Share of teacher components with a student within 0.75 σ.
+    /// The fraction of teacher components with a student within 0.75 σ.
     Coverage,
     /// Σ wᵢ |μᵢ − nearest teacher mean|.
     MatchedDistance,
     /// For one Gaussian teacher: Σ|μᵢ−m|², or Σ wᵢ|μᵢ−m|² with `divide_by_weight`.
     Lyapunov,
-    /// The farthest that a mean moved per step, since the logged step before.
+    /// The largest movement of a mean per step, since the previous logged step.
     Movement,
-    /// Measured where `descent.gradient_tolerance` asks for it.
+    /// Measured if `descent.gradient_tolerance` needs it.
     GradientNorm,
-    /// Share of students within 0.75 σ of the teacher mean that was nearest at their start.
+    /// The fraction of students within 0.75 σ of the teacher mean that was nearest at their start.
     NearestAtStart,
 }
 
@@ -66,7 +66,7 @@ impl Metric {
         self.words().0
     }
 
-    /// As tables and charts call it.
+    /// The title in tables and charts.
     pub fn title(self) -> &'static str {
         self.words().1
     }
@@ -75,17 +75,17 @@ impl Metric {
         self.words().2
     }
 
-    /// True for what is estimated from samples. The column of the standard error follows the metric's own, with `_se` behind its name.
+    /// Whether it is estimated from samples. The column of its standard error follows its own, with `_se` appended to the name.
     pub fn has_standard_error(self) -> bool {
         self <= Metric::TotalVariation
     }
 
-    /// True where a better student has more of it.
+    /// Whether a better student has a higher value.
     pub fn is_better_higher(self) -> bool {
         matches!(self, Metric::Coverage | Metric::NearestAtStart)
     }
 
-    /// True for numbers from 0 to 1.
+    /// Whether it is a fraction between 0 and 1.
     pub fn is_share(self) -> bool {
         self.unit() == "share"
     }
@@ -96,7 +96,7 @@ impl Metric {
         [self.name().to_string()].into_iter().chain(error)
     }
 
-    /// That of the divergence that is minimised.
+    /// The metric of the minimised divergence.
     pub fn of(divergence: Divergence) -> Metric {
         match divergence {
             Divergence::Reverse => Metric::ReverseFisher,
@@ -104,7 +104,7 @@ impl Metric {
         }
     }
 
-    /// What was estimated of it; `None` where it is no estimate from samples.
+    /// Its estimate in `all`; `None` if it is not estimated from samples.
     pub fn estimate(self, all: &Divergences) -> Option<Estimate> {
         Some(match self {
             Metric::ReverseFisher => all.reverse_fisher,

@@ -1,4 +1,4 @@
-//! What means alone tell about a student: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
+//! Metrics that depend on the means alone: coverage, distances, the Lyapunov sum. Divergences come from `Fit::measure`.
 
 pub(crate) mod annealed;
 pub mod general;
@@ -24,16 +24,16 @@ pub struct Coverage {
     pub n_teacher_components: usize,
     /// covered / n_teacher_components.
     pub share: f64,
-    /// The student weight within that radius of each teacher component, shape (K). A student counts for its nearest teacher.
+    /// The student weight within that radius of each teacher component, shape (K). A student counts for its nearest teacher component.
     pub student_weight: Vec<f64>,
 }
 
-/// What measures of a problem with heat-flow time `noise` > 0 are of, as a sentence without its full stop.
+/// What densities the measures of a problem with heat-flow time `noise` > 0 refer to, as a sentence without its full stop.
 pub fn smoothed(noise: f64) -> String {
     format!("Divergences and total variation are of both densities after heat flow of time {noise}; coverage is of the means")
 }
 
-/// Refuses students whose means are not (k, d) for the teacher's d and k weights.
+/// Refuses student means that are not (k, d), for the teacher's d and k weights.
 fn check_shapes(teacher: &GaussianMixture, means: &[f64], k: usize) -> Result<()> {
     let d = teacher.n_features();
     if k > 0 && means.len() == k * d {
@@ -48,7 +48,7 @@ fn check_shapes(teacher: &GaussianMixture, means: &[f64], k: usize) -> Result<()
 /// Coverage of `teacher` by students at `means` (k, d) with `weights` (k).
 ///
 /// # Errors
-/// [`Error::BadInput`] for other shapes, as in all functions here.
+/// [`Error::BadInput`] for wrong shapes, as in all functions here.
 pub fn coverage(teacher: &GaussianMixture, means: &[f64], weights: &[f64]) -> Result<Coverage> {
     check_shapes(teacher, means, weights.len())?;
     let radius = COVERAGE_RADIUS * COVERAGE_RADIUS * teacher.variance();
@@ -76,9 +76,6 @@ pub fn nearest(teacher: &GaussianMixture, mean: &[f64]) -> (usize, f64) {
 }
 
 /// Σ wᵢ |μᵢ − nearest teacher mean|, the distance of matched means.
-///
-/// # Errors
-/// As [`coverage`].
 pub fn matched_distance(teacher: &GaussianMixture, means: &[f64], weights: &[f64]) -> Result<f64> {
     check_shapes(teacher, means, weights.len())?;
     Ok(means.chunks_exact(teacher.n_features()).zip(weights).map(|(mean, w)| w * nearest(teacher, mean).1.sqrt()).sum())
@@ -86,9 +83,6 @@ pub fn matched_distance(teacher: &GaussianMixture, means: &[f64], weights: &[f64
 
 /// The Lyapunov sum about the one Gaussian teacher's mean m: Σ|μᵢ−m|² falls along the gradient flow, Σ wᵢ|μᵢ−m|² along the flow of
 /// gradients divided by weights, since Σᵢ⟨μᵢ−m, ∂L/∂μᵢ⟩ ≥ 0. `None` for a teacher of several components.
-///
-/// # Errors
-/// As [`coverage`].
 pub fn lyapunov(teacher: &GaussianMixture, means: &[f64], weights: Option<&[f64]>) -> Result<Option<f64>> {
     check_shapes(teacher, means, weights.map_or(means.len() / teacher.n_features(), <[f64]>::len))?;
     let rows = means.chunks_exact(teacher.n_features());

@@ -1,8 +1,8 @@
-//! The divergences by quadrature in float64, where the means span at most three dimensions: exact where samples miss what matters.
+//! The divergences by quadrature in float64, for means that span at most three dimensions: exact where samples miss the main contribution.
 //!
-//! Both Fisher divergences of separated modes come from the gaps between them, where a sample falls with probability e^(−D²/8): at D = 10
-//! a million samples see one or none, and say that L is a thousandth of what it is. The grid of [`crate::objective::grid`] covers the gaps,
-//! here as far out as the walls between nearest neighbours lie. It is taken by itself in one or two dimensions; in three only on request.
+//! Both Fisher divergences of separated modes come from the gaps between them, where a sample falls with probability e^(−D²/8): at D = 10 a
+//! million samples hit a gap once or never, and estimate a thousandth of L. The grid of [`crate::objective::grid`] covers the gaps, here
+//! out to the walls between nearest neighbours. In one or two dimensions it is used without being asked for, in three only on request.
 
 use rayon::prelude::*;
 
@@ -18,20 +18,20 @@ use crate::problem::reduction::Subspace;
 use crate::reference::Components;
 use crate::reference::measure::at_point;
 
-/// Beyond this many σ a density is below the least number.
+/// Beyond this many σ a density underflows.
 const FURTHEST: f64 = 37.0;
 
-/// Pairs of components and nodes at the most, where no grid was requested.
+/// The most pairs of components and nodes, unless a grid is requested.
 const MOST_VISITS: f64 = 3e9;
 
-/// What [`divergences_within`] makes of a problem.
+/// The result of [`divergences_within`].
 #[derive(Debug)]
 pub enum Gridded {
     Taken(Divergences),
     Refused(NoGrid),
 }
 
-/// Why no grid was taken where nobody asked for one: sentences without their full stop.
+/// Why no grid was used, if none was requested: sentences without their full stop.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoGrid {
     #[error("the means span {rank} dimensions, and a grid works in at most {MOST_DIMENSIONS}")]
@@ -44,15 +44,12 @@ pub enum NoGrid {
     TooFewNodes { needed: f64 },
 }
 
-/// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either
-/// mixture; refused where the means span more than two dimensions, that many nodes are too few, or it would take long.
+/// The divergences at `means` (k, d) under `problem`'s noise, from a grid of about `n_nodes` nodes about every component of either mixture;
+/// `NoGrid` if the means span more than two dimensions, that many nodes are too few, or it would take long.
 ///
-/// In the place of standard errors stand the larger of the differences to the grids of every second and every third node. Errors fall
-/// faster than any power of the spacing h, so these are far larger than they; in total variation, whose integrand has a kink, errors fall
-/// like h², and differences are about their size.
-///
-/// # Errors
-/// Those of the problem.
+/// Standard errors are replaced by the larger of the differences to the grids of every second and every third node. Errors fall faster than
+/// any power of the spacing h, so these differences are far too large; for total variation, whose integrand has a kink, errors fall like
+/// h², and the differences are about right.
 pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Gridded> {
     problem.validate(means)?;
     let places = Places::of(problem, means)?;
@@ -73,27 +70,25 @@ pub fn divergences_within(problem: &Problem, means: &[f64], n_nodes: usize) -> R
     places.divergences(n_nodes as f64).map(Gridded::Taken)
 }
 
-/// As [`divergences_within`], with more nodes where it takes more, in up to three dimensions.
-///
-/// # Errors
-/// Those of the problem; more than three dimensions, or more nodes than memory holds.
+/// As [`divergences_within`], with as many nodes as needed, in up to three dimensions.
 pub fn divergences(problem: &Problem, means: &[f64], n_nodes: usize) -> Result<Divergences> {
     problem.validate(means)?;
     let places = Places::of(problem, means)?;
-    grid_of(places.rank, places.reach(), 1.0)?; // before anything is counted
+    grid_of(places.rank, places.reach(), 1.0)?; // refuses the rank before anything is counted
     places.divergences(places.nodes_for_exactness().max(n_nodes as f64))
 }
 
 /// Both mixtures in unit coordinates of their common subspace.
 struct Places {
     rank: usize,
-    /// One unit of length, squared: σ² + t.
+    /// The square of the unit of length: σ² + t.
     variance: f64,
     weights: [Vec<f64>; 2],
     means: [Vec<f64>; 2],
 }
 
 impl Places {
+    /// Both mixtures of a problem with the student at `means`.
     fn of(problem: &Problem, means: &[f64]) -> Result<Self> {
         let teacher = &problem.teacher;
         let variance = teacher.variance() + problem.noise;
@@ -117,7 +112,8 @@ impl Places {
         nodes_within(self.rank, self.reach(), &self.means.concat(), [(p.weights, p.means), (q.weights, q.means)])
     }
 
-    /// How far from a component's mean its density matters: 7.5σ, or 4σ beyond the wall to its nearest neighbour in its own mixture.
+    /// The distance from a component's mean up to which its density matters: 7.5σ, or 4σ beyond the wall to its nearest neighbour in its
+    /// own mixture.
     fn reach(&self) -> f64 {
         let rows = |side: usize| self.means[side].chunks_exact(self.rank);
         let nearest = |side: usize, i: usize, mean: &[f64]| {
@@ -128,7 +124,7 @@ impl Places {
         (0.5 * furthest + 4.0).clamp(7.5, FURTHEST)
     }
 
-    /// Whether it takes no longer than some seconds to count the nodes and to visit them.
+    /// Whether counting the nodes and visiting them takes at most some seconds.
     fn is_small(&self, n_nodes: usize) -> bool {
         let all = (self.weights[0].len() + self.weights[1].len()) as f64;
         all.powi(3) <= MOST_VISITS && n_nodes as f64 * all.powi(2) <= MOST_VISITS
@@ -153,12 +149,12 @@ impl Places {
 /// Sums of ½|a|², ln p − ln q and the excess.
 type Sums = [f64; 3];
 
-/// E of these under one side.
+/// The expectations of ½|a|², ln p − ln q and the excess under one side.
 fn mean(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Estimate; 3] {
     let from = if side == Side::Student { p } else { q };
     let mut total = [Sums::default(); 3];
     for i in 0..from.len() {
-        // As the stratum sees them, with its own mean at the origin: no large number stands beside a small one.
+        // Relative to the stratum's own mean, so that no large numbers cancel.
         let [p_means, q_means] =
             [p, q].map(|side| side.means.iter().zip(from.mean(i).iter().cycle()).map(|(m, o)| m - o).collect::<Vec<_>>());
         let stratum = of_stratum(grid, side, &Components { means: &p_means, ..*p }, &Components { means: &q_means, ..*q });
@@ -170,9 +166,9 @@ fn mean(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Estimate; 3
     std::array::from_fn(|c| Estimate { value: fine[c], standard_error: (fine[c] - second[c]).abs().max((fine[c] - third[c]).abs()) })
 }
 
-/// The same of the stratum at the origin, on the grid, on every second node of it, and on every third.
+/// The sums of the stratum at the origin, on the grid, on every second node of it, and on every third.
 fn of_stratum(grid: &Grid, side: Side, p: &Components, q: &Components) -> [Sums; 3] {
-    const NODES: usize = 4096; // of one task
+    const NODES: usize = 4096; // per task
     let rank = p.rank;
     let parts: Vec<[(Sums, f64); 3]> = grid
         .nodes
@@ -208,7 +204,7 @@ mod tests {
         (Problem::new(vec![0.3, 0.7], teacher), means)
     }
 
-    /// Weights 0.3 and 0.7 against halves, at ±D/2, by adaptive quadrature: the divergences hardly see the weights, KL and TV do.
+    /// Weights 0.3 and 0.7 against halves, at ±D/2, by adaptive quadrature: Fisher divergences hardly depend on the weights, KL and TV do.
     #[test]
     fn wrong_weights_of_two_modes_have_their_known_divergences() {
         for (distance, reverse, forward, kl, tv) in [
@@ -220,7 +216,7 @@ mod tests {
         ] {
             let (problem, means) = two_modes(distance);
             let got = divergences(&problem, &means, 4001).unwrap();
-            // The table has three digits, or four decimals.
+            // The published values have three digits, or four decimals.
             for (got, exact) in [(got.reverse_fisher, reverse), (got.forward_fisher, forward)] {
                 assert!((got.value / exact - 1.0).abs() <= 6e-3 && got.standard_error <= 1e-4 * exact, "{distance}: {got:?} {exact}");
             }
@@ -254,7 +250,7 @@ mod tests {
             let problem = Problem { noise, ..Problem::new(vec![1.0], teacher(4.0 - noise)) };
             let got = divergences(&problem, &lift(0.3, 0.2), 1).unwrap();
             assert!((4.0 * got.reverse_fisher.value / flat.reverse_fisher.value - 1.0).abs() <= 1e-9); // spectral accuracy
-            assert!((got.total_variation.value - flat.total_variation.value).abs() <= 1e-3); // a kink, on turned axes
+            assert!((got.total_variation.value - flat.total_variation.value).abs() <= 1e-3); // a kink, on rotated axes
         }
     }
 

@@ -1,4 +1,4 @@
-//! Teachers by rule: one Gaussian, a circle, a line, random means at a given separation, random means in a box. All with variance 1.
+//! Generated teachers: one Gaussian, a circle, a line, random means with a given separation, random means in a box. All have variance 1.
 
 use std::f64::consts::{PI, TAU};
 
@@ -12,16 +12,16 @@ use crate::error::{Error, Result};
 use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
-/// Numbers in the means of one mixture, at most.
+/// The most numbers in the means of one mixture.
 const MOST_NUMBERS: usize = 1 << 31;
-/// Coordinates that finding the smallest of all distances may visit: minutes of work.
+/// The most coordinates that finding the smallest distance may visit: minutes of work.
 const MOST_VISITS: u128 = 1 << 40;
-/// Beyond this length, in standard deviations, the squares of distances leave float32 and differences of means lose all digits.
+/// Beyond this length, in standard deviations, squared distances overflow float32 and differences of means lose all digits.
 const LONGEST: f64 = 1e15;
 
 /// The teachers of a config's `[teacher]` table, by `kind`. Lengths are in standard deviations of a component.
 ///
-/// `weights` (K), where given, must be positive and sum to 1; else all components weigh the same.
+/// `weights` (K), if given, must be positive and sum to 1; otherwise all are equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Generator {
@@ -121,7 +121,7 @@ impl Generator {
 /// The mixture with other weights (K).
 ///
 /// # Errors
-/// [`Error::BadInput`] where they are not K positive numbers with sum 1.
+/// [`Error::BadInput`] if they are not K positive numbers with sum 1.
 pub fn weighted(mixture: &GaussianMixture, weights: &[f64]) -> Result<GaussianMixture> {
     if weights.len() != mixture.n_components() {
         return Err(Error::bad_input(
@@ -145,9 +145,6 @@ pub fn gaussian(n_features: usize, offset: f64) -> Result<GaussianMixture> {
 }
 
 /// Means on a circle in the first two coordinates; neighbours are `separation` apart.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn circle(n_components: usize, separation: f64, n_features: usize) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 2)?;
     check_length("separation", separation)?;
@@ -162,9 +159,6 @@ pub fn circle(n_components: usize, separation: f64, n_features: usize) -> Result
 }
 
 /// Means on the first axis, centred on the origin; neighbours are `separation` apart.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn line(n_components: usize, separation: f64, n_features: usize) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("separation", separation)?;
@@ -177,11 +171,8 @@ pub fn line(n_components: usize, separation: f64, n_features: usize) -> Result<G
 
 /// Random means whose smallest distance is `separation`: draws of N(0, I), scaled to that.
 ///
-/// In high dimensions all distances are then near `separation`; in the plane the closest two of many draws are very close, so the cloud
-/// becomes wide. In one dimension a [`line()`] stands in for it.
-///
-/// # Errors
-/// As [`gaussian`].
+/// In high dimensions all distances are then near `separation`; in the plane the closest two of many draws are very close, so the scaled
+/// cloud is wide. In one dimension this is a [`line()`].
 pub fn separated(n_components: usize, n_features: usize, separation: f64, seed: u64) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("separation", separation)?;
@@ -202,9 +193,6 @@ pub fn separated(n_components: usize, n_features: usize, separation: f64, seed: 
 }
 
 /// Means uniform on (−`half_width`, `half_width`)^d. With 40 components and half width 40, the public benchmark gmm40.
-///
-/// # Errors
-/// As [`gaussian`].
 pub fn uniform_box(n_components: usize, n_features: usize, half_width: f64, seed: u64) -> Result<GaussianMixture> {
     check_size(n_components, n_features, 1)?;
     check_length("half_width", half_width)?;
@@ -212,7 +200,7 @@ pub fn uniform_box(n_components: usize, n_features: usize, half_width: f64, seed
     GaussianMixture::uniform(means, n_features)
 }
 
-/// Means (K, d), each from its own stream, so that the first K of more are the same.
+/// Means (K, d), each from its own stream, so that the first means do not depend on K.
 fn draw(n_components: usize, n_features: usize, seed: u64, number: impl Fn(&mut Philox) -> f64) -> Vec<f64> {
     let mut means = Vec::with_capacity(n_components * n_features);
     for j in 0..n_components {
@@ -229,7 +217,7 @@ fn smallest_distance(means: &[f64], n_features: usize) -> f64 {
     (1..rows.len()).into_par_iter().map(nearest).reduce(|| f64::INFINITY, f64::min).sqrt()
 }
 
-/// |a − b|² in eight partial sums, which the compiler turns into vector code: one sum would wait for each addition.
+/// |a − b|² in eight partial sums, so that it vectorises: a single sum would wait for each addition.
 fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];

@@ -1,4 +1,4 @@
-//! Generated teachers: separations, shapes, laws, and what is refused.
+//! Generated teachers: separations, shapes, distributions, and refused inputs.
 
 use super::*;
 

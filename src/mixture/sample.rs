@@ -42,7 +42,7 @@ pub fn sample_f32(mixture: &Mixture, n: usize, seed: u64) -> Result<Vec<f32>> {
 }
 
 /// Refuses more points than random numbers have addresses for.
-pub fn check_count(n: usize) -> Result<()> {
+pub(crate) fn check_count(n: usize) -> Result<()> {
     if u32::try_from(n).is_ok() {
         return Ok(());
     }

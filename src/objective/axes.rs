@@ -1,32 +1,32 @@
-//! The axes of a stratum: a rotation of its draws that lets the first coordinates carry what varies most, for Sobol points.
+//! The axes of a stratum for Sobol points: a rotation of its draws that gives the directions of largest variation to the first coordinates.
 //!
-//! The integrand changes along the differences between the component means that share the stratum's points, and the first
-//! coordinates of a Sobol point are its best. So the difference of each mean to the one that dominates at the centre, times the
-//! root of how often it outweighs that one, is a candidate; the longest is the first axis, and the next ones are chosen in
-//! turn from what the axes before leave (QR with column pivoting). A rotation changes no distribution: nothing becomes biased.
-//! (Four axes against all principal directions, in 8 and 39 dimensions: the same variance within the noise.)
+//! The integrand varies along the differences between component means near the stratum, and the first coordinates of a Sobol point are the
+//! most uniform. A candidate axis is the difference of a mean to the one that dominates at the centre, times the square root of the
+//! probability that it outweighs that one. The longest candidate is the first axis, and the next ones are chosen in turn from what remains
+//! orthogonal to those before (QR with column pivoting). A rotation does not change the distribution, so there is no bias. (Measured: four
+//! axes against all principal directions, in 8 and 39 dimensions, have the same variance within the noise.)
 
 use crate::mixture::squared_distance;
 
-/// Axes that are chosen; the other directions follow in any order.
-pub const AXES: usize = 4;
+/// The number of axes that are chosen; the other directions follow in any order.
+pub(crate) const AXES: usize = 4;
 
-/// Candidates whose square is below this share of the longest one's never become axes.
+/// Candidates whose square is below this fraction of the longest one's never become axes.
 const LEAST_SHARE: f64 = 1e-4;
 
-/// A candidate whose square is below this hardly ever matters, and rounding to zero would choose for it: a stratum alone keeps its axes.
+/// Candidates with a smaller square hardly ever matter. They are left out because rounding could choose among them.
 const LEAST: f64 = 1e-30;
 
-/// Candidates this close to the longest count as equally long, and the first one is taken: rounding must not choose.
+/// Candidates this close to the longest count as equally long, and the first is taken, so that rounding does not choose.
 const EQUAL: f64 = 1e-4;
 
-/// A coordinate that is negative by less than this share of its vector counts as zero.
+/// A coordinate counts as negative only beyond this fraction of its vector.
 const LEANING: f64 = 1e-3;
 
 /// Reflections H₁ … H_m, m = min(AXES, rank), as vectors h with H = 1 − hhᵀ, shape (m, rank): z = H₁ ⋯ H_m y.
 ///
-/// `mixtures` are weights (k) and means (k, rank) of student and teacher. Where there is nothing to choose, h is zero.
-pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> {
+/// `mixtures` are weights (k) and means (k, rank) of student and teacher. If there is no candidate, h is zero.
+pub(crate) fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> {
     let rank = centre.len();
     let mut candidates: Vec<Vec<f64>> = mixtures.iter().flat_map(|(weights, means)| candidates(centre, weights, means)).collect();
     let longest = candidates.iter().map(|c| square(c)).fold(0.0, f64::max);
@@ -39,7 +39,7 @@ pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> 
         }
         let pivot = candidates.iter().find(|c| square(&c[j..]) >= (1.0 - EQUAL) * left).expect("the longest is one");
         h[j..].copy_from_slice(&pivot[j..]);
-        // Away from zero, so that nothing cancels; about zero rounding must not choose the side.
+        // The sign avoids cancellation; near zero it is fixed, so that rounding does not choose it.
         h[j] += if h[j] < -LEANING * left.sqrt() { -left.sqrt() } else { left.sqrt() };
         let scale = (2.0 / square(h)).sqrt();
         h.iter_mut().for_each(|h| *h *= scale);
@@ -49,16 +49,17 @@ pub fn reflections(centre: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Vec<f64> 
 }
 
 /// y becomes z = H₁ ⋯ H_m y.
-pub fn turn(reflections: &[f64], y: &mut [f64]) {
+pub(crate) fn turn(reflections: &[f64], y: &mut [f64]) {
     reflections.chunks_exact(y.len()).rev().for_each(|h| reflect(h, y));
 }
 
+/// v becomes (1 − hhᵀ)v.
 fn reflect(h: &[f64], v: &mut [f64]) {
     let along: f64 = h.iter().zip(v.iter()).map(|(h, v)| h * v).sum();
     v.iter_mut().zip(h).for_each(|(v, h)| *v -= along * h);
 }
 
-/// √(chance that l outweighs the dominant mean) · (their difference), for every other component of one mixture.
+/// √(probability that l outweighs the dominant mean) · (their difference), for every other component of one mixture.
 fn candidates(centre: &[f64], weights: &[f64], means: &[f64]) -> Vec<Vec<f64>> {
     let rank = centre.len();
     let mean = |l: usize| &means[l * rank..(l + 1) * rank];
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_first_axis_points_at_the_nearest_rival() {
-        // A student at 0 whose rivals are at distance 3 along (0, 0.6, 0.8) and, too far to matter, at distance 30 along the first axis.
+        // A student at 0 with rivals at distance 3 along (0, 0.6, 0.8) and, too far to matter, at distance 30 along the first axis.
         let student = [0.0, 0.0, 0.0, 0.0, 1.8, 2.4, 30.0, 0.0, 0.0];
         let h = reflections(&[0.0; 3], [(&[0.4, 0.3, 0.3], &student), (&[1.0], &[0.1, 0.0, 0.0])]);
         let mut y = [1.0, 0.0, 0.0];
@@ -101,7 +102,7 @@ mod tests {
         assert!((along - 1.0).abs() <= 1e-12, "{y:?}");
     }
 
-    /// The chance of a rival at distance D is about exp(−D²/8): its square root and its square go through the smallest numbers there are.
+    /// The probability of a rival at distance D is about exp(−D²/8): its square root and its square underflow at large D.
     #[test]
     fn a_stratum_alone_keeps_its_axes() {
         for tenths in 0..2000 {

@@ -1,15 +1,15 @@
-//! The formulas, and the choices a user makes about them.
+//! The formulas, and the user's choices among them.
 //!
-//! With student p = Σ wᵢN(μᵢ, I), teacher q = Σ vⱼN(mⱼ, I), posterior means M = Σ rᵢμᵢ, N = Σ ρⱼmⱼ and the score residual
-//! a = ∇log p − ∇log q = M − N ([`crate::math`]):
+//! With student p = Σ wᵢN(μᵢ, I), teacher q = Σ vⱼN(mⱼ, I), posterior means M = Σ rᵢμᵢ, N = Σ ρⱼmⱼ and the score residual a = ∇log p − ∇log
+//! q = M − N ([`crate::math`]):
 //!
 //! ```text
 //! reverse  L = ½ E_{x~p} |a|²        ∂L/∂μᵢ = wᵢEᵢ[ M + C_p(μᵢ−M) ] − wᵢEᵢ[ N + C_q(μᵢ−N) ]              (Stein)
 //! forward  L = ½ E_{x~q} |a|²        ∂L/∂μᵢ = E_q[ rᵢ( a + ⟨μᵢ−M, a⟩(x−μᵢ) ) ]
 //! ```
 //!
-//! where Eᵢ is the expectation over x = μᵢ + z, z ~ N(0, I), and C_p, C_q the posterior covariances of the component means.
-//! A common variance σ² is a change of units: means in units of σ, L times 1/σ², ∂L/∂μ times 1/σ³.
+//! where Eᵢ is the expectation over x = μᵢ + z, z ~ N(0, I), and C_p, C_q the posterior covariances of the component means. A common
+//! variance σ² is a change of units: means in units of σ, L times 1/σ², ∂L/∂μ times 1/σ³.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +30,11 @@ pub enum Divergence {
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// The engine's choice: `stein`, and across steep walls between components `score-function` (`objective::estimator`); on grids,
-    /// `stein`.
+    /// The engine's choice: `stein`, blended with `score-function` across steep walls between components (`objective::estimator`); on
+    /// grids, `stein`.
     #[default]
     Auto,
-    /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row needs its own stratum alone.
+    /// wᵢEᵢ[M + C_p(μᵢ−M) − N − C_q(μᵢ−N)]: each row depends on its own stratum alone.
     Stein,
     /// wᵢEᵢ[(C_p−C_q)a] + E_p[rᵢ(a + ⟨μᵢ−M, a⟩(x−μᵢ))]: what automatic differentiation of a reparameterised loss gives.
     Pathwise,
@@ -42,12 +42,13 @@ pub enum Estimator {
     ScoreFunction,
 }
 
-/// Where the points of the expectation come from.
+/// How the points of the expectation are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
-    /// The engine's choice: `sobol` in up to 16 subspace dimensions, `antithetic` in more or where the samples make no whole nets (odd numbers of samples: `philox`).
+    /// The engine's choice: `sobol` in up to 16 subspace dimensions if the samples make whole nets, else `antithetic` (`philox` for odd
+    /// numbers of samples).
     #[default]
     Auto,
     /// Independent draws.
@@ -67,7 +68,7 @@ pub enum Sampler {
 pub enum Storage {
     #[default]
     F32,
-    /// Half precision where the adapter has it: less memory traffic, errors of about 1e-3.
+    /// Half precision if the adapter supports it: less memory traffic, errors of about 1e-3.
     F16,
 }
 

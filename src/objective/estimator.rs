@@ -1,4 +1,5 @@
-//! The engine's own estimator of the reverse gradient: Stein's form, but across steep walls between components the score function's.
+//! The engine's own estimator of the reverse gradient: Stein's form, blended with the score-function form across steep walls between
+//! components.
 //!
 //! Under its own stratum (x = μᵢ + z) a row has two forms, and the second has no derivative of the posterior means:
 //!
@@ -7,27 +8,27 @@
 //! score function  ∂L/∂μᵢ = wᵢEᵢ[ a + f z ]        f = ½|μᵢ−N|² − ½|μᵢ−M|², less any constant
 //! ```
 //!
-//! Their difference has mean zero, so Stein + Γ(score − Stein) has the same mean for every matrix Γ that does not look at the
-//! samples. Between two components at distance g the responsibilities turn within a layer whose logits are of order one: there
-//! C(μᵢ−M) is of order g³, elsewhere it is nothing, while f merely steps. So Stein's form is the quieter one for small g, and by far
-//! the noisier one for large g. Were S and T the covariances of the two noises, and independent, Γ = S(S + T)⁻¹ would be best. Both are
-//! guessed from the means alone: with b the component that dominates at μᵢ, δ = m_l − m_b, g = |δ|, τ the difference of their logits
-//! at μᵢ and t = τ/g (the wall stands t from the centre), a wall of density h = φ(t)/√(g² + 8) gives
+//! Their difference has mean zero, so Stein + Γ(score − Stein) has the same mean for every matrix Γ that does not depend on the samples.
+//! Between two components at distance g the responsibilities turn within a layer whose logits are of order one: there C(μᵢ−M) is of order
+//! g³, elsewhere it is negligible, while f only steps. So Stein's form has less noise for small g, and far more for large g. If the two
+//! noises were independent with covariances S and T, Γ = S(S + T)⁻¹ would be best. Both are estimated from the means alone: with b the
+//! component that dominates at μᵢ, δ = m_l − m_b, g = |δ|, τ the difference of their logits at μᵢ and t = τ/g (the wall stands t from the
+//! centre), a wall of density h = φ(t)/√(g² + 8) gives
 //!
 //! ```text
 //! S = Σ h (g⁴/120 + τ²/6) δδᵀ            ∫ρ(1−ρ)((½−ρ)g² − τ)² dρ across the layer
 //! T = 2 Σ ( φ(t)/(1 + 1.5t) τ² + h g⁴/64 )      what lies beyond the wall times the step of f there, and the dip of f in the layer
 //! ```
 //!
-//! summed over both mixtures. Nothing is fitted, drawn or kept. Rounding may decide which of two components dominates at a centre that
-//! is as far from both: then two devices have two estimates of the same mean and about the same noise.
+//! summed over both mixtures. Nothing is fitted, drawn or kept. At a centre that is equally far from two components, rounding may decide
+//! which one dominates: two devices may then have different estimates, with the same mean and about the same noise.
 //!
 //! Measured on 17 problems with antithetic pairs, variance against Stein's form alone: 0.95 to 2 times less where components overlap or
-//! students are near teachers, 2.7, 9.7, 20 and 39 times less for scattered means in 64, 256, 1024 and 4096 dimensions; the best share
-//! of either form, known afterwards, gains 10 % on that.
+//! students are near teachers, 2.7, 9.7, 20 and 39 times less for scattered means in 64, 256, 1024 and 4096 dimensions; the best constant
+//! blend, chosen afterwards, gains another 10 %.
 //!
-//! GPU twins: `shaders/walls.wgsl`, `shaders/cholesky.wgsl`, `shaders/blend.wgsl`, which leave rows with more than 256 such walls in more
-//! than 256 dimensions to Stein's form.
+//! GPU twins: `shaders/walls.wgsl`, `shaders/cholesky.wgsl`, `shaders/blend.wgsl`, which use Stein's form for rows with more than 256 walls
+//! in more than 256 dimensions.
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -35,67 +36,66 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::vector::double::{inner_of_difference, inner_of_differences, inner_product, squared_distance};
 use crate::vector::vector_fn;
 
-/// Another number: what `auto` stands for gives other numbers (the last time on GPUs alone), so cells of sweeps that were done with it
-/// are done again.
+/// Raised whenever `auto` gives other numbers (the last time on GPUs alone): cells of sweeps that used it are then computed again.
 pub const AUTO_VERSION: u32 = 4;
 
-/// Subspace dimensions in which Sobol points have less noise than pairs.
+/// Subspace dimensions up to which Sobol points have less noise than pairs.
 pub const MOST_SOBOL_RANK: usize = 16;
 
-/// Walls further than this from the centre, in units of σ, are never reached.
+/// Walls further than this from the centre, in units of σ, are ignored.
 pub const FURTHEST: f64 = 5.0;
 
-/// Walls whose noise in Stein's form is below this share of the score function's are left to Stein's form.
+/// A wall is ignored if its noise in Stein's form is below this fraction of the score-function form's.
 const FAINT: f64 = 0.1;
 
-/// One mixture as a stratum's blend looks at it.
+/// One mixture, as input of a stratum's blend.
 #[derive(Clone, Copy)]
 pub struct Components<'a> {
     /// ln w, shape (k).
     pub log_weights: &'a [f64],
     /// Shape (k, rank).
     pub means: &'a [f64],
-    /// Squared distances between the means (k, k), where they are known.
+    /// Squared distances between the means (k, k), if they are known.
     pub squares: Option<&'a [f64]>,
 }
 
 /// Γ of one stratum: F(1 + FᵀF)⁻¹Fᵀ with FFᵀ = S/T.
 #[derive(Debug, Clone)]
 pub struct Blend<'a> {
-    /// What f is less: its value at the components that dominate at the centre.
+    /// The constant subtracted from f: its value at the components that dominate at the centre.
     pub level: f64,
     rank: usize,
     /// The columns of F.
     walls: Vec<Wall<'a>>,
-    /// U with UᵀU = 1 + FᵀF (n, n), or, where n > rank, 1 + FFᵀ (rank, rank); only what is not below the diagonal counts.
+    /// U with UᵀU = 1 + FᵀF (n, n), or with 1 + FFᵀ (rank, rank) if n > rank; entries below the diagonal are not used.
     factor: Vec<f64>,
 }
 
-/// A wall between the component that dominates and another.
+/// A wall between the dominant component and another.
 #[derive(Debug, Clone)]
 struct Wall<'a> {
-    /// Which mixture, and the other component's index there.
+    /// The mixture, and the other component's index in it.
     of: (usize, usize),
     dominant: &'a [f64],
     mean: &'a [f64],
     /// |δ|².
     square: f64,
-    /// What it adds to S, before the factor δδᵀ.
+    /// Its term of S, without the factor δδᵀ.
     stein: f64,
-    /// What it adds to T; then √(S/T), by which the column of F is longer than δ.
+    /// Its term of T; later √(S/T), the length of the column of F relative to δ.
     scale: f64,
 }
 
-/// Walls that a row may have: with more, Γ would cost more than `n_samples` samples of both mixtures, `n_components` in all, do.
+/// The most walls of a row: with more, Γ would cost more than the `n_samples` samples of both mixtures, which have `n_components` in all.
 pub fn most_walls(rank: usize, n_samples: usize, n_components: usize) -> usize {
-    // The largest n with n·min(n, rank) within it.
+    // The largest n with n·min(n, rank) within the budget.
     let budget = n_samples.saturating_mul(n_components) / 4;
     if budget.isqrt() < rank { budget.isqrt() } else { budget / rank.max(1) }
 }
 
 impl<'a> Blend<'a> {
-    /// Γ for the stratum at `centre` (rank), between the components of student and teacher. `near` are, in order, all whose walls are
-    /// within reach, and perhaps others (`None`: all).
+    /// Γ for the stratum at `centre` (rank), between the components of student and teacher. `near` lists, in order, all components whose
+    /// walls are within reach, and perhaps others (`None`: all).
     ///
     /// `None`: Stein's form alone, because there is no steep wall, or because Γ would cost more than `n_samples` samples do.
     pub fn new(centre: &[f64], mixtures: [Components<'a>; 2], near: [Option<&[u32]>; 2], n_samples: usize) -> Option<Self> {
@@ -106,7 +106,7 @@ impl<'a> Blend<'a> {
         }
         let score = 2.0 * walls.iter().map(|wall| wall.scale).sum::<f64>();
         walls.retain_mut(|wall| {
-            let share = wall.stein * wall.square / score - FAINT; // fades in, so that rounding does not decide
+            let share = wall.stein * wall.square / score - FAINT; // grows from zero, so that rounding does not decide
             wall.scale = (share / wall.square).sqrt();
             share > 0.0 && share.is_finite()
         });
@@ -136,7 +136,7 @@ impl<'a> Blend<'a> {
     }
 }
 
-/// Adds the walls of one mixture around `centre` to `out`; |centre − m_b|² of the component that dominates there.
+/// Adds the walls of one mixture around `centre` to `out`. Returns |centre − m_b|² of the component b that dominates there.
 fn find_walls<'a>(centre: &[f64], side: usize, mixture: &Components<'a>, near: Option<&[u32]>, out: &mut Vec<Wall<'a>>) -> f64 {
     let rank = centre.len();
     let mean = |l: usize| -> &'a [f64] { &mixture.means[l * rank..(l + 1) * rank] };
@@ -160,7 +160,7 @@ fn find_walls<'a>(centre: &[f64], side: usize, mixture: &Components<'a>, near: O
         };
         let t = tau / square.sqrt();
         if !(t < FURTHEST) {
-            continue; // far, or the same place
+            continue; // far, or at the same place
         }
         let chance = normal(t) - furthest;
         let density = chance / (square + 8.0).sqrt();
@@ -207,12 +207,12 @@ fn outer_gram(walls: &[Wall], rank: usize) -> Vec<f64> {
 }
 
 vector_fn! {
-    /// Of 1 + a positive semidefinite matrix (n, n), the upper triangle becomes U with UᵀU equal to it.
+    /// The upper triangle of 1 + a positive semidefinite matrix (n, n) becomes U with UᵀU equal to it.
     fn decompose(a: &mut [f64], n: usize) {
         for k in 0..n {
             let (before, rest) = a.split_at_mut((k + 1) * n);
             let row = &mut before[k * n + k..];
-            // 1 + FᵀF has no pivot below 1: less is rounding beside entries beyond 1e16.
+            // The pivots of 1 + FᵀF are at least 1; a smaller one is rounding beside entries beyond 1e16.
             row[0] = row[0].max(1.0).sqrt();
             let inverse = 1.0 / row[0];
             row[1..].iter_mut().for_each(|v| *v *= inverse);
@@ -269,7 +269,7 @@ vector_fn! {
 mod tests {
     use super::*;
 
-    /// Equal weights of any number of components up to forty: ln w counts up to a constant.
+    /// Equal weights for any number of components up to forty: ln w is needed up to a constant only.
     const LOG_WEIGHTS: [f64; 40] = [-3.688_879_454_113_936; 40];
 
     fn components<'a>(log_weights: &'a [f64], means: &'a [f64]) -> Components<'a> {
@@ -312,7 +312,7 @@ mod tests {
                 (0..n * n).map(|at| squared_distance(&teacher[at / n * rank..][..rank], &teacher[at % n * rank..][..rank])).collect();
             let known = Components { squares: Some(&squares), ..mixtures[1] };
             let same = Blend::new(&student[..rank], [mixtures[0], known], [None; 2], 100_000).expect("steep walls");
-            // Rounding of inner products from squared distances.
+            // The rounding of inner products that come from squared distances.
             assert!(
                 blend.factor.iter().zip(&same.factor).all(|(a, b)| (a - b).abs() <= 1e-9 * (1.0 + a.abs())),
                 "{rank} {n}: known distances"

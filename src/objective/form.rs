@@ -1,26 +1,25 @@
-//! What a gradient is made of and where its points come from, decided: what users may leave to the engine is chosen in `problem`, before
-//! any device sees it.
+//! The form of a gradient and the source of its points, after all choices are made: `problem` replaces every `auto` before a device sees
+//! it.
 
 use super::divergence::{Divergence, Estimator, Sampler, Side};
 
 /// The form of a gradient (formulas: [`super::divergence`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Reverse: each row from its own stratum.
+    /// Reverse: each row depends on its own stratum alone.
     Stein,
-    /// Reverse: Stein's form, and across steep walls between components the score-function form, mixed row by row
-    /// ([`super::estimator`]).
+    /// Reverse: Stein's form, blended row by row with the score-function form across steep walls between components ([`super::estimator`]).
     Mixed,
-    /// Reverse, as automatic differentiation of a reparameterised loss gives it.
+    /// Reverse: the derivative of a reparameterised loss, as automatic differentiation gives it.
     Pathwise,
-    /// Reverse, by the score function of the student.
+    /// Reverse: by the score function of the student.
     ScoreFunction,
     /// The one form of the forward gradient.
     Forward,
 }
 
 impl Form {
-    /// What the choices of a user stand for. [`Estimator::Auto`] mixes two forms, except on a grid, where there is no noise to lessen.
+    /// The form that the user's choices stand for. [`Estimator::Auto`] blends two forms, except on a grid, which has no noise.
     pub fn of(divergence: Divergence, estimator: Estimator, sampler: Sampler) -> Form {
         match (divergence, estimator) {
             (Divergence::Forward, _) => Form::Forward,
@@ -31,12 +30,12 @@ impl Form {
         }
     }
 
-    /// Which mixture's components the strata are: x = their mean + z.
+    /// The mixture whose components are the strata: x = their mean + z.
     pub fn strata(self) -> Side {
         if self == Form::Forward { Side::Teacher } else { Side::Student }
     }
 
-    /// True where each gradient row is the work of its own stratum, false where every stratum adds to every row.
+    /// Whether each gradient row depends on its own stratum alone; otherwise every stratum adds to every row.
     pub fn rows_own_strata(self) -> bool {
         matches!(self, Form::Stein | Form::Mixed)
     }
@@ -53,7 +52,7 @@ impl Form {
     }
 }
 
-/// Where the points of each stratum come from, and how many.
+/// The source of the points of each stratum, and their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Draws {
     /// Independent draws.
@@ -62,12 +61,12 @@ pub enum Draws {
     Antithetic(usize),
     /// Sobol points: whole nets, each scrambled on its own.
     Nets(usize),
-    /// An equispaced grid of at most so many nodes; `None`: as many as 1e-10 takes.
+    /// An equispaced grid of at most this many nodes; `None`: as many as an error of 1e-10 needs.
     Grid(Option<usize>),
 }
 
 impl Draws {
-    /// Samples of a stratum; for a grid the most nodes, if there is a bound.
+    /// Samples of a stratum; for a grid the most nodes, if there is a limit.
     pub fn n_samples(self) -> Option<usize> {
         match self {
             Draws::Independent(n) | Draws::Antithetic(n) | Draws::Nets(n) => Some(n),
@@ -90,7 +89,7 @@ impl Draws {
         matches!(self, Draws::Antithetic(_))
     }
 
-    /// The sampler that users would name.
+    /// The sampler that a user would name.
     pub fn sampler(self) -> Sampler {
         match self {
             Draws::Independent(_) => Sampler::Philox,

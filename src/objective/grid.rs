@@ -1,15 +1,15 @@
 //! The equispaced grid (trapezoid rule) over z ~ N(0, I) in at most three dimensions: exact to about 1e-10, with no noise.
 //!
-//! The trapezoid rule converges like exp(−2πy/h), where y is the distance of the integrand's nearest pole from the real axis.
-//! The responsibilities of two components whose means differ by Δ switch along Δ like a logistic function, so their poles lie at
-//! y = π/|Δ|. Gradients have them to the third power, which costs a factor (2π/h)²/2: h = 0.5/|Δ| makes exp(−39) times that.
-//! (Measured against fine quadrature, 45 pairs with |Δ| from 0.8 to 30, worst gradient error: 1e-7 at 0.7, 1e-10 at 0.6, 1e-12 at
-//! 0.5.) Pairs that switch farther than `REACH` from the stratum do not count.
+//! The trapezoid rule converges like exp(−2πy/h), where y is the distance of the integrand's nearest pole from the real axis. The
+//! responsibilities of two components whose means differ by Δ switch along Δ like a logistic function, so their poles lie at y = π/|Δ|.
+//! Gradients have them to the third power, which costs a factor (2π/h)²/2: h = 0.5/|Δ| makes exp(−39) times that. (Measured against fine
+//! quadrature, 45 pairs with |Δ| from 0.8 to 30, worst gradient error: 1e-7 at 0.7, 1e-10 at 0.6, 1e-12 at 0.5.) Pairs that switch farther
+//! than `REACH` from the stratum are ignored.
 
 use crate::error::{Error, Result};
 
-/// Subspace dimensions at most.
-pub const MOST_DIMENSIONS: usize = 3;
+/// The most subspace dimensions.
+pub(crate) const MOST_DIMENSIONS: usize = 3;
 
 /// The grid covers |z| ≤ REACH: the Gaussian mass beyond is below 1e-12.
 const REACH: f64 = 7.5;
@@ -25,12 +25,12 @@ const MOST_NODES: f64 = 3e7;
 
 /// Nodes and weights, shared by all strata of a replicate.
 #[derive(Debug, Clone)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// (n, rank)
     pub nodes: Vec<f64>,
     /// (n), summing to 1.
     pub weights: Vec<f64>,
-    /// (n): whether the grids of twice and of three times the spacing have this node too.
+    /// (n): whether the grids with twice and three times the spacing have this node too.
     pub on_coarse: Vec<[bool; 2]>,
 }
 
@@ -38,7 +38,7 @@ pub struct Grid {
 ///
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
-pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
+pub(crate) fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> Result<Grid> {
     if !(1..=MOST_DIMENSIONS).contains(&rank) {
         return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
     }
@@ -61,7 +61,7 @@ pub fn grid(rank: usize, cap: Option<usize>, centres: &[f64], mixtures: [(&[f64]
 ///
 /// # Errors
 /// More than three dimensions, or more nodes than memory should hold.
-pub fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
+pub(crate) fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
     if !(1..=MOST_DIMENSIONS).contains(&rank) {
         return Err(Error::GridTooManyDimensions { rank, most: MOST_DIMENSIONS });
     }
@@ -73,24 +73,26 @@ pub fn grid_of(rank: usize, reach: f64, n_nodes: f64) -> Result<Grid> {
 
 /// Nodes on each side of the centre of an axis, with at most `cap` nodes in the cube.
 fn half_within(cap: f64, rank: usize) -> f64 {
-    // A little more, so that the root of an exact power is not rounded down.
+    // A small margin, so that the root of an exact power is not rounded down.
     (((cap * (1.0 + 1e-12)).powf(1.0 / rank as f64) - 1.0) / 2.0).floor()
 }
 
-/// The nodes of the cube that [`grid`] takes without a cap: with fewer, a grid has an error that no standard error tells.
-pub fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+/// The nodes of the cube that [`grid`] uses without a cap. With fewer, a grid has an error that no standard error shows.
+pub(crate) fn nodes_for_exactness(rank: usize, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     nodes_within(rank, REACH, centres, mixtures)
 }
 
-/// As [`nodes_for_exactness`], of a cube of another size.
-pub fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
+/// As [`nodes_for_exactness`], for a cube of another size.
+pub(crate) fn nodes_within(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     (2.0 * (reach * widest(rank, reach, centres, mixtures) / SPACING).ceil() + 1.0).powi(rank as i32)
 }
 
+/// The widest gap of both mixtures, at least 1.
 fn widest(rank: usize, reach: f64, centres: &[f64], mixtures: [(&[f64], &[f64]); 2]) -> f64 {
     mixtures.iter().map(|(weights, means)| widest_gap(rank, reach, centres, weights, means)).fold(1.0, f64::max)
 }
 
+/// The grid with `half` nodes on each side of the centre of an axis.
 fn lattice(rank: usize, reach: f64, half: i64) -> Grid {
     let h = reach / half as f64;
     let side = 2 * half + 1;

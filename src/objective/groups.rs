@@ -1,19 +1,19 @@
-//! How the samples of a stratum are cut into blocks and groups: the fixed tree of every sum, keyed on the sample index.
+//! How the samples of a stratum are divided into blocks and groups: the fixed tree of every sum, by the sample index.
 //!
-//! A block is at most [`BLOCK`] consecutive samples, summed first. A group is a run of whole blocks, or a part of one; its
-//! blocks are added in order. Standard errors come from the spread of the group means. Nothing here depends on the device,
-//! the chunk size or the number of threads.
+//! A block is at most [`BLOCK`] consecutive samples, summed first. A group is a run of whole blocks, or a part of one; its blocks are added
+//! in order. Standard errors come from the spread of the group means. Nothing here depends on the device, the chunk size or the number of
+//! threads.
 
-/// Samples in a block: chunks of work are multiples of it, and at most this many terms are added in one go.
-pub const BLOCK: usize = 256;
+/// Samples in a block: chunks of work are multiples of it, and at most this many terms are added in a row.
+pub(crate) const BLOCK: usize = 256;
 
-/// Groups at the most: standard errors have MAX_GROUPS − 1 degrees of freedom, that is a relative error of 1/√62 = 13 %.
-pub const MAX_GROUPS: usize = 32;
+/// The most groups: standard errors have MAX_GROUPS − 1 degrees of freedom, that is a relative error of 1/√62 = 13 %.
+pub(crate) const MAX_GROUPS: usize = 32;
 
-/// Nets at the least: their standard errors have NETS − 1 degrees of freedom.
-pub const NETS: usize = 16;
+/// The fewest nets: their standard errors have NETS − 1 degrees of freedom.
+pub(crate) const NETS: usize = 16;
 
-/// The cut of `n_samples` samples.
+/// The division of `n_samples` samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
     pub n_samples: usize,
@@ -25,8 +25,8 @@ pub struct Groups {
 impl Groups {
     /// At least two samples fall in a group when `paired`, so that antithetic pairs stay together.
     ///
-    /// `per_group` is how many numbers a session keeps for one group; where all groups would keep more than 2²⁵ of them, there are
-    /// fewer groups (never under eight).
+    /// `per_group` is how many numbers a session keeps for one group. If all groups would keep more than 2²⁵ of them, there are fewer
+    /// groups (never under eight).
     pub fn new(n_samples: usize, paired: bool, per_group: usize) -> Self {
         let most = ((1usize << 25) / per_group.max(1)).clamp(8, MAX_GROUPS);
         let least = if paired { 2 } else { 1 };
@@ -35,27 +35,27 @@ impl Groups {
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
     }
 
-    /// Groups that are scrambled nets of 2^m points each, as large as leaves at least [`NETS`] of them.
+    /// Groups that are scrambled nets of 2^m points each, as large as possible with at least [`NETS`] of them.
     ///
-    /// Fewer and larger nets have less variance, more of them a better known one: 16 know a standard error to 18 %. All must be whole:
-    /// a net that lacks points is so much noisier than the others that it would spoil the mean and its standard error. No cap on memory:
-    /// the devices that have nets keep the gradient of a group, and no table of components by components.
+    /// Fewer and larger nets have less variance; more nets give a better standard error (16 give it to 18 %). All must be whole: a net that
+    /// lacks points is so noisy that it would spoil the mean and its standard error. There is no cap on memory, because the devices that
+    /// have nets keep only the gradient of a group.
     pub fn nets(n_samples: usize) -> Self {
         let group_size = 1 << (n_samples / NETS).max(1).ilog2();
         Self { n_samples, n_groups: n_samples.div_ceil(group_size), group_size }
     }
 
-    /// Whether all groups hold as many samples.
+    /// Whether all groups are of the same size.
     pub fn are_whole(&self) -> bool {
         self.n_samples.is_multiple_of(self.group_size)
     }
 
-    /// One group of all samples: deterministic rules, which have no standard error.
+    /// One group of all samples, for deterministic rules, which have no standard error.
     pub fn single(n_samples: usize) -> Self {
         Self { n_samples, n_groups: 1, group_size: n_samples.next_multiple_of(BLOCK) }
     }
 
-    /// Samples that are summed first: the group, or a block of it.
+    /// Samples that are summed in a row: the group, or a block of it.
     pub fn block_size(&self) -> usize {
         self.group_size.min(BLOCK)
     }
@@ -65,21 +65,22 @@ impl Groups {
         g * self.group_size..((g + 1) * self.group_size).min(self.n_samples)
     }
 
-    /// The share of all samples that group g holds.
-    pub fn share(&self, g: usize) -> f64 {
+    /// The fraction of all samples that group g holds.
+    pub fn fraction(&self, g: usize) -> f64 {
         self.range(g).len() as f64 / self.n_samples as f64
     }
 
-    /// √(share/(G−1)): the squares of (ȳ_g − ȳ) times this add up to the variance of ȳ, without bias for any group sizes
-    /// where the variance of a group's mean goes as one over its size (independent draws), and for equal ones in any case.
+    /// √(f/(G−1)), where f is the group's fraction: the squares of (ȳ_g − ȳ) times this add up to the variance of ȳ. The estimate is
+    /// unbiased for equal groups, and for groups of any size if the variance of a group's mean is proportional to one over its size
+    /// (independent draws).
     ///
-    /// One group has no spread: the standard error is zero, which is right for a deterministic rule and for nothing else.
+    /// With one group the standard error is zero, which is right for a deterministic rule only.
     pub fn deviation_scale(&self, g: usize) -> f64 {
-        if self.n_groups < 2 { 0.0 } else { (self.share(g) / (self.n_groups - 1) as f64).sqrt() }
+        if self.n_groups < 2 { 0.0 } else { (self.fraction(g) / (self.n_groups - 1) as f64).sqrt() }
     }
 }
 
-/// A number with its standard error.
+/// A number and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
     #[serde(deserialize_with = "crate::number::or_nan")]
@@ -89,7 +90,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The mean of independent values, with its error from their spread; NaN for none.
+    /// The mean of independent values, and its standard error from their spread; NaN if there are none.
     pub fn of_mean(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -97,9 +98,9 @@ impl Estimate {
         Self { value: mean, standard_error: (variance / n).sqrt() }
     }
 
-    /// From the means of groups.
+    /// The estimate from the means of groups.
     pub fn from_groups(groups: &Groups, mean_of: impl Fn(usize) -> f64) -> Self {
-        let value: f64 = (0..groups.n_groups).map(|g| groups.share(g) * mean_of(g)).sum();
+        let value: f64 = (0..groups.n_groups).map(|g| groups.fraction(g) * mean_of(g)).sum();
         let variance: f64 = (0..groups.n_groups).map(|g| (groups.deviation_scale(g) * (mean_of(g) - value)).powi(2)).sum();
         Self { value, standard_error: variance.sqrt() }
     }
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn standard_error_of_unequal_groups_is_unbiased() {
-        // Nine values in groups of four, four, one: the expectation over permutations of the values equals σ²/n.
+        // Nine values in groups of four, four and one: the expectation over permutations of the values equals σ²/n.
         let groups = Groups { n_samples: 9, n_groups: 3, group_size: 4 };
         let values = [1.0, 4.0, 2.0, 8.0, 5.0, 7.0, 3.0, 9.0, 6.0];
         let mean = 5.0;

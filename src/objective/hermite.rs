@@ -1,6 +1,6 @@
 //! Products of probabilists' Hermite polynomials of total degree at most D: orthonormal under N(0, I).
 
-/// The features of one polynomial: feature f is feature `parent[f]` times one factor h_degree of one coordinate.
+/// The features of one polynomial: feature f is feature `parent[f]` times h_degree of one coordinate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Basis {
     pub n_features: usize,
@@ -40,12 +40,12 @@ impl Basis {
         &self.steps
     }
 
-    /// How many features there are.
+    /// The number of features.
     pub fn len(&self) -> usize {
         self.steps.len() + 1
     }
 
-    /// Never: the constant is always there.
+    /// Always false: the constant is a feature.
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -87,7 +87,7 @@ impl Basis {
     }
 }
 
-/// C(n + degree, degree), which may be large.
+/// C(n + degree, degree) as a float, because it may be large.
 fn count(n: usize, degree: usize) -> f64 {
     (1..=degree).map(|i| (n + i) as f64 / i as f64).product()
 }
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// ∫ h_f h_g φ = δ_fg, by draws on a fine grid of one coordinate.
+    /// ∫ h_f h_g φ = δ_fg, by a fine grid in one coordinate.
     #[test]
     fn they_are_orthonormal() {
         for a in 0..5 {

@@ -1,23 +1,23 @@
-//! Which components a stratum may forget, with a proved bound on what that does to its gradient row.
+//! Which components a stratum may leave out, with a proved bound on the change of its gradient row.
 //!
 //! # The bound on a responsibility
 //!
-//! Let x = μᵢ + z, a (the *anchor*) the component nearest to μᵢ, D_j = |m_j − μᵢ| and g = |m_j − a|. The responsibility of j is
-//! at most u/(1 + u) with u = q_j(x)/q_a(x), and u/(1 + u) ≤ uˢ for every s in [0, 1]. As ln u is normal with mean
-//! t = ln v_j/v_a − ½(D_j² − D_a²) and variance g²,
+//! Let x = μᵢ + z, a (the *anchor*) the component nearest to μᵢ, D_j = |m_j − μᵢ| and g = |m_j − a|. The responsibility of j is at most
+//! u/(1 + u) with u = q_j(x)/q_a(x), and u/(1 + u) ≤ uˢ for every s in [0, 1]. As ln u is normal with mean t = ln v_j/v_a − ½(D_j² − D_a²)
+//! and variance g²,
 //!
 //! ```text
 //! E ρ_j ≤ exp( s·t + ½s²g² ),   least at s = −t/g²                                                        (1)
 //! ```
 //!
-//! and nearly always less: the density of ln u at y is at most exp(s·t + ½s²g²)·e^(−sy)/(g√2π) for s = −t/g², so for s in (0, 1)
+//! and nearly always smaller: the density of ln u at y is at most exp(s·t + ½s²g²)·e^(−sy)/(g√2π) for s = −t/g², so for s in (0, 1)
 //!
 //! ```text
 //! E ρ_j ≤ exp( s·t + ½s²g² )/(g√2π) · ∫ e^(−sy)/(1 + e^(−y)) dy = exp( s·t + ½s²g² ) · √(π/2)/(g sin πs)                (1′)
 //! ```
 //!
-//! For the student its own component is the anchor, g = D_j = δ, s = ½ and the bound √(w_l/wᵢ)·exp(−δ²/8). The triangle
-//! inequality g ≤ D_j + D_a gives a weaker one from distances to μᵢ alone, with Q = D_j − D_a and s = ½Q/(D_j + D_a):
+//! For the student its own component is the anchor, g = D_j = δ, s = ½ and the bound √(w_l/wᵢ)·exp(−δ²/8). The triangle inequality g ≤ D_j
+//! + D_a gives a weaker one from distances to μᵢ alone, with Q = D_j − D_a and s = ½Q/(D_j + D_a):
 //!
 //! ```text
 //! E ρ_j ≤ max(1, √(v_j/v_a)) · exp( −Q²/8 )                                                               (2)
@@ -25,8 +25,8 @@
 //!
 //! # The bound on a row
 //!
-//! The row of one side is F = E[M + C(μᵢ − M)]. Keep the components K, drop D, and let tildes mark what K alone gives: with
-//! R = Σ_D ρ and Δ = M_D − M̃ (means of the two parts), C = (1−R)C̃ + R·C_D + R(1−R)ΔΔᵀ, so that
+//! The row of one side is F = E[M + C(μᵢ − M)]. Keep the components K, drop D, and let tildes mark what K alone gives: with R = Σ_D ρ and Δ
+//! = M_D − M̃ (means of the two parts), C = (1−R)C̃ + R·C_D + R(1−R)ΔΔᵀ, so that
 //!
 //! ```text
 //! F − F̃ = E R[ Δ − C̃(μᵢ−M̃) + C_D(μᵢ−M) − (1−R)C̃Δ + (1−R)Δ⟨Δ, μᵢ−M⟩ ]
@@ -40,34 +40,34 @@
 //! |F − F̃| ≤ Σ_D bound·[ (d+L) + L²(e+L) + d²(e+L) + d³ + L²(d+L) + (d+L)²(e+L) + ¼(d+L)³ ]                (3)
 //! ```
 //!
-//! Components whose distance to μᵢ is beyond D_a + [`reach`] are never looked at: (2) bounds all of them together. What is left out is a
-//! smaller mixture, whose Stein and score-function forms have one mean, so (3) holds for any mix of them too.
+//! Components whose distance to μᵢ is beyond D_a + [`reach`] are never examined: (2) bounds all of them together. What remains is a smaller
+//! mixture, whose Stein and score-function forms have the same mean, so (3) holds for any blend of them too.
 //!
-//! The proof is one for exact distances. Theirs are known to about 2⁻⁵²·|μ|, which at means of 10⁶σ changes a bound by less than a
-//! millionth of it; for means much further from the teacher's centroid than that, (3) is an estimate and no proof.
+//! The proof is for exact distances. The computed ones have an error of about 2⁻⁵²·|μ|, which at means of 10⁶σ changes a bound by less than
+//! a millionth of it; for means much further from the teacher's centroid than that, (3) is an estimate and no proof.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How much bias a gradient row may have from components that are left out.
+/// The bias that a gradient row may have because components are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Neighbours {
     /// The engine's choice: a hundredth of σ over √n, with n samples of the stratum (see [`Neighbours::budget`]).
     #[default]
     Auto,
-    /// Nothing is left out.
+    /// No component is left out.
     Exact,
-    /// At most this, on |bias of ∂L/∂μᵢ|/wᵢ in units of σ (of √(σ² + t) where noise is added).
+    /// At most this much, for |bias of ∂L/∂μᵢ|/wᵢ in units of σ (of √(σ² + t) if noise is added).
     Within(f64),
 }
 
 impl Neighbours {
-    /// The most that a row's certified bias may be, per weight and in unit coordinates; `None` where nothing may be left out.
+    /// The largest certified bias of a row, per weight and in unit coordinates; `None` if nothing may be left out.
     ///
-    /// A row per weight moves by about a tenth of σ to a few σ from sample to sample where components overlap, so its standard error
-    /// from n samples is seldom below 0.1/√n: a hundredth is a few per cent of the least of it, and known before the step. The budget is
-    /// absolute: at an optimum, where that error goes to zero, the bias need not, unless both sides keep the same components.
+    /// A row per weight varies by about a tenth of σ to a few σ from sample to sample if components overlap, so its standard error from n
+    /// samples is seldom below 0.1/√n. A hundredth is a few per cent of that, and it is known before the step. The budget is absolute: at
+    /// an optimum the standard error goes to zero but the bias need not, unless both sides keep the same components.
     pub fn budget(self, n_samples: usize) -> Option<f64> {
         match self {
             Neighbours::Auto => Some(0.01 / (n_samples.max(1) as f64).sqrt()),
@@ -121,21 +121,21 @@ impl<'de> Deserialize<'de> for Neighbours {
 
 /// A component near a stratum.
 #[derive(Debug, Clone, Copy)]
-pub struct Near {
+pub(crate) struct Near {
     pub index: u32,
     /// |m_j − μᵢ|.
     pub distance: f64,
-    /// |m_j − a|, a the nearest of all.
+    /// |m_j − a|, where a is the nearest of all.
     pub from_anchor: f64,
 }
 
-/// Keys ln(bound) are gathered in classes this wide, whose upper edge stands for all in it.
+/// Bounds are sorted into classes of this width in ln(bound); the upper edge of a class bounds all in it.
 const WIDTH: f64 = 0.25;
 const CLASSES: usize = 256;
 
-/// How far beyond the nearest component others must be to be left out unseen, so that all of them together take at most a tenth of
+/// How far beyond the nearest component others may be left out without examining them, so that together they take at most a tenth of
 /// `budget`: (2) and (3) with L = d, for `n` components of weights up to `most` times the anchor's at distance `e`.
-pub fn reach(budget: f64, n: usize, most: f64, e: f64) -> f64 {
+pub(crate) fn reach(budget: f64, n: usize, most: f64, e: f64) -> f64 {
     let mut reach = 4.0; // beyond √12 the bound times (3) falls with the distance
     while beyond(n, most, reach) * factor(reach + 2.0 * e, reach + 2.0 * e, e) > 0.1 * budget && reach < 1e3 {
         reach += 0.25;
@@ -154,9 +154,9 @@ fn factor(d: f64, l: f64, e: f64) -> f64 {
     far + l * l * (e + l) + d * d * (e + l) + d * d * d + l * l * far + far * far * (e + l) + 0.25 * far * far * far
 }
 
-/// What one side keeps in one stratum.
+/// The components that one side keeps in one stratum.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// In the order of `near`, which is the order of indices.
     pub list: Vec<u32>,
     /// (3).
@@ -165,9 +165,9 @@ pub struct Kept {
 
 /// Keeps as few of `near` as (3) allows within `budget`.
 ///
-/// `near` are all components within D_a + `reach` of μᵢ, in the order of their indices, and `rest` is how many others there are, of
-/// weights up to `most` times the anchor's. `log_weight` (all components) are ln v.
-pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64], budget: f64) -> Kept {
+/// `near` are all components within D_a + `reach` of μᵢ, in the order of their indices. `rest` is the number of the others, with weights up
+/// to `most` times the anchor's. `log_weight` (all components) are ln v.
+pub(crate) fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64], budget: f64) -> Kept {
     let Some(anchor) = near.iter().min_by(|a, b| a.distance.total_cmp(&b.distance)) else {
         return Kept { list: Vec::new(), certified: 0.0 };
     };
@@ -175,7 +175,7 @@ pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64
     let class = |near: &Near| {
         let t = log_weight[near.index as usize] - log_weight[anchor.index as usize] - 0.5 * (near.distance - e) * (near.distance + e);
         let g2 = near.from_anchor * near.from_anchor;
-        let s = (-t / g2).clamp(0.0, 1.0); // NaN where both are 0: coincident components, kept
+        let s = (-t / g2).clamp(0.0, 1.0); // NaN if both are 0: coincident components are kept
         let narrower = (std::f64::consts::FRAC_PI_2.sqrt() / (near.from_anchor * (std::f64::consts::PI * s).sin())).ln();
         let key = s * t + 0.5 * s * s * g2 + if narrower < 0.0 && s > 0.0 && s < 1.0 { narrower } else { 0.0 };
         if key <= 0.0 { ((-key / WIDTH) as usize).min(CLASSES - 1) } else { 0 }
@@ -203,7 +203,7 @@ pub fn keep(near: &[Near], rest: usize, most: f64, reach: f64, log_weight: &[f64
             })
         })
         .collect();
-    // From the far end, as long as the bound allows; the first class, which holds the anchor, stays.
+    // From the far end, as long as the bound allows. The first class holds the anchor and stays.
     let (mut cut, mut certified) = (CLASSES, bracket(&dropped, within[CLASSES - 1], e));
     let mut tried = dropped;
     for class in (1..CLASSES).rev() {

@@ -22,15 +22,15 @@ pub struct Gradient {
     pub gradient: Vec<f64>,
     /// (k, d), of the estimate from its own samples; zero for a grid.
     pub standard_error: Vec<f64>,
-    /// L by the same samples, and from the same neighbours: the certified bias is the rows', not its.
+    /// L from the same samples and neighbours. (The certified bias is that of the rows, not of L.)
     pub divergence: Estimate,
-    /// Groups of samples whose spread the standard errors come from; 1 for a grid, which has none.
+    /// The number of groups of samples, whose spread gives the standard errors; 1 for a grid, which has none.
     pub n_groups: usize,
-    /// Whether either rests on a few rare draws.
+    /// Whether the gradient or L rests on a few rare draws.
     pub rare: RareDraws,
 }
 
-/// What can be said about a student by sampling both mixtures.
+/// Estimates of how far a student is from its teacher, by sampling both mixtures.
 #[derive(Debug, Clone, Copy)]
 pub struct Divergences {
     pub reverse_fisher: Estimate,
@@ -49,11 +49,11 @@ pub struct Fit {
     pub(super) session: Box<dyn Session>,
     pub(super) subspaces: Vec<Subspace>,
     pub(super) unit: UnitProblem,
-    /// √(σ² + t): one unit of the device's coordinates.
+    /// √(σ² + t): the unit of the device's coordinates.
     pub(super) scale: f64,
-    /// The farthest of the students' starts from the teacher's centroid, of each replicate, in units of `scale`.
+    /// For each replicate, the largest distance of a student's start from the teacher's centroid, in units of `scale`.
     pub(super) begun: Vec<f64>,
-    /// Whether gaps between far groups of means are shortened for a descent, which then looks whether they still suit.
+    /// Whether gaps between far groups of means are shortened for a descent, which then checks whether they still suit.
     pub(super) follows_gaps: bool,
 }
 
@@ -63,12 +63,12 @@ impl Fit {
         self.unit.n_replicates
     }
 
-    /// Where the points come from: what `auto` stands for, if that was asked for.
+    /// The sampler in use: `auto` is resolved.
     pub fn sampler(&self) -> Sampler {
         self.unit.draws.sampler()
     }
 
-    /// The gradient's estimator by name: what `auto` stands for, if that was asked for.
+    /// The name of the gradient's estimator: `auto` is resolved.
     pub fn estimator(&self) -> &'static str {
         self.unit.form.name()
     }
@@ -83,29 +83,26 @@ impl Fit {
         self.unit.rank
     }
 
-    /// What the coordinates leave out as rounding: of the replicate where it is most.
+    /// The largest part of the means, over replicates, that the coordinates drop as rounding.
     pub fn left_out(&self) -> LeftOut {
         self.subspaces.iter().map(Subspace::left_out).fold(LeftOut::default(), |a, b| if b.largest >= a.largest { b } else { a })
     }
 
-    /// The length that is 1 in the device's coordinates: √(σ² + t).
+    /// The length of one unit of the device's coordinates: √(σ² + t).
     pub fn unit(&self) -> f64 {
         self.scale
     }
 
     /// The student's means, shape (R, k, d).
-    ///
-    /// # Errors
-    /// The device's.
     pub fn means(&mut self) -> Result<Vec<f64>> {
         let coordinates = self.session.parameters()?;
         self.lift(&coordinates)
     }
 
-    /// Means (R, k, d) of coordinates (R, k, ϱ).
+    /// Means (R, k, d) from coordinates (R, k, ϱ).
     ///
     /// # Errors
-    /// [`Error::BadInput`] for another number of them.
+    /// [`Error::BadInput`] for a wrong number of coordinates.
     pub fn lift(&self, coordinates: &[f64]) -> Result<Vec<f64>> {
         self.check_coordinates(coordinates)?;
         let row = self.unit.n_components() * self.unit.rank;
@@ -123,18 +120,15 @@ impl Fit {
         ))
     }
 
-    /// The device's own coordinates of the means (R, k, ϱ): what a checkpoint keeps, because they restore every bit.
-    ///
-    /// # Errors
-    /// The device's.
+    /// The device's own coordinates of the means (R, k, ϱ). A checkpoint keeps these, because they restore every bit.
     pub fn coordinates(&mut self) -> Result<Vec<f64>> {
         self.session.parameters()
     }
 
-    /// Puts the student back at [`Fit::coordinates`].
+    /// Sets the student to coordinates from [`Fit::coordinates`].
     ///
     /// # Errors
-    /// [`Error::BadInput`] for another number of them, or one that is not finite; the device's.
+    /// [`Error::BadInput`] for a wrong number of them, or one that is not finite; the device's.
     pub fn set_coordinates(&mut self, coordinates: &[f64]) -> Result<()> {
         self.check_coordinates(coordinates)?;
         if let Some(at) = coordinates.iter().position(|y| !y.is_finite()) {
@@ -147,9 +141,6 @@ impl Fit {
     }
 
     /// Gradient and divergence of each replicate at the current means, from the draws of `step`.
-    ///
-    /// # Errors
-    /// The device's.
     pub fn gradient(&mut self, step: u64) -> Result<Vec<Gradient>> {
         let sums = self.session.gradient(step)?;
         let weights = self.unit.weights(self.unit.strata());
@@ -172,18 +163,12 @@ impl Fit {
     }
 
     /// The largest certified bias of a row of ∂L/∂μ at the current means, from components that steps leave out (Euclidean norm).
-    ///
-    /// # Errors
-    /// The device's.
     pub fn certified_bias(&mut self) -> Result<f64> {
         Ok(self.session.certified_bias()? * self.scale.powi(-3))
     }
 
-    /// A sentence where the grid is capped below what 1e-10 takes at the current means: such a grid has an error that its standard
-    /// error of zero does not tell.
-    ///
-    /// # Errors
-    /// The device's.
+    /// A warning if the grid is capped below what an error of 1e-10 needs at the current means: its standard error of zero does not show
+    /// that error.
     pub fn coarse_grid(&mut self) -> Result<Option<String>> {
         let Draws::Grid(Some(cap)) = self.unit.draws else { return Ok(None) };
         let (means, rank) = (self.session.parameters()?, self.unit.rank);
@@ -215,8 +200,8 @@ impl Fit {
         self.session.descend(first_step, n_steps, &Rule { unit: self.scale, ..*rule })
     }
 
-    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. Of a side with too
-    /// many components for that some are drawn by weight, where the device can leave the others out.
+    /// The divergences of each replicate, from `n_samples` points per component of each side, drawn for `step`. If a side has too many
+    /// components for that, some are drawn by weight, provided that the device can leave the others out.
     ///
     /// # Errors
     /// [`Error::BadInput`] for fewer than two samples, which have no standard error, or more than there are addresses for; the device's.
@@ -235,14 +220,14 @@ impl Fit {
                 let of_student = student.mean(r, |sums| &sums.log_ratio);
                 let of_teacher = teacher.mean(r, |sums| &sums.log_ratio);
                 let excess = [&student, &teacher].map(|side| side.mean(r, |sums| &sums.excess));
-                // (·)₊ of NaN is 0 on most machines: where the densities overflowed, total variation is not known either.
+                // On most machines (·)₊ of NaN is 0, so if the densities overflowed, total variation is set to NaN.
                 let known = if (of_student.value + of_teacher.value).is_finite() { 1.0 } else { f64::NAN };
                 Divergences {
                     reverse_fisher: student.mean(r, |sums| &sums.half_square).scaled(units),
                     forward_fisher: teacher.mean(r, |sums| &sums.half_square).scaled(units),
                     kl_student_teacher: of_student,
                     kl_teacher_student: of_teacher.scaled(-1.0),
-                    // Both are unbiased and independent; their average is never worse than the worse one.
+                    // Both are unbiased and independent, so their average is never worse than the worse one.
                     total_variation: Estimate::combine(excess.map(|e| (0.5 * known, e))),
                     rare: student.rare(r).worse(teacher.rare(r)),
                 }
@@ -250,23 +235,25 @@ impl Fit {
             .collect())
     }
 
-    /// A sentence where a side has so many components that its part of the measures is from some of them.
+    /// A note if a side has so many components that only some of them are measured.
     pub fn drawn_strata(&self) -> Option<String> {
         let sides = [(Side::Teacher, "teacher"), (Side::Student, "student")].into_iter().filter(|(side, _)| self.is_drawn(*side));
         let told: Vec<String> = sides
             .map(|(side, name)| {
                 let n = self.unit.weights(side).len();
-                format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", some_of(n))
+                format!("the {name} has {n} components: its side of every measure is from {} of them, drawn anew each time", n_drawn(n))
             })
             .collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
 
+    /// Whether a side has too many components to measure all.
     fn is_drawn(&self, side: Side) -> bool {
         let (n, both) = (self.unit.weights(side).len(), self.unit.n_components() + self.unit.n_teacher_components());
         n > MOST_STRATA || n > FEW_STRATA && n * both * self.unit.rank > MOST_COORDINATES
     }
 
+    /// Measures one side: all of its strata, or some drawn by weight.
     fn side(&mut self, side: Side, n_samples: usize, step: u64) -> Result<Measured> {
         let weights = self.unit.weights(side).to_vec();
         if self.is_drawn(side) {
@@ -279,28 +266,28 @@ impl Fit {
     }
 }
 
-/// A side with more components than this is not measured whole, such as the points of a file that is the teacher: every sample costs the
+/// A side with more components than this is not measured whole (a teacher may be the points of a file), because every sample costs the
 /// logits of all components.
 const MOST_STRATA: usize = 4096;
 
-/// Nor is one with more than a few, where they look at more than so many coordinates of means between them.
+/// Sides with more components than this are not measured whole either, if the samples would visit more coordinates of means than this.
 const FEW_STRATA: usize = 256;
 const MOST_COORDINATES: usize = 1 << 34;
 
-/// Components that are drawn at the most, and how many times fewer samples each then gets.
+/// The most components that are drawn, and the factor by which each then gets fewer samples.
 const SOME_STRATA: usize = 1024;
 const FEWER_SAMPLES: usize = 64;
 
-/// What a side's strata said.
+/// The measured sums of one side's strata.
 struct Measured {
     sums: MeasureSums,
-    /// Of all strata; `None` where these strata were drawn by weight.
+    /// The weights of all strata; `None` if the strata were drawn by weight.
     weights: Option<Vec<f64>>,
     n_strata: usize,
 }
 
 impl Measured {
-    /// Whether ½|a|² rests on a few draws. Of strata that were drawn nothing is known.
+    /// Whether ½|a|² rests on a few draws; unknown for strata that were drawn.
     fn rare(&self, replicate: usize) -> RareDraws {
         let Groups { n_groups, group_size, .. } = self.sums.groups;
         let Some(weights) = &self.weights else { return RareDraws::Unknown { n_groups, group_size } };
@@ -309,16 +296,16 @@ impl Measured {
         rare::of_mean(weights, &self.sums.groups, values)
     }
 
-    /// The mean over the side in a replicate.
+    /// The mean of one statistic over the side in a replicate.
     fn mean(&self, replicate: usize, pick: fn(&MeasureSums) -> &Vec<f64>) -> Estimate {
         let row = self.n_strata * self.sums.groups.n_groups;
         let values = &pick(&self.sums)[replicate * row..(replicate + 1) * row];
         match &self.weights {
             Some(weights) => stratified(weights, &self.sums.groups, values),
             None => {
-                // Every stratum's mean is a group of its own: their spread holds what varies within strata and between them.
+                // Every stratum's mean is its own group: the spread of these groups covers the variation within and between strata.
                 let groups = &self.sums.groups;
-                let mean = |values: &[f64]| (0..groups.n_groups).map(|g| groups.share(g) * values[g]).sum::<f64>();
+                let mean = |values: &[f64]| (0..groups.n_groups).map(|g| groups.fraction(g) * values[g]).sum::<f64>();
                 let means: Vec<f64> = values.chunks_exact(groups.n_groups).map(mean).collect();
                 Estimate::from_groups(&Groups { n_samples: means.len(), n_groups: means.len(), group_size: 1 }, |g| means[g])
             }
@@ -326,16 +313,16 @@ impl Measured {
     }
 }
 
-fn some_of(n: usize) -> usize {
+fn n_drawn(n: usize) -> usize {
     (n / 16).min(SOME_STRATA)
 }
 
-/// Strata drawn with their weights as probabilities; heavy ones come several times.
+/// Strata drawn with their weights as probabilities; heavy ones may be drawn several times.
 fn drawn_by_weight(weights: &[f64], side: Side, seed: u64, step: u64) -> Vec<u32> {
     let purpose = if side == Side::Student { Purpose::MeasureStudent } else { Purpose::MeasureTeacher };
     let mut rng = stream(seed, purpose, u32::MAX, step as u32);
     let strata = Categorical::of_weights(weights);
-    (0..some_of(weights.len())).map(|_| strata.at(rng.random()) as u32).collect()
+    (0..n_drawn(weights.len())).map(|_| strata.at(rng.random()) as u32).collect()
 }
 
 /// Σ wᵢ·(mean of stratum i) with its standard error, from group means (C, G).
@@ -345,8 +332,8 @@ fn stratified(weights: &[f64], groups: &Groups, group_means: &[f64]) -> Estimate
     )
 }
 
-/// ∂L/∂μ (k, d) and its standard errors from what each group saw (G, k, ϱ): the groups' deviations are lifted, because
-/// standard errors of rotated coordinates need their covariance.
+/// ∂L/∂μ (k, d) and its standard errors from the groups' gradients (G, k, ϱ). The deviations of the groups are lifted, because standard
+/// errors of rotated coordinates need their covariance.
 fn lift_groups(subspace: &Subspace, factor: f64, groups: &Groups, group_gradients: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let rank = subspace.rank();
     let k = group_gradients.len() / (groups.n_groups * rank);
@@ -354,7 +341,7 @@ fn lift_groups(subspace: &Subspace, factor: f64, groups: &Groups, group_gradient
         .into_par_iter()
         .map(|i| {
             let of_group = |g: usize| &group_gradients[(g * k + i) * rank..][..rank];
-            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.share(g) * of_group(g)[c]).sum()).collect();
+            let mean: Vec<f64> = (0..rank).map(|c| (0..groups.n_groups).map(|g| groups.fraction(g) * of_group(g)[c]).sum()).collect();
             let deviations: Vec<f64> = (0..groups.n_groups)
                 .flat_map(|g| of_group(g).iter().zip(&mean).map(move |(y, mean)| groups.deviation_scale(g) * (y - mean)))
                 .collect();

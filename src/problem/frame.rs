@@ -1,11 +1,11 @@
-//! The coordinates of a descent while its means move: which gaps between far groups are shortened, and the change from some to others.
+//! The coordinates of a descent while its means move: which gaps between far groups are shortened, and how coordinates change with them.
 
 use super::fit::Fit;
 use super::gaps::Gaps;
 use super::reduction::Subspace;
 
 impl Fit {
-    /// What is shortened, of each replicate; empty where nothing is.
+    /// The shortened gaps of each replicate; empty if there are none.
     pub fn gaps(&self) -> Vec<Gaps> {
         if self.subspaces.iter().all(|s| s.gaps().are_none()) {
             return Vec::new();
@@ -13,8 +13,8 @@ impl Fit {
         self.subspaces.iter().map(|s| s.gaps().clone()).collect()
     }
 
-    /// The gaps that means at `coordinates` (R, k, ϱ) ask for, where they are others than those at hand: the groups are no longer as near
-    /// to each other as these ask for, or there are groups where there were none.
+    /// The gaps that suit means at `coordinates` (R, k, ϱ), if they differ from the current ones: because groups have moved apart, or
+    /// because new groups have formed.
     pub fn other_gaps(&self, coordinates: &[f64]) -> Option<Vec<Gaps>> {
         let (row, teacher_row) = (self.unit.n_components() * self.unit.rank, self.unit.n_teacher_components() * self.unit.rank);
         let of = |(r, subspace): (usize, &Subspace)| {
@@ -29,7 +29,7 @@ impl Fit {
         (!is_same).then_some(wanted)
     }
 
-    /// Coordinates (R, k, ϱ) of the same means, where `gaps` (R, or none) were shortened in them so far.
+    /// Coordinates (R, k, ϱ) of the same means, given those with `gaps` (R, or none) shortened.
     pub fn from_other_gaps(&self, coordinates: &[f64], gaps: &[Gaps]) -> Vec<f64> {
         let row = self.unit.n_components() * self.unit.rank;
         let of = |(r, subspace): (usize, &Subspace)| {

@@ -1,39 +1,39 @@
 //! Empty space between far groups of means, shortened.
 //!
-//! Means that are 10⁷σ apart leave single precision no digits for what happens within a σ of each. But where a stretch of a coordinate
-//! axis holds no mean, and every component has one of the other mixture near, nothing reaches across: responsibilities there are zero,
-//! and L, its gradient and all other measures depend on differences within the groups on either side alone. So such stretches may be of
-//! any length, and are made as short as they may be: a mean on the far side moves by what was taken away.
+//! If means are 10⁷σ apart, single precision has no digits left for differences of a σ. But if a stretch of a coordinate axis holds no
+//! mean, and every component has one of the other mixture near, nothing acts across the stretch: responsibilities are zero there, and L,
+//! its gradient and all other measures depend only on differences within the groups on either side. So the length of such a stretch does
+//! not matter, and it is made as short as possible: means on the far side move closer.
 //!
 //! "Near" is the largest distance R from a component to the nearest of the other mixture, either way. A stretch is kept at 2R + [`MARGIN`]
-//! units of σ: a sample lies within 9σ of its own component, so within R + 9 of one of the other mixture, and at least 2R + 31 from what is
-//! across. That is a factor below e^(−400) for any two weights. Where some component has nothing near, R is as large as the stretches, and
-//! all is left as it is.
+//! units of σ: a sample lies within 9σ of its own component, so within R + 9 of one of the other mixture, and at least 2R + 31 from the
+//! components across. That is a factor below e^(−400) for any two weights. If some component has nothing near, R is as large as the
+//! stretches, and nothing is shortened.
 //!
-//! In a descent the means move, and R with them: there a stretch is kept at 4R + 200, which serves until R has become 2R + 80. That is
-//! looked at wherever a step is logged, and then stretches are taken anew ([`Gaps::suit`]).
+//! In a descent the means move, and R with them: there a stretch is kept at 4R + 200, which suffices until R has become 2R + 80. This is
+//! checked whenever a step is logged, and then new stretches are chosen ([`Gaps::suit`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::mixture::squared_distance;
 
-/// Means that extend no further than this along every axis, in σ, are left as they are: single precision then resolves 6e-5 σ.
+/// Means that extend no further than this along every axis, in σ, stay as they are: single precision then resolves 6e-5 σ.
 const NARROW: f64 = 1e3;
 
-/// What is left of a stretch beyond 2R, in σ.
+/// The length of a shortened stretch beyond 2R, in σ.
 const MARGIN: f64 = 40.0;
 
-/// How much of a stretch is kept.
+/// How much of a stretch remains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Margin {
-    /// For means that stay where they are.
+    /// For means that stay.
     Close,
     /// For means that move.
     Wide,
 }
 
 impl Margin {
-    /// In the lengths of `nearness`, R, of which `unit` is one σ.
+    /// The remaining length, in the unit of `nearness` (R), if one σ is `unit`.
     fn kept(self, nearness: f64, unit: f64) -> f64 {
         match self {
             Margin::Close => 2.0 * nearness + MARGIN * unit,
@@ -42,20 +42,20 @@ impl Margin {
     }
 }
 
-/// Stretches that were shortened, along each axis.
+/// The shortened stretches along each axis.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gaps {
     axes: Vec<Axis>,
-    /// What is left of each.
+    /// The remaining length of each.
     kept: f64,
-    /// Where the teacher's centroid lies then, shape (rank): the origin of the device's coordinates, so that no digit goes into what all
-    /// means have in common.
+    /// The teacher's centroid after shortening, shape (rank): the origin of the device's coordinates, so that no digits are spent on what
+    /// all means have in common.
     pub(super) centre: Option<Vec<f64>>,
 }
 
-/// The mean nearest to zero stays where it is, and the others come nearer, so that no move costs a digit: stretches on its upper side,
-/// and on its lower one as seen with the axis turned around, outwards.
+/// The stretches of one axis. The mean nearest to zero stays and the others come nearer, so that no move loses digits. Stretches are listed
+/// outwards: those above, and those below with the axis mirrored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Axis {
@@ -73,7 +73,7 @@ struct Gap {
 }
 
 impl Gaps {
-    /// Of both mixtures' means (k, rank) and (K, rank), where `unit` is one σ.
+    /// The gaps between the means (k, rank) and (K, rank) of both mixtures, if one σ is `unit`.
     pub fn of(student: &[f64], teacher: &[f64], rank: usize, unit: f64, margin: Margin) -> Self {
         let on_axis = |c: usize| student.iter().skip(c).step_by(rank).chain(teacher.iter().skip(c).step_by(rank)).copied();
         let is_wide = |c: usize| on_axis(c).fold(f64::MIN, f64::max) - on_axis(c).fold(f64::MAX, f64::min) > NARROW * unit;
@@ -88,32 +88,32 @@ impl Gaps {
         Self { axes, kept, centre: None }
     }
 
-    /// True where nothing is shortened.
+    /// Whether nothing is shortened.
     pub fn are_none(&self) -> bool {
         self.axes.is_empty()
     }
 
-    /// Whether these are good for means that have moved to (k, rank) and (K, rank), in units of σ: near enough to each other still, and not
-    /// so near that far shorter stretches would do. One σ was `unit` when the stretches were taken.
+    /// Whether these gaps still suit means that have moved to (k, rank) and (K, rank), in units of σ: groups are near enough to each other,
+    /// and not so near that far shorter stretches would do. One σ was `unit` when the gaps were chosen.
     pub fn suit(&self, student: &[f64], teacher: &[f64], rank: usize, unit: f64) -> bool {
         let nearness = nearness(student, teacher, rank);
         let is_loose = self.kept > NARROW * unit && self.kept > 8.0 * unit * Margin::Wide.kept(nearness, 1.0);
         self.are_none() || !is_loose && unit * Margin::Close.kept(nearness, 1.0) <= self.kept
     }
 
-    /// Moves `rows` (n, rank) to where they lie with short gaps.
+    /// Moves `rows` (n, rank) to their places with short gaps.
     pub fn shorten(&self, rows: &mut [f64]) {
         let toward = |gaps: &[Gap], v: f64| v - less_beyond(gaps, |gap| v > gap.before);
-        self.each(rows, toward);
+        self.map_entries(rows, toward);
     }
 
-    /// Moves them back.
+    /// The inverse of [`Gaps::shorten`].
     pub fn lengthen(&self, rows: &mut [f64]) {
         let away = |gaps: &[Gap], v: f64| v + less_beyond(gaps, |gap| v > gap.after);
-        self.each(rows, away);
+        self.map_entries(rows, away);
     }
 
-    fn each(&self, rows: &mut [f64], moved: impl Fn(&[Gap], f64) -> f64) {
+    fn map_entries(&self, rows: &mut [f64], moved: impl Fn(&[Gap], f64) -> f64) {
         if self.axes.is_empty() {
             return;
         }
@@ -124,11 +124,11 @@ impl Gaps {
 }
 
 impl Axis {
-    /// Of all values on it, where stretches longer than `kept` become about that.
+    /// For all values on an axis; stretches longer than `kept` become about that long.
     fn new(mut values: Vec<f64>, kept: f64) -> Self {
         values.sort_by(f64::total_cmp);
         let nearest = (0..values.len()).fold(0, |a, i| if values[i].abs() < values[a].abs() { i } else { a });
-        // Moves are whole numbers of the last digit that the largest value has.
+        // Moves are whole multiples of the last digit of the largest value.
         let largest = values.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
         let digit = largest.next_up() - largest;
         let outwards = |values: &[f64]| {
@@ -146,7 +146,7 @@ impl Axis {
     }
 }
 
-/// What all gaps that a value `is_beyond` take away.
+/// The total length that the gaps for which `is_beyond` holds take away.
 fn less_beyond(gaps: &[Gap], is_beyond: impl Fn(&Gap) -> bool) -> f64 {
     gaps.iter().take_while(|gap| is_beyond(gap)).last().map_or(0.0, |gap| gap.less)
 }

@@ -1,4 +1,4 @@
-//! A problem in users' coordinates: what defines L and how it is estimated, checked and opened on a backend.
+//! A problem in users' coordinates: the definition of L and its estimator, checked and opened on a device.
 
 pub(crate) mod fit;
 mod frame;
@@ -24,17 +24,17 @@ use crate::objective::groups::Groups;
 use crate::objective::neighbours::Neighbours;
 use gaps::{Gaps, Margin};
 
-/// Written to every run and cell; changes when other bits come from the same draws on some device. 2: ϱ is the rank of the means. 3: descents
+/// Written to every run and cell; raised when the same draws give other bits on some device. 2: ϱ is the rank of the means. 3: descents
 /// shorten gaps between far groups of means.
 pub const NUMERICS_VERSION: u32 = 3;
 
-/// Points of a Sobol net at the least, for `auto` to take them.
+/// The fewest points of a Sobol net with which `auto` uses them.
 const LEAST_NET: usize = 8;
 
-/// Samples of a stratum at the most: their indices, rounded up to whole groups, stay within 32 bits.
+/// The most samples of a stratum: their indices, rounded up to whole groups, fit 32 bits.
 const MOST_SAMPLES: usize = 1 << 31;
 
-/// Everything that defines L and how its gradient is estimated. The student's means are not part of it: they move.
+/// The definition of L and of the estimator of its gradient. The student's means are not part of it, because they move.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// w, shape (k).
@@ -51,12 +51,12 @@ pub struct Problem {
     /// Work in the subspace of the means (exact; [`crate::math`]).
     pub reduce: bool,
     pub storage: Storage,
-    /// How much bias components that are left out may bring.
+    /// The bias that leaving out components may cause.
     pub neighbours: Neighbours,
     pub seed: u64,
-    /// The index of the first replicate, so that a part of a run draws as that part.
+    /// The index of the first replicate, so that a part of a run uses the draws of that part.
     pub first_replicate: u32,
-    /// Stops gradients and measures once it is set; a descent looks at its own flag, between steps.
+    /// Stops gradients and measurements once it is set; a descent checks its own flag between steps.
     pub interrupt: Interrupt,
 }
 
@@ -83,7 +83,7 @@ impl Problem {
     /// Opens the problem with the student's means at `starts` (R, k, d).
     ///
     /// # Errors
-    /// [`Error::BadInput`] where numbers make no problem; the device's errors.
+    /// [`Error::BadInput`] if [`Problem::validate`] refuses it; the device's errors.
     pub fn open(&self, backend: &mut dyn Backend, starts: &[f64]) -> Result<Fit> {
         self.validate(starts)?;
         let row = self.student_weights.len() * self.teacher.n_features();
@@ -94,22 +94,16 @@ impl Problem {
         self.open_in(backend, starts, std::slice::from_ref(&self.teacher), subspaces)
     }
 
-    /// As [`Problem::open`], but where `teachers` are R, replicate r has its own: like `teacher` in all but the means. And coordinates of
-    /// the same problem under another noise differ by a factor alone: gaps between far groups of means stay as long as they are.
-    ///
-    /// # Errors
-    /// As [`Problem::open`].
+    /// As [`Problem::open`], with a teacher for each replicate if `teachers` are R: like `teacher` in all but the means. Gaps between far
+    /// groups of means keep their length, so that the coordinates of the same problem under another noise differ by a factor only.
     pub fn open_each(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture]) -> Result<Fit> {
         self.validate(starts)?;
         self.check_teachers(starts, teachers)?;
         self.open_in(backend, starts, teachers, self.subspaces(starts, teachers, self.scale()))
     }
 
-    /// As [`Problem::open_each`], for a descent under one noise: `gaps` (R) between far groups of means are shortened, or, where they are
-    /// `None`, those that suit the starts.
-    ///
-    /// # Errors
-    /// As [`Problem::open`].
+    /// As [`Problem::open_each`], for a descent under one noise: `gaps` (R) between far groups of means are shortened, or those that suit
+    /// the starts if it is `None`.
     pub fn open_with_gaps(
         &self,
         backend: &mut dyn Backend,
@@ -158,6 +152,7 @@ impl Problem {
         }
     }
 
+    /// Opens the problem in these subspaces.
     fn open_in(&self, backend: &mut dyn Backend, starts: &[f64], teachers: &[GaussianMixture], subspaces: Vec<Subspace>) -> Result<Fit> {
         let (k, d, scale) = (self.student_weights.len(), self.teacher.n_features(), self.scale());
         let pairs = || starts.chunks_exact(k * d).zip(teachers.iter().cycle());
@@ -180,15 +175,16 @@ impl Problem {
         (self.teacher.variance() + self.noise).sqrt()
     }
 
+    /// The subspace of each replicate.
     fn subspaces(&self, starts: &[f64], teachers: &[GaussianMixture], scale: f64) -> Vec<Subspace> {
         let row = self.student_weights.len() * self.teacher.n_features();
         let pairs = teachers.iter().cycle().zip(starts.chunks_exact(row));
         if self.reduce { Subspace::of_each(pairs, scale) } else { pairs.map(|(teacher, _)| Subspace::full(teacher, scale)).collect() }
     }
 
-    /// Where the points come from in `rank` coordinates: what `auto` stands for, if that was asked for. Sobol points have 1.1 to 4 times less
-    /// variance than antithetic pairs in up to [`MOST_SOBOL_RANK`] dimensions where they make whole nets of at least `LEAST_NET`; elsewhere
-    /// it is pairs, or independent draws of an odd number.
+    /// The sampler in `rank` coordinates: `auto` is resolved. In up to [`MOST_SOBOL_RANK`] dimensions Sobol points have 1.1 to 4 times less
+    /// variance than antithetic pairs if they make whole nets of at least `LEAST_NET`. Otherwise `auto` means pairs, or independent draws
+    /// if the number is odd.
     pub fn chosen_sampler(&self, rank: usize) -> Sampler {
         if self.sampler != Sampler::Auto {
             return self.sampler;
@@ -202,12 +198,13 @@ impl Problem {
         }
     }
 
-    /// What a gradient is made of.
+    /// The form of the gradient.
     pub fn form(&self) -> Form {
         Form::of(self.divergence, self.estimator, self.sampler)
     }
 
-    /// The points of each stratum in `rank` coordinates. Of a problem that [`Problem::validate`] passes: without a grid the number of samples is known.
+    /// The points of each stratum in `rank` coordinates, for a problem that [`Problem::validate`] passes: without a grid the number of
+    /// samples is known.
     fn draws(&self, rank: usize) -> Draws {
         let n = self.n_samples.unwrap_or(0);
         match self.chosen_sampler(rank) {
@@ -218,10 +215,7 @@ impl Problem {
         }
     }
 
-    /// Refuses numbers that make no problem; [`Problem::open`] asks this itself.
-    ///
-    /// # Errors
-    /// [`Error::BadInput`].
+    /// Refuses invalid numbers; [`Problem::open`] calls this itself.
     pub fn validate(&self, starts: &[f64]) -> Result<()> {
         let (k, d) = (self.student_weights.len(), self.teacher.n_features());
         let row = k * d;
@@ -269,6 +263,7 @@ impl Problem {
         }
     }
 
+    /// The problem in the coordinates of the device.
     fn unit_problem(&self, subspaces: &[Subspace], teacher_means: Vec<f64>) -> Result<UnitProblem> {
         let rank = subspaces[0].rank();
         Ok(UnitProblem {

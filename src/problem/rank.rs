@@ -1,24 +1,24 @@
-//! How many dimensions the means of a problem span, up to the rounding of the type that they were stored in.
+//! How many dimensions the means of a problem span, up to the rounding of the type in which they were stored.
 //!
-//! Means that someone computed in a plane and stored lie beside it by what storing rounded away. Taken literally they span as many
-//! dimensions as there are means, and every one of them costs a step as much as those that count. So the span is the least one from which
-//! no stored number is further away than rounding explains. Three things must hold before a direction is dropped:
+//! Means that were computed in a plane and stored lie beside it by the rounding of the storage. Taken literally they span as many dimensions
+//! as there are means, and every dimension costs the same in a step. So the span is the smallest one from which no stored number is further
+//! away than rounding explains. Three things must hold before a direction is dropped:
 //!
-//! 1. **Rounding explains it.** Every coordinate of every mean is within [`ROUNDINGS`] units of rounding of the span, a unit being that of
-//!    the type times the coordinate's largest number among all means. What nobody's rounding made, as a start that is scattered by 1e-7,
-//!    stays. A side whose numbers are all exact in float16, or in float32, was stored in that type; any other was in float64.
-//! 2. **Distances stay.** No distance between two means turns by more than [`MOST_TURN`] of itself, or [`SMALLEST`]·σ: with a common
-//!    variance L and its gradient depend on distances alone, and each of these, squared, keeps all but 1e-4 of it. Two means that are equal
-//!    stay equal.
-//! 3. **It is small beside σ**: no mean is further from the span than [`FURTHEST`]·σ, so that logits, which are half the squares of
+//! 1. **Rounding explains it.** Every coordinate of every mean is within [`ROUNDINGS`] units of rounding of the span, where a unit is that of
+//!    the type times the coordinate's largest number among all means. Deviations that are no rounding, such as a start scattered by 1e-7,
+//!    stay. A side whose numbers are all exact in float16, or in float32, was stored in that type; any other in float64.
+//! 2. **Distances stay.** No difference of two means turns by more than [`MOST_TURN`] of its length, or [`SMALLEST`]·σ: with a common
+//!    variance L and its gradient depend on distances alone, and a squared distance changes by at most 1e-4 of itself. Two means that are
+//!    equal stay equal.
+//! 3. **It is small relative to σ**: no mean is further from the span than [`FURTHEST`]·σ, so that logits, which are half the squares of
 //!    distances, move by at most 1e-4.
 //!
-//! 2 and 3 are what two devices may differ by (tests/parity). With offsets so large that rounding hides what means do, as at 1e15σ in
-//! float64, 1 alone would drop differences that count; with 2 and 3 nothing is dropped there.
+//! 2 and 3 are tolerances by which two devices may differ (tests/parity). With offsets so large that rounding exceeds the differences of
+//! means, as at 1e15σ in float64, rule 1 alone would drop differences that matter; with 2 and 3 nothing is dropped there.
 //!
-//! The rank is looked for in units of rounding: with o the most precise of the means, B_cl = (μ_l − o)_c/(s_c u_l), s_c the largest number
-//! of coordinate c and u_l the unit of mean l, has errors of at most two everywhere, whatever the units of coordinates and the types of
-//! the two files. What its first r right singular vectors leave of it is exact row by row, where left ones are not.
+//! The rank is computed in units of rounding: with o the most precise of the means, B_cl = (μ_l − o)_c/(s_c u_l), s_c the largest number
+//! of coordinate c and u_l the unit of mean l, has errors of at most two everywhere, for any units of coordinates and types of the two
+//! files. The residual of its first r right singular vectors is exact row by row; that of left ones is not.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_inverse::invert_upper_triangular;
@@ -27,22 +27,22 @@ use half::f16;
 
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Units of rounding that an entry may be off the span: two are from storing a difference, others from arithmetic in the type itself.
+/// Units of rounding that an entry may be off the span: two come from storing a difference, others from arithmetic in the type itself.
 const ROUNDINGS: f64 = 8.0;
 
-/// How much of a distance, and how many σ of a distance however short, may be across the span.
+/// The part of a difference, and the length in σ for short ones, that may lie outside the span.
 const MOST_TURN: f64 = 1e-2;
 const SMALLEST: f64 = 1e-8;
 
-/// How many σ a mean may be off the span.
+/// The distance, in σ, that a mean may be off the span.
 const FURTHEST: f64 = 1e-2;
 
-/// The type that numbers were stored in.
+/// The type in which numbers were stored.
 #[derive(Clone, Copy)]
 struct Stored {
-    /// Half the distance of two neighbouring numbers, relative to the upper one.
+    /// Half the distance between neighbouring numbers, relative to the upper one.
     unit: f64,
-    /// Below this such distances are as at it.
+    /// Below this size that distance no longer shrinks.
     least: f64,
 }
 
@@ -53,25 +53,25 @@ impl Stored {
         } else if values.iter().all(|v| f64::from(*v as f32) == *v) {
             Stored { unit: 2f64.powi(-24), least: 2f64.powi(-126) }
         } else {
-            // 64 roundings: nothing is more precise, so what made the numbers rounded in this type at every operation.
+            // 64 roundings of float64: nothing is more precise, and the means were computed in this type with several operations.
             Stored { unit: 2f64.powi(-47), least: 0.0 }
         }
     }
 }
 
-/// What the means of a teacher and of a student's start span.
-pub struct Span {
+/// The span of the means of a teacher and of a student's start.
+pub(super) struct Span {
     /// At least one.
     pub rank: usize,
-    /// Where directions were dropped: the means without them, one for each column, less one of them that is left out, shape (d, k+K−1).
+    /// If directions were dropped: the means without them, one per column, relative to one of them that is left out, shape (d, k+K−1).
     pub cleaned: Option<Mat<f64>>,
-    /// What no singular value that was dropped can be more than, in units of the means.
+    /// An upper bound on the singular values that were dropped, in units of the means.
     pub tolerance: f64,
 }
 
 impl Span {
-    /// Of the teacher's means and of `start` (k, d).
-    pub fn of(teacher: &GaussianMixture, start: &[f64]) -> Self {
+    /// The span of the teacher's means and of `start` (k, d).
+    pub(super) fn of(teacher: &GaussianMixture, start: &[f64]) -> Self {
         let means = Means::of(teacher, start);
         let most = teacher.n_features().min(means.rows.len() - 1);
         let search = || if most == 1 || means.plainly_span_all() { None } else { means.least_span(teacher.variance().sqrt()) };
@@ -105,7 +105,7 @@ impl<'a> Means<'a> {
         Self { rows, units, largest, origin: if types[0].unit < types[1].unit { 0 } else { k } }
     }
 
-    /// The rows but for the origin.
+    /// The rows other than the origin.
     fn others(&self) -> Vec<usize> {
         (0..self.rows.len()).filter(|l| *l != self.origin).collect()
     }
@@ -118,8 +118,8 @@ impl<'a> Means<'a> {
         })
     }
 
-    /// A quick proof that no direction can be dropped, of as many rows as it takes. A matrix of smaller rank is σ_min ≥ 1/‖R⁻¹‖ away
-    /// from B = QR, so some entry is σ_min/√(entries) away.
+    /// A quick proof, from as many rows as needed, that no direction can be dropped. A matrix of smaller rank is σ_min ≥ 1/‖R⁻¹‖ away from
+    /// B = QR, so some entry is σ_min/√(entries) away.
     fn plainly_span_all(&self) -> bool {
         let (d, others) = (self.largest.len(), self.others());
         let some: Vec<usize> = others.iter().copied().step_by((others.len() / (d + 8)).max(1)).take(d + 8).collect();
@@ -132,7 +132,7 @@ impl<'a> Means<'a> {
         1.0 / inverse.norm_l2() > ROUNDINGS * (entries as f64).sqrt()
     }
 
-    /// The least span that the rules allow; `None` where that is as wide as can be.
+    /// The smallest span that the rules allow; `None` if nothing can be dropped.
     fn least_span(&self, sigma: f64) -> Option<Span> {
         let others = self.others();
         let b = self.in_units(&others);
@@ -153,7 +153,7 @@ impl<'a> Means<'a> {
         None
     }
 
-    /// Rules 2 and 3, where `dropped` (d, `others`) is what the means of `others` lose and the origin loses nothing.
+    /// Rules 2 and 3, if the means of `others` lose `dropped` (d, `others`) and the origin loses nothing.
     fn keeps_distances(&self, dropped: &Mat<f64>, others: &[usize], sigma: f64) -> bool {
         let mut off = vec![0.0; self.rows.len()];
         for (l, column) in others.iter().zip(dropped.col_iter()) {
@@ -166,7 +166,7 @@ impl<'a> Means<'a> {
         if 2.0 * furthest <= SMALLEST * sigma {
             return true;
         }
-        // Only means as near as this to each other can be too near, and in the widest coordinate they are as near or nearer.
+        // Only means this close to each other can violate rule 2, and in the widest coordinate they are at least as close.
         let reach = 2.0 * furthest / MOST_TURN;
         let width = |c: usize| {
             self.rows.iter().map(|row| row[c]).fold(f64::MIN, f64::max) - self.rows.iter().map(|row| row[c]).fold(f64::MAX, f64::min)
@@ -183,8 +183,8 @@ impl<'a> Means<'a> {
         })
     }
 
-    /// Rule 1 as a bound on the singular values of all means about the centroid: each entry is off by no more than its rounding, and so is
-    /// the centroid.
+    /// Rule 1 as a bound on the singular values of all means about the centroid: each entry, and the centroid, is off by at most its
+    /// rounding.
     fn tolerance(&self) -> f64 {
         let [coordinates, rows] = [&self.largest, &self.units].map(|v| v.iter().map(|v| v * v).sum::<f64>());
         let coarsest = self.units.iter().copied().fold(0.0, f64::max);
@@ -192,8 +192,8 @@ impl<'a> Means<'a> {
     }
 }
 
-/// Runs `work` with faer on one thread: with several, the last bits would depend on their number.
-pub fn one_thread<R>(work: impl FnOnce() -> R) -> R {
+/// Runs `work` with faer on one thread, because the last bits would depend on the number of threads.
+pub(super) fn one_thread<R>(work: impl FnOnce() -> R) -> R {
     let before = faer::get_global_parallelism();
     faer::set_global_parallelism(Par::Seq);
     let result = work();

@@ -1,9 +1,9 @@
 //! Exact reduction to the subspace of the means ([`crate::math`]), and the change of units to σ = 1.
 //!
-//! With a common variance everything depends on x only through inner products with the means, and gradients lie in their span.
-//! So a descent in d dimensions is one in ϱ ≤ min(d, k+K−1) coordinates: y = Uᵀ(μ − c)/s, with c the teacher's centroid and the
-//! columns of U an orthonormal basis of the span, ordered by singular value. ϱ is the rank of the means up to the rounding of the type
-//! that they were stored in (`problem::rank`), and of several replicates the largest among them.
+//! With a common variance everything depends on x only through inner products with the means, and gradients lie in their span. So a descent
+//! in d dimensions is one in ϱ ≤ min(d, k+K−1) coordinates: y = Uᵀ(μ − c)/s, with c the teacher's centroid and the columns of U an
+//! orthonormal basis of the span, ordered by singular value. ϱ is the rank of the means up to the rounding of the type in which they were
+//! stored (`problem::rank`); for several replicates it is the largest.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -12,29 +12,29 @@ use super::gaps::{Gaps, Margin};
 use super::rank::{Span, one_thread};
 use crate::mixture::{self, GaussianMixture};
 
-/// What a reduction leaves out beyond what is exact.
+/// The part of the means that a reduction drops as rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct LeftOut {
-    /// The largest singular value that was dropped, of all means about the teacher's centroid, in their units; 0 where none was.
+    /// The largest singular value that was dropped, for all means about the teacher's centroid, in their units; 0 if none was.
     pub largest: f64,
-    /// What rounding explains at the most: `largest` is no more.
+    /// An upper bound from rounding: `largest` is no more.
     pub tolerance: f64,
 }
 
-/// Coordinates for one replicate: its student's start and the teacher lie in the subspace, and descent stays there.
+/// Coordinates for one replicate. Its student's start and the teacher lie in the subspace, and descent stays there.
 #[derive(Debug, Clone)]
 pub struct Subspace {
     centre: Vec<f64>,        // (d)
     basis: Option<Vec<f64>>, // (rank, d), one basis vector a row; None: all of space
     scale: f64,
     rank: usize,
-    /// Of the means themselves where the coordinates are all of space, else of their coordinates.
+    /// Gaps of the coordinates, or of the means themselves if the coordinates are all of space.
     gaps: Gaps,
     left_out: LeftOut,
 }
 
 impl Subspace {
-    /// All of space: only centred at the teacher's centroid and divided by `scale`.
+    /// All of space, centred at the teacher's centroid and divided by `scale`.
     pub fn full(teacher: &GaussianMixture, scale: f64) -> Self {
         let (centre, rank) = (teacher.centroid(), teacher.n_features());
         Self { centre, basis: None, scale, rank, gaps: Gaps::default(), left_out: LeftOut::default() }
@@ -45,13 +45,14 @@ impl Subspace {
         Self::of_each([(teacher, start)], scale).remove(0)
     }
 
-    /// The span of each replicate's teacher and start (k, d), with as many coordinates in each: the largest rank among them.
+    /// The span of each replicate's teacher and start (k, d), all with the largest rank among them.
     pub fn of_each<'a>(replicates: impl IntoIterator<Item = (&'a GaussianMixture, &'a [f64])>, scale: f64) -> Vec<Self> {
         let spans: Vec<_> = replicates.into_iter().map(|(teacher, start)| (teacher, start, Span::of(teacher, start))).collect();
         let rank = spans.iter().map(|(.., span)| span.rank).max().unwrap_or(1);
         spans.into_iter().map(|(teacher, start, span)| Self::of_span(teacher, start, span, rank, scale)).collect()
     }
 
+    /// The first `rank` dimensions of a span.
     fn of_span(teacher: &GaussianMixture, start: &[f64], span: Span, rank: usize, scale: f64) -> Self {
         if rank == teacher.n_features() {
             return Self::full(teacher, scale);
@@ -64,23 +65,23 @@ impl Subspace {
         subspace
     }
 
-    /// Shortens what is empty between far groups of means (`problem::gaps`).
+    /// Shortens the gaps between far groups of means (`problem::gaps`).
     pub fn shorten_gaps(&mut self, teacher: &GaussianMixture, start: &[f64]) {
         let gaps = self.gaps_of(teacher.weights(), teacher.means(), start, Margin::Close);
         self.take_gaps(gaps);
     }
 
-    /// What is empty between far groups of means, those of a teacher with `weights` (K) and `teacher` (K, d) and of students (k, d). No gaps
-    /// must have been taken.
+    /// The gaps between far groups of means, for a teacher with `weights` (K) and `teacher` (K, d) and students (k, d). No gaps may have
+    /// been taken yet.
     pub fn gaps_of(&self, weights: &[f64], teacher: &[f64], student: &[f64], margin: Margin) -> Gaps {
         if self.basis.is_some() {
             return self.of_rows(weights, &self.reduce(teacher), &self.reduce(student), margin);
         }
-        // Before anything is subtracted from them, so that no digit is lost.
+        // Before anything is subtracted, so that no digits are lost.
         self.of_rows(weights, teacher, student, margin)
     }
 
-    /// Of the rows among which gaps are sought: coordinates, or means where the coordinates are all of space.
+    /// The gaps among these rows: coordinates, or means if the coordinates are all of space.
     fn of_rows(&self, weights: &[f64], teacher: &[f64], student: &[f64], margin: Margin) -> Gaps {
         let mut gaps = Gaps::of(student, teacher, self.rank, self.sigma_of_rows(), margin);
         if !gaps.are_none() {
@@ -91,21 +92,22 @@ impl Subspace {
         gaps
     }
 
+    /// σ in the units of the rows among which gaps are sought.
     fn sigma_of_rows(&self) -> f64 {
         if self.basis.is_some() { 1.0 } else { self.scale }
     }
 
-    /// Shortens these, and no others.
+    /// Replaces the gaps.
     pub fn take_gaps(&mut self, gaps: Gaps) {
         self.gaps = gaps;
     }
 
-    /// What is shortened.
+    /// The shortened gaps.
     pub fn gaps(&self) -> &Gaps {
         &self.gaps
     }
 
-    /// The gaps that suit students at coordinates (k, ϱ) that move, beside a teacher of `weights` (K) at (K, ϱ): those at hand, as long as
+    /// The gaps that suit moving students at coordinates (k, ϱ), for a teacher with `weights` (K) at (K, ϱ): the current ones as long as
     /// they do.
     pub fn suitable_gaps(&self, student: &[f64], weights: &[f64], teacher: &[f64]) -> Gaps {
         if !self.gaps.are_none() && self.gaps.suit(student, teacher, self.rank, self.sigma_of_rows()) {
@@ -118,12 +120,12 @@ impl Subspace {
         bare.gaps_of(weights, &self.lift(teacher), &self.lift(student), Margin::Wide)
     }
 
-    /// The origin of the device's coordinates among the means, where these are all of space.
+    /// The origin of the device's coordinates, as a mean, if the coordinates are all of space.
     fn centre(&self) -> &[f64] {
         self.gaps.centre.as_deref().filter(|_| self.basis.is_none()).unwrap_or(&self.centre)
     }
 
-    /// Coordinates in the subspace (n, ϱ), of the device's.
+    /// Coordinates in the subspace (n, ϱ), from the device's.
     fn lengthened(&self, coordinates: &[f64]) -> Vec<f64> {
         let mut rows = coordinates.to_vec();
         if let Some(centre) = &self.gaps.centre {
@@ -133,7 +135,7 @@ impl Subspace {
         rows
     }
 
-    /// The largest singular value of what the coordinates do not hold of the means.
+    /// The largest singular value of the part of the means that the coordinates drop.
     fn largest_left_out(&self, teacher: &GaussianMixture, start: &[f64]) -> f64 {
         let d = self.centre.len();
         let left =
@@ -148,7 +150,7 @@ impl Subspace {
         self.rank
     }
 
-    /// What was dropped as rounding.
+    /// The part that was dropped as rounding.
     pub fn left_out(&self) -> LeftOut {
         self.left_out
     }
@@ -174,7 +176,7 @@ impl Subspace {
         out
     }
 
-    /// Means (n, d) of unit coordinates (n, ϱ).
+    /// Means (n, d) from unit coordinates (n, ϱ).
     pub fn lift(&self, coordinates: &[f64]) -> Vec<f64> {
         let mut out = match self.basis {
             Some(_) => self.lift_vectors(&self.lengthened(coordinates), self.scale),
@@ -189,7 +191,7 @@ impl Subspace {
         out
     }
 
-    /// Vectors (n, d), times `factor`, of vectors (n, ϱ): gradients, not points.
+    /// Vectors (n, d) from `factor` times vectors (n, ϱ): for gradients, not points.
     pub fn lift_vectors(&self, vectors: &[f64], factor: f64) -> Vec<f64> {
         let Some(basis) = &self.basis else { return vectors.iter().map(|v| v * factor).collect() };
         let (n, d) = (vectors.len() / self.rank, self.centre.len());
@@ -200,8 +202,8 @@ impl Subspace {
     }
 }
 
-/// Differences to one teacher mean (d, k+K−1): they span the same affine space as all means, with one vector fewer. The heaviest one is
-/// taken because the centroid then is a well-conditioned combination of the rest.
+/// Differences to one teacher mean (d, k+K−1): they span the same affine space as all means, with one vector fewer. The heaviest mean is
+/// used, because the centroid then is a well-conditioned combination of the rest.
 fn spread(teacher: &GaussianMixture, start: &[f64]) -> Mat<f64> {
     let (d, n_teachers) = (teacher.n_features(), teacher.n_components());
     let heaviest = (0..n_teachers).fold(0, |a, j| if teacher.weights()[j] > teacher.weights()[a] { j } else { a });
@@ -215,8 +217,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The first `rank` left singular vectors of `columns` (d, n ≥ rank), one a row: QR first, so that the decomposition itself is small.
-pub fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
-    // The largest entry becomes 1, so that no square overflows.
+pub(crate) fn principal_directions(columns: &Mat<f64>, rank: usize) -> Vec<f64> {
+    // Scaled so that the largest entry is 1 and no square overflows.
     let largest = columns.norm_max();
     let scaled = if largest > 0.0 { columns * faer::Scale(1.0 / largest) } else { columns.clone() };
     one_thread(|| {

@@ -1,24 +1,24 @@
-//! What steps of descent are judged by: how far means reach, and how long a step is beside the curvature there.
+//! The scales for judging a descent: how far means reach, and how long a step is relative to the curvature there.
 
 use crate::backend::Rule;
 use crate::objective::divergence::Side;
 use crate::objective::form::Form;
 use crate::problem::fit::Fit;
 
-/// Of a problem and a rule, in the device's coordinates, whose origin is the teacher's centroid.
+/// The scales of a problem and a rule, in the device's coordinates, whose origin is the teacher's centroid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scales {
-    /// How far from the origin the farthest student's mean began, and how far the teacher's lie: of each replicate.
+    /// For each replicate, the distance from the origin of the farthest student mean at the start, and of the farthest teacher mean.
     pub begun: Vec<f64>,
     pub teacher: Vec<f64>,
-    /// The step in units of the curvature that a component has far from all others; of the forward divergence, what it has where all the
-    /// responsibility is its own. Shape (k).
+    /// The step in units of the curvature of a component that is far from all others; for the forward divergence, of one that has all the
+    /// responsibility. Shape (k).
     pub rates: Vec<f64>,
-    /// The slowest relaxation per step: the least of them, with the component's weight for its responsibility.
+    /// The slowest relaxation per step: the least of `rates`, with the component's weight as its responsibility.
     pub slowest: f64,
-    /// True where a far mean's distance is multiplied by 1 − rate, noise apart.
+    /// Whether a far mean's distance is multiplied by 1 − rate, apart from noise.
     pub is_linear: bool,
-    /// What brings the objective to units of σ.
+    /// The factor that brings the objective to units of σ.
     pub of_objective: f64,
 }
 
@@ -28,14 +28,14 @@ impl Scales {
         self.is_linear && self.is_steep()
     }
 
-    /// Whether some step is more than twice what its curvature brings back.
+    /// Whether some step is more than twice the inverse of its curvature.
     pub fn is_steep(&self) -> bool {
         self.rates.iter().any(|c| *c > 2.0)
     }
 }
 
 impl Fit {
-    /// What a descent by `rule` is judged by.
+    /// The scales of a descent by `rule`.
     pub fn scales(&self, rule: &Rule) -> Scales {
         let weights = &self.unit.student_weights;
         let rates = Rule { unit: self.scale, ..*rule }.rates(weights);

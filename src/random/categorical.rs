@@ -1,13 +1,13 @@
 //! Draws from a finite distribution.
 
-/// Categories by their cumulative weights, which need not have the sum 1.
-pub struct Categorical {
+/// Categories by their cumulative weights, which need not sum to 1.
+pub(crate) struct Categorical {
     cumulative: Vec<f64>,
 }
 
 impl Categorical {
-    /// `None` where no weight is positive.
-    pub fn new(weights: impl IntoIterator<Item = f64>) -> Option<Categorical> {
+    /// `None` if no weight is positive.
+    pub(crate) fn new(weights: impl IntoIterator<Item = f64>) -> Option<Categorical> {
         let cumulative: Vec<f64> = weights
             .into_iter()
             .scan(0.0, |sum, weight| {
@@ -18,13 +18,13 @@ impl Categorical {
         (*cumulative.last()? > 0.0).then_some(Categorical { cumulative })
     }
 
-    /// Of a mixture's weights, which are positive.
-    pub fn of_weights(weights: &[f64]) -> Categorical {
+    /// For the weights of a mixture, which are positive.
+    pub(crate) fn of_weights(weights: &[f64]) -> Categorical {
         Categorical::new(weights.iter().copied()).unwrap_or(Categorical { cumulative: vec![1.0] })
     }
 
-    /// The category whose interval holds `u`, in [0, 1).
-    pub fn at(&self, u: f64) -> usize {
+    /// The category whose interval holds `u`, with u in [0, 1).
+    pub(crate) fn at(&self, u: f64) -> usize {
         let last = self.cumulative.len() - 1;
         self.cumulative.partition_point(|c| *c <= u * self.cumulative[last]).min(last)
     }

@@ -1,4 +1,4 @@
-//! Random numbers by address: the same word for the same (seed, purpose, replicate, step, stratum, sample, block) anywhere.
+//! Random numbers by address: (seed, purpose, replicate, step, stratum, sample, block) gives the same word on every device.
 
 pub(crate) mod categorical;
 pub(crate) mod normal;

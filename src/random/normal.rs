@@ -7,10 +7,10 @@
 //!
 //! GPU twin of [`normal_f32`]: `shaders/common/normal.wgsl`.
 
-/// Where the polynomial in w ends.
+/// The polynomial in w serves up to here.
 const CENTRAL_TO: f32 = 6.25;
 
-#[allow(clippy::excessive_precision)] // the digits of the fit, also in the shader
+#[allow(clippy::excessive_precision)] // the digits of the fit, as in the shader
 const CENTRAL: [f32; 11] = [
     1.594348192e+00,
     3.504886329e-01,
@@ -66,17 +66,17 @@ fn ln(y: f32) -> f32 {
     exponent * LN2_HIGH + (exponent * LN2_LOW + (t + t * t * (t * polynomial(&LOG1P, t) - 0.5)))
 }
 
-/// The word's normal in single precision, without branches, so that loops over it become vector code.
+/// The normal of a word in single precision, without branches, so that loops over it vectorise.
 #[inline(always)]
-pub fn normal_f32(word: u32) -> f32 {
+pub(crate) fn normal_f32(word: u32) -> f32 {
     let (x, w) = centred(word);
     let tail = polynomial(&TAIL, w.max(0.0).sqrt() - 2.5);
     signed(x * if w < CENTRAL_TO { polynomial(&CENTRAL, w - 1.0) } else { tail }, word)
 }
 
-/// [`normal_f32`], and true, unless the word is one of the thousandth that lies in the tails: then any number, and false.
+/// [`normal_f32`] and true for a word outside the tails; any number and false for one of the thousandth in the tails.
 #[inline(always)]
-pub fn central_f32(word: u32) -> (f32, bool) {
+pub(crate) fn central_f32(word: u32) -> (f32, bool) {
     let (x, w) = centred(word);
     (signed(x * polynomial(&CENTRAL, w - 1.0), word), w < CENTRAL_TO)
 }
@@ -90,12 +90,13 @@ fn centred(word: u32) -> (f32, f32) {
     (x, -ln(4.0 * p * (1.0 - p)))
 }
 
+/// z with the sign of the word.
 #[inline(always)]
 fn signed(z: f32, word: u32) -> f32 {
     f32::from_bits(z.to_bits() | (word & 0x8000_0000))
 }
 
-/// The word's normal in double precision: algorithm AS 241 (Wichura 1988), relative error about 1e-16.
+/// The normal of a word in double precision: algorithm AS 241 (Wichura 1988), relative error about 1e-16.
 pub fn normal_f64(word: u32) -> f64 {
     let p = f64::from(word << 1 | 1) / 2f64.powi(33);
     let q = 0.5 - p;
@@ -191,7 +192,7 @@ mod tests {
     /// z against values of the quantile function computed with 40 digits.
     #[test]
     fn double_precision_agrees_with_published_quantiles() {
-        // m + ½ = p·2³²: p = 2⁻² ... the word nearest below; the comparison is at the exact p of the word.
+        // The expected z is at the word's own p = (m + ½)/2³².
         for (word, z) in [(0u32, 6.337_957_754_553_79), (0x8000_0000, -6.337_957_754_553_79)] {
             assert!((normal_f64(word) - z).abs() <= 1e-8, "{word:#x}: {}", normal_f64(word));
         }

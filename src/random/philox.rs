@@ -1,4 +1,4 @@
-//! Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): four random words from a counter and a key, with no state in between.
+//! Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): four random words from a counter and a key, without state.
 //!
 //! GPU twin: `shaders/common/philox.wgsl`.
 
@@ -10,9 +10,9 @@ const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// The four words at `counter` under `key`.
-#[inline(always)] // so that loops over it become vector code
+#[inline(always)] // so that loops over it vectorise
 pub fn philox(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    // In words of 64 bits, whose upper half is only looked at where it belongs to a product: vectors need no packing in between.
+    // Words are kept in 64 bits, and upper halves are read only from products: vector code then needs no packing in between.
     let mut counter = counter.map(u64::from);
     for _ in 0..10 {
         let a = u64::from(MULTIPLIER[0]) * (counter[0] & 0xffff_ffff);
@@ -23,9 +23,9 @@ pub fn philox(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter.map(|word| word as u32)
 }
 
-/// The words from `counter` on as one of `rand`'s generators, for `rand_distr` and everything else that wants a stream.
+/// The words from `counter` on, as a generator of `rand` for `rand_distr` and other code that reads a stream.
 ///
-/// The first counter word (the block) advances; the other three address the stream.
+/// The first word of the counter (the block) advances; the other three are the address.
 #[derive(Debug, Clone)]
 pub struct Philox {
     key: [u32; 2],

@@ -1,11 +1,11 @@
-//! Which rows of a table are taken where not all are: by a hash of a seed and the row's number.
+//! Choosing some rows of a table, by a hash of a seed and the row's number.
 //!
-//! Every n-th row would see one instrument of ten that write in turn, and the first rows one file of several that were joined. The hash
-//! knows nothing of the order. Fewer rows of the same seed are a part of more.
+//! Every n-th row could belong to one of ten instruments that write in turn, and the first rows to one of several joined files. The hash
+//! does not depend on the order. With the same seed, a smaller choice is a subset of a larger one.
 
 use super::streams::{Purpose, key, words};
 
-/// `count` of the rows 0 … n − 1 in rising order, all of them where there are not more: those with the smallest hashes.
+/// `count` of the rows 0 … n − 1 in rising order: those with the smallest hashes. All rows if `count` ≥ n.
 pub fn chosen(n: usize, count: usize, seed: u64) -> Vec<usize> {
     if count >= n {
         return (0..n).collect();
@@ -22,7 +22,7 @@ pub fn chosen(n: usize, count: usize, seed: u64) -> Vec<usize> {
     rows
 }
 
-/// The row's hash: the first two words of its address.
+/// The hash of a row: the first two words at its address.
 fn hash(key: [u32; 2], row: u64) -> u64 {
     let [a, b, ..] = words(key, (row >> 32) as u32, 0, row as u32, 0);
     u64::from(a) << 32 | u64::from(b)
@@ -51,12 +51,13 @@ mod tests {
         assert!(off_by(&moved, 10_000, 10) > 1.0, "a twelfth of the rows moved: {}", off_by(&moved, 10_000, 10));
     }
 
-    /// χ² of the rows' phases less its mean, as a multiple of what is allowed: five standard deviations, and a little where degrees are few.
+    /// χ² of the rows' phases less its mean, divided by the allowed deviation: five standard deviations, and a little more for few degrees
+    /// of freedom.
     fn off_by(rows: &[usize], n: usize, period: usize) -> f64 {
         let mut phases = vec![0.0f64; period];
         rows.iter().for_each(|row| phases[row % period] += 1.0);
         let (mean, free) = (rows.len() as f64 / period as f64, (period - 1) as f64);
-        // Drawn without replacement: χ² of period − 1 degrees, times the share of rows that are left.
+        // For draws without replacement: χ² with period − 1 degrees of freedom, times the fraction of rows left out.
         let square: f64 = phases.iter().map(|f| (f - mean).powi(2) / mean).sum::<f64>() / (1.0 - rows.len() as f64 / n as f64);
         (square - free) / (5.0 * (2.0 * free).sqrt() + 5.0)
     }

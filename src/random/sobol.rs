@@ -1,36 +1,36 @@
 //! Scrambled Sobol points by address: coordinate c of point j of a net is a pure function, like every draw.
 //!
-//! The direction numbers are those of Joe and Kuo 2008 (`joe_kuo.txt`). Each coordinate of each net is scrambled by a hash that
-//! permutes the digits of a number, each by those before it (Laine and Karras 2011, with Vegdahl's constants), which is Owen's
-//! nested scrambling but for the quality of the hash, and then shifted by a word of its own: whatever the hash, each point is
-//! uniform in the cube and means over a net are unbiased. Two nets share no word, so their spread is a standard error.
+//! The direction numbers are those of Joe and Kuo 2008 (`joe_kuo.txt`). Each coordinate of each net is scrambled by a hash that permutes
+//! each digit by the digits before it (Laine and Karras 2011, with Vegdahl's constants), which is Owen's nested scrambling up to the
+//! quality of the hash. Then a word of its own shifts it, so that each point is uniform in the cube and means over a net are unbiased for
+//! any hash. Two nets share no word, so their spread is a standard error.
 //!
-//! Numbers are kept with their bits reversed, the coarsest digit lowest, because a product carries upwards.
+//! Numbers are kept with their bits reversed, the coarsest digit lowest, because carries of a product go upwards.
 
 use std::sync::LazyLock;
 
 use super::streams::words;
 
-/// Coordinates that have direction numbers; those beyond are independent draws.
+/// Coordinates that have direction numbers; later ones are independent draws.
 pub const COORDINATES: usize = 2048;
 
-/// Points of a net at the most, as a power of two.
+/// A net has at most 2 to this power points.
 pub const DIGITS: usize = 32;
 
 /// Blocks of words from here on are scrambles; those below are independent draws.
 const SCRAMBLES: u32 = 1 << 31;
 
-/// What scrambles one coordinate of one net.
+/// The random words that scramble one coordinate of one net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scramble {
     pub seed: u32,
     pub shift: u32,
 }
 
-/// Direction numbers, bits reversed, shape (COORDINATES, DIGITS): point j is the exclusive or of those where j has a one.
+/// Direction numbers, bits reversed, shape (COORDINATES, DIGITS): point j is the exclusive or of those at the ones of j.
 pub fn directions() -> &'static [[u32; DIGITS]] {
     static TABLE: LazyLock<Vec<[u32; DIGITS]>> = LazyLock::new(|| {
-        // Dimension 1 is van der Corput's: every digit of the index in its own place.
+        // Dimension 1 is van der Corput's sequence: every digit of the index in its own place.
         let first = std::array::from_fn(|j| 1 << j);
         let rest = include_str!("joe_kuo.txt").lines().filter(|line| !line.starts_with('#')).map(of_line);
         std::iter::once(first).chain(rest).collect()
@@ -61,7 +61,7 @@ pub fn scrambles(key: [u32; 2], step: u32, stratum: u32, net: u32, pair: u32) ->
     [Scramble { seed: a, shift: b }, Scramble { seed: c, shift: d }]
 }
 
-/// The word of a point whose coordinate is `reversed` before scrambling.
+/// The word of a point from its coordinate `reversed` before scrambling.
 #[inline(always)]
 pub fn scrambled(reversed: u32, by: Scramble) -> u32 {
     let mut x = reversed;
@@ -81,7 +81,7 @@ pub fn reversed(index: u32, c: usize) -> u32 {
 
 /// The word of coordinate `c` < [`COORDINATES`] of point `index` of net `net`.
 ///
-/// As a number in [0, 1) it is uniform; `random::normal` takes its halves in opposite directions, which is one more scrambling.
+/// It is uniform as a number in [0, 1). `random::normal` takes its halves in opposite directions, which is one more scrambling.
 pub fn word(key: [u32; 2], step: u32, stratum: u32, net: u32, index: u32, c: usize) -> u32 {
     scrambled(reversed(index, c), scrambles(key, step, stratum, net, c as u32 / 2)[c % 2])
 }

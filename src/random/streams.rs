@@ -1,17 +1,17 @@
-//! Who draws from which counter: the one place where the layout of the random numbers is written down.
+//! The addresses of all random numbers.
 //!
-//! key = first two words of Philox(counter = [purpose, replicate, "mixs", version], key = seed)
-//! counter = [coordinate block, sample, stratum, step]; a block holds four coordinates, one word each
-//! counter = [2³¹ + coordinate / 2, net, stratum, step] for the scrambles of Sobol points (`sobol`)
+//! key = first two words of Philox(counter = [purpose, replicate, "mixs", version], key = seed) counter = [coordinate block, sample,
+//! stratum, step]; a block holds four coordinates, one word each counter = [2³¹ + coordinate / 2, net, stratum, step] for the scrambles of
+//! Sobol points (`sobol`)
 //!
-//! Nothing else enters, so a draw is the same for every backend, chunk size, thread count and number of devices.
+//! Nothing else enters: a draw is the same for every backend, chunk size, thread count and number of devices.
 
 use super::philox::{Philox, philox};
 
 /// Written to every run; changes when any draw changes.
 pub const RNG_VERSION: u32 = 1;
 
-/// What a draw is for: draws of different purposes are independent.
+/// The use of a draw: draws for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
@@ -41,7 +41,7 @@ pub enum Purpose {
     LearnData = 44,
     /// Points by which a learned density is compared with the truth.
     LearnMeasure = 45,
-    /// Which rows are taken where not all are.
+    /// The choice of some rows of a table.
     Rows = 46,
 }
 
@@ -53,7 +53,7 @@ pub fn key(seed: u64, purpose: Purpose, replicate: u32) -> [u32; 2] {
 
 /// The four words for coordinates 4·block … 4·block + 3.
 #[inline(always)]
-pub fn words(key: [u32; 2], step: u32, stratum: u32, sample: u32, block: u32) -> [u32; 4] {
+pub(crate) fn words(key: [u32; 2], step: u32, stratum: u32, sample: u32, block: u32) -> [u32; 4] {
     philox([block, sample, stratum, step], key)
 }
 

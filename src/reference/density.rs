@@ -12,11 +12,11 @@
 use super::Components;
 use crate::mixture::squared_distance;
 
-/// Times that another component is found to dominate: each time rounding hides less.
+/// At most this many changes of the dominant component: each one reduces the rounding.
 const MOST_TURNS: usize = 8;
 
 /// ln p(x), with the normalising constant.
-pub fn log_density(p: &Components, x: &[f64]) -> f64 {
+pub(crate) fn log_density(p: &Components, x: &[f64]) -> f64 {
     let mut logits = vec![0.0; p.len()];
     let b = relative_logits(p, x, &mut logits);
     let mass: f64 = logits.iter().map(|logit| logit.exp()).sum();
@@ -24,14 +24,14 @@ pub fn log_density(p: &Components, x: &[f64]) -> f64 {
 }
 
 /// r(x), shape (k).
-pub fn responsibilities(p: &Components, x: &[f64], r: &mut [f64]) {
+pub(crate) fn responsibilities(p: &Components, x: &[f64], r: &mut [f64]) {
     relative_logits(p, x, r);
     r.iter_mut().for_each(|r| *r = r.exp());
     let mass: f64 = r.iter().sum();
     r.iter_mut().for_each(|r| *r /= mass);
 }
 
-/// The component that dominates at x, and all logits less its own, shape (k).
+/// Returns the component b that dominates at x, and writes all logits less that of b, shape (k).
 fn relative_logits(p: &Components, x: &[f64], out: &mut [f64]) -> usize {
     let mut b = largest(&(0..p.len()).map(|i| logit(p, i, x)).collect::<Vec<f64>>());
     for _ in 0..MOST_TURNS {

@@ -8,8 +8,8 @@ use crate::random::normal::normal_f64;
 use crate::random::sobol;
 use crate::random::streams::words;
 
-/// z (rank) of `sample` in `stratum` at `step`. Antithetic samples 2j and 2j+1 are draw j and its negative; for Sobol points each
-/// group is a net.
+/// z (rank) of `sample` in `stratum` at `step`. Antithetic samples 2j and 2j+1 are draw j and its negative. For Sobol points each group is
+/// a net.
 pub fn draw(key: [u32; 2], draws: Draws, groups: &Groups, step: u32, stratum: u32, sample: u32, z: &mut [f64]) {
     let antithetic = draws.is_antithetic();
     let (index, sign) = if antithetic { (sample / 2, if sample % 2 == 1 { -1.0 } else { 1.0 }) } else { (sample, 1.0) };

@@ -1,4 +1,4 @@
-//! What one sample x ~ q adds to the gradient of the forward Fisher divergence L = ½ E_{x~q} |M − N|².
+//!  q adds to the gradient~ q adds to the gradient of the forward Fisher divergence L = ½ E_{x~q} |M − N|².
 //!
 //! ```text
 //! ∂L/∂μₗ = E_q[ rₗ( a + ⟨μₗ−M, a⟩(x−μₗ) ) ]
@@ -12,7 +12,7 @@ use super::posterior::Point;
 /// gradient (k, rank) += weight · rₗ( a + (⟨μₗ−M, a⟩ + extra)(x−μₗ) ) in every row l.
 ///
 /// `extra` is 0 for the forward and pathwise forms and ½|a|² for the score-function form of the reverse divergence.
-pub fn add_model_score_part(p: &Components, x: &[f64], at: &Point, extra: f64, weight: f64, gradient: &mut [f64]) {
+pub(crate) fn add_model_score_part(p: &Components, x: &[f64], at: &Point, extra: f64, weight: f64, gradient: &mut [f64]) {
     for (l, r) in at.r.iter().enumerate() {
         let mu = p.mean(l);
         let along: f64 = mu.iter().zip(&at.m).zip(&at.a).map(|((mu, m), a)| (mu - m) * a).sum();

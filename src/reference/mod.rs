@@ -1,4 +1,4 @@
-//! The definition: float64, plain loops in formula order, one file per kernel. Every other device is checked against it.
+//! The reference device: float64, plain loops in formula order, one file per kernel. Every other device is checked against it.
 
 pub(crate) mod density;
 pub(crate) mod draw;
@@ -18,7 +18,7 @@ use crate::backend::{Backend, Description, Evaluation, Kind, Points, Session, Un
 use crate::error::Result;
 use crate::mixture::{Covariance, Mixture, squared_distance};
 
-/// A mixture with unit variance as the kernels read it; nothing is checked, because descent may have left the finite numbers.
+/// A mixture with unit variance as the kernels read it. Nothing is checked, because descent may have made numbers non-finite.
 #[derive(Debug, Clone, Copy)]
 pub struct Components<'a> {
     /// (k)
@@ -35,7 +35,7 @@ impl<'a> Components<'a> {
         self.weights.len()
     }
 
-    /// True for a mixture of nothing.
+    /// Whether there are no components.
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
@@ -70,7 +70,7 @@ impl Backend for Reference {
         let sigma = variance.sqrt();
         let (mut r, mut mean, mut means) = (vec![0.0; k], vec![0.0; d], vec![0.0; k * d]);
         for point in points.chunks(d).map(Points::to_f64) {
-            // From the nearest mean, so that no large number stands beside a small one.
+            // Relative to the nearest mean, so that no large squares cancel.
             let square = |i: usize| squared_distance(&point, mixture.mean(i));
             let origin = (0..k).min_by(|a, b| square(*a).total_cmp(&square(*b))).unwrap_or(0);
             let seen = |v: &[f64]| -> Vec<f64> { v.iter().zip(mixture.mean(origin)).map(|(v, o)| (v - o) / sigma).collect() };

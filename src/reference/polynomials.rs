@@ -6,7 +6,7 @@ use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 use crate::random::normal::normal_f64;
 
-/// The reference device's way with polynomials.
+/// Polynomials on the reference device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReferencePolynomials;
 
@@ -52,11 +52,13 @@ impl Polynomials for ReferencePolynomials {
     }
 }
 
+/// A point in units of a cell: (point − centre)/σ.
 fn in_units(cells: &Cells, cell: usize, point: &[f32]) -> Vec<f64> {
     let centre = &cells.centres[cell * cells.rank()..];
     point.iter().zip(centre).map(|(v, c)| (f64::from(*v) - f64::from(*c)) / f64::from(cells.sigma)).collect()
 }
 
+/// The features of a point in a cell, with its coordinates clipped.
 fn features_of(cells: &Cells, cell: usize, y: &[f32]) -> Vec<f64> {
     let z: Vec<f64> = in_units(cells, cell, y).iter().map(|z| z.clamp(-f64::from(CLIP), f64::from(CLIP))).collect();
     cells.basis.features(&z)

@@ -5,7 +5,7 @@
 use super::Components;
 
 /// M, shape (rank).
-pub fn mean(p: &Components, r: &[f64], out: &mut [f64]) {
+pub(crate) fn mean(p: &Components, r: &[f64], out: &mut [f64]) {
     out.fill(0.0);
     for (i, r) in r.iter().enumerate() {
         for (o, m) in out.iter_mut().zip(p.mean(i)) {
@@ -15,7 +15,7 @@ pub fn mean(p: &Components, r: &[f64], out: &mut [f64]) {
 }
 
 /// out += factor · C v, given M.
-pub fn add_covariance_times(p: &Components, r: &[f64], m: &[f64], v: &[f64], factor: f64, out: &mut [f64]) {
+pub(crate) fn add_covariance_times(p: &Components, r: &[f64], m: &[f64], v: &[f64], factor: f64, out: &mut [f64]) {
     for (i, r) in r.iter().enumerate() {
         let along: f64 = p.mean(i).iter().zip(m).zip(v).map(|((mu, m), v)| (mu - m) * v).sum();
         for ((o, mu), m) in out.iter_mut().zip(p.mean(i)).zip(m) {
@@ -24,7 +24,7 @@ pub fn add_covariance_times(p: &Components, r: &[f64], m: &[f64], v: &[f64], fac
     }
 }
 
-/// Everything that a point has to say: responsibilities and posterior means of both mixtures, and a = M − N.
+/// The quantities at one point: responsibilities and posterior means of both mixtures, and a = M − N.
 #[derive(Debug, Clone)]
 pub struct Point {
     /// r, shape (k).

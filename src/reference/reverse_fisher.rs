@@ -1,4 +1,4 @@
-//! What one sample x = μᵢ + z of stratum i adds to the gradient of the reverse Fisher divergence L = ½ E_{x~p} |M − N|².
+//! The contribution of one sample x = μᵢ + z of stratum i to the gradient of the reverse Fisher divergence L = ½ E_{x~p} |M − N|².
 //!
 //! ```text
 //! Stein           ∂L/∂μᵢ = wᵢEᵢ[ M + C_p(μᵢ−M) ] − wᵢEᵢ[ N + C_q(μᵢ−N) ]

@@ -18,28 +18,28 @@ use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
 
-pub struct ReferenceSession {
+pub(super) struct ReferenceSession {
     problem: UnitProblem,
     means: Vec<f64>, // (R, k, rank)
 }
 
-/// What one replicate's samples gave, averaged over each group.
+/// The sums of one replicate's samples, averaged over each group.
 struct ReplicateSums {
     groups: Groups,
     gradients: Vec<f64>,   // (G, k, rank)
     half_square: Vec<f64>, // (C, G)
-    energy: Vec<f64>,      // (C, G); of the student's strata
+    energy: Vec<f64>,      // (C, G); for the student's strata
 }
 
-/// What a block of samples of all strata gave.
+/// The sums of a block of samples over all strata.
 struct BlockSums {
     gradient: Vec<f64>,    // (k, rank)
-    score: Vec<f64>,       // the score-function form under each row's own stratum, (k, rank); only beside Stein's
+    score: Vec<f64>,       // the score-function form from each row's own stratum, (k, rank); only beside Stein's
     half_square: Vec<f64>, // (C)
     energy: Vec<f64>,      // (C)
 }
 
-/// Both mixtures as a stratum sees them, with its own mean at the origin: no large number stands beside a small one, and x = z.
+/// Both mixtures relative to a stratum's own mean, so that x = z and no large numbers cancel.
 struct CentredMixtures {
     student: Vec<f64>, // (k, rank)
     teacher: Vec<f64>, // (K, rank)
@@ -59,7 +59,7 @@ impl CentredMixtures {
 }
 
 impl ReferenceSession {
-    pub fn new(problem: &UnitProblem) -> Self {
+    pub(super) fn new(problem: &UnitProblem) -> Self {
         let n = problem.n_replicates * problem.n_components() * problem.rank;
         Self { problem: problem.clone(), means: vec![0.0; n] }
     }
@@ -78,14 +78,14 @@ impl ReferenceSession {
         grid(self.problem.rank, cap, centres, [(p.weights, p.means), (q.weights, q.means)]).map(Some)
     }
 
-    /// What turns the draws of each stratum: only Sobol points care for directions.
+    /// The reflections that turn the draws of each stratum; only Sobol points use them.
     fn axes(&self, r: usize) -> Vec<Vec<f64>> {
         let (p, q, strata) = (self.side(Side::Student, r), self.side(Side::Teacher, r), self.side(self.problem.strata(), r));
         let of = |i: usize| reflections(strata.mean(i), [(p.weights, p.means), (q.weights, q.means)]);
         (0..strata.len()).map(|i| if self.problem.draws.is_nets() { of(i) } else { Vec::new() }).collect()
     }
 
-    /// How each row mixes its two forms, given ln of both sides' weights.
+    /// How each row blends its two forms; `log_weights` are ln of both sides' weights.
     fn blends<'a>(&'a self, r: usize, n_samples: usize, log_weights: &'a [Vec<f64>; 2]) -> Vec<Option<Blend<'a>>> {
         let sides = [self.side(Side::Student, r), self.side(Side::Teacher, r)];
         let mixtures = [0, 1].map(|s| estimator::Components { log_weights: &log_weights[s], means: sides[s].means, squares: None });
@@ -93,6 +93,7 @@ impl ReferenceSession {
         (0..sides[0].len()).map(|i| if self.problem.form == Form::Mixed { of(i) } else { None }).collect()
     }
 
+    /// The gradient of replicate r by groups.
     fn replicate(&self, r: usize, step: u64) -> Result<ReplicateSums> {
         let grid = self.grid(r)?;
         let groups = grid.as_ref().map_or_else(|| self.problem.groups(), |g| Groups::single(g.weights.len()));
@@ -123,8 +124,8 @@ impl ReferenceSession {
         Ok(sums)
     }
 
-    /// The part of one block of samples, of all strata.
-    #[allow(clippy::too_many_arguments)] // what a block's samples are and what they are for, once
+    /// The sums of one block of samples over all strata.
+    #[allow(clippy::too_many_arguments)] // the samples of a block, and where their sums go
     fn block(
         &self,
         r: usize,
@@ -141,7 +142,7 @@ impl ReferenceSession {
         let (mut gradient, mut half_square) = (vec![0.0; problem.n_components() * problem.rank], vec![0.0; strata.len()]);
         let (mut score, mut energy) = (gradient.clone(), half_square.clone());
         if problem.interrupt.is_set() {
-            return BlockSums { gradient, score, half_square, energy }; // nobody will look
+            return BlockSums { gradient, score, half_square, energy }; // the caller sees the flag and drops this
         }
         let (mut x, own) = (vec![0.0; problem.rank], vec![0.0; problem.rank]);
         for i in 0..strata.len() {
@@ -179,8 +180,8 @@ impl ReferenceSession {
         BlockSums { gradient, score, half_square, energy }
     }
 
-    /// ½|a|², ln p − ln q and the excess, averaged over one group of stratum i, whose draws have the address `place`.
-    #[allow(clippy::too_many_arguments)] // what a group of a stratum is, once
+    /// ½|a|², ln p − ln q and the excess, averaged over one group of stratum i; `place` is the stratum in the address of its draws.
+    #[allow(clippy::too_many_arguments)] // the parts of one group's address
     fn measure_group(&self, r: usize, from: Side, groups: &Groups, i: usize, place: usize, g: usize, step: u64) -> [f64; 3] {
         let problem = &self.problem;
         let centred = CentredMixtures::new(self, r, self.side(from, r).mean(i));
@@ -226,7 +227,7 @@ impl Session for ReferenceSession {
             for r in 0..self.problem.n_replicates {
                 let sums = self.replicate(r, step)?;
                 for (e, mean) in self.means[r * row..(r + 1) * row].iter_mut().enumerate() {
-                    let gradient: f64 = (0..sums.groups.n_groups).map(|g| sums.groups.share(g) * sums.gradients[g * row + e]).sum();
+                    let gradient: f64 = (0..sums.groups.n_groups).map(|g| sums.groups.fraction(g) * sums.gradients[g * row + e]).sum();
                     *mean -= rates[e / rank] * gradient;
                 }
             }

@@ -4,37 +4,37 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// Numbers beyond this are not drawn: sums and squares of those below stay finite.
+/// Larger numbers are not drawn, so that sums and squares of the others stay finite.
 const LARGEST: f64 = 1e100;
 
-/// How values are placed, and where ticks are.
+/// The scale of an axis and its kind of ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
+pub(super) enum Scale {
     Linear,
     /// Linear with ticks at whole numbers only.
     Whole,
     Logarithmic,
-    /// Whole numbers from 0 on, v placed at log(1 + v): the start has a place, and ticks are the numbers themselves.
+    /// Whole numbers from 0, with v placed at log(1 + v), so that the start is on the axis; ticks are the numbers themselves.
     Steps,
 }
 
 /// The range and the title (with its unit) of one direction of a chart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
+pub(super) struct Axis {
     pub title: String,
     pub low: f64,
     pub high: f64,
     pub scale: Scale,
 }
 
-/// True for numbers that can be drawn.
-pub fn drawable(v: f64) -> bool {
+/// Whether a number can be drawn.
+pub(super) fn drawable(v: f64) -> bool {
     v.is_finite() && v.abs() <= LARGEST
 }
 
 impl Axis {
     /// A logarithmic axis around the positive ones of `values`; `None` when there is none.
-    pub fn logarithmic(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
+    pub(super) fn logarithmic(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
         let (low, high) = ends(values.into_iter().filter(|v| *v >= 1e-100))?;
         let margin = ((high / low).log10() * 0.04).max(0.05);
         let (low, high) = (low / 10f64.powf(margin), high * 10f64.powf(margin));
@@ -42,7 +42,7 @@ impl Axis {
     }
 
     /// An axis of steps that holds those from `first` to `last`.
-    pub fn steps(first: f64, last: f64) -> Option<Axis> {
+    pub(super) fn steps(first: f64, last: f64) -> Option<Axis> {
         let (low, high) = ends([first, last].into_iter().filter(|v| *v >= 0.0))?;
         let margin = ((high.ln_1p() - low.ln_1p()) * 0.04).max(0.02);
         let (low, high) = ((low.ln_1p() - margin).exp_m1(), (high.ln_1p() + margin).exp_m1());
@@ -50,37 +50,37 @@ impl Axis {
     }
 
     /// A linear axis around `values`; `None` when there is none.
-    pub fn linear(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
+    pub(super) fn linear(title: &str, values: impl IntoIterator<Item = f64>) -> Option<Axis> {
         let (low, high) = ends(values)?;
         let margin = ((high - low) * 0.04).max(high.abs().max(1e-3) * 1e-3);
         Some(Axis { title: title.into(), low: low - margin, high: high + margin, scale: Scale::Linear })
     }
 
     /// A linear axis with given ends.
-    pub fn between(title: &str, low: f64, high: f64) -> Axis {
+    pub(super) fn between(title: &str, low: f64, high: f64) -> Axis {
         Axis { title: title.into(), low, high, scale: Scale::Linear }
     }
 
-    /// An axis of `n` things counted from 0.
-    pub fn counting(title: &str, n: usize) -> Axis {
+    /// An axis of `n` items counted from 0.
+    pub(super) fn counting(title: &str, n: usize) -> Axis {
         Axis { title: title.into(), low: -0.6, high: n as f64 - 0.4, scale: Scale::Whole }
     }
 
     /// True for a logarithmic axis.
-    pub fn is_logarithmic(&self) -> bool {
+    pub(super) fn is_logarithmic(&self) -> bool {
         self.scale == Scale::Logarithmic
     }
 
-    /// True where `v` lies on the axis.
-    pub fn holds(&self, v: f64) -> bool {
+    /// Whether `v` lies on the axis.
+    pub(super) fn holds(&self, v: f64) -> bool {
         self.low <= v && v <= self.high
     }
 
     /// The label of a tick.
-    pub fn format(&self, v: f64) -> String {
+    pub(super) fn format(&self, v: f64) -> String {
         match self.scale {
             Scale::Linear | Scale::Whole => crate::number::short(v),
-            // Powers where one is needed, so that a column of labels is of one kind.
+            // Powers if one label needs them, so that all labels are of one kind.
             Scale::Logarithmic | Scale::Steps => {
                 let plain = |v: &f64| *v == 0.0 || (0.99e-2..=1.01e3).contains(v);
                 if self.ticks().iter().all(plain) { crate::number::short(v) } else { power_label(v) }
@@ -88,8 +88,8 @@ impl Axis {
         }
     }
 
-    /// Where the labels are.
-    pub fn ticks(&self) -> Vec<f64> {
+    /// The values with labels.
+    pub(super) fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => return linear_ticks(self.low, self.high),
             Scale::Whole if self.high < 12.0 => return (0..=self.high as i32).map(f64::from).collect(),
@@ -109,6 +109,7 @@ impl Axis {
     }
 }
 
+/// The smallest and the largest value that can be drawn.
 fn ends(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     values.into_iter().filter(|v| drawable(*v)).fold(None, |ends: Option<(f64, f64)>, v| match ends {
         None => Some((v, v)),
@@ -125,7 +126,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
     (0..=((last - first).clamp(0.0, 12.0) as i32)).map(|i| (first + f64::from(i)) * step).collect()
 }
 
-/// 0 and powers of ten; round numbers where these are fewer than three.
+/// 0 and powers of ten; round numbers if these are fewer than three.
 fn step_ticks(low: f64, high: f64) -> Vec<f64> {
     let last = high.max(1.0).log10().floor() as i32;
     let stride = (last + 5) / 6;

@@ -1,4 +1,4 @@
-//! Weights at the end: the student weight that sits at each teacher component, beside that component's own weight.
+//! Weights at the end: the student weight at each teacher component, beside that component's own weight.
 
 use super::axis::Axis;
 use super::chart::{Chart, Ink, Mark};
@@ -6,21 +6,21 @@ use super::run_folder::{Run, Students};
 use crate::metrics::{self, COVERAGE_RADIUS};
 use crate::mixture::GaussianMixture;
 
-/// Comparisons of a student with a teacher component, times d, above which the chart is left out.
+/// The most comparisons of a student with a teacher component, times d; above this the chart is left out.
 const MOST_WORK: f64 = 2e9;
 
-/// Where the students' weight sits at the end.
-pub struct Covered {
-    /// Of each teacher component the student weight within the coverage radius: shape (K) of each replicate, sorted from the least up.
+/// The teacher components that students cover at the end.
+pub(super) struct Covered {
+    /// The student weight within the coverage radius of each teacher component: shape (K) for each replicate, in ascending order.
     pub student_weight: Vec<Vec<f64>>,
-    /// Replicates with a student at each component.
+    /// The number of replicates with a student at each component.
     pub complete: usize,
-    /// Of each replicate the share of components that are covered.
+    /// The fraction of covered components in each replicate.
     pub shares: Vec<f64>,
 }
 
 /// Coverage at the end of the run.
-pub fn covered(run: &Run) -> Option<Covered> {
+pub(super) fn covered(run: &Run) -> Option<Covered> {
     let (teacher, students) = (run.teacher.as_ref()?, run.student.as_ref()?);
     if students.means.len() as f64 * teacher.n_components() as f64 > MOST_WORK {
         return None;
@@ -38,7 +38,7 @@ pub fn covered(run: &Run) -> Option<Covered> {
 }
 
 /// The words under the chart.
-pub fn caption(covered: &Covered) -> String {
+pub(super) fn caption(covered: &Covered) -> String {
     let over_replicates = match covered.shares.len() {
         1 => "",
         _ => ", the mean over replicates; grey: their 5th to 95th percentiles",
@@ -49,11 +49,11 @@ pub fn caption(covered: &Covered) -> String {
     )
 }
 
-/// Components that have a bar each; of more none could be seen beside the next.
+/// The most components with a bar each; more could not be told apart.
 const MOST_BARS: usize = 4096;
 
-/// Bars for the students, black lines for the teacher; `None` for one component, where a sentence says it all, and for too many.
-pub fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
+/// Bars for the students, black lines for the teacher; `None` for one component, for which a sentence suffices, and for too many.
+pub(super) fn chart(teacher: &GaussianMixture, covered: &Covered) -> Option<Chart> {
     let mean = |all: &Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
     let quantile = |all: &Vec<f64>, share: f64| all[(share * (all.len() - 1) as f64).round() as usize];
     let whiskers: Vec<(f64, f64)> = covered.student_weight.iter().map(|all| (quantile(all, 0.05), quantile(all, 0.95))).collect();

@@ -1,4 +1,4 @@
-//! Files of a folder that may come from a stranger: plain ones alone, and no more of them than a page can bear.
+//! Reading files of a folder that may come from a stranger: plain files only, up to a limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Refuses what is not a plain file (a FIFO would wait for ever) or is too large.
-pub fn check(path: &Path, most: u64) -> Result<()> {
+/// Refuses a file that is not plain (a FIFO would wait for ever) or too large.
+pub(super) fn check(path: &Path, most: u64) -> Result<()> {
     let metadata = path.metadata().map_err(|e| Error::io(path, e))?;
     if !metadata.is_file() {
         return Err(Error::bad_file(path, "this is not a plain file", "Restore it, or remove it"));
@@ -23,10 +23,7 @@ pub fn check(path: &Path, most: u64) -> Result<()> {
 }
 
 /// The bytes of a plain file of at most `most` bytes.
-///
-/// # Errors
-/// [`Error::BadFile`] for anything else; what the operating system says.
-pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     check(path, most)?;
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| Error::io(path, e))?;

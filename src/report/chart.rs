@@ -6,14 +6,14 @@ use plotters::prelude::*;
 use super::axis::Axis;
 use crate::error::{Error, Result};
 
-/// Canvas units per CSS pixel of the nominal size: plotters rounds to whole units.
+/// Canvas units per CSS pixel of the nominal size, because plotters rounds to whole units.
 const FINE: i32 = 4;
 
 /// Nominal size in CSS pixels: three charts side by side on a wide screen, one on a phone, at nearly the same size of text.
-pub const WIDTH: i32 = 400;
-pub const HEIGHT: i32 = 310;
+pub(super) const WIDTH: i32 = 400;
+pub(super) const HEIGHT: i32 = 310;
 
-/// Nominal pixels around the plotting area; to its right there is more where labels stand.
+/// Nominal pixels around the plotting area; more on the right if there are labels.
 const LEFT: i32 = 66;
 const RIGHT: i32 = 20; // half of a tick's label
 const MOST_RIGHT: i32 = 150;
@@ -22,9 +22,9 @@ const BOTTOM: i32 = 50;
 
 const FONT: i32 = 15;
 
-/// A colour of Okabe and Ito's palette, or a grey: a variable of the page's style sheet, which has a light and a dark value for it.
+/// A colour of Okabe and Ito's palette, or a grey: a variable of the page's style sheet, with a light and a dark value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(super) enum Ink {
     Blue,
     Vermillion,
     Green,
@@ -53,9 +53,9 @@ impl Ink {
     }
 }
 
-/// One thing in a chart; points are in the axes' units.
+/// One item of a chart; points are in the axes' units.
 #[derive(Debug, Clone)]
-pub enum Mark {
+pub(super) enum Mark {
     /// A polyline; `width` in nominal half pixels.
     Line {
         points: Vec<(f64, f64)>,
@@ -90,7 +90,7 @@ pub enum Mark {
         at: (f64, f64),
         ink: Ink,
     },
-    /// A bar with an arrow down: what stands there is at most this.
+    /// A bar with an arrow down: the value is at most this.
     Bound {
         at: (f64, f64),
         ink: Ink,
@@ -103,10 +103,10 @@ pub enum Mark {
     },
 }
 
-/// What is drawn, in the order of `marks`, later ones on top.
+/// The items of a chart, in the order of `marks`, later ones on top.
 #[derive(Debug, Clone)]
-pub struct Chart {
-    /// What the picture shows, for those who cannot see it.
+pub(super) struct Chart {
+    /// What the picture shows, for readers who cannot see it.
     pub description: &'static str,
     pub x: Axis,
     pub y: Axis,
@@ -116,18 +116,18 @@ pub struct Chart {
 type Drawn<'a> = std::result::Result<(), Box<dyn std::error::Error + 'a>>;
 
 /// Width and height of the plotting area of a chart without labels, in nominal pixels.
-pub fn plotting_size() -> (f64, f64) {
+pub(super) fn plotting_size() -> (f64, f64) {
     (f64::from(WIDTH - LEFT - RIGHT), f64::from(HEIGHT - TOP - BOTTOM))
 }
 
 impl Chart {
-    /// True where something in it can only be said to be at most so much.
-    pub fn has_bounds(&self) -> bool {
+    /// Whether some value is only known to be at most a bound.
+    pub(super) fn has_bounds(&self) -> bool {
         self.marks.iter().any(|mark| matches!(mark, Mark::Bound { .. }))
     }
 
     /// The chart as an `<svg>` element.
-    pub fn svg(&self) -> Result<String> {
+    pub(super) fn svg(&self) -> Result<String> {
         let mut text = String::new();
         self.draw(&mut text)
             .map_err(|error| Error::bad_input(format!("a chart could not be drawn: {error}"), "Report this with the run folder"))?;
@@ -168,7 +168,7 @@ impl Chart {
         }
         labels.sort_by_key(|((_, y), _, _)| *y);
         let mut lowest = 0;
-        // Labels are pushed down where they would overlap, yet leave room for those that follow.
+        // Labels are pushed down if they would overlap, with room left for those that follow.
         let mut room = labels.len() as i32;
         for ((x, y), text, ink) in labels {
             let y = (y - 2 * FONT * FINE / 3).min((HEIGHT - BOTTOM + 4) * FINE - room * (FONT + 3) * FINE).max(lowest);
@@ -180,7 +180,7 @@ impl Chart {
         Ok(())
     }
 
-    /// Anything but a label.
+    /// Draws anything but a label.
     fn draw_mark<'a>(&self, area: &DrawingArea<SVGBackend<'a>, Cartesian2d<Axis, Axis>>, mark: &Mark) -> Drawn<'a> {
         match mark {
             Mark::Line { points, ink, width, opacity } => {
@@ -209,7 +209,7 @@ impl Chart {
         Ok(())
     }
 
-    /// Points with coordinates that axes can place, at or within their ends.
+    /// The points whose coordinates lie on the axes.
     fn inside(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         points.iter().filter(|(x, y)| self.x.holds(*x) && self.y.holds(*y)).copied().collect()
     }

@@ -1,4 +1,5 @@
-//! Runs side by side: what their configs differ in, where they ended, in units of the error, and their curves on the same axes.
+//! Runs side by side: the differences of their configs, their final metrics with differences in units of the error, and their curves on the
+//! same axes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,10 +19,10 @@ use crate::metrics::Metric;
 use crate::mixture::files::write_atomically;
 use crate::number::{plus_minus, short};
 
-/// As many runs as a chart has colours.
+/// At most as many runs as a chart has colours.
 const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];
 
-/// What a page can bear, and a chart's margin.
+/// The most keys on a page, and a chart's margin.
 const MOST_KEYS: usize = 200;
 const MOST_LETTERS: usize = 120;
 const MOST_LABEL: usize = 13;
@@ -29,7 +30,7 @@ const MOST_SENTENCE: usize = 500;
 
 const DIFFERENCES: &str = "What the configs differ in";
 
-/// Runs, called A, B, C, … in the order in which they were given.
+/// Runs, called A, B, C, … in the given order.
 pub struct Comparison {
     runs: Vec<Run>,
     /// Key and its value in each run, for the keys in which they differ.
@@ -41,12 +42,12 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     pub metric: Metric,
-    /// Value and standard error; the error is NaN where it is unknown. Of replicates: their mean, and its error from their spread.
+    /// Value and standard error, which is NaN if unknown; for replicates their mean, and its error from their spread.
     pub values: Vec<Option<(f64, f64)>>,
 }
 
 impl Line {
-    /// Run `at` less the first, in units of their combined standard error; `None` where an error is unknown or both are zero.
+    /// Run `at` less the first, in units of their combined standard error; `None` if an error is unknown or both are zero.
     pub fn in_errors(&self, at: usize) -> Option<f64> {
         let ((first, first_error), (value, error)) = (self.values[0]?, self.values[at]?);
         let combined = first_error.hypot(error);
@@ -57,7 +58,7 @@ impl Line {
 /// Reads the runs and compares them.
 ///
 /// # Errors
-/// [`Error::BadChoice`] for fewer than two runs or more than five; [`Error::BadFile`] for a folder that is no run's.
+/// [`Error::BadChoice`] for fewer than two runs or more than five; [`Error::BadFile`] for a folder that is not a run's.
 pub fn compare(folders: &[impl AsRef<Path>]) -> Result<Comparison> {
     if !(2..=INKS.len()).contains(&folders.len()) {
         return Err(Error::BadChoice {
@@ -85,7 +86,7 @@ fn read(folder: &Path) -> Result<Run> {
     Run::read(folder)
 }
 
-/// Where the run ended, if it is finite in every replicate.
+/// The value at the end of the run, if it is finite in every replicate.
 fn at_end(run: &Run, metric: Metric) -> Option<(f64, f64)> {
     let replicates = run.metrics.column(metric)?;
     let last = run.end().filter(|t| replicates.iter().all(|r| r[*t].is_finite()))?;
@@ -95,7 +96,7 @@ fn at_end(run: &Run, metric: Metric) -> Option<(f64, f64)> {
     }
 }
 
-/// The keys in which the configs differ, with the values of each; – where one does not have the key.
+/// The keys in which the configs differ, with the values of each; – if one does not have the key.
 fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (at, run) in runs.iter().enumerate() {
@@ -110,6 +111,7 @@ fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
     keys.into_iter().filter(|(_, values)| values.iter().any(|v| *v != values[0])).take(MOST_KEYS).collect()
 }
 
+/// Calls `add` with the full name and value of every key in `value`.
 fn flatten(key: &str, value: &toml::Value, add: &mut dyn FnMut(String, &toml::Value)) {
     match value {
         toml::Value::Table(table) => table.iter().for_each(|(inner, value)| flatten(&format!("{key}.{inner}"), value, add)),
@@ -129,7 +131,7 @@ impl Comparison {
         self.names().into_iter().zip(&self.runs).filter_map(of).collect()
     }
 
-    /// One sentence: where the reverse Fisher divergence ended.
+    /// One sentence: the reverse Fisher divergence at the end.
     pub fn finding(&self) -> String {
         let Some(line) = self.metrics.first() else { return "There is no metric that can be compared.".into() };
         let parts = self.names().into_iter().enumerate().map(|(at, (letter, _))| {
@@ -191,7 +193,7 @@ impl Comparison {
         Ok(html::document(&format!("mixscore compare: {}", names.join(", ")), "", &body))
     }
 
-    /// The differences stand under the values, so that five runs are not too wide for paper.
+    /// The differences are below the values, so that five runs fit on paper.
     fn metrics_table(&self) -> Markup {
         let value = |line: &Line, at: usize| line.values[at].map_or("–".into(), |(v, e)| plus_minus(v, e));
         html! {
@@ -264,7 +266,7 @@ impl Comparison {
         Ok(figures)
     }
 
-    /// One metric of all runs on the same axes; shares linearly, anything else logarithmically.
+    /// One metric of all runs on the same axes; linear for fractions, else logarithmic.
     fn overlay(&self, metric: Metric, title: &str) -> Option<Chart> {
         let present = || self.runs.iter().filter(|run| run.metrics.column(metric).is_some());
         present().next()?;
@@ -296,7 +298,7 @@ fn signed(v: f64) -> String {
     text.replace('-', "−")
 }
 
-/// Why a run has no end that it was meant to have; its numbers are then those of its last good state.
+/// Why a run failed; its numbers are then those of its last good state.
 fn failure(run: &Run) -> Option<String> {
     let stopped = &run.summary.as_ref()?.stop;
     stopped.stop.failure().map(|_| clipped(&stopped.sentence, MOST_SENTENCE))

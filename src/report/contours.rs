@@ -10,13 +10,12 @@ const REACH: f64 = 5.5;
 
 type Point = (f64, f64);
 
-/// An edge of the lattice: its lower left point, and whether it goes up (else right).
+/// An edge of the lattice: its lower left point, and whether it points up (else right).
 type Edge = (usize, usize, bool);
 
-/// Contours of Σ vⱼ N(mⱼ, variance·I) in the rectangle, at each of `levels` as shares of the largest density.
-///
-/// Nothing where the lattice is too coarse for the components.
-pub fn contours(components: &[(Point, f64)], variance: f64, x: (f64, f64), y: (f64, f64), levels: &[f64]) -> Vec<Vec<Point>> {
+/// Contours of Σ vⱼ N(mⱼ, variance·I) in the rectangle, at each of `levels` as fractions of the largest density. Empty if the lattice is
+/// too coarse for the components.
+pub(super) fn contours(components: &[(Point, f64)], variance: f64, x: (f64, f64), y: (f64, f64), levels: &[f64]) -> Vec<Vec<Point>> {
     let lattice = Lattice { origin: (x.0, y.0), step: ((x.1 - x.0) / (POINTS - 1) as f64, (y.1 - y.0) / (POINTS - 1) as f64) };
     let scale = variance.sqrt();
     let fine_enough = lattice.step.0.max(lattice.step.1) <= 0.8 * scale;
@@ -60,7 +59,7 @@ fn density(lattice: &Lattice, components: &[(Point, f64)], scale: f64) -> Vec<f6
     values
 }
 
-/// The lines where the density passes `level`.
+/// The lines at which the density equals `level`.
 fn chains(lattice: &Lattice, values: &[f64], level: f64) -> Vec<Vec<Point>> {
     let mut links: BTreeMap<Edge, Vec<Edge>> = BTreeMap::new();
     for j in 0..POINTS - 1 {
@@ -71,7 +70,7 @@ fn chains(lattice: &Lattice, values: &[f64], level: f64) -> Vec<Vec<Point>> {
             }
         }
     }
-    // Open chains start at the border, where an edge has one link; what is left after them is closed.
+    // Open chains start at the border, where an edge has one link; the remaining ones are closed.
     let starts: Vec<Edge> = links.iter().filter(|(_, l)| l.len() == 1).map(|(e, _)| *e).chain(links.keys().copied()).collect();
     let mut seen = BTreeSet::new();
     starts
@@ -81,7 +80,7 @@ fn chains(lattice: &Lattice, values: &[f64], level: f64) -> Vec<Vec<Point>> {
         .collect()
 }
 
-/// The edges that the line passes in the cell at (i, j), two by two.
+/// The edges that the line crosses in the cell at (i, j), in pairs.
 fn segments(values: &[f64], level: f64, i: usize, j: usize) -> Vec<(Edge, Edge)> {
     let above = |i: usize, j: usize| values[j * POINTS + i] >= level;
     let corners = [above(i, j), above(i + 1, j), above(i + 1, j + 1), above(i, j + 1)];
@@ -90,6 +89,7 @@ fn segments(values: &[f64], level: f64, i: usize, j: usize) -> Vec<(Edge, Edge)>
     passed.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
+/// The chain of edges from `start`, unless it was walked before.
 fn walk(start: Edge, links: &BTreeMap<Edge, Vec<Edge>>, seen: &mut BTreeSet<Edge>) -> Option<Vec<Edge>> {
     if !seen.insert(start) {
         return None;
@@ -106,7 +106,7 @@ fn walk(start: Edge, links: &BTreeMap<Edge, Vec<Edge>>, seen: &mut BTreeSet<Edge
     Some(chain)
 }
 
-/// Where the line crosses an edge, by the logarithm of the density, which is smooth.
+/// The point at which the line crosses an edge, interpolated in the logarithm of the density, which is smooth.
 fn cross(lattice: &Lattice, values: &[f64], level: f64, (i, j, up): Edge) -> Point {
     let (a, b) = (values[j * POINTS + i], values[if up { (j + 1) * POINTS + i } else { j * POINTS + i + 1 }]);
     let log = |v: f64| v.max(level * 1e-3).ln();
@@ -118,7 +118,7 @@ fn cross(lattice: &Lattice, values: &[f64], level: f64, (i, j, up): Edge) -> Poi
 mod tests {
     use super::*;
 
-    /// One Gaussian: the contour at share s of the peak is the circle of radius σ√(2 ln 1/s).
+    /// For one Gaussian the contour at fraction s of the peak is the circle of radius σ√(2 ln 1/s).
     #[test]
     fn one_gaussian_has_circles() {
         let (variance, centre) = (2.0, (1.0, -2.0));

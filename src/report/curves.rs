@@ -8,23 +8,23 @@ use super::run_folder::{Run, Students};
 use crate::metrics::Metric;
 use crate::mixture::squared_distance;
 
-/// Rows that are drawn, evenly on the logarithmic axis.
+/// The most rows that are drawn, evenly on the logarithmic axis.
 const MOST_ROWS: usize = 300;
 
-/// Replicates that are drawn one by one.
+/// The most replicates that are drawn one by one.
 const MOST_THIN_LINES: usize = 24;
 
-/// Bars along one curve, of bands that hold zero.
+/// The most bars along one curve, for bands that contain zero.
 const MOST_BOUNDS: usize = 16;
 
-/// Rows are shown as points where there are no more of them.
+/// Up to this many rows are shown as points.
 const MOST_POINTS: usize = 40;
 
-/// One metric of a chart, its name there, its colour.
+/// A metric of a chart, its label and its colour.
 type Curve = (Metric, &'static str, Ink);
 
-/// Both Fisher divergences, with the predicted tail where it applies.
-pub fn divergences(run: &Run) -> Option<Chart> {
+/// Both Fisher divergences, with the predicted tail if it applies.
+pub(super) fn divergences(run: &Run) -> Option<Chart> {
     let curves = [(Metric::ReverseFisher, "reverse", Ink::Blue), (Metric::ForwardFisher, "forward", Ink::Vermillion)];
     let mut chart = logarithmic(run, &curves, "Fisher divergence (1/unit²)", "The Fisher divergences against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
@@ -34,20 +34,20 @@ pub fn divergences(run: &Run) -> Option<Chart> {
 }
 
 /// Both Kullback–Leibler divergences.
-pub fn kl(run: &Run) -> Option<Chart> {
+pub(super) fn kl(run: &Run) -> Option<Chart> {
     let curves = [(Metric::KlStudentTeacher, "KL(p‖q)", Ink::Blue), (Metric::KlTeacherStudent, "KL(q‖p)", Ink::Vermillion)];
     logarithmic(run, &curves, "Kullback–Leibler divergence (nat)", "Both KL divergences against the step, logarithmic")
 }
 
 /// Total variation and coverage, both between 0 and 1.
-pub fn shares(run: &Run) -> Option<Chart> {
+pub(super) fn shares(run: &Run) -> Option<Chart> {
     let curves = [(Metric::TotalVariation, "total variation", Ink::Blue), (Metric::Coverage, "coverage", Ink::Green)];
     let y = Axis::between("share, 0 to 1", -0.03, 1.05);
     chart(run, &curves, y, "Total variation and coverage against the step")
 }
 
-/// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail where it applies.
-pub fn lyapunov(run: &Run) -> Option<Chart> {
+/// The Lyapunov sum of runs with one Gaussian teacher, with its predicted tail if it applies.
+pub(super) fn lyapunov(run: &Run) -> Option<Chart> {
     let curves = [(Metric::Lyapunov, "", Ink::Blue)];
     let mut chart = logarithmic(run, &curves, "Lyapunov sum (unit²)", "The Lyapunov sum against the step, logarithmic")?;
     if let Some(tail) = tail(run) {
@@ -61,13 +61,13 @@ fn logarithmic(run: &Run, curves: &[Curve], title: &str, description: &'static s
     chart(run, curves, y, description)
 }
 
-/// An axis that holds the numbers whose bands lie above zero, and the upper ends of the other bands.
-pub fn logarithmic_axis<'a>(title: &str, curves: impl Iterator<Item = (&'a Run, Metric)>) -> Option<Axis> {
+/// An axis that covers the numbers whose bands lie above zero, and the upper ends of the other bands.
+pub(super) fn logarithmic_axis<'a>(title: &str, curves: impl Iterator<Item = (&'a Run, Metric)>) -> Option<Axis> {
     let bands = curves.flat_map(|(run, metric)| (0..run.metrics.steps.len()).filter_map(move |t| band(run, metric, t)));
     Axis::logarithmic(title, bands.flat_map(|b| if is_bound(&b) { [b.high; 2] } else { [b.value, b.high] }))
 }
 
-/// True where a band reaches zero or below: a logarithmic axis can show its upper end only.
+/// Whether a band reaches zero or below, so that a logarithmic axis can show its upper end only.
 fn is_bound(band: &Interval) -> bool {
     !(band.low > 0.0)
 }
@@ -83,9 +83,9 @@ fn chart(run: &Run, curves: &[Curve], y: Axis, description: &'static str) -> Opt
     (!present.is_empty()).then_some(chart)
 }
 
-/// A metric with its band, its label, and at most `thin` of its replicates one by one. On a logarithmic axis line and band break where
-/// the band holds zero, and bars with an arrow down stand for them.
-pub fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: &str, thin: usize) {
+/// Adds a metric with its band, its label, and at most `thin` of its replicates one by one. On a logarithmic axis, bars with an arrow down
+/// replace line and band where the band contains zero.
+pub(super) fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: &str, thin: usize) {
     let (low, high, is_logarithmic) = (chart.y.low, chart.y.high, chart.y.is_logarithmic());
     let rows = rows(&run.metrics.steps);
     let bands: Vec<(f64, usize, Option<Interval>)> = rows.iter().map(|t| (run.metrics.steps[*t], *t, band(run, metric, *t))).collect();
@@ -119,7 +119,7 @@ pub fn add_curve(chart: &mut Chart, run: &Run, metric: Metric, ink: Ink, label: 
     }
 }
 
-/// The upper ends of bands that hold zero, so far apart that they do not run into each other.
+/// Adds the upper ends of bands that contain zero, far enough apart to be told from each other.
 fn add_bounds(chart: &mut Chart, bands: &[(f64, usize, Option<Interval>)], ink: Ink) {
     let (first, last) = (chart.x.low.ln_1p(), chart.x.high.ln_1p());
     let mut taken = f64::NEG_INFINITY;
@@ -151,8 +151,8 @@ fn rows(steps: &[f64]) -> Vec<usize> {
     rows
 }
 
-/// What gradient descent with step c on ∂L/∂μᵢ / wᵢ tends to for one Gaussian teacher: L → ϱσ⁶/(32c²t²), Lyapunov sum → ϱσ⁶/(4ct).
-pub struct Tail {
+/// The limit of gradient descent with step c on ∂L/∂μᵢ / wᵢ for one Gaussian teacher: L → ϱσ⁶/(32c²t²), Lyapunov sum → ϱσ⁶/(4ct).
+pub(super) struct Tail {
     pub rank: usize,
     pub step_size: f64,
     pub variance: f64,
@@ -160,7 +160,7 @@ pub struct Tail {
 
 impl Tail {
     /// L after t steps.
-    pub fn divergence(&self, t: f64) -> f64 {
+    pub(super) fn divergence(&self, t: f64) -> f64 {
         self.rank as f64 * self.variance.powi(3) / (32.0 * (self.step_size * t).powi(2))
     }
 
@@ -169,8 +169,8 @@ impl Tail {
     }
 }
 
-/// The tail, where the run is one that it describes.
-pub fn tail(run: &Run) -> Option<Tail> {
+/// The tail, if it describes the run.
+pub(super) fn tail(run: &Run) -> Option<Tail> {
     let teacher = run.teacher.as_ref().filter(|t| t.n_components() == 1)?;
     let reverse = run.setting("objective", "divergence").is_none_or(|v| v.as_str() == Some("reverse"));
     let by_weight = run.setting("descent", "divide_by_weight").is_none_or(|v| v.as_bool() == Some(true));
@@ -182,7 +182,7 @@ pub fn tail(run: &Run) -> Option<Tail> {
     (reverse && by_weight && rank > 0 && step_size > 0.0 && noise >= 0.0).then_some(Tail { rank, step_size, variance })
 }
 
-/// ϱ: the dimensions that the first replicate's means span around their first mean, by Gram–Schmidt with the farthest first.
+/// ϱ: the dimensions that the first replicate's means span around their first mean, by Gram–Schmidt from the farthest on.
 fn spread_rank(students: &Students) -> usize {
     let (d, k) = (students.n_features, students.weights.len());
     let mut rows: Vec<Vec<f64>> = students.means[..k * d]
@@ -193,7 +193,7 @@ fn spread_rank(students: &Students) -> usize {
     let zero = vec![0.0; d];
     let square = |row: &[f64]| squared_distance(row, &zero);
     let largest = rows.iter().map(|r| square(r)).fold(0.0, f64::max);
-    // Work bounded for very large students, whose rank is not of interest here.
+    // The limit bounds the work for very large students, whose exact rank is not needed here.
     for rank in 0..rows.len().min(d).min(64) {
         let Some(far) = rows.iter().enumerate().max_by(|a, b| square(a.1).total_cmp(&square(b.1))).map(|(i, _)| i) else { return rank };
         let axis = rows.swap_remove(far);

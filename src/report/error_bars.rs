@@ -9,14 +9,14 @@ use crate::experiment::sweep::table::{CellState, SweepTable};
 
 const INKS: [Ink; MOST_CURVES] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::Grey];
 
-/// Letters that fit beside a chart.
+/// The most letters beside a chart.
 const MOST_LETTERS: usize = 16;
 
-/// Said under every such chart.
-pub const KEY: &str = "A cross at the foot is a cell that failed, a ring there one that was not run or has no value.";
+/// The text under every such chart.
+pub(super) const KEY: &str = "A cross at the foot is a cell that failed, a ring there one that was not run or has no value.";
 
-/// The chart of a quantity; `None` where no number can be drawn.
-pub fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &[Option<Interval>]) -> Option<Chart> {
+/// The chart of a quantity; `None` if no number can be drawn.
+pub(super) fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &[Option<Interval>]) -> Option<Chart> {
     let side = layout.rows.as_ref()?;
     let x = x_axis(side)?;
     let ends = numbers.iter().flatten().flat_map(|i| [i.value, i.low, i.high]);
@@ -26,7 +26,7 @@ pub fn chart(table: &SweepTable, layout: &Layout, quantity: Quantity, numbers: &
     };
     let mut chart = Chart { description: "A number of the sweep against its numeric axis, with intervals", x, y, marks: Vec::new() };
     for (at, (panel, ink)) in layout.panels.iter().zip(INKS).enumerate() {
-        // Moved a little apart, so that bars at the same value are seen.
+        // Shifted a little, so that bars at the same value can be told apart.
         let shift = (at as f64 - 0.5 * (layout.panels.len() as f64 - 1.0)) * 0.007;
         add_curve(&mut chart, table, side, panel, numbers, ink, shift);
     }
@@ -45,7 +45,7 @@ fn add_curve(chart: &mut Chart, table: &SweepTable, side: &Side, panel: &Panel, 
         let v = number(&side.values[row]).filter(|v| drawable(*v))?;
         Some(if x.is_logarithmic() { v * (x.high / x.low).powf(shift) } else { v + shift * (x.high - x.low) })
     };
-    // A gap in the line where a cell has no value.
+    // The line has a gap if a cell has no value.
     let mut lines = vec![Vec::new()];
     for (row, cell) in panel.cells.iter().map(|row| row[0]).enumerate() {
         let (Some(at), Some(cell)) = (at(row).filter(|v| x.holds(*v)), cell) else { continue };
@@ -64,7 +64,7 @@ fn add_curve(chart: &mut Chart, table: &SweepTable, side: &Side, panel: &Panel, 
         }
     }
     if let Some((_, end)) = lines.iter().flatten().last().copied() {
-        // Of one axis the value alone; a chart's margin is narrow.
+        // With one other axis the label is the value alone, because the margin is narrow.
         let label = if panel.name.matches(" = ").count() == 1 { panel.name.split(" = ").last() } else { Some(panel.name.as_str()) };
         let label: String = label.unwrap_or_default().chars().take(MOST_LETTERS).collect();
         if !label.is_empty() {

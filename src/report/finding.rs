@@ -1,32 +1,32 @@
 //! The finding in a sentence, and the table of metrics at the start and at the end.
 
-use super::band::trials;
+use super::band::n_trials;
 use super::bars::Covered;
 use super::interval::Interval;
 use super::one_gaussian;
 use super::run_folder::Run;
 use crate::descent::stop::Stop;
-use crate::experiment::nearest::{AtNearest, NEAR_WALL, Share};
+use crate::experiment::nearest::{AtNearest, NEAR_WALL, Proportion};
 use crate::experiment::summary::Summary;
 use crate::metrics::{COVERAGE_RADIUS, Metric, smoothed};
 use crate::number::{plus_minus, setting, short};
 
-/// Said wherever a Fisher divergence is shown.
+/// Printed wherever a Fisher divergence is shown.
 pub const BLIND: &str = "Both Fisher divergences are blind to the relative weights of separated modes and to missing modes: \
                          read them together with KL, total variation and coverage.";
 
 /// A line of the table.
-pub struct Row {
+pub(super) struct Row {
     pub name: String,
     pub unit: &'static str,
     pub first: String,
     pub last: String,
 }
 
-/// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile; of shares the mean and its interval.
-pub fn table(run: &Run) -> Vec<Row> {
+/// Every metric that was logged. With replicates: the median and the 5th to the 95th percentile; for fractions the mean and its interval.
+pub(super) fn table(run: &Run) -> Vec<Row> {
     let present = Metric::ALL.into_iter().filter(|metric| run.metrics.column(*metric).is_some());
-    let named = |metric: Metric| match trials(run, metric).filter(|n| n * run.metrics.n_replicates > 1) {
+    let named = |metric: Metric| match n_trials(run, metric).filter(|n| n * run.metrics.n_replicates > 1) {
         Some(_) => format!("{} (95 % Wilson interval)", metric.title()),
         None => metric.title().into(),
     };
@@ -35,12 +35,12 @@ pub fn table(run: &Run) -> Vec<Row> {
         .collect()
 }
 
-/// At the first logged step where there is a number.
+/// The value at the first logged step that has one.
 fn at_start(run: &Run, metric: Metric) -> String {
     cell(run, metric, (0..run.metrics.steps.len()).find(|t| !run.metrics.values(metric, *t).is_empty()))
 }
 
-/// At the one step where the run ended.
+/// The value at the step at which the run ended.
 fn at_end(run: &Run, metric: Metric) -> String {
     cell(run, metric, run.end().filter(|t| !run.metrics.values(metric, *t).is_empty()))
 }
@@ -57,16 +57,16 @@ fn cell(run: &Run, metric: Metric, row: Option<usize>) -> String {
     format!("{} ({} to {})", short(quantile(0.5)), short(quantile(0.05)), short(quantile(0.95)))
 }
 
-/// A share of things that are or are not so, with its 95 % Wilson interval.
+/// A fraction of yes-or-no items, with its 95 % Wilson interval.
 fn share_at(run: &Run, metric: Metric, t: usize) -> Option<String> {
     let shares = run.metrics.values(metric, t);
-    let trials = trials(run, metric).filter(|n| n * shares.len() > 1)?;
+    let trials = n_trials(run, metric).filter(|n| n * shares.len() > 1)?;
     let i = Interval::of_shares(&shares, trials)?;
     Some(format!("{} ({} to {})", short(i.value), short(i.low), short(i.high)))
 }
 
 /// The finding, from the log alone.
-pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
+pub(super) fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     let steps = run.end().map_or(0.0, |end| run.metrics.steps[end]);
     let forward = run.setting("objective", "divergence").is_some_and(|v| v.as_str() == Some("forward"));
     let (name, metric) = if forward { ("forward", Metric::ForwardFisher) } else { ("reverse", Metric::ReverseFisher) };
@@ -99,10 +99,10 @@ pub fn sentence(run: &Run, covered: Option<&Covered>) -> String {
     text
 }
 
-/// Notes of a summary that a finding can bear.
+/// The most notes of a summary in a finding.
 const MOST_NOTES: usize = 4;
 
-/// How many teacher components have a student, or how many replicates one at each, with the interval of the share.
+/// How many teacher components have a student, or how many replicates have one at each, with the interval of the fraction.
 fn coverage(covered: &Covered) -> String {
     let (n, r) = (covered.student_weight.len(), covered.shares.len());
     let interval = |shares: &[f64], trials: usize, of: &str| {
@@ -132,9 +132,9 @@ fn coverage(covered: &Covered) -> String {
     }
 }
 
-/// Whether those that ended elsewhere began near a wall; nothing where none did.
+/// Whether those that ended elsewhere began near a wall; `None` if there are none.
 fn at_walls(at: &AtNearest) -> Option<String> {
-    let missed = |share: Option<Share>| share.map_or((0, 0), |s| (s.trials - s.successes.min(s.trials), s.trials));
+    let missed = |share: Option<Proportion>| share.map_or((0, 0), |s| (s.trials - s.successes.min(s.trials), s.trials));
     let ((near, of_near), (far, of_far)) = (missed(at.near_wall), missed(at.elsewhere));
     (near + far > 0).then(|| {
         format!(
@@ -144,7 +144,7 @@ fn at_walls(at: &AtNearest) -> Option<String> {
     })
 }
 
-/// Why the run is not what it was meant to be, where it is not.
+/// Why the run was cut short, if it was.
 fn cut_short(summary: &Summary) -> Option<String> {
     let reason: String = summary.stop.sentence.chars().take(500).collect();
     match summary.stop.stop {
@@ -155,8 +155,8 @@ fn cut_short(summary: &Summary) -> Option<String> {
     }
 }
 
-/// What was run: name and value, from summary, environment and config.
-pub fn facts(run: &Run) -> Vec<(String, String)> {
+/// Name and value of each fact about the run, from summary, environment and config.
+pub(super) fn facts(run: &Run) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: Option<String>| facts.extend(value.map(|v| (name.to_string(), v)));
     if let Some(summary) = &run.summary {
@@ -187,7 +187,7 @@ pub fn facts(run: &Run) -> Vec<(String, String)> {
     facts
 }
 
-/// As "reverse Fisher divergence; estimator auto: stein+score-function, sampler sobol, 256 samples per component".
+/// For example "reverse Fisher divergence; estimator auto: stein+score-function, sampler sobol, 256 samples per component".
 fn objective(run: &Run) -> Option<String> {
     let setting = |key: &str| run.setting("objective", key).map(setting);
     let mut words = format!("{} Fisher divergence", setting("divergence")?);
@@ -195,14 +195,14 @@ fn objective(run: &Run) -> Option<String> {
         let used = run.summary.as_ref().map(|summary| &summary.estimator_used).filter(|used| **used != asked);
         words += &format!("; estimator {asked}{}", used.map_or(String::new(), |used| format!(": {used}")));
     }
-    // Where a run's config names a sampler it is the one that drew: `auto` is resolved before it is written.
+    // A sampler in a run's config is the one in use, because `auto` is resolved before it is written.
     words += &setting("sampler").map(|sampler| format!(", sampler {sampler}")).unwrap_or_default();
     words += &setting("samples").map(|n| format!(", {n} samples per component")).unwrap_or_default();
     words += &setting("noise").filter(|noise| noise != "0").map(|t| format!(", noise {t}")).unwrap_or_default();
     Some(words)
 }
 
-/// As "1 component", "5 components".
+/// For example "1 component", "5 components".
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! The page of a folder, whichever verb wrote it.
+//! The page of a folder of any verb.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::experiment::run_folder::small_file;
 use crate::experiment::summary::FILE;
 use crate::mixture::files::{is_stream, read_mixture, read_npy};
 
-/// What every `summary.json` begins with.
+/// The beginning of every `summary.json`.
 #[derive(Deserialize)]
 struct Head {
     schema: String,
 }
 
-/// Writes `folder/report.html` again from the other files of a folder that `mixscore run`, `sweep` or `learn` wrote; the page's place.
-/// What was learned from a file needs that file, where it was.
+/// Writes `folder/report.html` again from the other files of a folder that `mixscore run`, `sweep` or `learn` wrote, and returns its path.
+/// A mixture that was learned from a file needs that file at its old place.
 ///
 /// # Errors
-/// [`Error::BadFile`] for a folder that none of them wrote; [`Error::Io`] where the page cannot be written.
+/// [`Error::BadFile`] for a folder that none of them wrote.
 pub fn write(folder: &Path) -> Result<PathBuf> {
     let (page, summary) = (folder.join("report.html"), folder.join(FILE));
     if folder.join("sweep.toml").exists() {
@@ -46,7 +46,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     Ok(page)
 }
 
-/// The page from model, drawn points and summary, and from the points that were learned from.
+/// Draws the page from model, drawn points and summary, and from the points that were learned from.
 fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Result<()> {
     let asked = &summary.asked;
     if is_stream(Path::new(&asked.data)) {

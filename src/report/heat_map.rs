@@ -1,4 +1,4 @@
-//! Heat maps as tables: a colour, a number and its interval in every cell, legible without a pointer, on paper and in the dark.
+//! Heat maps as tables: a colour, a number and its interval in every cell, readable on paper and in dark mode.
 
 use maud::{Markup, Render, html};
 use plotters::style::RGBColor;
@@ -10,23 +10,23 @@ use crate::number::swept;
 /// Columns that a narrow screen shows at once.
 const MOST_ON_A_PHONE: usize = 4;
 
-/// What a cell shows.
+/// The contents of a cell.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Tile {
+pub(super) enum Tile {
     /// A place on the colour scale from 0 to 1, the number, its interval.
     Value { shade: f64, text: String, ends: String },
-    /// The number in the list of failures.
+    /// Its number in the list of failures.
     Failed(usize),
     /// Not run yet.
     Missing,
-    /// Done, and without this number.
+    /// Finished, but without this number.
     Blank,
-    /// The sweep has no such cell.
+    /// No such cell in the sweep.
     Nothing,
 }
 
-/// The maps of one quantity under its colour scale, whose ends have the words `low` and `high`.
-pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> Markup {
+/// The maps of one quantity below its colour scale, whose ends are labelled `low` and `high`.
+pub(super) fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, high: &str) -> Markup {
     let stops: Vec<String> = (0..=10).map(|i| hex(colour(f64::from(i) / 10.0))).collect();
     html! {
         p.scale {
@@ -38,6 +38,7 @@ pub fn maps(layout: &Layout, tile: &dyn Fn(Option<usize>) -> Tile, low: &str, hi
     }
 }
 
+/// One map, as a table.
 fn map(layout: &Layout, panel: &Panel, tile: &dyn Fn(Option<usize>) -> Tile) -> Markup {
     let corner = layout.rows.as_ref().map_or("", |side| &side.name);
     let label = |row: usize| layout.rows.as_ref().and_then(|side| side.values.get(row)).map_or("", String::as_str);
@@ -89,12 +90,12 @@ impl Render for Tile {
     }
 }
 
-/// Viridis: the order of its colours is that of their lightness, for every kind of colour vision and in grey.
+/// Viridis: its colours are ordered by lightness, for every kind of colour vision and in grey.
 fn colour(shade: f64) -> RGBColor {
     ViridisRGB::get_color(if shade.is_finite() { shade.clamp(0.0, 1.0) } else { 0.0 })
 }
 
-/// Black or white, whichever contrasts more; the lesser contrast of any ground is at least 4.5.
+/// Black or white, whichever has more contrast; on any background that is at least 4.5.
 fn ink_on(ground: RGBColor) -> RGBColor {
     let light = luminance(ground);
     if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) { RGBColor(0, 0, 0) } else { RGBColor(255, 255, 255) }
@@ -113,8 +114,8 @@ fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Rules for the maps; the colours of cells are the same in light and dark.
-pub const STYLE: &str = "
+/// Style rules for the maps; the colours of cells are the same in light and dark mode.
+pub(super) const STYLE: &str = "
 .maps { display: flex; flex-wrap: wrap; gap: 1rem 2.2rem; }
 .maps .wide { max-width: 100%; }
 .map { border-collapse: separate; border-spacing: 2px; }

@@ -1,32 +1,32 @@
-//! The page: one self-contained file, no scripts, no network; light, dark, narrow and printed. Text is escaped by its type.
+//! The page: one self-contained file without scripts or network access; light, dark, narrow and printed. Text is escaped by its type.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// A picture and the words under it.
-pub struct Figure {
+/// A picture and its caption.
+pub(super) struct Figure {
     pub title: String,
-    /// An `<svg>` element, drawn here: the one thing that is not escaped.
+    /// An `<svg>` element that this program drew: the only text that is not escaped.
     pub svg: String,
     pub caption: String,
 }
 
-/// Rows of text under a header; nothing where there is no header.
+/// Rows of text under a header; empty if there is no header.
 #[derive(Default)]
-pub struct Table {
+pub(super) struct Table {
     pub name: String,
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
-/// A table of more rows is folded.
+/// Tables with more rows are folded.
 const MOST_OPEN_ROWS: usize = 24;
 
-/// A fact of more letters has a row of its own, after the others.
+/// Facts with more letters have a row of their own, after the others.
 const MOST_SHORT: usize = 44;
 
-/// What the page of one experiment says, in order, as plain text.
+/// The contents of the page of one experiment, in order, as plain text.
 #[derive(Default)]
-pub struct Page {
+pub(super) struct Page {
     pub title: String,
     pub finding: String,
     pub warning: String,
@@ -34,13 +34,13 @@ pub struct Page {
     pub figures: Vec<Figure>,
     pub table: Table,
     pub notes: Vec<String>,
-    /// Name and text of what is shown as it is.
+    /// Name and text of listings.
     pub listings: Vec<(String, String)>,
 }
 
 impl Page {
     /// The whole file.
-    pub fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         let body = html! {
             p.finding { (self.finding) }
             p.warning { (self.warning) }
@@ -54,14 +54,14 @@ impl Page {
     }
 }
 
-/// A whole file under its title; `style` comes after the rules that all pages have.
-pub fn document(title: &str, style: &str, body: &Markup) -> String {
+/// A whole file with its title; `style` follows the rules that all pages share.
+pub(super) fn document(title: &str, style: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                // Forbids scripts and every request, should anything ever slip through.
+                // Forbids scripts and every request, in case anything slips through.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
@@ -74,7 +74,7 @@ pub fn document(title: &str, style: &str, body: &Markup) -> String {
     page.into_string().chars().map(visible).collect()
 }
 
-/// Control and direction-changing characters of a folder's texts become visible.
+/// Makes control and direction-changing characters of a folder's texts visible.
 fn visible(c: char) -> char {
     match c {
         '\n' | '\t' => c,
@@ -84,7 +84,7 @@ fn visible(c: char) -> char {
     }
 }
 
-pub fn figures(figures: &[Figure]) -> Markup {
+pub(super) fn figures(figures: &[Figure]) -> Markup {
     html! {
         div.figures {
             @for Figure { title, svg, caption } in figures {
@@ -94,8 +94,8 @@ pub fn figures(figures: &[Figure]) -> Markup {
     }
 }
 
-/// Name and value of what was run; long ones last.
-pub fn facts(facts: &[(String, String)]) -> Markup {
+/// Names and values of facts; long ones last.
+pub(super) fn facts(facts: &[(String, String)]) -> Markup {
     let (long, short): (Vec<_>, Vec<_>) = facts.iter().partition(|(_, value)| value.chars().count() > MOST_SHORT);
     html! {
         @if !facts.is_empty() {
@@ -109,7 +109,7 @@ pub fn facts(facts: &[(String, String)]) -> Markup {
 }
 
 /// A table; a long one is folded.
-pub fn table(Table { name, header, rows }: &Table) -> Markup {
+pub(super) fn table(Table { name, header, rows }: &Table) -> Markup {
     let grid = html! {
         div.wide {
             table {
@@ -129,12 +129,12 @@ pub fn table(Table { name, header, rows }: &Table) -> Markup {
     }
 }
 
-/// A folded text as it is.
-pub fn listing(name: &str, text: &str) -> Markup {
+/// A folded text, shown verbatim.
+pub(super) fn listing(name: &str, text: &str) -> Markup {
     html! { details { summary { (name) } pre { (text) } } }
 }
 
-/// Charts name these variables; paper is always light.
+/// The variables are used in charts; printed pages are always light.
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1f1f1f; --paper: #fff; --soft: #565656; --line: #d8d8d8; --wash: #f4f5f6;
   --blue: #0072b2; --vermillion: #c65600; --green: #00805c; --grey: #8a8a8a; }

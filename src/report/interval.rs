@@ -1,4 +1,4 @@
-//! A number with its 95 % interval: of a share, of a mean, of a median, each over the replicates of a cell.
+//! A number with its 95 % interval: a fraction, a mean or a median, each over the replicates of a cell.
 
 use crate::experiment::nearest::wilson_ends;
 use crate::objective::groups::Estimate;
@@ -6,32 +6,32 @@ use crate::objective::groups::Estimate;
 /// The 97.5 % quantile of the standard normal.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Samples beyond this have a median whose interval the normal distribution gives well enough.
+/// For more samples the normal distribution gives the interval of a median well enough.
 const MANY: usize = 1000;
 
 /// A number and the ends of its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
+pub(super) struct Interval {
     pub value: f64,
     pub low: f64,
     pub high: f64,
 }
 
 impl Interval {
-    /// From an estimate and its standard error; `None` where one is not finite.
-    pub fn of_estimate(value: f64, standard_error: f64) -> Option<Interval> {
+    /// From an estimate and its standard error; `None` if one is not finite.
+    pub(super) fn of_estimate(value: f64, standard_error: f64) -> Option<Interval> {
         Self::around(value, Z * standard_error)
     }
 
-    /// Of the mean of independent values, by Student's t; `None` for fewer than two.
-    pub fn of_mean(values: &[f64]) -> Option<Interval> {
+    /// For the mean of independent values, by Student's t; `None` for fewer than two.
+    pub(super) fn of_mean(values: &[f64]) -> Option<Interval> {
         let (mean, error) = mean_and_error(values)?;
         Self::around(mean, t_quantile(values.len() - 1) * error)
     }
 
-    /// Of a share: `shares` (R) of `trials` each. Wilson's, with as many trials as there were, or with fewer where the replicates differ by
-    /// more than independent trials would.
-    pub fn of_shares(shares: &[f64], trials: usize) -> Option<Interval> {
+    /// For fractions `shares` (R) of `trials` each: Wilson's interval with the actual number of trials, or with a smaller one if the
+    /// replicates differ by more than independent trials would.
+    pub(super) fn of_shares(shares: &[f64], trials: usize) -> Option<Interval> {
         let n = (shares.len() * trials) as f64;
         let share = shares.iter().sum::<f64>() / shares.len() as f64;
         if !(n > 0.0 && (0.0..=1.0).contains(&share)) {
@@ -44,9 +44,9 @@ impl Interval {
         Some(Interval { value: share, low, high })
     }
 
-    /// Of the median of independent values, by order statistics, which no law of the values changes. Of fewer than six values the interval
-    /// is all of their range, and less sure.
-    pub fn of_median(values: &[f64]) -> Option<Interval> {
+    /// For the median of independent values of any distribution, by order statistics. With fewer than six values the interval is their
+    /// range, and has a lower confidence.
+    pub(super) fn of_median(values: &[f64]) -> Option<Interval> {
         let n = values.len();
         if n == 0 || values.iter().any(|v| !v.is_finite()) {
             return None;
@@ -57,8 +57,8 @@ impl Interval {
         Some(Interval { value: 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]), low: sorted[cut], high: sorted[n - 1 - cut] })
     }
 
-    /// The same number with its interval inside [low, high].
-    pub fn within(self, low: f64, high: f64) -> Interval {
+    /// The same number with its interval cut to [low, high].
+    pub(super) fn within(self, low: f64, high: f64) -> Interval {
         Interval { low: self.low.max(low).min(self.value), high: self.high.min(high).max(self.value), ..self }
     }
 
@@ -68,12 +68,12 @@ impl Interval {
 }
 
 /// The mean and its standard error from the spread; `None` for fewer than two values or a value that is not finite.
-pub fn mean_and_error(values: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn mean_and_error(values: &[f64]) -> Option<(f64, f64)> {
     let Estimate { value, standard_error } = Estimate::of_mean(values);
     (values.len() > 1 && standard_error.is_finite()).then_some((value, standard_error))
 }
 
-/// The 97.5 % quantile of Student's t: two exact values, then the Cornish–Fisher series, right to 0.2 %.
+/// The 97.5 % quantile of Student's t: two exact values, then the Cornish–Fisher series, accurate to 0.2 %.
 fn t_quantile(freedom: usize) -> f64 {
     let n = freedom as f64;
     match freedom {
@@ -128,7 +128,7 @@ mod tests {
         // 81 of 263 is in Newcombe 1998, table I: 0.2553 to 0.3662.
         let plain = Interval::of_shares(&[81.0 / 263.0], 263).unwrap();
         assert!((plain.low - 0.2553).abs() <= 5e-5 && (plain.high - 0.3662).abs() <= 5e-5, "{plain:?}");
-        // All or nothing in each replicate: ten trials, not a hundred.
+        // All or none in each replicate: this counts as ten trials, not a hundred.
         let lumped: Vec<f64> = (0..10).map(|r| f64::from(r % 2)).collect();
         let (wide, narrow) = (Interval::of_shares(&lumped, 10).unwrap(), Interval::of_shares(&[0.5; 10], 10).unwrap());
         assert!(wide.low <= 0.26 && narrow.low >= 0.40, "{wide:?} {narrow:?}");

@@ -1,52 +1,52 @@
-//! Where the cells of a sweep stand on its page: the two longest numeric axes make a map, the others make many maps; or, with one
-//! numeric axis and few curves, lines.
+//! The arrangement of a sweep's cells on its page: the two longest numeric axes make a map, the others make several maps; with one numeric
+//! axis and few curves, lines.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::experiment::sweep::table::SweepTable;
 use crate::number::swept;
 
-/// What a page can bear.
+/// The most rows on a page.
 const MOST_ROWS: usize = 40;
 const MOST_COLUMNS: usize = 12;
 const MOST_PANELS: usize = 12;
 
-/// As many curves as a chart has colours.
-pub const MOST_CURVES: usize = 5;
+/// At most as many curves as a chart has colours.
+pub(super) const MOST_CURVES: usize = 5;
 
 /// An axis with at least two values.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Side {
-    /// Its place among the sweep's axes.
+pub(super) struct Side {
+    /// Its index among the sweep's axes.
     pub at: usize,
-    /// As a chart says it.
+    /// Its name in charts.
     pub name: String,
-    /// Numbers ascending; anything else in the sweep's order.
+    /// Numbers in ascending order; other values in the sweep's order.
     pub values: Vec<String>,
     pub is_numeric: bool,
 }
 
-/// One map, or one curve: its values on the other axes, and its cells by place, `None` where the sweep has none.
+/// One map or one curve: its values on the other axes, and its cells by place; `None` if the sweep has no such cell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
+pub(super) struct Panel {
     pub name: String,
-    /// By row, then by column; of a curve, one column.
+    /// By row, then by column; a curve has one column.
     pub cells: Vec<Vec<Option<usize>>>,
 }
 
-/// Where everything stands.
+/// The arrangement of all cells.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layout {
+pub(super) struct Layout {
     pub rows: Option<Side>,
     pub columns: Option<Side>,
     pub panels: Vec<Panel>,
     pub are_lines: bool,
-    /// What the page leaves out, as sentences.
+    /// What the page leaves out, in sentences.
     pub left_out: Vec<String>,
 }
 
-/// The axes of a sweep that vary, as charts call them.
-pub fn sides(table: &SweepTable) -> Vec<Side> {
+/// The axes of a sweep that vary.
+pub(super) fn sides(table: &SweepTable) -> Vec<Side> {
     let varying = table.axes.iter().enumerate().filter(|(_, axis)| axis.values.len() > 1);
     varying
         .map(|(at, axis)| {
@@ -60,13 +60,13 @@ pub fn sides(table: &SweepTable) -> Vec<Side> {
         .collect()
 }
 
-/// A value of a numeric axis.
-pub fn number(value: &str) -> Option<f64> {
+/// The value of a numeric axis.
+pub(super) fn number(value: &str) -> Option<f64> {
     value.parse().ok().filter(|v: &f64| v.is_finite())
 }
 
-/// What charts call a key.
-pub fn name(key: &str) -> &str {
+/// The name of a key in charts.
+pub(super) fn name(key: &str) -> &str {
     match key {
         "teacher.separation" => "separation",
         "teacher.features" => "d",
@@ -81,17 +81,17 @@ pub fn name(key: &str) -> &str {
     }
 }
 
-/// Lays the cells out.
-pub fn layout(table: &SweepTable) -> Layout {
+/// Arranges the cells.
+pub(super) fn layout(table: &SweepTable) -> Layout {
     let mut others = sides(table);
-    // The longest first; of equally long ones the sweep's first.
+    // The longest first; among equals the sweep's order.
     others.sort_by_key(|side| (!side.is_numeric, std::cmp::Reverse(side.values.len())));
     let n_numeric = others.iter().filter(|side| side.is_numeric).count();
     let lines = n_numeric == 1 && combinations(table, &others[1..]).len() <= MOST_CURVES && others[0].values.len() > 2;
     let first = (!others.is_empty()).then(|| others.remove(0));
     let second = (!lines && !others.is_empty()).then(|| others.remove(0));
     let (mut rows, mut columns) = match (first, second) {
-        // The longer one goes down the page, which scrolls that way.
+        // The longer one is vertical, because pages scroll that way.
         (Some(a), Some(b)) if b.values.len() > a.values.len() => (Some(b), Some(a)),
         pair => pair,
     };
@@ -112,17 +112,19 @@ pub fn layout(table: &SweepTable) -> Layout {
     Layout { rows, columns, panels, are_lines: lines, left_out }
 }
 
-/// The combinations of values on these axes that the sweep has, by the values' places, in order. At most as many as cells.
+/// The combinations of values on these axes that the sweep has, by the values' indices, in order. There are at most as many as cells.
 fn combinations(table: &SweepTable, sides: &[Side]) -> Vec<Vec<usize>> {
     let places: Vec<HashMap<&str, usize>> = sides.iter().map(places).collect();
     let of = |values: &[String]| sides.iter().zip(&places).map(|(side, places)| places[values[side.at].as_str()]).collect::<Vec<_>>();
     table.cells.iter().map(|cell| of(&cell.values)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// The index of each value of an axis.
 fn places(side: &Side) -> HashMap<&str, usize> {
     side.values.iter().enumerate().map(|(i, value)| (value.as_str(), i)).collect()
 }
 
+/// A panel for each combination of values on the other axes.
 fn panels(table: &SweepTable, rows: &Option<Side>, columns: &Option<Side>, others: &[Side], names: &[Vec<usize>]) -> Vec<Panel> {
     let count = |side: &Option<Side>| side.as_ref().map_or(1, |side| side.values.len());
     let title = |name: &Vec<usize>| {
@@ -143,20 +145,20 @@ fn panels(table: &SweepTable, rows: &Option<Side>, columns: &Option<Side>, other
         let panel = numbers.get(name.as_slice());
         let (row, column) = (along(rows, &row_places, &cell.values), along(columns, &column_places, &cell.values));
         if let (Some(panel), Some(row), Some(column)) = (panel, row, column) {
-            // Cells of the same labels: the first is shown, and the table has them all.
+            // If cells have the same labels, the first is shown; the table lists all.
             panels[*panel].cells[row][column].get_or_insert(at);
         }
     }
     panels
 }
 
-/// `most` of the things, evenly, the first and the last among them.
+/// `most` of the items, evenly spaced, including the first and the last.
 fn thinned<T: Clone>(things: Vec<T>, most: usize) -> Vec<T> {
     (0..most).map(|i| things[i * (things.len() - 1) / (most - 1)].clone()).collect()
 }
 
-/// A label that does not burst its place.
-pub fn clipped(text: &str) -> String {
+/// A label cut to fit its place.
+pub(super) fn clipped(text: &str) -> String {
     let text = if text.is_empty() { "–" } else { text };
     if text.chars().count() <= 40 { text.into() } else { text.chars().take(39).chain(['…']).collect() }
 }
@@ -166,7 +168,7 @@ mod tests {
     use super::*;
     use crate::experiment::sweep::table::{Axis, Cell, CellState};
 
-    /// Every combination of the axes, the last one fastest.
+    /// Every combination of the axes; the last one varies fastest.
     fn table(axes: &[(&str, &[&str])]) -> SweepTable {
         let mut rows: Vec<Vec<String>> = vec![Vec::new()];
         for (_, values) in axes {

@@ -17,15 +17,15 @@ use crate::number::{minus, short, word};
 use crate::objective::groups::Estimate;
 use crate::random::rows;
 
-/// Points that are drawn.
+/// The most points that are drawn.
 const MOST_POINTS: usize = 1500;
-/// Contours at these shares of the largest density.
+/// The levels of the contours, as fractions of the largest density.
 const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
 /// Arrows of the score field in each direction.
 const ARROWS: usize = 17;
 
-/// What a page of `mixscore learn` shows.
-pub struct Content<'a> {
+/// The contents of a page of `mixscore learn`.
+pub(crate) struct Content<'a> {
     pub summary: &'a LearnSummary,
     pub mixture: &'a GaussianMixture,
     /// (samples, d)
@@ -36,7 +36,7 @@ pub struct Content<'a> {
 }
 
 /// Writes the page to `path`.
-pub fn write_learned(path: &Path, content: &Content) -> Result<()> {
+pub(crate) fn write_learned(path: &Path, content: &Content) -> Result<()> {
     let summary = content.summary;
     let page = Page {
         title: format!("mixscore learn {}", summary.data),
@@ -159,7 +159,7 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Everything in one plane.
+/// The data projected to one plane.
 struct View<'a> {
     plane: Plane,
     mixture: &'a GaussianMixture,
@@ -188,7 +188,7 @@ impl<'a> View<'a> {
         let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
         let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
         let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }).collect();
-        // Points over lines, which would hide them.
+        // Only points, because lines would hide them.
         let dots = places.filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b));
         marks.extend(dots.map(|(a, b)| Mark::Line { points: vec![(a, b), (a + small, b)], ink: Ink::Text, width: 6, opacity: 0.5 }));
         marks.extend(self.centres.iter().map(|at| Mark::Dot { at: *at, ink: Ink::Blue }));
@@ -233,7 +233,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The criterion of each number of components above the lowest, and one more, so that the lowest has a place.
+/// The criterion for each number of components, relative to the lowest plus one, so that the lowest is on the logarithmic axis.
 fn criteria(summary: &LearnSummary) -> Option<Chart> {
     let tried = &summary.tried;
     let lowest = tried.iter().map(|t| t.criterion).fold(f64::INFINITY, f64::min);

@@ -1,15 +1,15 @@
-//! What a page and the verb say of drawn points beside the points that were learned from.
+//! How the drawn points compare with the data, in words, for the page and the verb.
 
 use crate::diffusion::draws::{Component, Draws};
 use crate::diffusion::energy::TwoSample;
 use crate::number::{plus_minus, short};
 use crate::objective::groups::Estimate;
 
-/// Components that are listed.
+/// The most components that are listed.
 const MOST_ROWS: usize = 200;
 
 /// Two sentences: the component that is farthest off, and the two-sample test.
-pub fn in_words(draws: &Draws) -> String {
+pub(crate) fn in_words(draws: &Draws) -> String {
     let mut text = String::new();
     if let Some((l, c)) = draws.worst() {
         let variance = c.variance_along.unwrap_or(c.variance);
@@ -30,7 +30,7 @@ pub fn in_words(draws: &Draws) -> String {
 }
 
 /// The same for the page's list of facts.
-pub fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
+pub(crate) fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
     let Some(draws) = draws else { return Vec::new() };
     let verdict = match draws.faults.len() {
         0 => "no fault found".to_string(),
@@ -45,8 +45,8 @@ pub fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
     facts
 }
 
-/// Shares, means and variances by component, as a listing.
-pub fn listing(draws: &Draws) -> (String, String) {
+/// Fractions, means and variances by component, as a listing.
+pub(crate) fn listing(draws: &Draws) -> (String, String) {
     let mut text = format!(
         "{:>9}  {:>20}  {:>20}  {:>14}  {:>14}  {:>14}\n",
         "component", "share of the draws", "of the points", "mean off (σ)", "variance ratio", "along the line"

@@ -1,4 +1,4 @@
-//! The page of learning from ever more points, at several degrees: how the error falls, and how fast.
+//! The page of learning from several numbers of points, at several degrees: how fast the error falls.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const INKS: [Ink; 5] = [Ink::Blue, Ink::Vermillion, Ink::Green, Ink::Text, Ink::
 /// Reads a number of a cell.
 type Reading = fn(&LearnSummary) -> Option<f64>;
 
-/// What cells differ in.
+/// A parameter in which cells differ.
 #[derive(Clone, Copy)]
 struct Key {
     name: &'static str,
@@ -26,7 +26,7 @@ struct Key {
 const POINTS: Key = Key { name: "points", of: |cell| cell.points as f64 };
 const DEGREE: Key = Key { name: "degree", of: |cell| cell.degree as f64 };
 
-/// An error that a cell has.
+/// An error of a cell.
 #[derive(Clone, Copy)]
 struct Quantity {
     title: &'static str,
@@ -34,7 +34,7 @@ struct Quantity {
     caption: &'static str,
     floor_caption: &'static str,
     of: Reading,
-    /// What the best learner would have.
+    /// The error of the best possible learner.
     floor: (&'static str, Reading),
 }
 
@@ -60,10 +60,10 @@ const MIXTURE: Quantity = Quantity {
 };
 
 /// Writes the page of a sweep's `summary.json` to `path`.
-pub fn write_learn_sweep(path: &Path, summary: &LearnSweepSummary) -> Result<()> {
+pub(crate) fn write_learn_sweep(path: &Path, summary: &LearnSweepSummary) -> Result<()> {
     let cells = &summary.cells;
     let mut figures = Vec::new();
-    // The mixture comes from the points, whatever the degree.
+    // The mixture does not depend on the degree.
     for (quantity, key, other) in [(DRAWN, POINTS, DEGREE), (DRAWN, DEGREE, POINTS), (MIXTURE, POINTS, DEGREE)] {
         if let Some(chart) = chart(cells, quantity, key, other) {
             let floor = if key.name == POINTS.name { quantity.floor_caption } else { "" };
@@ -95,7 +95,7 @@ fn values(cells: &[LearnSummary], key: Key) -> Vec<f64> {
     values
 }
 
-/// A number along `key` where `other` is `at`.
+/// A number as a function of `key`, for `other` equal to `at`.
 fn curve(cells: &[LearnSummary], of: Reading, key: Key, (other, at): (Key, f64)) -> Vec<(f64, f64)> {
     let own = cells.iter().filter(|cell| (other.of)(cell) == at);
     let mut points: Vec<(f64, f64)> = own.filter_map(|cell| Some(((key.of)(cell), of(cell).filter(|v| *v > 0.0)?))).collect();
@@ -103,7 +103,7 @@ fn curve(cells: &[LearnSummary], of: Reading, key: Key, (other, at): (Key, f64))
     points
 }
 
-/// `None` where there are not two values along the axis.
+/// `None` with fewer than two values along the axis.
 fn chart(cells: &[LearnSummary], quantity: Quantity, key: Key, other: Key) -> Option<Chart> {
     let along_points = key.name == POINTS.name;
     if values(cells, key).len() < 2 {
@@ -132,7 +132,7 @@ fn chart(cells: &[LearnSummary], quantity: Quantity, key: Key, other: Key) -> Op
     Some(Chart { description: "Error of what was learned", x, y, marks })
 }
 
-/// The slope of ln y against ln x by least squares, and its standard error from the residuals; `None` from fewer than three points.
+/// The slope of ln y against ln x by least squares, and its standard error from the residuals; `None` for fewer than three points.
 fn slope(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = points.len() as f64;
     if points.len() < 3 {
@@ -146,7 +146,7 @@ fn slope(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     Some((slope, (rest / (n - 2.0) / xx).sqrt()))
 }
 
-/// What all cells share.
+/// The facts that all cells share.
 fn facts(cells: &[LearnSummary]) -> Vec<(String, String)> {
     let Some(first) = cells.first() else { return Vec::new() };
     let facts = [
@@ -172,7 +172,7 @@ fn slopes(cells: &[LearnSummary]) -> Vec<(String, String)> {
 }
 
 /// One sentence: from the fewest to the most points at the best degree, with slopes.
-pub fn finding(cells: &[LearnSummary]) -> String {
+pub(crate) fn finding(cells: &[LearnSummary]) -> String {
     let last = |degree: f64| curve(cells, DRAWN.of, POINTS, (DEGREE, degree)).last().map_or(f64::INFINITY, |p| p.1);
     let Some(best) = values(cells, DEGREE).into_iter().min_by(|a, b| last(*a).total_cmp(&last(*b))) else {
         return "No cell is there.".into();

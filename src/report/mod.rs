@@ -1,5 +1,4 @@
-//! Reports: folders of runs, of sweeps and of what was learned as self-contained HTML pages with their finding, their charts and their
-//! numbers.
+//! Reports: self-contained HTML pages with finding, charts and numbers, from the folders of runs, of sweeps and of learned mixtures.
 
 mod axis;
 mod band;

@@ -1,4 +1,4 @@
-//! What is claimed of one Gaussian teacher, in numbers: the Lyapunov sum falls at every step, and L ends on its predicted tail.
+//! The claims for one Gaussian teacher, in numbers: the Lyapunov sum falls at every step, and L ends on its predicted tail.
 
 use super::band::band;
 use super::curves::tail;
@@ -6,18 +6,18 @@ use super::run_folder::Run;
 use crate::metrics::Metric;
 use crate::number::{plus_minus, short};
 
-/// Step size times steps from which on the tail is what is left: by then the sum beyond it is a per cent of it or so.
+/// Step size times steps from which on only the tail remains: the rest of the sum is then about a per cent of it.
 const LONG: f64 = 100.0;
 
-/// Rises of the Lyapunov sum below this share are those of single precision.
+/// Rises of the Lyapunov sum below this fraction are rounding in single precision.
 const ROUNDING: f64 = 1e-6;
 
 /// The clauses that hold for this run, for the end of its finding.
-pub fn clauses(run: &Run) -> Vec<String> {
+pub(super) fn clauses(run: &Run) -> Vec<String> {
     lyapunov(run).into_iter().chain(on_the_tail(run)).collect()
 }
 
-/// At how many logged steps, of all replicates, the Lyapunov sum is above that of the one before.
+/// The number of logged steps, over all replicates, at which the Lyapunov sum is larger than at the previous one.
 fn lyapunov(run: &Run) -> Option<String> {
     let reverse = run.setting("objective", "divergence").is_none_or(|v| v.as_str() == Some("reverse"));
     let replicates = run.metrics.column(Metric::Lyapunov).filter(|_| reverse)?;
@@ -29,7 +29,7 @@ fn lyapunov(run: &Run) -> Option<String> {
         0 => Some(format!("the Lyapunov sum rose at none of {n} logged steps")),
         up => {
             let most = rises.iter().copied().fold(0.0, f64::max);
-            Some(format!("the Lyapunov sum rose at {up} of {n} logged steps, by {} at the most", share(most)))
+            Some(format!("the Lyapunov sum rose at {up} of {n} logged steps, by {} at the most", percent_or_times(most)))
         }
     }
 }
@@ -46,7 +46,7 @@ fn on_the_tail(run: &Run) -> Option<String> {
     Some(format!("L at the end is {ratio} times the predicted tail"))
 }
 
-/// As "0.3 %", or "7 times" where it is a multiple.
-fn share(rise: f64) -> String {
+/// For example "0.3 %", or "7 times" for a multiple.
+fn percent_or_times(rise: f64) -> String {
     if rise < 10.0 { format!("{} %", short(100.0 * rise)) } else { format!("{} times", short(rise)) }
 }

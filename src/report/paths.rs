@@ -1,4 +1,4 @@
-//! Where the students' means went: over the teacher's density contours, or against the step in one dimension.
+//! The paths of the students' means: over the teacher's density contours, or against the step in one dimension.
 
 use super::axis::{Axis, drawable};
 use super::chart::{Chart, Ink, Mark};
@@ -10,30 +10,30 @@ use crate::mixture::GaussianMixture;
 use crate::number::short;
 use crate::random::rows;
 
-/// Students and points per path that are drawn.
+/// The most students, and the most points per path.
 const MOST_PATHS: usize = 200;
-/// Components of the teacher that are drawn: points of a file may be the teacher.
+/// The most components of the teacher that are drawn (a teacher may have one component per point of a file).
 const MOST_MEANS: usize = 2000;
 const MOST_POINTS: usize = 120;
 
-/// Contours at these shares of the largest density.
+/// The levels of the contours, as fractions of the largest density.
 const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
 
 /// The paths of one replicate: for each student its positions (T, d), and the steps (T).
 struct Paths<'a> {
     steps: Vec<f64>,
     students: Vec<Vec<&'a [f64]>>,
-    /// False where only the start and the end are known.
+    /// False if only the start and the end are known.
     whole: bool,
 }
 
-/// The chart and the sentence under it.
-pub fn paths(run: &Run) -> Option<(Chart, String)> {
+/// The chart and its caption.
+pub(super) fn paths(run: &Run) -> Option<(Chart, String)> {
     let all_of_it = run.teacher.as_ref()?;
     let teacher = &thinned(all_of_it);
     let paths = match (&run.trajectory, &run.initial, &run.student) {
-        (Some(trajectory), ..) => along(trajectory),
-        (None, Some(start), Some(end)) if start.means.len() == end.means.len() => ends(start, end),
+        (Some(trajectory), ..) => of_trajectory(trajectory),
+        (None, Some(start), Some(end)) if start.means.len() == end.means.len() => of_ends(start, end),
         _ => return None,
     };
     let view = View::new(teacher, paths.students.iter().filter_map(|p| p.first().copied()));
@@ -54,7 +54,7 @@ pub fn paths(run: &Run) -> Option<(Chart, String)> {
     Some((chart, caption))
 }
 
-/// At most [`MOST_MEANS`] of a teacher's components, chosen by a hash: those of points may come in turns.
+/// At most [`MOST_MEANS`] of a teacher's components, chosen by a hash, because points of a file may come in a pattern.
 fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
     let (n, d) = (teacher.n_components(), teacher.n_features());
     if n <= MOST_MEANS {
@@ -68,7 +68,8 @@ fn thinned(teacher: &GaussianMixture) -> GaussianMixture {
     GaussianMixture::new(weights, means, d, teacher.variance()).unwrap_or_else(|_| teacher.clone())
 }
 
-fn along(trajectory: &Trajectory) -> Paths<'_> {
+/// The paths of the first replicate along the trajectory.
+fn of_trajectory(trajectory: &Trajectory) -> Paths<'_> {
     let Trajectory { steps, means, n_replicates, n_components: k, n_features: d } = trajectory;
     let stride = steps.len().div_ceil(MOST_POINTS);
     let times: Vec<usize> = (0..steps.len()).filter(|t| t % stride == 0 || *t == steps.len() - 1).collect();
@@ -77,7 +78,8 @@ fn along(trajectory: &Trajectory) -> Paths<'_> {
     Paths { steps: times.iter().map(|t| steps[*t]).collect(), students, whole: true }
 }
 
-fn ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
+/// Straight paths from the first replicate's start to its end.
+fn of_ends<'a>(start: &'a Students, end: &'a Students) -> Paths<'a> {
     let (d, k) = (start.n_features, start.weights.len());
     let row = |s: &'a Students, i: usize| &s.means[i * d..(i + 1) * d];
     Paths { steps: vec![0.0, 1.0], students: (0..k.min(MOST_PATHS)).map(|i| vec![row(start, i), row(end, i)]).collect(), whole: false }
@@ -105,7 +107,7 @@ fn caption(run: &Run, paths: &Paths) -> String {
     text
 }
 
-/// What the picture leaves out, as a sentence.
+/// What the picture leaves out, in a sentence.
 fn beyond(view: &View, paths: &Paths) -> String {
     let leaving = paths.students.iter().filter(|p| p.iter().any(|x| !view.holds(x))).count();
     if leaving == 0 {
@@ -116,11 +118,12 @@ fn beyond(view: &View, paths: &Paths) -> String {
     format!(" {leaving} of the {} paths leave the picture{how_far}; they are drawn until then.", paths.students.len())
 }
 
+/// The paths in a plane, over the contours of the teacher's density.
 fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &View) -> Option<Chart> {
     let flat: Vec<Vec<(f64, f64)>> = paths.students.iter().map(|p| p.iter().map(|x| plane.project(x)).collect()).collect();
     let seen = paths.students.iter().flatten().filter(|x| view.holds(x)).map(|x| plane.project(x));
     let centres: Vec<(f64, f64)> = (0..teacher.n_components()).map(|j| plane.project(teacher.mean(j))).collect();
-    // Where the outermost contour lies at the most: K components on one place have K times the density of one at its edge.
+    // The outermost contour lies within this distance: K components at one place have K times the density of one at its edge.
     let reach = (2.0 * (1e3 * teacher.n_components() as f64).ln() * teacher.variance()).sqrt();
     let around = centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]);
     let points: Vec<(f64, f64)> = around.chain(seen).collect();
@@ -141,6 +144,7 @@ fn over_density(teacher: &GaussianMixture, plane: &Plane, paths: &Paths, view: &
     Some(Chart { description: "Paths of the students' means over the contours of the teacher's density", x, y, marks })
 }
 
+/// The paths in one dimension, against the step.
 fn against_step(teacher: &GaussianMixture, paths: &Paths, view: &View) -> Option<Chart> {
     let (first, last) = (*paths.steps.first()?, *paths.steps.last()?);
     let x = Axis::steps(first, last)?;

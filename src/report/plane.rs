@@ -1,4 +1,4 @@
-//! A plane to look at means in: the coordinates themselves for d = 2, else the first two principal directions.
+//! A plane for showing means: the coordinates themselves for d = 2, else the first two principal directions.
 
 use faer::Mat;
 
@@ -9,17 +9,17 @@ use crate::problem::reduction::principal_directions;
 
 /// An orthonormal frame in d ≥ 2 dimensions.
 #[derive(Debug, Clone)]
-pub struct Plane {
+pub(super) struct Plane {
     origin: Vec<f64>,
     axes: [Vec<f64>; 2],
-    /// False where the axes are the coordinates themselves.
+    /// False if the axes are the coordinates themselves.
     pub principal: bool,
 }
 
 impl Plane {
-    /// The plane for a teacher and students whose means are rows of `students` (…, d); the students count only where the teacher's
-    /// means span no plane. `None` for d = 1.
-    pub fn new(teacher: &GaussianMixture, students: &[f64]) -> Option<Plane> {
+    /// The plane for a teacher and for students whose means are the rows of `students` (…, d). The students are used only if the teacher's
+    /// means do not span a plane. `None` for d = 1.
+    pub(super) fn new(teacher: &GaussianMixture, students: &[f64]) -> Option<Plane> {
         let d = teacher.n_features();
         match d {
             0 | 1 => None,
@@ -40,15 +40,15 @@ impl Plane {
         for row in means.chunks_exact(d) {
             origin.iter_mut().zip(row).for_each(|(o, v)| *o += v / n as f64);
         }
-        // Two columns at the least: one mean alone spans nothing, and any two directions will do.
+        // At least two columns: a single mean spans nothing, and any two directions will do.
         let spread = Mat::from_fn(d, n.max(2), |c, l| if l < n { means[l * d + c] - origin[c] } else { 0.0 });
         let directions = principal_directions(&spread, 2);
         let (first, second) = directions.split_at(d);
         Plane { origin, axes: [first.to_vec(), second.to_vec()], principal: true }
     }
 
-    /// Axes around `points` of the plane with the same length for a unit in both directions; `None` where none can be drawn.
-    pub fn axes(&self, points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Axis, Axis)> {
+    /// Axes around `points` of the plane with the same length for a unit in both directions; `None` if none can be drawn.
+    pub(super) fn axes(&self, points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Axis, Axis)> {
         let titles = if self.principal {
             ["first principal direction (unit)", "second principal direction (unit)"]
         } else {
@@ -66,7 +66,7 @@ impl Plane {
     }
 
     /// The coordinates of a point (d) in the plane.
-    pub fn project(&self, point: &[f64]) -> (f64, f64) {
+    pub(super) fn project(&self, point: &[f64]) -> (f64, f64) {
         let along = |axis: &[f64]| point.iter().zip(&self.origin).zip(axis).map(|((p, o), a)| (p - o) * a).sum();
         (along(&self.axes[0]), along(&self.axes[1]))
     }
@@ -88,7 +88,7 @@ mod tests {
         let distance = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1);
         for i in 0..4 {
             for j in 0..i {
-                // Rounding of a singular value decomposition.
+                // The rounding of a singular value decomposition.
                 assert!((distance(shown[i], shown[j]) - distance(flat[i], flat[j])).abs() <= 1e-9);
             }
         }

@@ -1,4 +1,5 @@
-//! What a sweep's maps show of a cell: the share at the nearest teacher, coverage, total variation, the divergence.
+//! The numbers of a cell that a sweep's maps show: the fraction at the nearest teacher component, coverage, total variation, the
+//! divergence.
 
 use super::interval::Interval;
 use crate::experiment::summary::Summary;
@@ -7,10 +8,10 @@ use crate::number::{short, superscript};
 
 /// One number of a cell's summary, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
+pub(super) enum Quantity {
     Nearest,
     Coverage,
-    /// Of sweeps with one teacher component, where coverage says next to nothing.
+    /// For sweeps with one teacher component, for which coverage says little.
     WeightAtTeacher,
     TotalVariation,
     /// Reverse or forward; its maps are of log₁₀.
@@ -20,7 +21,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    pub fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Quantity::Nearest => "Share at the nearest teacher",
             Quantity::Coverage => "Coverage",
@@ -31,8 +32,8 @@ impl Quantity {
         }
     }
 
-    /// What the number is, and what its interval counts.
-    pub fn caption(self) -> String {
+    /// What the number is, and what its interval covers.
+    pub(super) fn caption(self) -> String {
         match self {
             Quantity::Nearest => format!(
                 "The share of students that end within {COVERAGE_RADIUS}σ of the teacher mean that was nearest at their start; 95 % Wilson \
@@ -59,8 +60,8 @@ impl Quantity {
         }
     }
 
-    /// The number in a cell's summary; `None` where it is not there, or one replicate's is not finite.
-    pub fn of(self, summary: &Summary) -> Option<Interval> {
+    /// The number in a cell's summary; `None` if it is missing or not finite in one replicate.
+    pub(super) fn of(self, summary: &Summary) -> Option<Interval> {
         match self {
             Quantity::Nearest => nearest(summary),
             Quantity::Coverage => coverage(summary),
@@ -73,13 +74,13 @@ impl Quantity {
         }
     }
 
-    /// True where numbers are shown by their logarithm.
-    pub fn is_logarithmic(self) -> bool {
+    /// Whether numbers are shown by their logarithm.
+    pub(super) fn is_logarithmic(self) -> bool {
         matches!(self, Quantity::Divergence { .. })
     }
 
-    /// The number as its map shows it.
-    pub fn text(self, v: f64) -> String {
+    /// The number as shown in its map.
+    pub(super) fn text(self, v: f64) -> String {
         match self {
             Quantity::Divergence { .. } if v > 0.0 => format!("{:.1}", v.log10()).replace('-', "−"),
             Quantity::Divergence { .. } => "−∞".into(),
@@ -92,8 +93,8 @@ impl Quantity {
         }
     }
 
-    /// The ends of the interval as the map shows them.
-    pub fn ends(self, interval: &Interval) -> String {
+    /// The ends of the interval as shown in the map.
+    pub(super) fn ends(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return String::new();
         }
@@ -101,16 +102,16 @@ impl Quantity {
         format!("{}{between}{}", self.text(interval.low), self.text(interval.high))
     }
 
-    /// The number and its interval within a sentence.
-    pub fn words(self, interval: &Interval) -> String {
+    /// The number and its interval in a sentence.
+    pub(super) fn words(self, interval: &Interval) -> String {
         if interval.low == interval.high && self == Quantity::WeightAtTeacher {
             return self.word(interval.value);
         }
         format!("{} (95 % interval {} to {})", self.word(interval.value), self.word(interval.low), self.word(interval.high))
     }
 
-    /// A number of it within a sentence.
-    pub fn word(self, v: f64) -> String {
+    /// One number in a sentence.
+    pub(super) fn word(self, v: f64) -> String {
         if self.is_logarithmic() { power(v) } else { self.text(v) }
     }
 }
@@ -128,19 +129,20 @@ fn is_share(v: f64) -> bool {
     (0.0..=1.0 + 1e-6).contains(&v)
 }
 
+/// The fraction of students at the teacher component nearest at their start.
 fn nearest(summary: &Summary) -> Option<Interval> {
     let share = summary.nearest_at_start.map(|at| at.all).filter(|s| [s.share, s.low, s.high].into_iter().all(is_share))?;
     Some(Interval { value: share.share, low: share.low, high: share.high }.within(0.0, 1.0))
 }
 
-/// With as many trials in a replicate as there are teacher components.
+/// Coverage, with as many trials per replicate as there are teacher components.
 fn coverage(summary: &Summary) -> Option<Interval> {
     let n_teachers = summary.student_weight_at_teachers.as_ref()?.all().first()?.len();
     Interval::of_shares(&summary.last.values(Metric::Coverage)?, n_teachers)
 }
 
 /// The student weight at the one teacher component in each replicate; `None` for several components.
-pub fn weights_at_teacher(summary: &Summary) -> Option<Vec<f64>> {
+pub(super) fn weights_at_teacher(summary: &Summary) -> Option<Vec<f64>> {
     let weight = |weights: &Vec<f64>| match weights[..] {
         [weight] if is_share(weight) => Some(weight),
         _ => None,
@@ -154,7 +156,7 @@ fn weight_at_teacher(summary: &Summary) -> Option<Interval> {
     Some(Interval::of_mean(&weights).unwrap_or(alone).within(0.0, 1.0))
 }
 
-/// Of the values of all replicates, or of the one with its standard error.
+/// From the values of all replicates, or from a single one with its standard error.
 fn estimate(summary: &Summary, metric: Metric, over_replicates: fn(&[f64]) -> Option<Interval>) -> Option<Interval> {
     match summary.last.get(metric) {
         [one] => Interval::of_estimate(one.value()?, one.standard_error()?),
@@ -165,12 +167,12 @@ fn estimate(summary: &Summary, metric: Metric, over_replicates: fn(&[f64]) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::nearest::{AtNearest, Share};
+    use crate::experiment::nearest::{AtNearest, Proportion};
     use crate::experiment::summary::PerReplicate;
     use serde_json::{Value, json};
 
     fn summary(last: Value, weights: Vec<Vec<f64>>) -> Summary {
-        let share = Share { share: 0.9, low: 0.8, high: 0.95, successes: 9, trials: 10 };
+        let share = Proportion { share: 0.9, low: 0.8, high: 0.95, successes: 9, trials: 10 };
         let nearest = (weights[0].len() > 1).then_some(AtNearest { all: share, near_wall: None, elsewhere: None });
         Summary {
             last: serde_json::from_value(last).unwrap(),

@@ -13,11 +13,11 @@ use crate::error::Result;
 use crate::experiment::summary::{Stopped, Summary};
 use crate::mixture::files::write_atomically;
 
-/// Writes `folder/report.html` from the other files of the run folder. Of these only `metrics.csv` must be there: a part of the
-/// page whose file is missing or cannot be used is left out, and the page says which.
+/// Writes `folder/report.html` from the other files of the run folder. Only `metrics.csv` is required: a part of the page whose file is
+/// missing or unusable is left out, and the page says which.
 ///
 /// # Errors
-/// [`crate::Error::BadFile`] where the folder is no run folder; [`crate::Error::Io`] where the page cannot be written.
+/// [`crate::Error::BadFile`] if the folder is not a run folder.
 pub fn write_run(folder: &Path) -> Result<()> {
     let run = Run::read(folder)?;
     let page = page(&run)?.html();
@@ -48,7 +48,7 @@ fn page(run: &Run) -> Result<Page> {
     })
 }
 
-/// The chart, if it could be made, under its title.
+/// The chart, if it could be made, with its title.
 fn figure(title: &'static str, chart: Option<Chart>, caption: impl Into<String>) -> Result<Option<Figure>> {
     chart.map(|chart| Ok(Figure { title: title.into(), svg: chart.svg()?, caption: caption.into() })).transpose()
 }
@@ -88,11 +88,11 @@ fn figures(run: &Run, covered: Option<&Covered>) -> Result<Vec<Figure>> {
     Ok(figures.into_iter().flatten().collect())
 }
 
-/// Version, machine, device and command line, as far as `environment.json` tells them.
+/// Version, machine, device and command line, as far as `environment.json` has them.
 fn machine(environment: &Environment) -> Vec<(String, String)> {
     let clipped = |text: &str, letters: usize| text.chars().take(letters).collect::<String>();
     let Environment { version, build, os, architecture, cpu_count, device_why, command_line } = environment;
-    // The program's place says nothing to a reader.
+    // The path of the program is left out.
     let words: Vec<&str> = command_line.iter().skip(1).take(100).map(String::as_str).collect();
     let lines = [
         ("Chosen because", clipped(device_why, 300)),

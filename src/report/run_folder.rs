@@ -1,4 +1,4 @@
-//! What a report needs of a run folder. The folder may come from a stranger: everything is bounded, and what is missing is `None`.
+//! The parts of a run folder that a report needs. The folder may come from a stranger: sizes are limited, and missing parts are `None`.
 
 use std::path::{Path, PathBuf};
 
@@ -17,31 +17,31 @@ use crate::mixture::files::{Array, read_mixture, read_npz};
 const MOST_TEXT: u64 = 1 << 20;
 const MOST_ARRAYS: u64 = 1 << 30;
 
-/// A run, as far as its folder tells.
-pub struct Run {
+/// A run as read from its folder.
+pub(super) struct Run {
     pub name: String,
-    /// `config.toml` as it is.
+    /// The text of `config.toml`.
     pub config_text: Option<String>,
     pub config: Option<toml::Table>,
     pub environment: Environment,
     pub summary: Option<Summary>,
     pub metrics: Table,
-    /// That of the first replicate.
+    /// The first replicate's teacher.
     pub teacher: Option<GaussianMixture>,
-    /// One, or one for each replicate; empty where there is none.
+    /// One, or one for each replicate; empty if there is none.
     pub teachers: Vec<GaussianMixture>,
     /// (R, k, d) at the start and at the end.
     pub initial: Option<Students>,
     pub student: Option<Students>,
     pub trajectory: Option<Trajectory>,
-    /// Files that were there and could not be used, with the reason.
+    /// Files that exist but could not be used, with the reason.
     pub notes: Vec<String>,
 }
 
-/// What a page tells of `environment.json`.
+/// The parts of `environment.json` that a page shows.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Environment {
+pub(super) struct Environment {
     pub version: String,
     pub build: String,
     pub os: String,
@@ -52,7 +52,7 @@ pub struct Environment {
 }
 
 /// The students of all replicates.
-pub struct Students {
+pub(super) struct Students {
     /// (k)
     pub weights: Vec<f64>,
     /// (R, k, d)
@@ -62,7 +62,7 @@ pub struct Students {
 }
 
 /// The means along the descent.
-pub struct Trajectory {
+pub(super) struct Trajectory {
     /// (T)
     pub steps: Vec<f64>,
     /// (T, R, k, d)
@@ -77,7 +77,7 @@ impl Run {
     ///
     /// # Errors
     /// No folder, no metrics, or metrics that cannot be read.
-    pub fn read(folder: &Path) -> Result<Run> {
+    pub(super) fn read(folder: &Path) -> Result<Run> {
         let metrics_path = folder.join("metrics.csv");
         if !metrics_path.exists() {
             return Err(Error::bad_file(
@@ -109,20 +109,20 @@ impl Run {
         Ok(run)
     }
 
-    /// The row of the metrics at which the run ended: the last one, or that of the last good state where the run diverged.
-    pub fn end(&self) -> Option<usize> {
+    /// The row of the metrics at which the run ended: the last one, or that of the last good state if the run diverged.
+    pub(super) fn end(&self) -> Option<usize> {
         let steps = &self.metrics.steps;
         let diverged = self.summary.as_ref().filter(|summary| matches!(summary.stop.stop, Stop::Diverged { .. }));
         let good = diverged.and_then(|summary| summary.metrics_step).and_then(|good| steps.iter().position(|step| *step == good as f64));
         good.or(steps.len().checked_sub(1))
     }
 
-    /// A number in the config, as `descent.step_size`.
-    pub fn setting(&self, section: &str, key: &str) -> Option<&toml::Value> {
+    /// A value in the config, such as `descent.step_size`.
+    pub(super) fn setting(&self, section: &str, key: &str) -> Option<&toml::Value> {
         self.config.as_ref()?.get(section)?.get(key)
     }
 
-    /// Arrays of other dimensions than the teacher's, or of other components than the students', tell nothing.
+    /// Drops arrays of another dimension than the teacher's, or with other components than the students'.
     fn drop_misfits(&mut self) {
         let Some(d) = self.teacher.as_ref().map(GaussianMixture::n_features) else { return };
         let mut note =
@@ -151,7 +151,7 @@ fn name_of(folder: &Path) -> String {
     absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// `None` and a note where the file is there but cannot be used; `None` alone where it is not there.
+/// `None` and a note if the file exists but cannot be used; only `None` if it does not exist.
 fn optional<T>(notes: &mut Vec<String>, path: PathBuf, read: impl Fn(&Path) -> Result<T>) -> Option<T> {
     if !path.exists() {
         return None;

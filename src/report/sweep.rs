@@ -1,4 +1,4 @@
-//! The page of a sweep: its finding, its maps or lines, what failed, every cell.
+//! The page of a sweep: its finding, its maps or lines, the failures, every cell.
 
 use std::path::Path;
 
@@ -20,19 +20,19 @@ use crate::metrics::smoothed;
 use crate::mixture::files::write_atomically;
 use crate::number::{minus, setting, short, swept};
 
-/// What a page can bear.
+/// The most failures on a page.
 const MOST_FAILURES: usize = 50;
 const MOST_ROWS: usize = 2000;
 const MOST_LETTERS: usize = 400;
 const MOST_LISTED: usize = 100_000;
-/// Of the table of all cells, and the letters of one of its places.
+/// The most columns in the table of all cells, and the most letters in one of its entries.
 const MOST_COLUMNS: usize = 20;
 const MOST_IN_TABLE: usize = 60;
 
 /// Writes `folder/report.html` from the other files of the sweep's folder, and returns its finding, a sentence.
 ///
 /// # Errors
-/// [`crate::Error::BadFile`] where the folder is no sweep's; [`crate::Error::Io`] where the page cannot be written.
+/// [`crate::Error::BadFile`] if the folder is not a sweep's.
 pub fn write_sweep(folder: &Path) -> Result<String> {
     let config = read_config(folder)?;
     let mut measured = Measured::new(is_forward(&config));
@@ -44,7 +44,7 @@ pub fn write_sweep(folder: &Path) -> Result<String> {
     Ok(finding)
 }
 
-/// True where all cells descend the forward divergence.
+/// Whether all cells minimise the forward divergence.
 fn is_forward(config: &toml::Table) -> bool {
     let values = values_of(config, "objective", "divergence");
     !values.is_empty() && values.iter().all(|value| value.as_str() == Some("forward"))
@@ -73,7 +73,7 @@ fn page(table: &SweepTable, measured: &Measured, finding: &str) -> Result<String
     Ok(html::document(&clipped(&format!("mixscore sweep {}", table.name)), heat_map::STYLE, &body))
 }
 
-/// Small maps stand side by side.
+/// Small maps are shown side by side.
 fn arrangement(layout: &Layout) -> &'static str {
     match layout.columns.as_ref().map_or(0, |side| side.values.len()) {
         _ if layout.panels.len() > 1 => "",
@@ -97,7 +97,7 @@ fn counts(table: &SweepTable) -> String {
     text + "."
 }
 
-/// What the numbers cannot say, and of which densities they are.
+/// What the numbers do not show, and which densities they refer to.
 fn warning(table: &SweepTable, measured: &Measured) -> String {
     let is_scheduled = values_of(&table.config, "objective", "noise").iter().any(|noise| noise.is_table());
     match measured.noise {
@@ -113,6 +113,7 @@ fn warning(table: &SweepTable, measured: &Measured) -> String {
     }
 }
 
+/// Line charts of the quantities, for sweeps along one axis.
 fn lines(table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (quantity, numbers) in quantities {
@@ -124,6 +125,7 @@ fn lines(table: &SweepTable, layout: &Layout, quantities: &[Numbers]) -> Result<
     Ok(figures)
 }
 
+/// Heat maps of one quantity.
 fn maps(table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, failures: &[usize]) -> Markup {
     let (low, high) = scale(*quantity, numbers);
     let place = |v: f64| if quantity.is_logarithmic() { v.max(f64::MIN_POSITIVE).log10() } else { v };
@@ -149,7 +151,7 @@ fn maps(table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, fail
     }
 }
 
-/// The ends of the colours: 0 and 1 for shares, those of the numbers for log₁₀ L.
+/// The ends of the colour scale: 0 and 1 for fractions, the extreme numbers for log₁₀ L.
 fn scale(quantity: Quantity, numbers: &[Option<Interval>]) -> (f64, f64) {
     if !quantity.is_logarithmic() {
         return (0.0, 1.0);
@@ -213,7 +215,7 @@ fn all_cells(table: &SweepTable, quantities: &[Numbers]) -> Markup {
     }
 }
 
-/// The axes, then what all cells share.
+/// The axes, then the settings that all cells share.
 fn facts(table: &SweepTable, measured: &Measured) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     for axis in table.axes.iter().take(40) {
@@ -242,7 +244,7 @@ fn facts(table: &SweepTable, measured: &Measured) -> Vec<(String, String)> {
     facts
 }
 
-/// Text from the folder that does not burst the page.
+/// Text from the folder, cut to fit the page.
 fn clipped(text: &str) -> String {
     let start = head(text, MOST_LETTERS);
     if start.len() == text.len() { text.into() } else { format!("{start}…") }

@@ -1,5 +1,5 @@
-//! The finding of a sweep in a sentence or two with intervals: from which separation on the share stays high; in how many replicates all
-//! students arrive at the one teacher; what each of a few cells found; or the best and the worst cell.
+//! The finding of a sweep in a sentence or two with intervals: the separation above which the fraction stays high; or in how many
+//! replicates all students arrive at the one teacher component; or the results of each of a few cells; or the best and the worst cell.
 
 use std::collections::HashMap;
 
@@ -7,29 +7,29 @@ use super::interval::Interval;
 use super::layout::{Side, clipped, sides};
 use super::measured::Measured;
 use super::quantity::Quantity;
-use crate::experiment::nearest::{NEAR_WALL, Share};
+use crate::experiment::nearest::{NEAR_WALL, Proportion};
 use crate::experiment::sweep::table::{CellState, SweepTable};
 use crate::experiment::sweep::text::values_of;
 use crate::metrics::COVERAGE_RADIUS;
 use crate::objective::groups::Estimate;
 
-/// The share that is asked for.
+/// The fraction that counts as high.
 const ENOUGH: f64 = 0.95;
 
-/// Groups, or cells that fell short, that one sentence can bear.
+/// The most groups, or failed cells, in one sentence.
 const MOST_GROUPS: usize = 6;
 
-/// Schemes under which students do not begin at random.
+/// Schemes that do not place students at random.
 const PLACED: [&str; 4] = ["point", "given", "coincident", "around-teacher"];
 
-/// So few cells are named one by one.
+/// Up to this many cells are named one by one.
 const FEW_CELLS: usize = 4;
 
-/// A cell that is done, with its number.
+/// A finished cell with its number.
 type Known<'a> = (usize, &'a Interval);
 
-/// What the sweep found, and, where there are several teachers, the total variation.
-pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
+/// The finding, and for several teacher components the total variation.
+pub(super) fn sentence(table: &SweepTable, measured: &Measured) -> String {
     let quantities = &measured.quantities;
     let of = |quantity: Quantity| quantities.iter().find(|(other, _)| *other == quantity).map(|(_, numbers)| numbers);
     let divergence = quantities.iter().find(|(quantity, _)| quantity.is_logarithmic());
@@ -56,10 +56,10 @@ pub fn sentence(table: &SweepTable, measured: &Measured) -> String {
     all.into_iter().chain(walls).collect::<Vec<_>>().join(" ")
 }
 
-/// What starting near a wall between two teachers' cells does, over all cells.
+/// The effect of starting near a wall between two teacher components, over all cells.
 fn at_walls(measured: &Measured) -> Option<String> {
-    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Share::wilson(hits, trials)));
-    let words = |share: Share| {
+    let [near, elsewhere] = measured.walls.map(|(hits, trials)| (trials > 0).then(|| Proportion::wilson(hits, trials)));
+    let words = |share: Proportion| {
         let missed = share.trials - share.successes;
         format!("{:.4} ({:.4} to {:.4}; {missed} of {} do not)", share.share, share.low, share.high, share.trials)
     };
@@ -71,7 +71,7 @@ fn at_walls(measured: &Measured) -> Option<String> {
     ))
 }
 
-/// In how many replicates every student ends at the teacher's one mean, and which cells have others.
+/// In how many replicates every student ends at the teacher's one mean, and which cells have exceptions.
 fn arrivals(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     let (arrived, replicates) = measured.arrived.iter().flatten().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
     let interval = Interval::of_shares(&[arrived as f64 / replicates as f64], replicates);
@@ -97,7 +97,7 @@ fn arrivals(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     }
 }
 
-/// The first few, and how many more there are.
+/// The first few items, and how many more there are.
 fn listed(things: &[String]) -> String {
     let mut text = things[..things.len().min(MOST_GROUPS)].join("; ");
     if things.len() > MOST_GROUPS {
@@ -111,7 +111,7 @@ fn is_placed(table: &SweepTable) -> bool {
     values_of(&table.config, "student", "start").iter().any(is_placed)
 }
 
-/// Every cell with its numbers. Students that begin at chosen places say nothing by where they end, so their share is left out.
+/// Every cell with its numbers. If students begin at chosen places, the fraction of them that ends somewhere means nothing and is left out.
 fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String {
     let is_placed = is_placed(table);
     let words = |cell: usize| {
@@ -140,7 +140,7 @@ fn one_by_one(table: &SweepTable, measured: &Measured, sides: &[Side]) -> String
     format!("W{} (in brackets 95 % intervals).", &all[1..])
 }
 
-/// For each value of `group`: the separation from which on the share stays enough in every cell.
+/// For each value of `group`: the separation above which the fraction stays high in every cell.
 fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let values: Vec<Option<&String>> = group.map_or(vec![None], |side| side.values.iter().map(Some).collect());
     let clauses: Vec<String> = values
@@ -161,6 +161,7 @@ fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], 
     )
 }
 
+/// The smallest separation from which on all these cells are high, in words.
 fn threshold(table: &SweepTable, cells: &[Known], sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let mut from: Option<(&str, Known)> = None;
     for value in separation.values.iter().rev() {
@@ -185,6 +186,7 @@ fn threshold(table: &SweepTable, cells: &[Known], sides: &[Side], separation: &S
     })
 }
 
+/// "from separation 4 on (0.97, 0.95 to 0.99, at k = 5)".
 fn from_on(table: &SweepTable, value: &str, lowest: Known, sides: &[Side], separation: &Side, group: Option<&Side>) -> String {
     let smallest = if separation.values[0] == value { ", the smallest tried," } else { "" };
     let place = place(table, lowest.0, sides, &[group]);
@@ -217,7 +219,8 @@ fn extremes(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>]
     format!("The {what} is lowest with {}, and highest with {}.", words(low), words(high))
 }
 
-/// The axis along which the cells' mean changes most, of several: "Most of that goes with step size: 0.97 on average at 0.5, 0.61 at 1."
+/// The axis along which the cells' mean changes most, if there are several: "Most of that goes with step size: 0.97 on average at 0.5, 0.61
+/// at 1."
 fn blame(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>], sides: &[Side]) -> Option<String> {
     let scaled = |v: f64| if quantity.is_logarithmic() { v.max(f64::MIN_POSITIVE).ln() } else { v };
     let ends = |side: &Side| {
@@ -236,11 +239,12 @@ fn blame(table: &SweepTable, quantity: Quantity, numbers: &[Option<Interval>], s
     Some(format!("Most of that goes with {name}: {} on average at {}, {} at {}.", word(high.0), high.1, word(low.0), low.1))
 }
 
+/// The finished cells with a number.
 fn known(numbers: &[Option<Interval>]) -> impl Iterator<Item = Known<'_>> {
     numbers.iter().enumerate().filter_map(|(cell, number)| Some((cell, number.as_ref()?)))
 }
 
-/// ", at k = 5, start = wide": a cell's values on all axes but some.
+/// ", at k = 5, start = wide": a cell's values on all axes except some.
 fn place(table: &SweepTable, cell: usize, sides: &[Side], but: &[Option<&Side>]) -> String {
     let named = sides.iter().filter(|side| but.iter().flatten().all(|other| other.at != side.at));
     let quoted = |value: String| if value.contains('=') || value.contains(',') { format!("“{value}”") } else { value };

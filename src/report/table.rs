@@ -7,12 +7,12 @@ use super::bounded::read_bytes;
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 
-/// Files beyond this are not read.
+/// Larger files are not read.
 const MOST_BYTES: u64 = 128 << 20;
 
 /// The logged metrics; a blank or unreadable cell is NaN.
 #[derive(Debug, Clone, Default)]
-pub struct Table {
+pub(super) struct Table {
     /// The logged steps in order, shape (T).
     pub steps: Vec<f64>,
     pub n_replicates: usize,
@@ -24,8 +24,8 @@ impl Table {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::BadFile`] with the line where it stops to be a table of metrics.
-    pub fn read(path: &Path) -> Result<Table> {
+    /// [`Error::BadFile`] with the first line that does not belong to a table of metrics.
+    pub(super) fn read(path: &Path) -> Result<Table> {
         let bytes = read_bytes(path, MOST_BYTES)?;
         let bad = |what: String| Error::bad_file(path, what, "Restore it, or run the experiment again");
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
@@ -51,7 +51,7 @@ impl Table {
         Self::arrange(&header, &rows).ok_or_else(|| bad("steps and replicates do not make a table".into()))
     }
 
-    /// `None` where the table would be far larger than its rows.
+    /// `None` if the table would be far larger than its rows.
     fn arrange(header: &csv::StringRecord, rows: &[(u64, u64, Vec<f64>)]) -> Option<Table> {
         let index = |keys: &mut dyn Iterator<Item = u64>| -> BTreeMap<u64, usize> {
             let sorted: std::collections::BTreeSet<u64> = keys.collect();
@@ -73,23 +73,23 @@ impl Table {
     }
 
     /// The values (R, T) of a metric, at least one of them a number.
-    pub fn column(&self, metric: Metric) -> Option<&[Vec<f64>]> {
+    pub(super) fn column(&self, metric: Metric) -> Option<&[Vec<f64>]> {
         self.columns.get(metric.name()).filter(|c| c.iter().flatten().any(|v| v.is_finite())).map(Vec::as_slice)
     }
 
     /// The standard error of a metric in the first replicate at row t.
-    pub fn standard_error(&self, metric: Metric, t: usize) -> Option<f64> {
+    pub(super) fn standard_error(&self, metric: Metric, t: usize) -> Option<f64> {
         let column = metric.columns().nth(1).and_then(|name| self.columns.get(&name))?;
         Some(column.first()?[t]).filter(|error| error.is_finite())
     }
 
-    /// What there is of a metric at row t, by replicate.
-    pub fn values(&self, metric: Metric, t: usize) -> Vec<f64> {
+    /// The numbers of a metric at row t, by replicate; missing ones are left out.
+    pub(super) fn values(&self, metric: Metric, t: usize) -> Vec<f64> {
         self.column(metric).unwrap_or_default().iter().map(|replicate| replicate[t]).filter(|v| v.is_finite()).collect()
     }
 
     /// The quantile of a metric over replicates at row t.
-    pub fn quantile(&self, metric: Metric, t: usize, share: f64) -> Option<f64> {
+    pub(super) fn quantile(&self, metric: Metric, t: usize, share: f64) -> Option<f64> {
         let mut values = self.values(metric, t);
         values.sort_by(f64::total_cmp);
         let place = share * values.len().checked_sub(1)? as f64;

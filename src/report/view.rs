@@ -1,20 +1,20 @@
-//! The part of space that a picture of paths shows: a run that diverges would make everything else a point.
+//! The part of space that a picture of paths shows, because a diverging path would shrink everything else to a point.
 
 use super::axis::Axis;
 use crate::mixture::{GaussianMixture, squared_distance};
 
-/// Paths are followed this many times as far as the teacher and the starts reach.
+/// Paths are shown up to this multiple of the distance of the teacher and the starts.
 const FARTHER: f64 = 4.0;
 
 /// A ball around the middle of the teacher's means.
-pub struct View {
+pub(super) struct View {
     centre: Vec<f64>,
     radius: f64,
 }
 
 impl View {
     /// Large enough for the teacher and for students that start at `starts` (each of shape d).
-    pub fn new<'a>(teacher: &'a GaussianMixture, starts: impl Iterator<Item = &'a [f64]>) -> View {
+    pub(super) fn new<'a>(teacher: &'a GaussianMixture, starts: impl Iterator<Item = &'a [f64]>) -> View {
         let (d, n) = (teacher.n_features(), teacher.n_components() as f64);
         let mut centre = vec![0.0; d];
         for mean in teacher.means().chunks_exact(d) {
@@ -25,19 +25,19 @@ impl View {
         View { centre, radius: FARTHER * reach }
     }
 
-    /// True where a point (d) is looked at.
-    pub fn holds(&self, point: &[f64]) -> bool {
+    /// Whether a point (d) is in view.
+    pub(super) fn holds(&self, point: &[f64]) -> bool {
         self.distance(point) <= self.radius
     }
 
-    /// From the middle.
-    pub fn distance(&self, point: &[f64]) -> f64 {
+    /// The distance from the middle.
+    pub(super) fn distance(&self, point: &[f64]) -> f64 {
         squared_distance(point, &self.centre).sqrt()
     }
 }
 
-/// The pieces of a polyline within the axes, cut at their ends.
-pub fn clipped(points: &[(f64, f64)], x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
+/// The pieces of a polyline within the axes, cut at the ends of the axes.
+pub(super) fn clipped(points: &[(f64, f64)], x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
     let mut pieces: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in points.windows(2) {
         let Some((from, to)) = inside(pair[0], pair[1], x, y) else { continue };

@@ -2,6 +2,7 @@
 
 use super::vector_fn;
 
+/// sum ← term(a, b, sum) over all elements, in eight lanes, then a tree.
 #[inline(always)]
 fn eight_sums(a: &[f64], b: &[f64], term: impl Fn(f64, f64, f64) -> f64) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -17,9 +18,9 @@ fn eight_sums(a: &[f64], b: &[f64], term: impl Fn(f64, f64, f64) -> f64) -> f64 
     ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
 }
 
-/// Σ (a − b)², for loops that are vector code themselves.
+/// Σ (a − b)², to be inlined into vector code.
 #[inline(always)]
-pub fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
         a,
         b,
@@ -28,9 +29,9 @@ pub fn square_of_difference(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-/// Σ ab, for loops that are vector code themselves.
+/// Σ ab, to be inlined into vector code.
 #[inline(always)]
-pub fn inner_product(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     eight_sums(
         a,
         b,
@@ -39,15 +40,15 @@ pub fn inner_product(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-/// Σ (a − b)v, for loops that are vector code themselves.
+/// Σ (a − b)v, to be inlined into vector code.
 #[inline(always)]
-pub fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
+pub(crate) fn inner_of_difference(a: &[f64], b: &[f64], v: &[f64]) -> f64 {
     inner_of_differences(a, b, v, &[])
 }
 
-/// Σ (a − b)(c − d), where a missing d is 0, for loops that are vector code themselves.
+/// Σ (a − b)(c − d), to be inlined into vector code; a missing d is 0.
 #[inline(always)]
-pub fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
+pub(crate) fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
     let mut sum = [0.0f64; 8];
     let whole = a.len() / 8 * 8;
     let less = |at: usize| if d.is_empty() { 0.0 } else { d[at] };
@@ -64,7 +65,7 @@ pub fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -> f64 {
 
 vector_fn! {
     /// Σ (a − b)².
-    pub fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
         square_of_difference(a, b)
     }
 }

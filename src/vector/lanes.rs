@@ -1,23 +1,23 @@
 //! Loops over the samples of a tile, compiled for the best vector instructions of this machine.
 //!
-//! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, for loops that are vector code themselves.
+//! Sums have a fixed order: sixteen lanes, then a tree. Small functions are `inline(always)`, so that they become part of vector code.
 
 use crate::random::philox::philox;
 
 use super::normals::normals;
 
 /// Samples per vector step; tiles are padded to a multiple.
-pub const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Runs `work` compiled for AVX-512, AVX2, NEON or the baseline, whichever this machine has.
 #[inline(always)]
-pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// eˣ for x ≤ 88, within 2 ULP; 1e-38 where the true value is smaller.
+/// eˣ for x ≤ 88, within 2 ULP; 1e-38 if the true value is smaller.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -35,7 +35,7 @@ pub fn exp(x: f32) -> f32 {
 
 /// Draws z for sixteen samples of a coordinate block: column `c` of `z` (leading dimension `ld`) from row `s`.
 #[inline(always)]
-pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out: &mut [[f32; LANES]; 4]) {
+pub(crate) fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out: &mut [[f32; LANES]; 4]) {
     let mut words = [[0u32; LANES]; 4];
     for lane in 0..LANES {
         let four = philox([block, first + lane as u32, stratum, step], key);
@@ -50,19 +50,19 @@ pub fn draw(key: [u32; 2], step: u32, stratum: u32, first: u32, block: u32, out:
 
 /// The `N` numbers from `at` on, for loops over whole vectors.
 #[inline(always)]
-pub fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
+pub(crate) fn lanes<const N: usize>(values: &[f32], at: usize) -> &[f32; N] {
     values[at..at + N].try_into().expect("N numbers")
 }
 
-/// As [`lanes`], to be written.
+/// As [`lanes`], for writing.
 #[inline(always)]
-pub fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; LANES] {
+pub(crate) fn lanes_mut(values: &mut [f32], at: usize) -> &mut [f32; LANES] {
     (&mut values[at..at + LANES]).try_into().expect("sixteen numbers")
 }
 
-/// The sum of all lanes: halves are added until one is left.
+/// The sum of all lanes: the upper half is added to the lower half until one lane is left.
 #[inline(always)]
-pub fn tree(mut sum: [f32; LANES]) -> f32 {
+pub(crate) fn tree(mut sum: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {

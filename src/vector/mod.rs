@@ -1,21 +1,21 @@
 //! Functions compiled for AVX-512, AVX2 with FMA, NEON or the baseline, whichever this machine has when it runs.
 
-pub mod double;
-pub mod lanes;
-pub mod normals;
+pub(crate) mod double;
+pub(crate) mod lanes;
+pub(crate) mod normals;
 
-/// Sixteen single-precision numbers on a cache line of their own.
+/// Sixteen single-precision numbers aligned to a cache line.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub struct Line([f32; 16]);
+pub(crate) struct Line([f32; 16]);
 
-/// A buffer that grows, aligned to cache lines; what it holds is left from its last use.
+/// A growing buffer aligned to cache lines. Its contents are left from the last use.
 #[derive(Default)]
-pub struct Buffer(Vec<Line>);
+pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
-    /// The first `n` numbers, whatever they are.
-    pub fn take(&mut self, n: usize) -> &mut [f32] {
+    /// The first `n` numbers, not initialised.
+    pub(crate) fn take(&mut self, n: usize) -> &mut [f32] {
         if self.0.len() * 16 < n {
             self.0.resize(n.div_ceil(16), Line([0.0; 16]));
         }
@@ -23,9 +23,9 @@ impl Buffer {
     }
 }
 
-/// A function whose body is compiled once for each set of instructions; the call takes the best one that this machine has.
+/// A function whose body is compiled once for each set of instructions; a call runs the best one that this machine has.
 ///
-/// A closure handed to a generic dispatcher does the same only where the compiler happens to inline it.
+/// (A closure passed to a generic dispatcher is only vectorised if the compiler inlines it.)
 macro_rules! vector_fn {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
@@ -55,7 +55,7 @@ macro_rules! vector_fn {
                     && is_x86_feature_detected!("lzcnt")
                     && is_x86_feature_detected!("popcnt")
                 {
-                    // SAFETY: all of these instructions were just found to be there.
+                    // SAFETY: the check above found these instructions.
                     return unsafe { avx512($($argument),*) };
                 }
                 if is_x86_feature_detected!("avx2")

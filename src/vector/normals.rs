@@ -1,10 +1,10 @@
-//! Normals of many words at a time.
+//! Normals from many words at a time.
 
 use crate::random::normal::{central_f32, normal_f32};
 
-/// out = the normals of `words`, bit for bit [`normal_f32`]; the tails' polynomial is worked out only where some word needs it.
+/// out = the normals of `words`, with the same bits as [`normal_f32`]. The tails' polynomial is only computed if some word needs it.
 #[inline(always)]
-pub fn normals<const N: usize>(words: &[u32; N], out: &mut [f32; N]) {
+pub(crate) fn normals<const N: usize>(words: &[u32; N], out: &mut [f32; N]) {
     let mut tails = 0u32;
     for i in 0..N {
         let (z, central) = central_f32(words[i]);

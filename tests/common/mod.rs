@@ -8,21 +8,21 @@ use mixscore::objective::{Divergence, Estimator, Sampler};
 use mixscore::{Backend, GaussianMixture, Gradient, Problem};
 
 /// A bound with its reason.
-pub struct Tolerance {
+pub(crate) struct Tolerance {
     pub bound: f64,
     pub why: &'static str,
 }
 
 /// Passes on err ≤ bound, so that NaN fails; the message carries everything.
 #[track_caller]
-pub fn assert_close(name: &str, got: f64, want: f64, tolerance: &Tolerance) {
+pub(crate) fn assert_close(name: &str, got: f64, want: f64, tolerance: &Tolerance) {
     let err = (got - want).abs();
     assert!(err <= tolerance.bound, "{name}: {got:e} vs {want:e}, error {err:e} over {:e} ({})", tolerance.bound, tolerance.why);
 }
 
 /// max |got − want| ≤ bound · max |want|.
 #[track_caller]
-pub fn assert_normwise(name: &str, got: &[f64], want: &[f64], tolerance: &Tolerance) {
+pub(crate) fn assert_normwise(name: &str, got: &[f64], want: &[f64], tolerance: &Tolerance) {
     assert_eq!(got.len(), want.len(), "{name}: length");
     let scale = want.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
@@ -33,7 +33,7 @@ pub fn assert_normwise(name: &str, got: &[f64], want: &[f64], tolerance: &Tolera
 }
 
 /// Numbers in (−1, 1) that look random and are the same everywhere.
-pub fn scattered(n: usize, seed: u64) -> Vec<f64> {
+pub(crate) fn scattered(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..n)
         .map(|_| {
@@ -44,29 +44,29 @@ pub fn scattered(n: usize, seed: u64) -> Vec<f64> {
 }
 
 /// A teacher of `n` components with means in (−spread, spread)^d and uneven weights.
-pub fn teacher(n: usize, d: usize, spread: f64, seed: u64) -> GaussianMixture {
+pub(crate) fn teacher(n: usize, d: usize, spread: f64, seed: u64) -> GaussianMixture {
     let means = scattered(n * d, seed).iter().map(|v| v * spread).collect();
     GaussianMixture::new(uneven(n), means, d, 1.0).unwrap()
 }
 
 /// Weights proportional to 1, 2, 3, …
-pub fn uneven(n: usize) -> Vec<f64> {
+pub(crate) fn uneven(n: usize) -> Vec<f64> {
     let total = (n * (n + 1) / 2) as f64;
     (1..=n).map(|i| i as f64 / total).collect()
 }
 
 /// A problem on the exact grid.
-pub fn exact(weights: Vec<f64>, teacher: GaussianMixture) -> Problem {
+pub(crate) fn exact(weights: Vec<f64>, teacher: GaussianMixture) -> Problem {
     Problem { sampler: Sampler::Grid, n_samples: None, ..Problem::new(weights, teacher) }
 }
 
 /// The gradient at `means` (one replicate).
-pub fn gradient(problem: &Problem, backend: &mut dyn Backend, means: &[f64]) -> Gradient {
+pub(crate) fn gradient(problem: &Problem, backend: &mut dyn Backend, means: &[f64]) -> Gradient {
     problem.open(backend, means).unwrap().gradient(0).unwrap().remove(0)
 }
 
 /// Every estimator of both divergences.
-pub const FORMS: [(Divergence, Estimator); 5] = [
+pub(crate) const FORMS: [(Divergence, Estimator); 5] = [
     (Divergence::Reverse, Estimator::Auto),
     (Divergence::Reverse, Estimator::Stein),
     (Divergence::Reverse, Estimator::Pathwise),
@@ -75,12 +75,12 @@ pub const FORMS: [(Divergence, Estimator); 5] = [
 ];
 
 /// Largest absolute entry; NaN if there is one.
-pub fn largest(values: &[f64]) -> f64 {
+pub(crate) fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |a: f64, v| if a.is_nan() || a >= v.abs() { a } else { v.abs() })
 }
 
 /// `summary.json` of a run of ten steps, with these entries besides or instead.
-pub fn summary(entries: serde_json::Value) -> serde_json::Value {
+pub(crate) fn summary(entries: serde_json::Value) -> serde_json::Value {
     let stop = mixscore::descent::Stop::MaxSteps { steps: 10 };
     let mut all = serde_json::json!(Summary { stop: stop.into(), steps: 10, ..Summary::default() });
     for (key, value) in entries.as_object().unwrap() {
@@ -90,12 +90,12 @@ pub fn summary(entries: serde_json::Value) -> serde_json::Value {
 }
 
 /// A folder that outlives its test where KEEP_REPORTS says so.
-pub struct Folder {
+pub(crate) struct Folder {
     pub path: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
 
-pub fn folder(name: &str) -> Folder {
+pub(crate) fn folder(name: &str) -> Folder {
     let temporary = std::env::var_os("KEEP_REPORTS").is_none().then(|| tempfile::tempdir().unwrap());
     let parent = temporary.as_ref().map_or_else(|| PathBuf::from(std::env::var_os("KEEP_REPORTS").unwrap()), |t| t.path().into());
     let path = parent.join(name);
@@ -105,7 +105,7 @@ pub fn folder(name: &str) -> Folder {
 
 /// Every tag of a page is closed in order, and there is nothing that could act or ask the network.
 #[track_caller]
-pub fn assert_harmless(html: &str) {
+pub(crate) fn assert_harmless(html: &str) {
     let lower = html.to_lowercase();
     let actions =
         ["<script", "javascript:", "<iframe", "<link", "<img", "<object", "src=", "href=", "@import", "url(", " onload", " onerror"];
@@ -121,7 +121,7 @@ pub fn assert_harmless(html: &str) {
 }
 
 /// The first tag that does not fit.
-pub fn unbalanced(html: &str) -> Option<String> {
+pub(crate) fn unbalanced(html: &str) -> Option<String> {
     let mut open = Vec::new();
     for piece in html.split('<').skip(1) {
         let Some((tag, _)) = piece.split_once('>') else { return Some(piece.into()) };

@@ -32,7 +32,7 @@ impl Verdict {
 }
 
 /// What is wrong with `got`, given what the reference found.
-pub fn compare(case: &Case, half: bool, got: &Findings, want: &Findings) -> Result<(), String> {
+pub(crate) fn compare(case: &Case, half: bool, got: &Findings, want: &Findings) -> Result<(), String> {
     let mut verdict = Verdict::default();
     evaluation(case, got, want, &mut verdict);
     let single = if case.weights == Weights::Extreme { EXTREME } else { GRADIENT };
@@ -47,7 +47,7 @@ pub fn compare(case: &Case, half: bool, got: &Findings, want: &Findings) -> Resu
 }
 
 /// Whether draws are in half precision on a GPU.
-pub fn is_half(case: &Case) -> bool {
+pub(crate) fn is_half(case: &Case) -> bool {
     case.problem.storage == Storage::F16
 }
 

@@ -14,7 +14,7 @@ use super::draw::Case;
 
 /// A device under test.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Which {
+pub(crate) enum Which {
     Cpu,
     /// `plain`: its usual kernels are those for subgroups of eight, and here it runs those that real GPUs run.
     #[cfg(feature = "gpu")]
@@ -25,7 +25,7 @@ pub enum Which {
 }
 
 /// The CPU backend and every adapter, in both shapes of the kernels where it has both.
-pub fn all() -> Vec<Which> {
+pub(crate) fn all() -> Vec<Which> {
     [Which::Cpu].into_iter().chain(adapters()).collect()
 }
 
@@ -45,11 +45,11 @@ type Kind = (Which, Option<usize>);
 
 /// Those that are open and at rest.
 #[derive(Default)]
-pub struct Pool(Mutex<HashMap<Kind, Vec<Box<dyn Backend>>>>);
+pub(crate) struct Pool(Mutex<HashMap<Kind, Vec<Box<dyn Backend>>>>);
 
 impl Pool {
     /// What `work` makes of a device that nobody else uses meanwhile. One that failed is not used again.
-    pub fn with<T, E>(&self, which: &Which, case: &Case, work: impl FnOnce(&mut dyn Backend) -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn with<T, E>(&self, which: &Which, case: &Case, work: impl FnOnce(&mut dyn Backend) -> Result<T, E>) -> Result<T, E> {
         let kind = (which.clone(), case.rows);
         let resting = self.0.lock().unwrap().get_mut(&kind).and_then(Vec::pop);
         let mut device = resting.unwrap_or_else(|| which.open(case.rows));
@@ -60,7 +60,7 @@ impl Pool {
 }
 
 impl Which {
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Which::Cpu => "cpu".into(),
             #[cfg(feature = "gpu")]
@@ -69,7 +69,7 @@ impl Which {
     }
 
     /// Whether a GPU lacks half precision; the CPU backend takes such a problem in single precision.
-    pub fn lacks_half(&self) -> bool {
+    pub(crate) fn lacks_half(&self) -> bool {
         match self {
             Which::Cpu => false,
             #[cfg(feature = "gpu")]
@@ -77,6 +77,7 @@ impl Which {
         }
     }
 
+    #[cfg_attr(not(feature = "gpu"), allow(unused_variables))]
     fn open(&self, rows: Option<usize>) -> Box<dyn Backend> {
         match self {
             Which::Cpu => Box::new(Cpu::new()),

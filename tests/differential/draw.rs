@@ -21,10 +21,10 @@ const COST: f64 = 5e6;
 const EXACT_COST: f64 = 3e7;
 
 /// The same numbers everywhere for a seed.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
@@ -36,17 +36,17 @@ impl Dice {
     }
 
     /// In (−1, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.word() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[(self.word() % from.len() as u64) as usize].clone()
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Weights {
+pub(crate) enum Weights {
     Even,
     Uneven,
     /// From 1 down to 1e-30.
@@ -67,7 +67,7 @@ impl Weights {
 
 /// A problem, the choices about it, and what is done with it.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     pub seed: u64,
     /// Student means of all replicates, shape (R, k, d), and R teachers.
     pub starts: Vec<f64>,
@@ -88,10 +88,25 @@ pub struct Case {
     pub reach: f64,
 }
 
-impl Case {
-    /// The case of a seed.
-    pub fn of_seed(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+/// The choices and sizes of a case.
+struct Choices {
+    divergence: Divergence,
+    estimator: Estimator,
+    sampler: Sampler,
+    /// Whether a grid is as fine as it needs to be.
+    exact: bool,
+    k: usize,
+    n_teachers: usize,
+    replicates: usize,
+    d: usize,
+    reduce: bool,
+    rank: usize,
+    /// Coordinates of means that one sample visits.
+    per_sample: f64,
+}
+
+impl Choices {
+    fn of(dice: &mut Dice, seed: u64) -> Self {
         let divergence = dice.pick(&[Divergence::Reverse, Divergence::Forward]);
         let estimator = dice.pick(&[Estimator::Auto, Estimator::Stein, Estimator::Pathwise, Estimator::ScoreFunction]);
         let sampler = dice.pick(&[Sampler::Auto, Sampler::Philox, Sampler::Antithetic, Sampler::Sobol, Sampler::Grid]);
@@ -104,86 +119,131 @@ impl Case {
         let rank = if reduce { d.min(k + n_teachers - 1) } else { d };
         let strata = if divergence == Divergence::Reverse { k } else { n_teachers };
         let per_sample = (replicates * strata * (k + n_teachers) * (rank + 10)) as f64;
+        Self { divergence, estimator, sampler, exact, k, n_teachers, replicates, d, reduce, rank, per_sample }
+    }
 
+    fn n_samples(&self, dice: &mut Dice) -> Option<usize> {
+        match self.sampler {
+            Sampler::Grid if self.exact => None,
+            Sampler::Grid => Some(dice.pick(&NODES[self.rank - 1])),
+            _ => Some(samples(self.sampler, self.per_sample, dice)),
+        }
+    }
+
+    fn n_measured(&self, dice: &mut Dice) -> usize {
+        let cost = (self.replicates * self.k.max(self.n_teachers) * (self.k + self.n_teachers) * (self.rank + 10)) as f64;
+        dice.pick(&[2, 3, 64, 257, 1000, 8193]).min(((COST / 4.0 / cost) as usize).max(2))
+    }
+}
+
+/// Where the means of a case are.
+struct Spread {
+    variance: f64,
+    noise: f64,
+    storage: Storage,
+    separation: f64,
+    offset: f64,
+    weights: Weights,
+    coincident: bool,
+}
+
+impl Spread {
+    fn of(dice: &mut Dice, choices: &Choices) -> Self {
         let variance: f64 = dice.pick(&[1.0, 1.0, 0.37, 1e-4, 2.5e3]);
         let noise = variance * dice.pick(&[0.0, 0.0, 0.5, 4.0]);
-        let scale = (variance + noise).sqrt();
         let storage = dice.pick(&[Storage::F32, Storage::F32, Storage::F32, Storage::F16]);
         let separation = dice.pick(&[0.3, 1.0, 3.0, 6.0, 9.0, 9.0, 30.0, 100.0]);
-        // Of two points in a ball of that size; nodes of an exact grid grow with it.
-        // Half a digit of a draw at 30σ is another draw.
+        // In half precision the last digit of a draw at 30σ makes another draw.
         let separation = if storage == Storage::F16 { f64::min(separation, 9.0) } else { separation };
-        let most = exact_separation(rank, per_sample);
-        let separation = if exact { dice.pick(&[most.min(30.0), separation.min(most)]) } else { separation };
-        let offset = dice.pick(&[0.0, 0.0, 10.0, 1e3, 1e6]) * scale;
+        // The nodes of an exact grid grow with the separation.
+        let most = exact_separation(choices.rank, choices.per_sample);
+        let separation = if choices.exact { dice.pick(&[most.min(30.0), separation.min(most)]) } else { separation };
+        let offset = dice.pick(&[0.0, 0.0, 10.0, 1e3, 1e6]) * (variance + noise).sqrt();
         let weights = dice.pick(&[Weights::Even, Weights::Even, Weights::Uneven, Weights::Uneven, Weights::Extreme]);
-        let spread = separation * scale / (rank as f64 / 1.5).sqrt();
         let coincident = dice.pick(&[false, false, false, true]);
-        let means = |n: usize, spread: f64, dice: &mut Dice| -> Vec<f64> {
-            let mut rows: Vec<f64> = (0..n * d).map(|_| offset + spread * dice.uniform()).collect();
-            if coincident && n > 1 {
-                rows.copy_within(..d, d);
-            }
-            rows
-        };
-        let teachers: Vec<GaussianMixture> = (0..replicates)
-            .map(|_| GaussianMixture::new(weights.of(n_teachers), means(n_teachers, spread, &mut dice), d, variance).unwrap())
-            .collect();
-        let starts: Vec<f64> = (0..replicates).flat_map(|_| means(k, spread, &mut dice)).collect();
+        Self { variance, noise, storage, separation, offset, weights, coincident }
+    }
 
-        let n_samples = match sampler {
-            Sampler::Grid if exact => None,
-            Sampler::Grid => Some(dice.pick(&NODES[rank - 1])),
-            _ => Some(samples(sampler, per_sample, &mut dice)),
-        };
+    /// √(σ² + t).
+    fn scale(&self) -> f64 {
+        (self.variance + self.noise).sqrt()
+    }
+
+    /// Means (n, d).
+    fn means(&self, n: usize, choices: &Choices, dice: &mut Dice) -> Vec<f64> {
+        let (d, spread) = (choices.d, self.separation * self.scale() / (choices.rank as f64 / 1.5).sqrt());
+        let mut rows: Vec<f64> = (0..n * d).map(|_| self.offset + spread * dice.uniform()).collect();
+        if self.coincident && n > 1 {
+            rows.copy_within(..d, d);
+        }
+        rows
+    }
+
+    /// A teacher for each replicate.
+    fn teachers(&self, choices: &Choices, dice: &mut Dice) -> Vec<GaussianMixture> {
+        let Choices { n_teachers, d, .. } = *choices;
+        let mut teacher =
+            |_| GaussianMixture::new(self.weights.of(n_teachers), self.means(n_teachers, choices, dice), d, self.variance).unwrap();
+        (0..choices.replicates).map(&mut teacher).collect()
+    }
+}
+
+impl Case {
+    /// The case of a seed.
+    pub(crate) fn of_seed(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let choices = Choices::of(&mut dice, seed);
+        let spread = Spread::of(&mut dice, &choices);
+        let teachers = spread.teachers(&choices, &mut dice);
+        let starts: Vec<f64> = (0..choices.replicates).flat_map(|_| spread.means(choices.k, &choices, &mut dice)).collect();
+        let Choices { divergence, estimator, sampler, k, n_teachers, d, reduce, .. } = choices;
         let problem = Problem {
             divergence,
             estimator,
             sampler,
-            n_samples,
-            noise,
+            n_samples: choices.n_samples(&mut dice),
+            noise: spread.noise,
             reduce,
-            storage,
+            storage: spread.storage,
             neighbours: dice.pick(&[Neighbours::Exact, Neighbours::Exact, Neighbours::Auto, Neighbours::Within(1e-3)]),
             seed: dice.pick(&[0, 1, seed, u64::MAX - seed]),
             first_replicate: dice.pick(&[0, 3]),
-            ..Problem::new(weights.of(k), teachers[0].clone())
+            ..Problem::new(spread.weights.of(k), teachers[0].clone())
         };
-        let most_measured = (COST / 4.0 / (replicates * k.max(n_teachers) * (k + n_teachers) * (rank + 10)) as f64) as usize;
-        let n_measured = dice.pick(&[2, 3, 64, 257, 1000, 8193]).min(most_measured.max(2));
+        let n_measured = choices.n_measured(&mut dice);
         let n_points = if n_teachers * d <= 2000 { dice.pick(&[1, 64, 65, 700]) } else { dice.pick(&[1, 63, 130]) };
         let reach = dice.pick(&[2.0, 2.0, 30.0]);
         let around = |at: usize| teachers[0].mean(at / d % n_teachers)[at % d];
-        let points = (0..n_points * d).map(|at| around(at) + reach * variance.sqrt() * dice.uniform()).collect();
+        let points = (0..n_points * d).map(|at| around(at) + reach * spread.variance.sqrt() * dice.uniform()).collect();
         Self {
             seed,
             starts,
             teachers,
             problem,
-            separation,
-            offset: offset / scale,
-            weights,
+            separation: spread.separation,
+            offset: spread.offset / spread.scale(),
+            weights: spread.weights,
             rows: dice.pick(&[None, None, Some(256), Some(768), Some(4096)]),
             step: dice.pick(&[0, 5, 4_000_000_000]),
             // Between means 30σ apart a second step multiplies what the first one rounded by the square of that.
-            n_steps: if separation > 20.0 { 1 } else { dice.pick(&[1, 2]) },
+            n_steps: if spread.separation > 20.0 { 1 } else { dice.pick(&[1, 2]) },
             n_measured,
             points,
             reach,
         }
     }
 
-    pub fn n_components(&self) -> usize {
+    pub(crate) fn n_components(&self) -> usize {
         self.problem.student_weights.len()
     }
 
     /// √(σ² + t).
-    pub fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         (self.problem.teacher.variance() + self.problem.noise).sqrt()
     }
 
     /// A tenth of the way per weight; where a weight is 1e-30 that would throw means beyond all numbers, and the way is not per weight.
-    pub fn rule(&self) -> Rule {
+    pub(crate) fn rule(&self) -> Rule {
         Rule::new(0.1 * self.scale().powi(4), self.weights != Weights::Extreme)
     }
 }

@@ -8,7 +8,7 @@ use mixscore::{Backend, Divergences, Gradient, Result, Session};
 use super::draw::Case;
 
 /// What a device says of a case.
-pub struct Findings {
+pub(crate) struct Findings {
     pub evaluation: Evaluation,
     /// Of each replicate.
     pub gradients: Vec<Gradient>,

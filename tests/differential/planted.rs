@@ -68,7 +68,7 @@ fn caught(case: &Case, got: &Findings, want: &Findings) -> Result<(), Failed> {
 }
 
 /// One trial for each fault, and one that nothing is found where there is none.
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let of_case = |fault: fn(&mut UnitProblem)| -> Result<(Case, Findings), Failed> {
         let case = ordinary();
         let found = find(&case, &mut Reference, fault)?;

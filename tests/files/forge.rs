@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// An .npy file of version 1 with this dictionary and these bytes.
-pub fn npy(header: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn npy(header: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
@@ -12,14 +12,14 @@ pub fn npy(header: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An .npy file of float64 whose header says `shape`.
-pub fn doubles(shape: &str, values: &[f64]) -> Vec<u8> {
+pub(crate) fn doubles(shape: &str, values: &[f64]) -> Vec<u8> {
     let payload: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     npy(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"), &payload)
 }
 
 /// An entry of a zip archive. `None` fields are what they should be.
 #[derive(Clone, Default)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub name: String,
     /// The bytes as they lie in the archive.
     pub packed: Vec<u8>,
@@ -32,11 +32,11 @@ pub struct Entry {
     pub local_size: Option<u32>,
 }
 
-pub fn stored(name: &str, content: &[u8]) -> Entry {
+pub(crate) fn stored(name: &str, content: &[u8]) -> Entry {
     Entry { name: name.into(), packed: content.to_vec(), size: content.len() as u32, crc: crc(content), ..Entry::default() }
 }
 
-pub fn deflated(name: &str, content: &[u8]) -> Entry {
+pub(crate) fn deflated(name: &str, content: &[u8]) -> Entry {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(content).unwrap();
     Entry { packed: encoder.finish().unwrap(), method: 8, ..stored(name, content) }
@@ -49,11 +49,11 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 /// A zip archive of these entries with a plain end.
-pub fn zip(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn zip(entries: &[Entry]) -> Vec<u8> {
     zip_with_count(entries, entries.len() as u16)
 }
 
-pub fn zip_with_count(entries: &[Entry], count: u16) -> Vec<u8> {
+pub(crate) fn zip_with_count(entries: &[Entry], count: u16) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for entry in entries {
         let at = bytes.len() as u32;
@@ -91,7 +91,7 @@ pub fn zip_with_count(entries: &[Entry], count: u16) -> Vec<u8> {
 }
 
 /// The archive with a zip64 end that declares `count` entries and a record of `size` bytes beyond the usual ones.
-pub fn zip_with_wide_end(entries: &[Entry], count: u64, size: u64) -> Vec<u8> {
+pub(crate) fn zip_with_wide_end(entries: &[Entry], count: u64, size: u64) -> Vec<u8> {
     let mut bytes = zip(entries);
     let end = bytes.split_off(bytes.len() - 22);
     let at = bytes.len() as u64;
@@ -108,7 +108,7 @@ pub fn zip_with_wide_end(entries: &[Entry], count: u64, size: u64) -> Vec<u8> {
 }
 
 /// A .safetensors file with this header and `n` zero bytes.
-pub fn safetensors(header: &str, n: usize) -> Vec<u8> {
+pub(crate) fn safetensors(header: &str, n: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
     bytes.resize(bytes.len() + n, 0);

@@ -6,38 +6,54 @@ use crate::forge::{Entry, deflated, doubles, stored, zip, zip_with_count, zip_wi
 use crate::hostile::Folder;
 use crate::watch::assert_refused;
 
-#[test]
-fn npz_files() {
+fn means() -> Vec<u8> {
+    doubles("(1, 2)", &[1.0, 2.0])
+}
+
+/// Each of these files is refused for its reason.
+fn assert_all_refused(cases: Vec<(Vec<u8>, &str)>) {
     let folder = Folder::new();
-    let means = doubles("(1, 2)", &[1.0, 2.0]);
-    let one = |change: fn(&mut Entry)| {
-        let mut entry = stored("means.npy", &means);
-        change(&mut entry);
-        zip(&[entry])
-    };
-    let two_names = |first: &str, second: &str| zip(&[stored(first, &means), stored(second, &means)]);
+    for (bytes, reason) in cases {
+        assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
+    }
+}
+
+#[test]
+fn ends_and_directories() {
+    let means = means();
     let many: Vec<Entry> = (0..65).map(|i| stored(&format!("a{i}.npy"), &means)).collect();
     let commented = [zip(&[stored("means.npy", &means)]), b"hi".to_vec()].concat();
     let mut with_comment = commented.clone();
     let end = with_comment.len() - 2;
     with_comment[end - 2] = 2; // the end says how long the comment is
     let prefixed = [b"#!/bin/sh\n".to_vec(), zip(&[stored("means.npy", &means)])].concat();
-    // The last end is a lie; before it there is one that could be believed.
+    // The last end is false; before it there is one that could be believed.
     let two_ends = [zip(&[stored("means.npy", &means)]), b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0".to_vec()].concat();
-    let nested = [stored("a.npy", &zip(&[stored("means.npy", &means)])), Entry { offset: Some(30 + 5), ..stored("means.npy", &means) }];
-    let cases: Vec<(Vec<u8>, &str)> = vec![
+    assert_all_refused(vec![
         (vec![], "no end of a zip"),
         (means.clone(), "no end of a zip"),
         (commented, "no end of a zip"),
         (with_comment, "has a comment of 2 bytes behind its end"),
         (prefixed, "does not lie where it should"),
         (zip(&[]), "no array `means` (other arrays: none)"),
-        (zip(&[stored("mean\x1b.npy", &means)]), "mean\\u{1b}"),
-        (zip(&[stored("centers.npy", &means)]), "other arrays: centers"),
         (zip(&many), "declares 65 entries"),
         (zip_with_count(&many[..1], 65_000), "declares 65000 entries"),
         (zip_with_count(&many[..2], 1), "missing from central directory"),
         (zip_with_count(&many[..2], 3), "cannot be read: invalid Zip"),
+        (two_ends, "does not lie where it should"),
+        (zip_with_wide_end(&many[..1], 20_000_000, 0), "declares 20000000 entries"),
+        (zip_with_wide_end(&many[..2], 3, 0), "cannot be read: invalid Zip"),
+        (zip_with_wide_end(&many[..2], 2, 1 << 40), "broken zip64 end"),
+    ]);
+}
+
+#[test]
+fn names_of_entries() {
+    let means = means();
+    let two_names = |first: &str, second: &str| zip(&[stored(first, &means), stored(second, &means)]);
+    assert_all_refused(vec![
+        (zip(&[stored("mean\x1b.npy", &means)]), "mean\\u{1b}"),
+        (zip(&[stored("centers.npy", &means)]), "other arrays: centers"),
         (two_names("means.npy", "means.npy"), "two entries of the same name"),
         (two_names("means.npy", "../means.npy"), "`../means` cannot be used"),
         (two_names("means.npy", "/etc/passwd.npy"), "cannot be used"),
@@ -46,11 +62,20 @@ fn npz_files() {
         (two_names("means.npy", "covariances.npy"), "has diag covariances, and here student and teacher have one common variance"),
         (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("weights.npy", &means) }]), "filename mismatch"),
         (zip(&[stored("means.npy", &means), Entry { offset: Some(0), ..stored("means.npy", &means) }]), "same name"),
+    ]);
+}
+
+#[test]
+fn entries_and_arrays() {
+    let means = means();
+    let one = |change: fn(&mut Entry)| {
+        let mut entry = stored("means.npy", &means);
+        change(&mut entry);
+        zip(&[entry])
+    };
+    let nested = [stored("a.npy", &zip(&[stored("means.npy", &means)])), Entry { offset: Some(30 + 5), ..stored("means.npy", &means) }];
+    assert_all_refused(vec![
         (zip(&nested), "overlapping"),
-        (two_ends, "does not lie where it should"),
-        (zip_with_wide_end(&many[..1], 20_000_000, 0), "declares 20000000 entries"),
-        (zip_with_wide_end(&many[..2], 3, 0), "cannot be read: invalid Zip"),
-        (zip_with_wide_end(&many[..2], 2, 1 << 40), "broken zip64 end"),
         (one(|entry| entry.offset = Some(5)), "Invalid local file header"),
         (one(|entry| entry.offset = Some(u32::MAX - 1)), "cannot be read: invalid Zip"),
         (one(|entry| entry.offset = Some(u32::MAX)), "cannot be read: invalid Zip"),
@@ -72,10 +97,7 @@ fn npz_files() {
         (zip(&[stored("means.npy", &doubles("(1, 2)", &[1.0]))]), "the array means shape"),
         (zip(&[stored("means.npy", &doubles("(2,)", &[1.0, 2.0]))]), "means has shape [2]"),
         (zip(&[stored("means.npy", &doubles("(2, 1, 1)", &[1.0, 2.0]))]), "several replicates"),
-    ];
-    for (bytes, reason) in cases {
-        assert_refused(&folder.file("a.npz", bytes), reason, read_mixture);
-    }
+    ]);
 }
 
 /// Bytes that no entry owns are searched for hidden entries, which must not take long.

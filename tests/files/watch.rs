@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Watched {
 static WATCHED: Watched = Watched;
 
 /// Runs `work`; gives its result, the time, and the bytes it held at most.
-pub fn watched<T>(work: impl FnOnce() -> T) -> (T, Duration, usize) {
+pub(crate) fn watched<T>(work: impl FnOnce() -> T) -> (T, Duration, usize) {
     let before = HELD.get();
     MOST.set(before);
     let start = Instant::now();
@@ -49,7 +49,7 @@ pub fn watched<T>(work: impl FnOnce() -> T) -> (T, Duration, usize) {
 }
 
 /// Asserts that reading is refused as the promise says (exit 4, below a second and 64 MiB, with path and way out), for the reason given.
-pub fn assert_refused<T: Debug>(path: &Path, reason: &str, read: impl FnOnce(&Path) -> Result<T>) {
+pub(crate) fn assert_refused<T: Debug>(path: &Path, reason: &str, read: impl FnOnce(&Path) -> Result<T>) {
     let (result, time, most) = watched(|| read(path));
     let error = result.expect_err(&format!("{reason}: was read"));
     let text = error.to_string();

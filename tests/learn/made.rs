@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 /// Means (K, d) and weights of clusters, and how many points of them are wanted.
-pub struct Made {
+pub(crate) struct Made {
     pub name: String,
     pub d: usize,
     pub means: Vec<f64>,
@@ -16,7 +16,7 @@ pub struct Made {
 
 impl Made {
     /// (n, d)
-    pub fn points(&self, seed: u64) -> Vec<f64> {
+    pub(crate) fn points(&self, seed: u64) -> Vec<f64> {
         let mut rng: Philox = stream(seed, Purpose::Check, 7, 0);
         let mut out = Vec::with_capacity(self.n * self.d);
         for _ in 0..self.n {
@@ -37,7 +37,7 @@ impl Made {
 
 /// The `at`-th of many: lattices in one to five dimensions, lines, random centres, 4 to 30 apart; weights even or as uneven as 1 : 50; 500 to
 /// 50 000 points; one to 64 clusters.
-pub fn made(at: usize) -> Made {
+pub(crate) fn made(at: usize) -> Made {
     let mut rng: Philox = stream(at as u64, Purpose::Check, 8, 0);
     let n = [500, 1500, 5000, 15_000, 50_000][rng.random_range(0..5)];
     let separation = [4.0, 6.0, 10.0, 30.0][rng.random_range(0..4)];

@@ -11,7 +11,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 /// K random means at least `separation` apart, with uneven weights of at least 0.03.
-pub fn mixture(k: usize, d: usize, separation: f64, seed: u64) -> GaussianMixture {
+pub(crate) fn mixture(k: usize, d: usize, separation: f64, seed: u64) -> GaussianMixture {
     let mut rng = stream(seed, Purpose::Check, 1, 0);
     let raw: Vec<f64> = (0..k).map(|_| rng.random::<f64>()).collect();
     let sum: f64 = raw.iter().sum();
@@ -21,7 +21,7 @@ pub fn mixture(k: usize, d: usize, separation: f64, seed: u64) -> GaussianMixtur
 }
 
 /// `n` points (n, d) of `mixture`.
-pub fn points(mixture: &GaussianMixture, n: usize, seed: u64) -> Vec<f64> {
+pub(crate) fn points(mixture: &GaussianMixture, n: usize, seed: u64) -> Vec<f64> {
     let mut rng: Philox = stream(seed, Purpose::Check, 2, 0);
     let scale = mixture.variance().sqrt();
     let mut out = Vec::with_capacity(n * mixture.n_features());
@@ -47,6 +47,6 @@ pub fn log_likelihood(mixture: &GaussianMixture, points: &[f64]) -> f64 {
 }
 
 /// A computation that nobody watches.
-pub fn unwatched<R>(work: impl FnOnce(&mut Watch) -> R) -> R {
+pub(crate) fn unwatched<R>(work: impl FnOnce(&mut Watch) -> R) -> R {
     work(&mut Watch { interrupted: &AtomicBool::new(false), tell: &mut |_, _| {} })
 }

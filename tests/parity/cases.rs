@@ -21,7 +21,7 @@ const EXTREME: f64 = 2e-4;
 
 /// A problem of one or two replicates with reproducible means.
 #[derive(Clone)]
-pub struct Case {
+pub(crate) struct Case {
     pub name: String,
     pub k: usize,
     pub n_teachers: usize,
@@ -36,7 +36,7 @@ pub struct Case {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Weights {
+pub(crate) enum Weights {
     Uneven,
     /// From 1 down to 1e-30.
     Extreme,
@@ -48,7 +48,7 @@ fn case(k: usize, n_teachers: usize, rank: usize, separation: f64, n_samples: us
 }
 
 /// The cases of every run.
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let mut out = vec![
         case(1, 1, 1, 1.0, 100),
         case(2, 1, 1, 0.0, 300),
@@ -76,7 +76,7 @@ pub fn all() -> Vec<Case> {
 }
 
 /// Numbers in (−1, 1), the same everywhere, exact in single precision.
-pub fn scattered(n: usize, seed: u64) -> Vec<f64> {
+pub(crate) fn scattered(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -105,12 +105,12 @@ impl Case {
     }
 
     /// The student's means, shape (R, k, rank).
-    pub fn means(&self, n_replicates: usize) -> Vec<f64> {
+    pub(crate) fn means(&self, n_replicates: usize) -> Vec<f64> {
         (0..n_replicates).flat_map(|r| self.rows(self.k, 100 + r as u64)).collect()
     }
 
     /// The problem with `n_replicates` replicates, each with its own teacher.
-    pub fn problem(&self, n_replicates: usize, divergence: Divergence, estimator: Estimator, sampler: Sampler) -> UnitProblem {
+    pub(crate) fn problem(&self, n_replicates: usize, divergence: Divergence, estimator: Estimator, sampler: Sampler) -> UnitProblem {
         UnitProblem {
             n_replicates,
             first_replicate: 3,
@@ -128,7 +128,7 @@ impl Case {
     }
 
     /// Everything on this problem.
-    pub fn run(&self, which: &Which) -> Result<(), Failed> {
+    pub(crate) fn run(&self, which: &Which) -> Result<(), Failed> {
         let mut device = which.open();
         self.densities(&mut *device)?;
         let stein = (Divergence::Reverse, Estimator::Stein, Sampler::Philox);
@@ -246,7 +246,7 @@ impl Case {
 }
 
 /// What the choices of the command line stand for; `auto` mixes.
-pub fn form(divergence: Divergence, estimator: Estimator) -> Form {
+pub(crate) fn form(divergence: Divergence, estimator: Estimator) -> Form {
     match (divergence, estimator) {
         (Divergence::Forward, _) => Form::Forward,
         (_, Estimator::Auto) => Form::Mixed,
@@ -257,7 +257,7 @@ pub fn form(divergence: Divergence, estimator: Estimator) -> Form {
 }
 
 /// n samples of a sampler; for a grid at most n nodes.
-pub fn draws(sampler: Sampler, n: usize) -> Draws {
+pub(crate) fn draws(sampler: Sampler, n: usize) -> Draws {
     match sampler {
         Sampler::Auto | Sampler::Philox => Draws::Independent(n),
         Sampler::Antithetic => Draws::Antithetic(n),
@@ -267,7 +267,7 @@ pub fn draws(sampler: Sampler, n: usize) -> Draws {
 }
 
 /// The least number of samples that is not less and makes whole nets.
-pub fn whole_nets(n: usize) -> usize {
+pub(crate) fn whole_nets(n: usize) -> usize {
     (n..).find(|n| Groups::nets(*n).are_whole()).unwrap_or(n)
 }
 
@@ -282,7 +282,7 @@ fn total(group_gradients: &[f64], groups: &[Groups], row: usize) -> Vec<f64> {
     for (r, groups) in groups.iter().enumerate() {
         for g in 0..n_groups {
             for e in 0..row {
-                out[r * row + e] += groups.share(g) * group_gradients[(r * n_groups + g) * row + e];
+                out[r * row + e] += groups.fraction(g) * group_gradients[(r * n_groups + g) * row + e];
             }
         }
     }

@@ -12,8 +12,9 @@ use mixscore::internals::backend::Policy;
 use mixscore::internals::backend::Split;
 use mixscore::objective::{Divergence, Estimator, Sampler, Side, Storage};
 
+use super::bits::{FORMS, long_case, same_bits};
 use super::cases::{Case, all};
-use super::device::{FORMS, Which, long_case, same_bits};
+use super::device::Which;
 
 /// Numbers by name: the gradient, ½|a|², three metrics, and the means after some steps.
 type Found = [(&'static str, Vec<f64>); 6];
@@ -58,7 +59,7 @@ fn same(what: &str, got: &Found, want: &Found) -> Result<(), Failed> {
 }
 
 /// Two devices of one adapter: the second gets the last of three replicates.
-pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
+pub(crate) fn shared_replicates(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { .. } = which else { return Ok(()) }; // the CPU backend is one device
     let case = all()[2].clone();
     for (form, sampler) in FORMS.into_iter().flat_map(|f| [(f, Sampler::Antithetic), (f, Sampler::Grid)]) {
@@ -70,7 +71,7 @@ pub fn shared_replicates(which: &Which) -> Result<(), Failed> {
 }
 
 /// Two, three and five devices of one adapter, each with some strata of one replicate, or of three: of every form whose rows own them.
-pub fn shared_strata(which: &Which) -> Result<(), Failed> {
+pub(crate) fn shared_strata(which: &Which) -> Result<(), Failed> {
     let few = all()[2].clone(); // two strata: fewer than devices
     let seven = Case { k: 7, ..few.clone() };
     let wide = Case { n_samples: 40, ..all()[7].clone() };
@@ -91,7 +92,7 @@ pub fn shared_strata(which: &Which) -> Result<(), Failed> {
 }
 
 /// The same of samples, for the forms whose rows are sums over all strata.
-pub fn shared_samples(which: &Which) -> Result<(), Failed> {
+pub(crate) fn shared_samples(which: &Which) -> Result<(), Failed> {
     let wide = Case { n_samples: 40, ..all()[7].clone() };
     let nets = Case { n_samples: 64, ..all()[2].clone() };
     let [pathwise, score_function, forward] = [FORMS[1], FORMS[2], FORMS[3]];
@@ -128,7 +129,7 @@ fn shared(which: &Which, split: Split, runs: &[Run]) -> Result<(), Failed> {
 }
 
 /// The same with the kernels one after another, with poisoned buffers, and on a grid, which only strata share.
-pub fn shared_in_all_modes(which: &Which) -> Result<(), Failed> {
+pub(crate) fn shared_in_all_modes(which: &Which) -> Result<(), Failed> {
     let case = Case { k: 7, ..all()[2].clone() };
     let together = || which.together(3).splitting(Policy::WithinReplicates);
     let [stein, _, _, forward, mixed] = FORMS;
@@ -144,7 +145,7 @@ pub fn shared_in_all_modes(which: &Which) -> Result<(), Failed> {
     Ok(())
 }
 
-pub fn shared_in_half_precision(which: &Which) -> Result<(), Failed> {
+pub(crate) fn shared_in_half_precision(which: &Which) -> Result<(), Failed> {
     let half = Case { name: "half".into(), k: 7, ..all()[2].clone() };
     let found = |mut gpu: Gpu| found(&mut gpu, &half, 1, FORMS[0], Sampler::Philox, 3);
     same("half", &found(which.together(3).splitting(Policy::WithinReplicates))?, &found(which.gpu())?)
@@ -186,7 +187,7 @@ impl Exchange<f32> for Refuses {
     }
 }
 
-pub fn planted_shares(which: &Which) -> Result<(), Failed> {
+pub(crate) fn planted_shares(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { index, .. } = which else { unreachable!("asked of adapters only") };
     let case = Case { n_samples: 512, k: 6, n_teachers: 6, ..all()[2].clone() }; // all in two equal halves
     for form in [FORMS[0], FORMS[3]] {

@@ -14,8 +14,9 @@ use mixscore::objective::{Draws, Form};
 use mixscore::reference::Reference;
 use mixscore::{GaussianMixture, Problem};
 
+use super::bits::same_bits;
 use super::cases::{Case, all};
-use super::device::{Which, same_bits};
+use super::device::Which;
 use super::{normwise, within};
 
 /// Student and teacher components, dimensions, spread, samples: few walls and many, fewer and more than dimensions, in few dimensions and
@@ -53,7 +54,7 @@ fn gradient(backend: &mut dyn Backend, problem: &UnitProblem, means: &[f64]) -> 
 }
 
 /// Gradients and a step with every wall that there may be, against the reference; both forms count.
-pub fn agrees(which: &Which) -> Result<(), Failed> {
+pub(crate) fn agrees(which: &Which) -> Result<(), Failed> {
     let mut device = which.open();
     for case in cases() {
         for sampler in [Sampler::Antithetic, Sampler::Philox] {
@@ -84,7 +85,7 @@ pub fn agrees(which: &Which) -> Result<(), Failed> {
 }
 
 /// Any ranges of strata, devices that share them, and the checked mode; with fewer walls than dimensions, and with more.
-pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
+pub(crate) fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
     for case in [3, 7].map(|at| cases().nth(at).unwrap()) {
         let problem = case.problem(2, Divergence::Reverse, Estimator::Auto, Sampler::Antithetic);
         let run = |gpu: &mut Gpu| -> Result<Vec<f64>, Failed> {
@@ -106,7 +107,7 @@ pub fn one_set_of_bits(which: &Which) -> Result<(), Failed> {
 }
 
 /// Far from all teachers, and in the midst of the walls between them: rounding in units of that distance must not be what f steps by.
-pub fn far_from_teachers(which: &Which) -> Result<(), Failed> {
+pub(crate) fn far_from_teachers(which: &Which) -> Result<(), Failed> {
     let (rank, distance) = (3, 1e5);
     let angles = [0.1, 1.2, 2.1, 3.3, 4.4, 5.5f64];
     let base = all()[2].problem(1, Divergence::Reverse, Estimator::Auto, Sampler::Philox);
@@ -179,7 +180,7 @@ fn rows(case: &Case, problem: &UnitProblem, fault: Fault) -> Vec<f64> {
 }
 
 /// The comparison must see a mix that is not the one that was meant, though it has the same mean.
-pub fn planted(which: &Which) -> Result<(), Failed> {
+pub(crate) fn planted(which: &Which) -> Result<(), Failed> {
     for case in cases().skip(1).take(3) {
         let problem = case.problem(1, Divergence::Reverse, Estimator::Auto, Sampler::Philox);
         let got = gradient(&mut *which.open(), &problem, &case.means(1))?;
@@ -194,7 +195,7 @@ pub fn planted(which: &Which) -> Result<(), Failed> {
 }
 
 /// Over many steps: the mean is that of a grid, standard errors are those claimed, and the noise is far below that of Stein's form.
-pub fn less_noise(which: &Which) -> Result<(), Failed> {
+pub(crate) fn less_noise(which: &Which) -> Result<(), Failed> {
     const STEPS: usize = 150;
     let (k, teacher) = (4, GaussianMixture::uniform(super::cases::scattered(6, 3).iter().map(|v| 9.0 * v).collect(), 2)?);
     let means: Vec<f64> = super::cases::scattered(2 * k, 5).iter().map(|v| 9.0 * v).collect();

@@ -37,7 +37,7 @@ fn caught(name: &str, err: f64) -> Result<(), Failed> {
 }
 
 /// One trial for each fault.
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let case = all()[3].clone();
     let mut out: Vec<Trial> = FAULTS
         .into_iter()

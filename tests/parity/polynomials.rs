@@ -63,7 +63,7 @@ fn worst(got: &[Gram], want: &[Gram], n_rows: usize) -> f64 {
 /// Sums of up to 8192 rows in single precision, of features with some ten roundings of 6e-8.
 const BOUND: f64 = 1e-5;
 
-pub fn gram_matrices(which: &Which) -> Result<(), Failed> {
+pub(crate) fn gram_matrices(which: &Which) -> Result<(), Failed> {
     let mut device = own(which);
     for (rank, degree, n_cells) in CASES {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);
@@ -106,7 +106,7 @@ fn farthest(got: &[f32], want: &[f32]) -> f64 {
 /// Terms in single precision: at the clip a feature of degree 8 is 5⁸/√8! = 1900, and its coefficient some hundredths.
 const MOVED: f64 = 1e-4;
 
-pub fn reverse_diffusion(which: &Which) -> Result<(), Failed> {
+pub(crate) fn reverse_diffusion(which: &Which) -> Result<(), Failed> {
     let mut device = own(which);
     for (rank, degree, n_cells) in CASES {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);
@@ -130,7 +130,7 @@ pub fn reverse_diffusion(which: &Which) -> Result<(), Failed> {
 }
 
 /// The jobs are the same however many fit at once, and neither poison nor checked indices change a bit.
-pub fn any_chunk(which: &Which) -> Result<(), Failed> {
+pub(crate) fn any_chunk(which: &Which) -> Result<(), Failed> {
     let open = || which.gpu();
     for (rank, degree, n_cells) in [CASES[1], CASES[3]] {
         let Case { noised, centres, basis } = case(rank, degree, n_cells);

@@ -13,8 +13,9 @@ use mixscore::internals::reference::Point;
 use mixscore::internals::reference::{Components, draw};
 use mixscore::objective::{Divergence, Estimator, Sampler, Side};
 
+use super::bits::{FORMS, long_case, same_bits};
 use super::cases::{Case, all};
-use super::device::{FORMS, Which, long_case, same_bits};
+use super::device::Which;
 use super::{normwise, within};
 
 /// One side of replicate r, given the means of all.
@@ -46,7 +47,7 @@ fn energies(problem: &UnitProblem, means: &[f64], step: u32) -> Vec<f64> {
 }
 
 /// Energies of every form whose strata are the student's, of few dimensions and many; forward strata have none.
-pub fn energies_are_those_of_plain_loops(which: &Which) -> Result<(), Failed> {
+pub(crate) fn energies_are_those_of_plain_loops(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { .. } = which else { return Ok(()) };
     let mut device = which.open();
     for case in [all()[3].clone(), all()[7].clone(), Case { n_samples: 600, ..long_case() }] {
@@ -76,7 +77,7 @@ pub fn energies_are_those_of_plain_loops(which: &Which) -> Result<(), Failed> {
 }
 
 /// Some strata, one of them twice: each place has draws of its own, and the numbers are the CPU's.
-pub fn chosen_strata_are_measured(which: &Which) -> Result<(), Failed> {
+pub(crate) fn chosen_strata_are_measured(which: &Which) -> Result<(), Failed> {
     let case = Case { k: 7, ..all()[2].clone() };
     let problem = case.problem(2, Divergence::Reverse, Estimator::Stein, Sampler::Philox);
     let measure = |backend: &mut dyn Backend, from: Side, strata: Option<&[u32]>| -> Result<MeasureSums, Failed> {
@@ -111,7 +112,7 @@ pub fn chosen_strata_are_measured(which: &Which) -> Result<(), Failed> {
 }
 
 /// A gradient, a descent and a measurement stop when they are told to, at once or midway, and the session goes on as if they had not run.
-pub fn work_stops_when_told(which: &Which) -> Result<(), Failed> {
+pub(crate) fn work_stops_when_told(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { .. } = which else { return Ok(()) };
     let case = Case { n_samples: 4096, k: 20, ..all()[4].clone() };
     let flag = Arc::new(AtomicBool::new(false));

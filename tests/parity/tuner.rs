@@ -30,7 +30,7 @@ fn mixture(n: usize, phase: usize) -> String {
     format!("{{\"means\": [{}]}}", (0..n).map(|l| format!("[{}]", mean(l))).collect::<Vec<_>>().join(","))
 }
 
-pub fn choices_are_kept(which: &Which) -> Result<(), Failed> {
+pub(crate) fn choices_are_kept(which: &Which) -> Result<(), Failed> {
     let Which::Adapter { index, .. } = which else { unreachable!("asked of adapters only") };
     let device = if adapters()[*index].software { "software".into() } else { format!("gpu:{index}") };
     let folder = tempfile::tempdir()?;

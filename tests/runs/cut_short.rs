@@ -81,11 +81,11 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
 }
 
 /// A run that was killed midway, with two checkpoints behind it, beside the whole one.
-pub fn broken_off(place: &Place) -> PathBuf {
+pub(crate) fn broken_off(place: &Place) -> PathBuf {
     broken_off_with(place, &["descent.steps=1000"])
 }
 
-pub fn broken_off_with(place: &Place, sets: &[&str]) -> PathBuf {
+pub(crate) fn broken_off_with(place: &Place, sets: &[&str]) -> PathBuf {
     place.run("whole", sets);
     let mut child = place.command(&with_sets("r", sets)).spawn().unwrap();
     wait_for_lines(&mut child, &place.path("r/metrics.csv"), 20);
@@ -101,13 +101,13 @@ fn newest(run: &Path, ending: &str) -> PathBuf {
     PathBuf::from(manifests.max().unwrap().to_string_lossy().replace(".manifest.json", ending))
 }
 
-pub fn restore(run: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
+pub(crate) fn restore(run: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
     std::fs::remove_dir_all(run).unwrap();
     std::fs::create_dir_all(run.join("checkpoints")).unwrap();
     files.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
 }
 
-pub fn flip(path: &Path, at: usize) {
+pub(crate) fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[at] ^= 4;
     std::fs::write(path, bytes).unwrap();

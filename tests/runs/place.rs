@@ -9,7 +9,7 @@ use mixscore::mixture::files::{Array, read_npz};
 use serde_json::Value;
 
 /// Four students, three teachers on a circle: forty steps are milliseconds of work.
-pub const SMALL: &str = r#"
+pub(crate) const SMALL: &str = r#"
 seed = 5
 [teacher]
 kind = "circle"
@@ -32,38 +32,38 @@ every_seconds = 0.0
 "#;
 
 /// A folder with a config in it, removed at the end.
-pub struct Place {
+pub(crate) struct Place {
     pub folder: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("small.toml"), SMALL).unwrap();
         Place { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mixscore"));
         command.current_dir(self.folder.path()).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    pub fn mixscore(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn mixscore(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// A run of small.toml into `folder` on the CPU, which must succeed.
-    pub fn run(&self, folder: &str, sets: &[&str]) {
+    pub(crate) fn run(&self, folder: &str, sets: &[&str]) {
         let output = self.mixscore(&with_sets(folder, sets));
         assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     }
 
-    pub fn refused(&self, arguments: &[&str], exit: i32, words: &str) {
+    pub(crate) fn refused(&self, arguments: &[&str], exit: i32, words: &str) {
         let begin = Instant::now();
         let output = self.mixscore(arguments);
         let said = text(&output.stderr);
@@ -75,36 +75,36 @@ impl Place {
     }
 }
 
-pub fn with_sets<'a>(folder: &'a str, sets: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn with_sets<'a>(folder: &'a str, sets: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["run", "small.toml", "--device", "cpu", "--quiet", "--output", folder];
     sets.iter().for_each(|set| arguments.extend(["--set", set]));
     arguments
 }
 
-pub fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-pub fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-pub fn array(path: &Path, name: &str) -> Array {
+pub(crate) fn array(path: &Path, name: &str) -> Array {
     read_npz(path).unwrap().into_iter().find(|(other, _)| other == name).unwrap().1
 }
 
 /// The lines of metrics.csv, cell by cell, without the seconds.
-pub fn cells(path: &Path) -> Vec<Vec<String>> {
+pub(crate) fn cells(path: &Path) -> Vec<Vec<String>> {
     let cells = |line: &str| line.split(',').enumerate().filter(|(at, _)| *at != 1).map(|(_, cell)| cell.to_string()).collect();
     std::fs::read_to_string(path).unwrap().lines().map(cells).collect()
 }
 
 /// Whether two runs ended with the same bits.
-pub fn same_results(a: &Path, b: &Path) -> Result<(), String> {
+pub(crate) fn same_results(a: &Path, b: &Path) -> Result<(), String> {
     for name in ["student.npz", "trajectory.npz", "teacher.npz", "initial.npz"] {
         if std::fs::read(a.join(name)).unwrap() != std::fs::read(b.join(name)).unwrap() {
             return Err(format!("{name} differs"));
@@ -117,7 +117,7 @@ pub fn same_results(a: &Path, b: &Path) -> Result<(), String> {
 }
 
 /// Every file of a folder with its bytes.
-pub fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         match entry.path() {

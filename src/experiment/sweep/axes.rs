@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The `[sweep]` table.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Section {
+pub(crate) struct Section {
     pub name: Option<String>,
     grid: Table,
     bundles: toml::map::Map<String, Value>,
@@ -19,23 +19,23 @@ pub struct Section {
 }
 
 /// A swept key, or the name of a bundle of keys, and its values.
-pub struct Axis {
+pub(crate) struct Axis {
     pub key: String,
     pub points: Vec<Point>,
 }
 
-/// One value of an axis: how it is called, and which keys it sets.
+/// One value of an axis: its label, and the keys that it sets.
 #[derive(Clone)]
-pub struct Point {
+pub(crate) struct Point {
     pub label: String,
     pub settings: Vec<(String, Value)>,
 }
 
 /// The axis of explicit cells' labels.
-pub const CELL: &str = "cell";
+pub(crate) const CELL: &str = "cell";
 
 impl Section {
-    pub fn of(sweep: &Table) -> Result<Section> {
+    pub(crate) fn of(sweep: &Table) -> Result<Section> {
         sweep.clone().try_into().map_err(|e: toml::de::Error| {
             Error::bad_config(
                 format!("sweep: {}", e.message().trim_end_matches('.')),
@@ -45,7 +45,7 @@ impl Section {
     }
 
     /// The axes of the grid, then those of the bundles.
-    pub fn axes(&self) -> Result<Vec<Axis>> {
+    pub(crate) fn axes(&self) -> Result<Vec<Axis>> {
         let grid = self.grid.iter().map(|(key, values)| {
             let point = |value: &Value| Point { label: plain(value), settings: vec![(key.clone(), value.clone())] };
             Ok(Axis { key: key.clone(), points: values_at(key, values)?.iter().map(point).collect() })
@@ -63,13 +63,13 @@ impl Section {
         grid.chain(bundles).collect()
     }
 
-    /// The cells beside the grid, each a single point.
-    pub fn explicit_cells(&self) -> impl Iterator<Item = Vec<Point>> {
+    /// The cells beside the grid, each a combination of single values.
+    pub(crate) fn explicit_cells(&self) -> impl Iterator<Item = Vec<Point>> {
         self.cells.iter().map(|cell| vec![Point { label: cell.get("label").map_or(String::new(), plain), settings: settings_of(cell) }])
     }
 
-    /// The names of all axes: those of `axes`, then that of explicit cells with labels, then the keys that cells without one set.
-    pub fn axis_names(&self, axes: &[Axis]) -> Result<Vec<String>> {
+    /// The names of all axes: those of `axes`, then that of explicit cells with labels, then the keys that cells without labels set.
+    pub(crate) fn axis_names(&self, axes: &[Axis]) -> Result<Vec<String>> {
         let mut names: Vec<String> = axes.iter().map(|axis| axis.key.clone()).collect();
         let (named, bare): (Vec<&Table>, Vec<&Table>) = self.cells.iter().partition(|cell| cell.contains_key("label"));
         if !named.is_empty() {
@@ -85,7 +85,7 @@ impl Section {
     }
 }
 
-/// Columns of results.csv that no axis may be called, and two axes of one name.
+/// Refuses the names of other columns of results.csv, and two axes with one name.
 fn refuse_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
     match names.iter().find(|name| ["hash", STATE].contains(&name.as_str()) || !seen.insert(name.as_str())) {
@@ -113,8 +113,8 @@ fn settings_of(table: &Table) -> Vec<(String, Value)> {
     table.iter().filter(|(key, _)| *key != "label").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Every combination of values, those of the last axis fastest. No axis: no cell.
-pub fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
+/// Every combination of values; the last axis varies fastest. Without axes there are no cells.
+pub(crate) fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
     let n = axes.iter().fold(1usize, |n, axis| n.saturating_mul(axis.points.len()));
     if n > MOST_CELLS {
         return Err(Error::bad_config(
@@ -129,9 +129,9 @@ pub fn product(axes: &[Axis]) -> Result<Vec<Vec<Point>>> {
     Ok(all)
 }
 
-/// Whether `key` is an axis of the `[sweep]` table; then it gets `value`, or an array of them. Of a bundle, `value` is the label to keep,
-/// or an array of labels.
-pub fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool> {
+/// If `key` is an axis of the `[sweep]` table, replaces its values by `value`, or by those of an array. For a bundle `value` is the label
+/// to keep, or an array of labels. Returns whether it is an axis.
+pub(crate) fn override_axis(sweep: &mut Value, key: &str, value: &Value) -> Result<bool> {
     if let Some(values) = sweep.get_mut("grid").and_then(|grid| grid.get_mut(key)) {
         let of_arrays = values.get(0).is_some_and(Value::is_array);
         let many = value.as_array().is_some_and(|given| !of_arrays || given.first().is_some_and(Value::is_array));
@@ -152,8 +152,8 @@ fn label(point: &Value) -> String {
     plain(point.get("label").unwrap_or(point))
 }
 
-/// A value as people read it: strings bare, 2.0 as 2, tables as their entries.
-pub fn plain(value: &Value) -> String {
+/// A value for people: strings bare, 2.0 as 2, tables as their entries.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Float(number) => number.to_string(),

@@ -1,15 +1,15 @@
-//! About how much work a cell is, to foretell the time left and to share cells out evenly.
+//! The approximate cost of a cell, for predicting the remaining time and for dividing cells evenly.
 
 use crate::experiment::config::Config;
 use crate::experiment::teacher::Teacher;
 use crate::objective::divergence::Divergence;
 
-/// What a file's or a grid's size is taken to be before it is read.
+/// The assumed size of a file or a grid before it is read.
 const UNKNOWN: f64 = 16.0;
 const GRID_NODES: f64 = 4096.0;
 
-/// Samples times components times coordinates, of the steps and of the metrics, in units that only compare cells.
-pub fn cost(config: &Config) -> f64 {
+/// Samples times components times coordinates, for the steps and the metrics, in units that only compare cells.
+pub(crate) fn cost(config: &Config) -> f64 {
     let (n_teachers, d) = teacher_size(&config.teacher);
     let k = config.student.components.map_or(UNKNOWN, |k| k as f64);
     let strata = if config.objective.divergence == Divergence::Reverse { k } else { n_teachers };

@@ -32,7 +32,7 @@ use crate::experiment::reading::{assignment, config_of, set, table_from};
 #[derive(Debug)]
 pub struct Design {
     pub name: String,
-    /// What `sweep.toml` says: the base config with every default, and the sweep as it stands after `--set`.
+    /// The text of `sweep.toml`: the base config with every default, and the sweep after `--set`.
     pub text: String,
     /// Keys and names of bundles.
     pub axes: Vec<String>,
@@ -40,23 +40,23 @@ pub struct Design {
     pub cells: Vec<PlannedCell>,
 }
 
-/// A cell that is to be run.
+/// A cell to run.
 #[derive(Debug)]
 pub struct PlannedCell {
     /// The name of its folder: 16 hexadecimal digits of the BLAKE3 of the resolved config and of the files that it names.
     pub hash: String,
-    /// By axis, as people read them.
+    /// By axis, for people.
     pub values: Vec<String>,
     pub config: Config,
-    /// About how much work it is, in units that only compare cells.
+    /// The approximate cost, in units that only compare cells.
     pub cost: f64,
 }
 
-/// The cells of the sweep in `text`, with `overrides` and `seed` put over it. An override of an axis gives it another value, or, as an
-/// array, other values; of a bundle, the labels that are kept. Relative paths start at `base`.
+/// The cells of the sweep in `text`, with `overrides` and `seed` applied. An override of an axis replaces its values by one, or by an
+/// array; for a bundle it gives the labels to keep. Relative paths start at `base`.
 ///
 /// # Errors
-/// [`Error::BadConfig`] where there is no sweep, where the config alone is none, or where a cell's is none.
+/// [`Error::BadConfig`] if there is no sweep, or if the base config or that of a cell is invalid.
 pub fn design(text: &str, overrides: &[String], seed: Option<u64>, name: &str, base: &Path) -> Result<Design> {
     let mut table = table_from(text)?;
     let Some(mut sweep) = table.remove("sweep") else {
@@ -71,7 +71,7 @@ pub fn design(text: &str, overrides: &[String], seed: Option<u64>, name: &str, b
             set(&mut table, &key, value)?;
         }
     }
-    // A cell is one of many: its path of means is written where the config asks for it, not by default.
+    // A sweep has many cells, so by default they write no trajectories.
     if let Value::Table(log) = table.entry("log").or_insert_with(|| Value::Table(Table::new())) {
         log.entry("trajectory").or_insert(Value::Boolean(false));
     }
@@ -88,15 +88,15 @@ pub fn design(text: &str, overrides: &[String], seed: Option<u64>, name: &str, b
     Ok(Design { name: section.name.unwrap_or_else(|| name.into()), text, axes, cells })
 }
 
-/// What all cells begin with.
+/// The common part of all cells.
 struct Base<'a> {
     table: Table,
     seed: Option<u64>,
-    /// Where relative paths start.
+    /// The base of relative paths.
     folder: &'a Path,
 }
 
-/// The names of the axes, and the cells: those of the grid, then explicit ones; equal ones once.
+/// The names of the axes, and the cells: those of the grid, then explicit ones, without duplicates.
 fn cells(section: &Section, base: &Base) -> Result<(Vec<String>, Vec<PlannedCell>)> {
     let axes = section.axes()?;
     let names = section.axis_names(&axes)?;
@@ -132,7 +132,7 @@ fn cells(section: &Section, base: &Base) -> Result<(Vec<String>, Vec<PlannedCell
     Ok((names, cells))
 }
 
-/// The cell of these points, the first `n_labels` of which are values on the first axes; without any it is an explicit cell.
+/// The cell of these points, the first `n_labels` of which are values on the first axes; without labels it is an explicit cell.
 fn planned(base: &Base, points: &[Point], axes: &[String], n_labels: usize, files: &mut Files) -> Result<PlannedCell> {
     let mut table = base.table.clone();
     let settings = || points.iter().flat_map(|point| &point.settings);
@@ -154,7 +154,7 @@ fn planned(base: &Base, points: &[Point], axes: &[String], n_labels: usize, file
     Ok(PlannedCell { hash: hash(&config, files)?, values, cost: cost(&config), config })
 }
 
-/// What the resolved config says at a key; nothing at the name of a bundle.
+/// The value of the resolved config at a key; empty for the name of a bundle.
 fn plain_at(table: &Table, key: &str) -> String {
     let (head, last) = key.rsplit_once('.').unwrap_or(("", key));
     let inner = head.split('.').filter(|part| !part.is_empty()).try_fold(table, |t, part| t.get(part)?.as_table());

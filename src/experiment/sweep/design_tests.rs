@@ -59,7 +59,7 @@ fn overrides_pin_and_replace_axes() {
     assert_eq!(small(&["teacher.separation=[3, 4, 5, 6]", "start=shell"]).cells.len(), 13);
     assert_eq!(small(&["start=[\"shell\"]"]).cells[0].values[2], "shell");
     assert!(of(&format!("{BASE}{SWEEP}"), &["start=shall"]).unwrap_err().to_string().contains("Choose among wide, shell"));
-    // A pinned cell is the cell that it was among others.
+    // A cell that is selected alone has the same hash as among others.
     assert_eq!(small(&["teacher.separation=2"]).cells[0].hash, small(&[]).cells[0].hash);
     assert_ne!(small(&["seed=1"]).cells[0].hash, small(&[]).cells[0].hash);
 }

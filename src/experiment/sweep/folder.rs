@@ -1,4 +1,4 @@
-//! The sweep's own folder: what may become one, and what stands in it besides the cells.
+//! The folder of a sweep: which folders are accepted, and the files besides the cells.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 use crate::experiment::environment::{self, Launch};
 use crate::experiment::run_folder;
 
-/// Makes the folder a sweep's, with `sweep.toml` in it; true where it was another sweep's before.
+/// Makes `folder` the folder of this sweep and writes `sweep.toml`. Returns whether it held another sweep before.
 ///
 /// # Errors
-/// [`Error::BadFile`] where it holds something else.
-pub fn prepare(folder: &Path, design: &Design) -> Result<bool> {
+/// [`Error::BadFile`] if it has other contents.
+pub(crate) fn prepare(folder: &Path, design: &Design) -> Result<bool> {
     let path = folder.join("sweep.toml");
     let before = run_folder::small_file(&path).ok();
-    // Another shard may have made it a sweep's meanwhile: sweep.toml is the first of its files.
+    // Another shard may have prepared it meanwhile: sweep.toml is the first file of a sweep.
     if before.is_none() && holds_something(folder)? && !path.exists() {
         return Err(Error::bad_file(folder, "this folder is not empty, and no sweep's", "Choose another folder"));
     }
@@ -31,7 +31,7 @@ pub fn prepare(folder: &Path, design: &Design) -> Result<bool> {
     Ok(!same && before.is_some())
 }
 
-/// Anything but what another shard, which prepares the same folder at the same time, puts into it.
+/// Whether the folder has contents other than what another shard may just have put there.
 fn holds_something(folder: &Path) -> Result<bool> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -42,16 +42,16 @@ fn holds_something(folder: &Path) -> Result<bool> {
     Ok(entries.flatten().any(|entry| !ours(&entry.file_name().to_string_lossy())))
 }
 
-/// What several processes read, change and write they do in turn, so that the last one to write has seen all: until the file is
-/// dropped it is this process's turn. `None` where the file system knows no locks, or the folder cannot be written.
-pub fn turn(folder: &Path) -> Option<File> {
+/// Waits for the lock under which processes read, change and write the files of the sweep in turn; dropping the file releases it. `None` if
+/// the file system has no locks, or the folder cannot be written.
+pub(crate) fn turn(folder: &Path) -> Option<File> {
     let file = File::options().write(true).create(true).truncate(false).open(folder.join("locks").join("turn")).ok()?;
     file.lock().ok()?;
     Some(file)
 }
 
 /// Writes `environment.json`, or adds this launch to it.
-pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
+pub(crate) fn write_environment(folder: &Path, opened: &Opened, choice: Device, command_line: &[String]) -> Result<()> {
     let launch = Launch {
         choice,
         device: opened.backend.describe().to_string(),
@@ -66,8 +66,8 @@ pub fn write_environment(folder: &Path, opened: &Opened, choice: Device, command
     run_folder::write_json(&folder.join("environment.json"), &environment::new(&launch))
 }
 
-/// Removes what killed processes left half made: folders in `cells` whose names begin with `prefix`. The caller holds the cell.
-pub fn remove_leftovers(cells: &Path, prefix: &str) {
+/// Removes what killed processes left unfinished: folders in `cells` whose names begin with `prefix`. The caller holds the cell's lock.
+pub(crate) fn remove_leftovers(cells: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(cells) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
         let _ = std::fs::remove_dir_all(entry.path());

@@ -1,4 +1,4 @@
-//! The hash that names a cell: of its config and of the files that the config names.
+//! The hash that names a cell: from its config and from the contents of the files that the config names.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,18 @@ use crate::problem::NUMERICS_VERSION;
 use crate::random::streams::RNG_VERSION;
 
 /// The hashes of data files, each read once for all cells. Relative paths start at `base`.
-pub struct Files<'a> {
+pub(crate) struct Files<'a> {
     base: &'a Path,
     hashes: HashMap<PathBuf, Option<String>>,
 }
 
 impl Files<'_> {
-    pub fn at(base: &Path) -> Files<'_> {
+    /// No file is read yet; relative paths start at `base`.
+    pub(crate) fn at(base: &Path) -> Files<'_> {
         Files { base, hashes: HashMap::new() }
     }
 
-    /// Of a plain file's bytes.
+    /// The hash of a plain file's bytes.
     fn hash(&mut self, file: &str) -> Option<String> {
         let path = self.base.join(file);
         let read = |path: &Path| {
@@ -33,17 +34,17 @@ impl Files<'_> {
     }
 }
 
-/// 16 hexadecimal digits of the BLAKE3 of the config, where the bytes of the files that it names stand for their paths: a changed file is
-/// another cell, a moved one is not.
-pub fn hash(config: &Config, files: &mut Files) -> Result<String> {
+/// 16 hexadecimal digits of the BLAKE3 of the config, with the bytes of files in place of their paths: a changed file makes another cell, a
+/// moved one does not.
+pub(crate) fn hash(config: &Config, files: &mut Files) -> Result<String> {
     let mut config = config.clone();
-    config.checkpoint = Checkpoint::default(); // it changes no number
+    config.checkpoint = Checkpoint::default(); // it changes no result
     let descent = &config.descent;
     if [descent.gradient_tolerance, descent.divergence_tolerance, descent.movement_tolerance] == [0.0; 3] {
-        config.log.early = false; // it adds rows on the way, and nothing is decided at rows
+        config.log.early = false; // it only adds rows
     }
     for file in config.student.file.iter_mut().chain(config.teacher.file_mut()) {
-        // A file that cannot be read fails when its cell is run.
+        // A file that cannot be read is reported when its cell is run.
         if let Some(hash) = files.hash(file) {
             *file = hash;
         }

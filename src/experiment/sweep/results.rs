@@ -1,4 +1,4 @@
-//! `results.csv`: one row per cell, with what was measured at its end averaged over the replicates.
+//! `results.csv`: one row per cell, with the measurements at its end averaged over the replicates.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use super::design::Design;
 use super::folder::turn;
 use super::table::{CellState, STATE, state};
 use crate::error::Result;
-use crate::experiment::nearest::Share;
+use crate::experiment::nearest::Proportion;
 use crate::experiment::row::Measurement;
 use crate::experiment::summary::Summary;
 use crate::metrics::Metric;
 use crate::mixture::files::write_atomically;
 use crate::objective::groups::Estimate;
 
-/// The last metric of [`Metric::ALL`] that has columns here: those after it are of the last step alone, or shares with an interval.
+/// The last metric of [`Metric::ALL`] that has columns here; later ones are for the last step only, or fractions with an interval.
 const LAST: Metric = Metric::Lyapunov;
 
-/// Writes the table of all cells, done or not, from what their folders say.
-pub fn write(folder: &Path, plan: &Design) -> Result<()> {
+/// Writes the table of all cells, done or not, from their folders.
+pub(crate) fn write(folder: &Path, plan: &Design) -> Result<()> {
     let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
@@ -48,7 +48,7 @@ fn header(plan: &Design) -> Vec<String> {
     header
 }
 
-/// The columns between state and error; blank where nothing is known.
+/// The columns between state and error; blank if unknown.
 fn measured(summary: Option<&Summary>) -> Vec<String> {
     let plain = |number: f64| serde_json::json!(number).to_string();
     let mut row = match summary {
@@ -61,7 +61,7 @@ fn measured(summary: Option<&Summary>) -> Vec<String> {
     }
     match summary.and_then(|summary| summary.nearest_at_start) {
         Some(at) => {
-            let Share { share, low, high, trials, .. } = at.all;
+            let Proportion { share, low, high, trials, .. } = at.all;
             row.extend([plain(share), plain(low), plain(high), trials.to_string()]);
         }
         None => row.extend(vec![String::new(); 4]),
@@ -69,8 +69,8 @@ fn measured(summary: Option<&Summary>) -> Vec<String> {
     row
 }
 
-/// The mean of a metric over the replicates and its standard error: from their spread, or the estimate's own where there is one
-/// replicate. Unknown as soon as one replicate's is.
+/// The mean of a metric over the replicates and its standard error: from their spread, or the estimate's own if there is one replicate.
+/// Unknown if it is unknown for one replicate.
 fn mean_over_replicates(replicates: &[Measurement]) -> (Option<f64>, Option<f64>) {
     if let [one] = replicates {
         return (one.value(), one.standard_error());

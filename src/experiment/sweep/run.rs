@@ -1,5 +1,5 @@
-//! The life of a sweep: one cell after another, on a device opened and checked once. Cells that are done are skipped; of one that fails the
-//! error is kept.
+//! The life of a sweep: one cell after another, on a device that is opened and checked once. Finished cells are skipped; the errors of
+//! failed cells are kept.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -19,45 +19,45 @@ use crate::experiment::run::{self, Draw, Outcome};
 use crate::experiment::run_folder::{self, Output};
 use crate::experiment::setting::Setting;
 
-/// What happens on the way, for whoever shows it.
+/// The events of a sweep, for display.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A sentence that people should see.
     Note { text: &'a str },
-    /// The folder stands.
+    /// The folder exists.
     Begun { folder: &'a Path, tally: &'a Tally },
-    /// Steps were made, or a cell came to its end.
+    /// Steps were made, or a cell ended.
     Passed { tally: &'a Tally },
-    /// All is over and the results are being written.
+    /// All cells are over and the results are being written.
     Finishing,
 }
 
-/// How far this process is with its cells.
+/// The progress of this process.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Of this process's share.
+    /// The cells of this process's shard.
     pub cells: usize,
     pub done: usize,
     /// Those of `done` that were done before.
     pub skipped: usize,
     pub failed: usize,
-    /// Another process works on them.
+    /// Cells on which another process works.
     pub busy: usize,
-    /// Share of the work that is behind, from 0 to 1, by what cells cost.
+    /// The fraction of the cost that is done, from 0 to 1.
     pub progress: f64,
-    /// Seconds that the rest will take at this process's pace; `None` until there is one.
+    /// Estimated seconds for the rest; `None` until there is an estimate.
     pub seconds_left: Option<f64>,
 }
 
-/// How a sweep is to be made: everything but its design.
+/// How a sweep is made: everything but its design.
 pub struct Request<'a> {
     pub device: Device,
     pub shard: Shard,
     pub command_line: Vec<String>,
-    /// Set by Ctrl-C: the steps at hand are finished, and everything is written.
+    /// Set by Ctrl-C: the current steps are finished, and everything is written.
     pub interrupted: &'a AtomicBool,
     pub on_event: &'a mut dyn FnMut(&Event),
-    /// Called for each cell that is done; `None`: cells have no pages.
+    /// Called for each finished cell; `None`: cells have no pages.
     pub draw: Option<Draw<'a>>,
 }
 
@@ -72,10 +72,10 @@ pub struct SweepOutcome {
     pub seconds: f64,
 }
 
-/// Runs the cells of `design` that are this shard's and not done, into `folder`. Relative paths of the config start at `base`.
+/// Runs the unfinished cells of this shard of `design` into `folder`. Relative paths of the config start at `base`.
 ///
 /// # Errors
-/// A folder that holds something else, no device, files that cannot be written. What goes wrong in a cell is no error here.
+/// A folder with other contents, no device, files that cannot be written. A failure of a cell is no error here.
 pub fn sweep(design: &Design, base: &Path, folder: &Path, request: Request) -> Result<SweepOutcome> {
     let changed = folder::prepare(folder, design)?;
     let mut sweep = Sweep {
@@ -119,16 +119,16 @@ struct Sweep<'a, 'b> {
     request: Request<'b>,
     tally: Tally,
     failures: Vec<(String, Error)>,
-    /// The hashes of cells that another process was working on.
+    /// The hashes of cells on which another process was working.
     busy: Vec<String>,
     begun: Instant,
-    /// The cost of the cells that this process has been through, and of all that it has to.
+    /// The cost of the cells that this process has done, and of all its cells.
     spent: f64,
     work: f64,
 }
 
 impl Sweep<'_, '_> {
-    /// The cells that are this process's and not done.
+    /// The unfinished cells of this process.
     fn todo(&mut self) -> Result<Vec<usize>> {
         let costs: Vec<f64> = self.design.cells.iter().map(|cell| cell.cost).collect();
         let mine = self.request.shard.cells(&costs);
@@ -147,7 +147,7 @@ impl Sweep<'_, '_> {
         Ok(todo)
     }
 
-    /// The page of a cell that is done, where one is asked for and there is none.
+    /// Draws the page of a finished cell, if one is asked for and missing.
     fn draw(&self, hash: &str) -> Result<()> {
         let cell = self.folder.join("cells").join(hash);
         match self.request.draw {
@@ -168,7 +168,7 @@ impl Sweep<'_, '_> {
             self.run_cell(cell, &mut opened)?;
             self.spent += cell.cost;
             self.pass(0.0);
-            // Writing the table reads every summary: seldom enough not to matter.
+            // Writing the table reads every summary, so it is done once a minute at most.
             if at + 1 < todo.len() && written.elapsed().as_secs() >= 60 {
                 results::write(self.folder, self.design)?;
                 written = Instant::now();
@@ -177,7 +177,7 @@ impl Sweep<'_, '_> {
         Ok(())
     }
 
-    /// What another process was working on may be done by now.
+    /// Cells on which another process was working may be done by now.
     fn look_again_at_busy_cells(&mut self) -> Result<()> {
         for hash in std::mem::take(&mut self.busy) {
             if state(self.folder, &hash, &mut 0)?.0 == CellState::Done {
@@ -189,10 +189,10 @@ impl Sweep<'_, '_> {
         Ok(())
     }
 
-    /// One cell, if nobody else is at it. What goes wrong in it is written down, and only what keeps that from being written is an error.
+    /// Runs one cell unless another process has it. A failure of the cell is written down; it is an error only if that cannot be written.
     fn run_cell(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<()> {
         let lock = claim(self.folder, &cell.hash)?;
-        // Somebody may have resumed the cell as a run of its own.
+        // The cell may have been resumed as a run of its own.
         let place = self.folder.join("cells").join(&cell.hash);
         let Some(_lock) = lock.filter(|_| !run_folder::is_locked(&place)) else {
             self.tally.busy += 1;
@@ -231,7 +231,7 @@ impl Sweep<'_, '_> {
         Ok(())
     }
 
-    /// A new run, or the rest of one that was cut short. One whose checkpoints are of no use is begun again.
+    /// Starts a run, or resumes one that was cut short. If its checkpoints are unusable, it starts again.
     fn attempt(&mut self, cell: &PlannedCell, opened: &mut Opened) -> Result<Outcome> {
         let place = self.folder.join("cells").join(&cell.hash);
         let output = Output::At(place.clone());
@@ -247,7 +247,7 @@ impl Sweep<'_, '_> {
         self.on(cell, |request| run::begin(&cell.config, &setting, base, &output, opened, request))
     }
 
-    /// Calls `run` as this sweep was requested, and passes on how far it is.
+    /// Calls `run` with the requests of this sweep, and passes on its progress.
     fn on(&mut self, cell: &PlannedCell, run: impl FnOnce(run::Request) -> Result<Outcome>) -> Result<Outcome> {
         let (device, command_line) = (self.request.device, self.request.command_line.clone());
         let (interrupted, draw) = (self.request.interrupted, self.request.draw);
@@ -258,7 +258,7 @@ impl Sweep<'_, '_> {
         run(run::Request { device, command_line, interrupted, on_event, draw })
     }
 
-    /// Tells how far everything is, with `part` of the present cell's cost behind.
+    /// Reports the progress, with `part` of the present cell's cost done.
     fn pass(&mut self, part: f64) {
         let behind = self.spent + part;
         self.tally.progress = if self.work > 0.0 { behind / self.work } else { 1.0 };
@@ -267,7 +267,7 @@ impl Sweep<'_, '_> {
     }
 }
 
-/// Of what happens in a cell, people of a sweep see the device and the notes.
+/// Of the events of a cell, a sweep passes on the device and the notes.
 fn note(event: &RunEvent, on_event: &mut dyn FnMut(&Event)) {
     match event {
         RunEvent::Opened { why } => on_event(&Event::Note { text: &format!("device: {why}") }),
@@ -276,13 +276,13 @@ fn note(event: &RunEvent, on_event: &mut dyn FnMut(&Event)) {
     }
 }
 
-/// A cell's lock, which lasts as long as the file is held and dies with its process; `None` where another process holds it.
+/// The lock of a cell, which lasts as long as the file is held and ends with the process; `None` if another process holds it.
 fn claim(folder: &Path, hash: &str) -> Result<Option<File>> {
     let path = folder.join("locks").join(hash);
     let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(|e| Error::io(&path, e))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(None),
-        // File systems without locks: go on, as there is nothing to hold.
+        // A file system without locks: continue without one.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }

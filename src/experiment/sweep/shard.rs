@@ -1,10 +1,10 @@
-//! Which cells of a sweep are this process's: all, or one share of N that are about equally much work.
+//! The cells of a sweep that this process runs: all of them, or part I of N parts of about equal cost.
 
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Share `index` of `count`.
+/// Part `index` of `count`, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     pub index: usize,
@@ -12,18 +12,18 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Everything.
+    /// All cells.
     pub const ALL: Shard = Shard { index: 0, count: 1 };
 
-    /// The share of a job array's task, from SLURM_ARRAY_TASK_ID and its kin; everything outside of one.
+    /// The part of a job array's task, from SLURM_ARRAY_TASK_ID and similar variables; all cells if there are none.
     ///
     /// # Errors
-    /// [`Error::BadChoice`] for a task whose place in the array cannot be told.
+    /// [`Error::BadChoice`] for a task whose place in the array is unclear.
     pub fn of_job_array(variable: impl Fn(&str) -> Option<String>) -> Result<Shard> {
         let number = |name: &str| variable(name).and_then(|text| text.trim().parse::<usize>().ok());
         let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT")) else { return Ok(Shard::ALL) };
         let step = number("SLURM_ARRAY_TASK_STEP").unwrap_or(1).max(1);
-        // Arrays begin at any number: without the first one, 1 to N and 0 to N−1 still fall on all shares.
+        // Arrays may begin at any number. Without the first number, arrays from 1 to N and from 0 to N−1 still cover all parts.
         let index = match number("SLURM_ARRAY_TASK_MIN") {
             Some(first) => id.checked_sub(first).map(|n| n / step).filter(|index| *index < count),
             None => (id <= count).then(|| id % count.max(1)),
@@ -34,7 +34,8 @@ impl Shard {
         })
     }
 
-    /// The places of this share's cells, given what each costs: dealt out from the dearest on, forth and back.
+    /// The indices of this part's cells, given the cost of each: the most expensive cells are dealt out first, forwards and backwards in
+    /// turn.
     pub fn cells(self, costs: &[f64]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..costs.len()).collect();
         order.sort_by(|a, b| costs[*b].total_cmp(&costs[*a]).then(a.cmp(b)));
@@ -51,7 +52,7 @@ impl Shard {
 impl FromStr for Shard {
     type Err = Error;
 
-    /// "I/N" with I from 1 to N, or from 0 to N−1: N is the same share as 0.
+    /// "I/N" with I from 1 to N, or from 0 to N−1: N means the same part as 0.
     fn from_str(text: &str) -> Result<Shard> {
         let numbers = text.split_once('/').and_then(|(i, n)| Some((i.trim().parse::<usize>().ok()?, n.trim().parse::<usize>().ok()?)));
         match numbers {
@@ -78,7 +79,7 @@ mod tests {
             assert_eq!(all, (0..97).collect::<Vec<_>>());
             let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|cell| costs[*cell]).sum()).collect();
             let (least, most) = (work.iter().copied().fold(f64::MAX, f64::min), work.iter().copied().fold(0.0, f64::max));
-            assert!(most - least <= 7.0 + 7.0, "{work:?}"); // the dearest cell, and one round's unevenness
+            assert!(most - least <= 7.0 + 7.0, "{work:?}"); // the most expensive cell, and the imbalance of one round
         }
     }
 

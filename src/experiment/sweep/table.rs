@@ -1,8 +1,8 @@
-//! What a sweep folder tells: its axes, and each cell's place on them and state; summaries pass by one at a time.
+//! A sweep as read from its folder: its axes, and each cell's values and state; summaries are passed on one at a time.
 //!
-//! `results.csv` lists every cell of the sweep from its first moment on, done or not: `hash`, a column per axis, then `state` and what
-//! was measured. State and summary are read from `cells/` itself, which is never behind. The folder may come from a stranger: everything
-//! is bounded.
+//! `results.csv` lists every cell of the sweep from the beginning, done or not: `hash`, a column per axis, then `state` and the
+//! measurements. State and summary are read from `cells/` itself, which is always up to date. The folder may come from a stranger: all
+//! sizes are limited.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 use crate::experiment::run_folder;
 use crate::experiment::summary::{self, Summary};
 
-/// Cells of one sweep, at the most.
-pub const MOST_CELLS: usize = 100_000;
+/// The most cells of one sweep.
+pub(crate) const MOST_CELLS: usize = 100_000;
 
-/// Bytes of all summaries together.
+/// The most bytes of all summaries together.
 const MOST_BYTES: usize = 1 << 30;
 
 /// The column of results.csv after the axes.
-pub const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 
-/// A sweep as its folder tells it.
+/// A sweep as read from its folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepTable {
     pub name: String,
@@ -34,7 +34,7 @@ pub struct SweepTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
     pub key: String,
-    /// As people read them, in the order in which the cells bring them.
+    /// For people, in the order of the cells.
     pub values: Vec<String>,
 }
 
@@ -48,11 +48,11 @@ pub struct Cell {
     pub state: CellState,
 }
 
-/// How far a cell is.
+/// The state of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CellState {
     Done,
-    /// With the error's text; what was measured before it may be in the summary.
+    /// With the text of the error; the summary may have measurements from before it.
     Failed(String),
     /// Not begun, or begun and not finished.
     Missing,
@@ -69,11 +69,11 @@ impl CellState {
     }
 }
 
-/// Reads the sweep in `dir`, and shows each cell's state and its summary, where there is one, to `see`, in the sweep's order. Nothing of
-/// the summaries is kept: of many replicates they are large.
+/// Reads the sweep in `dir`, and passes each cell's state and its summary, if it has one, to `see`, in the sweep's order. Summaries are not
+/// kept, because with many replicates they are large.
 ///
 /// # Errors
-/// [`Error::BadFile`] where the folder is no sweep's.
+/// [`Error::BadFile`] if the folder is not a sweep's.
 pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, Option<&Summary>)) -> Result<SweepTable> {
     let config = read_config(dir)?;
     let given = config.get("sweep").and_then(|sweep| sweep.get("name")).and_then(toml::Value::as_str);
@@ -91,21 +91,18 @@ pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, Option<&Summary>))
 }
 
 /// `sweep.toml` of the sweep in `dir`.
-///
-/// # Errors
-/// [`Error::BadFile`].
-pub fn read_config(dir: &Path) -> Result<toml::Table> {
+pub(crate) fn read_config(dir: &Path) -> Result<toml::Table> {
     let path = dir.join("sweep.toml");
     let bad = |what: String| Error::bad_file(&path, what, "Give the folder of a sweep, as it was written");
     let text = String::from_utf8(run_folder::small_file(&path).map_err(|_| bad("there is no such plain file".into()))?);
     text.map_err(|e| bad(e.to_string()))?.parse().map_err(|e: toml::de::Error| bad(e.message().into()))
 }
 
-/// The state of a cell and its summary, counting the bytes that were read. One that was cut short has no summary worth reading.
+/// The state of a cell and its summary; adds to the `bytes` read. A cell that was cut short has no useful summary.
 ///
 /// # Errors
-/// [`Error::BadFile`] where the summaries are too large.
-pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
+/// [`Error::BadFile`] if the summaries are too large.
+pub(crate) fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
     let cell = dir.join("cells").join(hash);
     let text = run_folder::small_file(&cell.join(summary::FILE)).unwrap_or_default();
     *bytes += text.len();
@@ -126,12 +123,12 @@ pub fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Op
     Ok((state, summary))
 }
 
-/// Where the error of a failed cell is written.
-pub fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
+/// The file with the error of a failed cell.
+pub(crate) fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
     dir.join("cells").join(format!("{hash}.failed"))
 }
 
-/// The axes' keys and the cells of results.csv, their states not yet known.
+/// The keys of the axes and the cells of results.csv, whose states are still unknown.
 fn listed(path: &Path) -> Result<(Vec<String>, Vec<Cell>)> {
     let bad = |what: String| Error::bad_file(path, what, "Run the sweep again, which writes it anew");
     let bytes = run_folder::small_file(path)?;
@@ -152,11 +149,12 @@ fn listed(path: &Path) -> Result<(Vec<String>, Vec<Cell>)> {
     Ok((header.iter().skip(1).take(end - 1).map(String::from).collect(), cells))
 }
 
-/// A hash becomes part of a path: hexadecimal digits only.
+/// A hash becomes part of a path, so it may have hexadecimal digits only.
 fn is_hash(text: &str) -> bool {
     (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// The different values of an axis, in the order of the cells.
 fn distinct(cells: &[Cell], axis: usize) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     cells.iter().map(|cell| &cell.values[axis]).filter(|value| seen.insert(*value)).cloned().collect()

@@ -1,4 +1,4 @@
-//! What `sweep.toml` says in its many places of one key: the base config, the grid, bundles of keys, explicit cells.
+//! The values of one key in the parts of `sweep.toml`: the base config, the grid, bundles of keys, explicit cells.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::experiment::config::absolute;
 
 /// All values that some cell may have at `section.key`.
-pub fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Value> {
+pub(crate) fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Value> {
     let swept = config.get("sweep").and_then(Value::as_table);
     let dotted = format!("{section}.{key}");
     let in_grid = swept.and_then(|sweep| sweep.get("grid")?.get(&dotted)?.as_array());
@@ -17,7 +17,7 @@ pub fn values_of<'a>(config: &'a Table, section: &str, key: &str) -> Vec<&'a Val
     });
     let base = config.get(section).and_then(|section| section.get(key));
     match in_grid {
-        // The grid's values take the place of the base's in every cell.
+        // The grid's values replace the base's in every cell.
         Some(values) => values.iter().chain(in_tables).collect(),
         None => base.into_iter().chain(in_tables).collect(),
     }
@@ -30,15 +30,15 @@ fn tables(sweep: &Table) -> Vec<&Table> {
     lists.filter_map(Value::as_array).flatten().filter_map(Value::as_table).collect()
 }
 
-/// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
-pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
+/// Makes the paths of files in a `[sweep]` table absolute instead of relative to `base`, so that a copy of `sweep.toml` finds them.
+pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
         for key in ["teacher.file", "student.file"] {
-            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| anchor(file, base));
+            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| make_absolute(file, base));
         }
         for key in ["teacher", "student"] {
             let tables = grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
-            tables.filter_map(|table| table.get_mut("file")).for_each(|file| anchor(file, base));
+            tables.filter_map(|table| table.get_mut("file")).for_each(|file| make_absolute(file, base));
         }
     }
     let mut lists: Vec<&mut Value> = Vec::new();
@@ -52,15 +52,15 @@ pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     for table in lists.into_iter().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_table_mut) {
         for (key, value) in table.iter_mut() {
             match key.as_str() {
-                "teacher.file" | "student.file" => anchor(value, base),
-                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| anchor(file, base)),
+                "teacher.file" | "student.file" => make_absolute(value, base),
+                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| make_absolute(file, base)),
                 _ => {}
             }
         }
     }
 }
 
-fn anchor(file: &mut Value, base: &Path) {
+fn make_absolute(file: &mut Value, base: &Path) {
     if let Value::String(path) = file {
         *path = absolute(base, path);
     }

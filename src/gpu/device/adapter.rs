@@ -1,8 +1,8 @@
-//! The adapters of this machine, as people see them.
+//! The adapters of this machine, described for people.
 
 use std::sync::OnceLock;
 
-/// An adapter as people see it.
+/// The description of an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Adapter {
     pub name: String,
@@ -11,13 +11,13 @@ pub struct Adapter {
     /// discrete GPU, integrated GPU, virtual GPU, CPU or other.
     pub kind: String,
     pub driver: String,
-    /// Itself software: used only when asked for.
+    /// Whether it is implemented in software: such an adapter is used only on request.
     pub software: bool,
     pub half_precision: bool,
     pub timestamps: bool,
-    /// The fewest and the most invocations in a subgroup; zeros where shaders have none.
+    /// The fewest and the most invocations in a subgroup; zeros if shaders have no subgroups.
     pub subgroup_sizes: [u32; 2],
-    /// Bytes in one storage binding.
+    /// The largest storage binding in bytes.
     pub largest_binding: u64,
     pub workgroup_memory: u32,
 }
@@ -40,20 +40,20 @@ pub(in crate::gpu) fn describe(adapter: &wgpu::Adapter) -> Adapter {
         driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
         software: info.device_type == wgpu::DeviceType::Cpu,
         half_precision: features.contains(wgpu::Features::SHADER_F16),
-        // Mesa's software device takes the first timestamp late: a quarter of the wall clock was seen.
+        // The first timestamp of Mesa's software device is late: it was seen to miss a quarter of the wall-clock time.
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY) && info.device_type != wgpu::DeviceType::Cpu,
         largest_binding: limits.max_storage_buffer_binding_size,
         workgroup_memory: limits.max_compute_workgroup_storage_size,
     }
 }
 
-/// The adapters of this machine, looked for once: some drivers print to stderr whenever they are asked.
+/// The adapters of this machine, enumerated once, because some drivers print to stderr each time.
 pub(in crate::gpu) fn found() -> &'static [wgpu::Adapter] {
     static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
-    FOUND.get_or_init(look)
+    FOUND.get_or_init(enumerated)
 }
 
-fn look() -> Vec<wgpu::Adapter> {
+fn enumerated() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     descriptor.flags = wgpu::InstanceFlags::empty();
@@ -70,8 +70,8 @@ fn look() -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// Whether one device was found through two descriptions of its driver. Two of one model differ in their place on the bus, which only
-/// software has none of.
+/// Whether both are one device under two driver descriptions. Two devices of one model differ in their bus address, which only software
+/// lacks.
 fn is_twice(a: &wgpu::AdapterInfo, b: &wgpu::AdapterInfo) -> bool {
     let model = |info: &wgpu::AdapterInfo| (info.name.clone(), info.vendor, info.device, info.backend, info.driver_info.clone());
     let has_place = !a.device_pci_bus_id.is_empty() || a.device_type == wgpu::DeviceType::Cpu;

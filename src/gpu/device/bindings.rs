@@ -1,6 +1,6 @@
-//! What a module binds, read from its declarations: one a line, `@group(0) @binding(N) var… name: type`.
+//! The bindings of a module, read from its declarations: one per line, `@group(0) @binding(N) var… name: type`.
 
-/// How a kernel uses what is bound.
+/// How a kernel uses a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     Uniform,
@@ -10,7 +10,7 @@ pub enum Access {
     TextureWrite,
 }
 
-/// One declaration.
+/// One declared binding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Binding {
     pub at: u32,
@@ -21,7 +21,7 @@ pub struct Binding {
 /// The bindings of a module, in the order of their numbers.
 ///
 /// # Panics
-/// On a declaration of another form: modules are part of this crate, and a test compares all of them with what a compiler reads.
+/// If a declaration has another form. (A test compares all modules of this crate with what a compiler reads.)
 pub fn declared(source: &str) -> Vec<Binding> {
     let lines = source.lines().filter_map(|line| line.strip_prefix("@group(0) @binding("));
     let read = |line: &str| declaration(line).unwrap_or_else(|| panic!("a binding of another form: {line}"));
@@ -30,7 +30,7 @@ pub fn declared(source: &str) -> Vec<Binding> {
     bindings
 }
 
-/// Of what follows `@group(0) @binding(`.
+/// The binding declared after `@group(0) @binding(`.
 fn declaration(line: &str) -> Option<Binding> {
     let (at, rest) = line.split_once(") var")?;
     let (qualifier, rest) = match rest.strip_prefix('<') {
@@ -49,10 +49,10 @@ fn declaration(line: &str) -> Option<Binding> {
     Some(Binding { at: at.parse().ok()?, name: name.into(), access })
 }
 
-/// What the host gives for each of the bindings after the params, in their order.
+/// The resource for each binding after the params, in order.
 ///
 /// # Panics
-/// Where a binding is given nothing, or something is given that no binding asks for: both sides are part of this crate.
+/// If a binding has no resource, or a resource no binding.
 pub fn matched<T: Clone>(kernel: &str, bindings: &[Binding], given: &[(&str, T)]) -> Vec<(u32, T)> {
     let wanted = || bindings.iter().filter(|binding| binding.access != Access::Uniform);
     let names = || wanted().map(|binding| binding.name.as_str()).collect::<Vec<_>>();

@@ -1,56 +1,56 @@
-//! For tests: buffers that start as NaN and end in a canary, so that rows nobody wrote and writes past the end both show.
+//! For tests: buffers that start as NaN and end in a canary value, so that unwritten rows and writes past the end show.
 
 use std::sync::Mutex;
 
-/// A NaN that no kernel makes.
+/// A NaN that no kernel produces.
 const POISON: u32 = 0x7fc0_dead;
 
-/// Bytes past the end of what was asked for.
+/// Bytes past the requested end.
 const TAIL: u64 = 256;
 
-/// A buffer that is watched.
+/// A watched buffer.
 #[derive(Clone)]
-pub struct Watched {
+pub(crate) struct Watched {
     pub label: &'static str,
     pub buffer: wgpu::Buffer,
-    /// Bytes that were asked for.
+    /// The requested bytes.
     bytes: u64,
 }
 
 impl Watched {
-    /// Words in the buffer, its tail included.
-    pub fn words(&self) -> usize {
+    /// Words in the buffer, including its tail.
+    pub(crate) fn words(&self) -> usize {
         (self.buffer.size() / 4) as usize
     }
 
-    /// Whether something was written past the end, given all words of the buffer.
-    pub fn is_overwritten(&self, words: &[u32]) -> bool {
+    /// Whether the tail was overwritten, given all words of the buffer.
+    pub(crate) fn is_overwritten(&self, words: &[u32]) -> bool {
         words[self.bytes.div_ceil(4) as usize..].iter().any(|word| *word != POISON)
     }
 }
 
-/// The buffers that are watched.
+/// The watched buffers of a device.
 #[derive(Default)]
-pub struct Canaries {
+pub(crate) struct Canaries {
     watched: Mutex<Vec<Watched>>,
 }
 
 impl Canaries {
-    /// What to allocate for `bytes`.
-    pub fn size(bytes: u64) -> u64 {
+    /// The bytes to allocate for `bytes` requested.
+    pub(crate) fn size(bytes: u64) -> u64 {
         bytes.next_multiple_of(16) + TAIL
     }
 
-    /// Watches a new buffer of [`Canaries::size`]; what it must be filled with.
-    pub fn watch(&self, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) -> Vec<u32> {
+    /// Watches a new buffer of [`Canaries::size`]. Returns the words to fill it with.
+    pub(crate) fn watch(&self, label: &'static str, buffer: &wgpu::Buffer, bytes: u64) -> Vec<u32> {
         let watched = Watched { label, buffer: buffer.clone(), bytes };
         let poison = vec![POISON; watched.words()];
         self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(watched);
         poison
     }
 
-    /// All of them.
-    pub fn watched(&self) -> Vec<Watched> {
+    /// All watched buffers.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
         self.watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }

@@ -1,4 +1,4 @@
-//! The commands of a list: a dispatch, and the textures that are filled before it.
+//! The commands of a list: dispatches, and the textures that are filled before them.
 
 use super::limits::fold;
 use super::params::Entry;
@@ -7,43 +7,43 @@ use crate::error::Result;
 
 /// One command of a list.
 #[derive(Clone)]
-pub struct Dispatch {
+pub(crate) struct Dispatch {
     pub(in crate::gpu) kernel: Kernel,
     pub(in crate::gpu) pipeline: wgpu::ComputePipeline,
     pub(in crate::gpu) bindings: wgpu::BindGroup,
     pub(in crate::gpu) params_offset: u32,
     pub(in crate::gpu) workgroups: [u32; 2],
-    /// For pacing and for the ledger: about how many operations it does.
+    /// The approximate number of operations, for pacing and profiles.
     pub(in crate::gpu) operations: f64,
-    /// Textures that are filled before it runs.
+    /// Textures to fill before it runs.
     pub(in crate::gpu) fills: Vec<Fill>,
 }
 
 impl Dispatch {
-    /// The same after these textures are filled.
-    pub fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
+    /// The same dispatch after these textures are filled.
+    pub(crate) fn after(mut self, fills: impl IntoIterator<Item = Option<Fill>>) -> Self {
         self.fills.extend(fills.into_iter().flatten());
         self
     }
 }
 
-/// A kernel with its buffers.
+/// A kernel bound to its buffers.
 #[derive(Clone)]
-pub struct Bound {
+pub(crate) struct Bound {
     pub(super) kernel: Kernel,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bindings: wgpu::BindGroup,
 }
 
 impl Bound {
-    /// A dispatch of `n` workgroups with that entry of the params, about `operations` operations.
+    /// A dispatch of `n` workgroups with the params at this entry, about `operations` operations.
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] for more workgroups than two dimensions hold.
     ///
     /// # Panics
-    /// Where the entry is of another kind than the kernel reads.
-    pub fn dispatch(&self, params: Entry, n: usize, operations: f64) -> Result<Dispatch> {
+    /// If the entry is of another kind than the kernel reads.
+    pub(crate) fn dispatch(&self, params: Entry, n: usize, operations: f64) -> Result<Dispatch> {
         assert_eq!(params.kind, self.kernel.params(), "the params of {:?}", self.kernel);
         Ok(Dispatch {
             kernel: self.kernel,
@@ -59,19 +59,19 @@ impl Bound {
 
 /// Texels in a row of a texture that kernels read instead of a buffer; twin of `shaders/common/rows_texture.wgsl` and
 /// `shaders/common/means_texture.wgsl`.
-pub const TEXELS: usize = 4096;
+pub(crate) const TEXELS: usize = 4096;
 
-/// A texture is filled from a buffer, one texel a quad.
+/// Fills a texture from a buffer, one quad per texel.
 #[derive(Clone)]
-pub struct Fill {
+pub(crate) struct Fill {
     pub(super) buffer: wgpu::Buffer,
     pub(super) texture: wgpu::Texture,
     pub(super) quads: usize,
 }
 
 impl Fill {
-    /// Whole rows of the texture, then what is left.
-    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+    /// Copies whole rows of the texture, then the rest.
+    pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let (rows, rest) = (self.quads / TEXELS, self.quads % TEXELS);
         for (first, columns, rows) in [(0, TEXELS, rows), (rows, rest, 1)] {
             if columns * rows == 0 {

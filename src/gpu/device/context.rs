@@ -1,4 +1,4 @@
-//! The device: buffers, submissions paced to a fraction of a second, bounded waits.
+//! The device: buffers, submissions of a fraction of a second, waits with a limit.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -18,16 +18,16 @@ const SUBMISSION_SECONDS: f64 = 0.075;
 /// A dispatch costs about as much as this many operations even if it does nothing.
 const DISPATCH_OPERATIONS: f64 = 2e4;
 
-/// Dispatches in one submission at the most.
+/// The most dispatches in one submission.
 const SUBMISSION_DISPATCHES: usize = 8192;
 
 /// An open device.
-pub struct Context {
+pub(crate) struct Context {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    /// The adapter it is on.
+    /// The adapter of the device.
     pub adapter: Adapter,
-    /// What it allows.
+    /// The adapter's limits.
     pub limits: Limits,
     failure: Arc<Mutex<Option<String>>>,
     operations_per_second: Mutex<f64>,
@@ -38,8 +38,8 @@ impl Context {
     /// Opens the adapter at `index` of [`super::adapter::adapters`].
     ///
     /// # Errors
-    /// [`Error::NoDevice`] where the driver refuses.
-    pub fn open(index: usize) -> Result<Self> {
+    /// [`Error::NoDevice`] if the driver refuses.
+    pub(crate) fn open(index: usize) -> Result<Self> {
         let chosen = found().get(index).ok_or_else(|| Error::NoDevice {
             what: format!("There is no adapter {index}."),
             remedy: format!("There are {}, counted from 0.", found().len()),
@@ -60,7 +60,7 @@ impl Context {
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
         let (lost, uncaptured) = (failure.clone(), failure.clone());
         device.set_device_lost_callback(move |reason, message| {
-            // A device that this process drops is no failure.
+            // Dropping a device on purpose is no failure.
             if reason != wgpu::DeviceLostReason::Destroyed {
                 note(&lost, format!("the device was lost ({reason:?}: {message})"));
             }
@@ -78,16 +78,13 @@ impl Context {
         Ok(Self { device, queue, adapter, limits, failure, operations_per_second: Mutex::new(1e9), canaries: OnceLock::new() })
     }
 
-    /// The device itself, for pipelines.
+    /// The wgpu device, for creating pipelines.
     pub(in crate::gpu) fn device(&self) -> &wgpu::Device {
         &self.device
     }
 
-    /// A buffer of `bytes` (at least 16), refused before anything is taken where it does not fit.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`].
-    pub fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
+    /// A buffer of `bytes` (at least 16). A size beyond the limits is refused before anything is allocated.
+    pub(crate) fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
         let canaries = self.canaries.get();
         let size = if canaries.is_some() { Canaries::size(bytes) } else { bytes.max(16).next_multiple_of(16) };
         self.limits.check(label, size)?;
@@ -99,8 +96,8 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A texture of `columns` × `rows` quads of numbers that kernels write and read, and its only view.
-    pub fn texture(&self, label: &'static str, columns: usize, rows: usize) -> (wgpu::Texture, wgpu::TextureView) {
+    /// A texture of `columns` × `rows` quads that kernels write and read, and its only view.
+    pub(crate) fn texture(&self, label: &'static str, columns: usize, rows: usize) -> (wgpu::Texture, wgpu::TextureView) {
         let texture = self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: columns as u32, height: rows.max(1) as u32, depth_or_array_layers: 1 },
@@ -115,16 +112,13 @@ impl Context {
         (texture, view)
     }
 
-    /// From now on every storage buffer starts as NaN and ends in a canary: for tests.
-    pub fn canaries(&self) -> &Canaries {
+    /// For tests: from now on every storage buffer starts as NaN and ends in a canary value.
+    pub(crate) fn canaries(&self) -> &Canaries {
         self.canaries.get_or_init(Canaries::default)
     }
 
-    /// Of a device with [`Context::canaries`], the names of buffers in which something was written past the end.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn overwritten(&self) -> Result<Vec<&'static str>> {
+    /// On a device with [`Context::canaries`]: the names of buffers with writes past the end.
+    pub(crate) fn overwritten(&self) -> Result<Vec<&'static str>> {
         let mut found = Vec::new();
         for watched in self.canaries().watched() {
             if watched.is_overwritten(&self.download(&watched.buffer, watched.words())?) {
@@ -135,17 +129,14 @@ impl Context {
     }
 
     /// A buffer that holds `data`.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`].
-    pub fn upload<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer> {
+    pub(crate) fn upload<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer> {
         let buffer = self.buffer(label, size_of_val(data) as u64)?;
         self.write(&buffer, data);
         Ok(buffer)
     }
 
     /// A uniform buffer that holds `data`.
-    pub fn uniform(&self, data: &[u8]) -> wgpu::Buffer {
+    pub(crate) fn uniform(&self, data: &[u8]) -> wgpu::Buffer {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let descriptor =
             wgpu::BufferDescriptor { label: Some("mixscore params"), size: data.len() as u64, usage, mapped_at_creation: false };
@@ -155,23 +146,17 @@ impl Context {
     }
 
     /// Writes `data` at the start of a buffer.
-    pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
+    pub(crate) fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
         self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
     }
 
     /// The first `n` numbers of a buffer.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
+    pub(crate) fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, n: usize) -> Result<Vec<T>> {
         self.download_from(buffer, 0, n)
     }
 
-    /// `n` numbers of a buffer from the `first` on, which is a multiple of four.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn download_from<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, first: usize, n: usize) -> Result<Vec<T>> {
+    /// `n` numbers of a buffer from `first` on, which is a multiple of four.
+    pub(crate) fn download_from<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, first: usize, n: usize) -> Result<Vec<T>> {
         let bytes = (n * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
@@ -190,34 +175,25 @@ impl Context {
         Ok(bytemuck::pod_collect_to_vec(&view[..bytes as usize]))
     }
 
-    /// Runs `steps` times the same list of dispatches, in as many submissions as it takes.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
+    /// Runs the same list of dispatches `steps` times, in as many submissions as needed.
+    pub(crate) fn run(&self, list: &[Dispatch], steps: u64) -> Result<()> {
         self.run_unless(&Interrupt::none(), "", &[list], steps)
     }
 
-    /// As [`Context::run`], of lists one after another, until it is told to stop between two submissions of this `stage`.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`]; [`Error::Stopped`].
-    pub fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
+    /// Runs lists one after another, `steps` times, until `interrupt` is set between two submissions of this `stage`.
+    pub(crate) fn run_unless(&self, interrupt: &Interrupt, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
         self.paced(lists, steps, None, || interrupt.check(stage)).map(|_| ())
     }
 
-    /// As [`Context::run`]; the seconds that the device spent by its own clock, where it has one.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
+    /// As [`Context::run`]. Returns the seconds that the device spent by its own clock, if it has one.
+    pub(crate) fn timed(&self, list: &[Dispatch], steps: u64) -> Result<Option<f64>> {
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
         let clock = self.adapter.timestamps.then(|| Clock::new(&self.device, period));
         let seconds = self.paced(&[list], steps, clock.as_ref(), || Ok(()))?;
         Ok(clock.map(|_| seconds))
     }
 
-    /// `go_on` is asked before every submission.
+    /// Submits the lists in pieces; `go_on` is checked before every submission.
     fn paced(&self, lists: &[&[Dispatch]], steps: u64, clock: Option<&Clock>, go_on: impl Fn() -> Result<()>) -> Result<f64> {
         let mut seconds = 0.0;
         let mut pending: Vec<&Dispatch> = Vec::new();
@@ -243,14 +219,14 @@ impl Context {
         self.operations_per_second.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// One submission, waited for; what it took sets the size of the next. Seconds by the clock.
+    /// Makes one submission and waits for it; the time it took sets the size of the next. Returns seconds by the clock.
     fn submit(&self, dispatches: &[&Dispatch], operations: f64, clock: Option<&Clock>) -> Result<f64> {
         if dispatches.is_empty() {
             return Ok(0.0);
         }
         let start = Instant::now();
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        // A pass ends where a texture is to be filled.
+        // A pass ends before a texture is filled.
         let passes: Vec<_> = dispatches.chunk_by(|_, next| next.fills.is_empty()).collect();
         for (at, dispatches) in passes.iter().enumerate() {
             dispatches[0].fills.iter().for_each(|fill| fill.record(&mut encoder));
@@ -270,7 +246,7 @@ impl Context {
         self.wait(submission)?;
         let measured = operations / start.elapsed().as_secs_f64();
         let mut rate = self.rate();
-        // Towards what was measured, but never more than fourfold at once: one odd submission must not make the next one long.
+        // The rate follows the measurement by at most a factor of four, so that one odd submission does not make the next one long.
         *rate = measured.clamp(*rate / 4.0, *rate * 4.0).max(1e6);
         drop(rate);
         let Some(clock) = clock else { return Ok(0.0) };
@@ -278,6 +254,7 @@ impl Context {
         Ok(clock.seconds([ticks[0], ticks[1]]))
     }
 
+    /// Waits for a submission, up to the limit of [`Patience`].
     fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let lost = |what: String| Error::DeviceLost { what: format!("{}: {what}", self.adapter.name) };
         let mut patience = Patience::new(self.adapter.software);
@@ -295,11 +272,8 @@ impl Context {
         }
     }
 
-    /// Runs `body` and turns out-of-memory and validation errors of the commands in it into ours.
-    ///
-    /// # Errors
-    /// Those of `body`; [`Error::DeviceLost`].
-    pub fn guarded<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Runs `body`, and turns out-of-memory and validation errors of its commands into ours.
+    pub(crate) fn guarded<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = body();
@@ -311,6 +285,7 @@ impl Context {
     }
 }
 
+/// Keeps the first failure.
 fn note(failure: &Mutex<Option<String>>, text: String) {
     failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(text);
 }

@@ -1,22 +1,22 @@
-//! A factor of a product as the kernel reads it: its buffer, or a texture that is filled from it, on machines that read textures faster.
+//! A factor of a matrix product as the kernel reads it: a buffer, or a texture filled from it on machines that read textures faster.
 
 use super::command::{Fill, TEXELS};
 use super::context::Context;
 use crate::error::{Error, Result};
 
-/// Rows or means.
-pub struct Factor {
+/// A factor: draws, vectors or means.
+pub(crate) struct Factor {
     buffer: wgpu::Buffer,
     texture: Option<(wgpu::Texture, wgpu::TextureView)>,
     quads: usize,
 }
 
 impl Factor {
-    /// The first `quads` of `buffer`, in a `texture` where the kernels of this device ask for one.
+    /// The first `quads` of `buffer`, in a texture if `texture` is set.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where they do not fit a texture.
-    pub fn new(context: &Context, buffer: &wgpu::Buffer, quads: usize, texture: bool) -> Result<Self> {
+    /// [`Error::TooLarge`] if they do not fit a texture.
+    pub(crate) fn new(context: &Context, buffer: &wgpu::Buffer, quads: usize, texture: bool) -> Result<Self> {
         let buffer = buffer.clone();
         if !texture {
             return Ok(Self { buffer, texture: None, quads });
@@ -30,16 +30,16 @@ impl Factor {
         Ok(Self { buffer, texture: Some(context.texture("factor", TEXELS, rows)), quads })
     }
 
-    /// What a product binds.
-    pub fn resource(&self) -> wgpu::BindingResource<'_> {
+    /// The resource that a product binds.
+    pub(crate) fn resource(&self) -> wgpu::BindingResource<'_> {
         match &self.texture {
             None => self.buffer.as_entire_binding(),
             Some((_, view)) => wgpu::BindingResource::TextureView(view),
         }
     }
 
-    /// What must happen before a product whenever the buffer has changed.
-    pub fn fill(&self) -> Option<Fill> {
+    /// The fill that must precede a product whenever the buffer has changed.
+    pub(crate) fn fill(&self) -> Option<Fill> {
         let texture = self.texture.as_ref()?.0.clone();
         Some(Fill { buffer: self.buffer.clone(), texture, quads: self.quads })
     }

@@ -1,44 +1,44 @@
-//! The fused kernel: its variants and their text.
+//! The fused kernel: its variants and their source.
 
 use super::adapter::Adapter;
 use super::unroll::{Names, unroll};
 
-/// Feature quads that the fused kernel is written out for: rows are padded to one of them.
-pub const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// Widths in feature quads for which the fused kernel exists: rows are padded to one of them.
+pub(crate) const QUADS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
-/// Samples in a cell at most.
-pub const CELL: usize = 32;
+/// The most samples in a cell.
+pub(crate) const CELL: usize = 32;
 
-/// How the invocations of a cell share its work. None of it changes the order of a sum.
+/// How the invocations of a cell divide its work. It does not change the order of any sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sharing {
-    /// So many rows to an invocation at most (1, 2 or 4; fewer where registers do not hold them); sums through workgroup memory.
+    /// At most this many rows per invocation (1, 2 or 4; fewer if registers do not hold them); sums through workgroup memory.
     Memory(usize),
-    /// A cell to a subgroup of eight, which also share what they read of the table, a texture.
+    /// A subgroup of eight for each cell, whose lanes also share what they read of the table, a texture.
     Spread,
 }
 
 /// All of them.
 pub const SHARINGS: [Sharing; 4] = [Sharing::Memory(4), Sharing::Memory(2), Sharing::Memory(1), Sharing::Spread];
 
-/// A written-out kernel.
+/// A variant of the fused kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fused {
     pub quads: usize,
     /// Samples in a cell: 8, 16 or 32.
     pub cell: usize,
     pub sharing: Sharing,
-    /// Sums of the score function's form of a row as well.
+    /// Whether it also sums the score-function form of a row.
     pub mixed: bool,
 }
 
-/// The smallest number of feature quads that holds `quads` and that the fused kernel is written out for.
-pub fn padded_quads(quads: usize) -> usize {
+/// The smallest width of a fused kernel that holds `quads` feature quads.
+pub(crate) fn padded_quads(quads: usize) -> usize {
     QUADS.into_iter().find(|q| *q >= quads).unwrap_or(quads)
 }
 
 impl Sharing {
-    /// Ends the kernel's name, and stands for the choice in the cache.
+    /// The name of the choice: the end of the kernel's name, and its name in the cache.
     pub fn name(self) -> String {
         match self {
             Sharing::Memory(rows) => format!("memory{rows}"),
@@ -46,7 +46,7 @@ impl Sharing {
         }
     }
 
-    /// What suits an adapter where nothing was measured.
+    /// The choice for an adapter without measurements.
     pub fn of(adapter: &Adapter) -> Self {
         if Sharing::Spread.runs_on(adapter) { Sharing::Spread } else { Sharing::Memory(4) }
     }
@@ -56,7 +56,7 @@ impl Sharing {
         self != Sharing::Spread || adapter.subgroup_sizes == [8, 8]
     }
 
-    /// As many rows as 128 registers hold (see `Fused::kept`) and as `n_samples` fill.
+    /// As many rows as 128 registers hold (see `Fused::kept`) and `n_samples` fill.
     pub fn for_rows_of(self, quads: usize, n_samples: usize) -> Self {
         let fit = match quads {
             ..=3 => 4,
@@ -71,7 +71,7 @@ impl Sharing {
 }
 
 impl Fused {
-    /// Every kernel that can be written out.
+    /// Every variant of the kernel.
     pub fn all() -> impl Iterator<Item = Self> {
         let cells = |quads| [8, 16, CELL].into_iter().map(move |cell| (quads, cell));
         let sharings = |(quads, cell)| SHARINGS.into_iter().map(move |sharing| Self { quads, cell, sharing, mixed: false });
@@ -84,12 +84,12 @@ impl Fused {
         if self.cell == CELL { 4 * CELL } else { self.cell }
     }
 
-    /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing; `mixed` where it gives sums of two forms.
+    /// As in `fused_16x32_spread`: feature quads, samples in a cell, sharing; `mixed` if it sums two forms.
     pub fn name(self) -> String {
         format!("fused_{}x{}_{}{}", self.quads, self.cell, self.sharing.name(), if self.mixed { "_mixed" } else { "" })
     }
 
-    /// Rows of an invocation.
+    /// Rows per invocation.
     fn rows(self) -> usize {
         match self.sharing {
             Sharing::Memory(rows) => rows,
@@ -97,13 +97,13 @@ impl Fused {
         }
     }
 
-    /// Quads of an invocation's draws that fit its registers, beside the posterior means and the eight logits of each row. A compiler for AMD's
-    /// cards was asked: beyond 128 it begins to spill.
+    /// Quads of an invocation's draws that stay in registers, beside the posterior means and the eight logits of each row. By a compiler
+    /// for AMD cards, more than 128 registers spill.
     fn kept(self) -> usize {
         (28 / self.rows()).saturating_sub(self.quads + 4).min(self.quads)
     }
 
-    /// Invocations of a cell.
+    /// Invocations per cell.
     fn lanes(self) -> usize {
         self.cell / self.rows()
     }
@@ -115,22 +115,23 @@ impl Fused {
         }
     }
 
-    /// Columns of the table: of ε on each coordinate, and of offsets, in whole blocks of eight.
+    /// Columns of the table: ε by coordinate, and offsets, in whole blocks of eight.
     pub fn columns(self) -> usize {
         (4 * self.quads + 1).next_multiple_of(8)
     }
 
-    /// Cells in a workgroup.
+    /// Cells per workgroup.
     pub fn cells_per_workgroup(self) -> usize {
         self.workgroup() / self.lanes()
     }
 
-    /// Rows of a pair are padded to a multiple of this: all cells of a workgroup are one pair's, except where every cell reads for itself.
+    /// Rows of a pair are padded to a multiple of this, so that all cells of a workgroup belong to one pair unless every cell reads for
+    /// itself.
     pub fn unit(self) -> usize {
         if self.sharing == Sharing::Spread { self.cell } else { self.cell * self.cells_per_workgroup() }
     }
 
-    /// The kernel itself, without the alias of draws and the params.
+    /// The source of the kernel, without the alias of draws and the params.
     pub fn text(self) -> String {
         let (features, rows) = (4 * self.quads, self.rows());
         let lanes = self.lanes();
@@ -163,7 +164,7 @@ impl Fused {
         if !spread {
             out.push_str("var<workgroup> lane_sums: array<vec4f, WORKGROUP>;\n");
         }
-        // Where all cells of a workgroup are one pair's, the table is the same for all lanes, and the compiler should see that.
+        // If all cells of a workgroup belong to one pair, the table is the same for all lanes, and the compiler should see that.
         let pair_cell = if spread { "own_cell" } else { "first_cell" };
         let template = include_str!("../../../shaders/fused.wgsl")
             .replace("PAIR_CELL", pair_cell)
@@ -172,7 +173,7 @@ impl Fused {
     }
 }
 
-/// The parts of a file: each begins with a line `//* part name`.
+/// The sections of a file: each begins with a line `//* part name`.
 fn sections(text: &str) -> Vec<(&str, &str)> {
     text.split("//* part ").skip(1).map(|part| part.split_once('\n').unwrap_or((part, ""))).collect()
 }

@@ -1,4 +1,4 @@
-//! Pipelines: a kernel is compiled when it is first used, and bound to its buffers by their names.
+//! Pipelines: a kernel is compiled on first use, and bound to its buffers by their names.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,61 +18,61 @@ struct Compiled {
     layout: wgpu::BindGroupLayout,
 }
 
-/// Which texts of the kernels are used.
+/// The variant of the kernels that a device uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variant {
-    /// Indices are checked and loops bounded by the shader compiler: slower, for tests. No bit depends on it.
+pub(crate) struct Variant {
+    /// The shader compiler checks indices and bounds loops: slower, for tests. It changes no bit.
     pub checked: bool,
-    /// Kernels suit a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for a product, and
-    /// each row has one invocation. No bit of a product depends on it; sums over a row have an order of their own.
+    /// Kernels for a machine that runs eight invocations as one and reads lane by lane: a subgroup shares what it reads for a product, and
+    /// each row has one invocation. It changes no bit of a product; sums over a row have another order.
     pub spread: bool,
-    /// Columns of a product's tile where there are many, 32 or 64: see [`Variant::usual`].
+    /// The most columns of a product's tile, 32 or 64: see [`Variant::usual`].
     pub widest: usize,
 }
 
 impl Variant {
-    /// Tiles are wide but where their code is more than fits the processor's cache for it.
-    pub fn usual(spread: bool) -> Self {
+    /// The tiles are wide, unless their code would not fit the processor's instruction cache.
+    pub(crate) fn usual(spread: bool) -> Self {
         Self { checked: false, spread, widest: if spread { 32 } else { 64 } }
     }
 }
 
 /// All kernels of a device, compiled when first used.
-pub struct Kernels {
+pub(crate) struct Kernels {
     compiled: Mutex<HashMap<Kernel, Arc<Compiled>>>,
     pub variant: Variant,
 }
 
 impl Kernels {
-    /// None is compiled yet.
-    pub fn new(variant: Variant) -> Self {
+    /// No kernel is compiled yet.
+    pub(crate) fn new(variant: Variant) -> Self {
         Self { compiled: Mutex::default(), variant }
     }
 
-    /// Invocations that share a row of `quads`, where it is summed up.
-    pub fn lanes(&self, quads: usize) -> usize {
+    /// Invocations that share the sums over a row of `quads`.
+    pub(crate) fn lanes(&self, quads: usize) -> usize {
         if self.variant.spread || quads <= 8 { 1 } else { 16 }
     }
 
-    /// The tiles of a product with so many quads of columns: narrow ones for few. The order of sums is the same.
-    pub fn tile(&self, quads: usize) -> Tile {
+    /// The tile of a product with `quads` of columns: narrow for few. The order of sums is the same.
+    pub(crate) fn tile(&self, quads: usize) -> Tile {
         Tile { columns: if quads <= 8 { 32 } else { self.variant.widest }, spread: self.variant.spread }
     }
 
     /// The kernel with `params` at binding 0 and a buffer for each of its other bindings.
-    ///
-    /// # Errors
-    /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
-    pub fn bind(&self, context: &Context, kernel: Kernel, params: &wgpu::Buffer, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+    pub(crate) fn bind(
+        &self,
+        context: &Context,
+        kernel: Kernel,
+        params: &wgpu::Buffer,
+        buffers: &[(&str, &wgpu::Buffer)],
+    ) -> Result<Bound> {
         let resources: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer.as_entire_binding())).collect();
         self.bind_resources(context, kernel, params, &resources)
     }
 
     /// As [`Kernels::bind`], with textures among the resources.
-    ///
-    /// # Errors
-    /// [`crate::Error::DeviceLost`] where the driver refuses the kernel.
-    pub fn bind_resources(
+    pub(crate) fn bind_resources(
         &self,
         context: &Context,
         kernel: Kernel,
@@ -108,12 +108,12 @@ fn compile(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Compiled {
     let module = if checked {
         device.create_shader_module(descriptor)
     } else {
-        // Safety: the source is a constant of this crate. Every index is built from the params, which one planner writes together with
-        // the sizes of the buffers: invocations return where their index is beyond the counts in them, or, in the fused kernel, take
-        // the last cell in its place and store nothing; tables that are indexed by data (`origins`, the candidates of `axes`, the walls
-        // of a stratum) hold component numbers that the kernels wrote or are cut to their count, valid also when means are NaN.
-        // Textures have a texel wherever a kernel reads: those that no kernel wrote are zero, and nothing comes of them. Every loop
-        // runs over a range taken from the params. Tests run each pipeline in the checked mode and compare the bits.
+        // Safety: the source is a constant of this crate. Every index is computed from the params, which one planner writes together with
+        // the sizes of the buffers. Invocations return if their index is beyond the counts in the params, or, in the fused kernel, repeat
+        // the last cell and store nothing. Tables that are indexed by data (`origins`, the candidates of `axes`, the walls of a stratum)
+        // hold component numbers that the kernels wrote or are cut to their count, and are valid even if means are NaN. Textures have a
+        // texel wherever a kernel reads; texels that no kernel wrote are zero and unused. Every loop runs over a range taken from the
+        // params. Tests run each pipeline in the checked mode and compare the bits.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     };
     let entry = |binding: &Binding| wgpu::BindGroupLayoutEntry {
@@ -134,7 +134,7 @@ fn compile(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Compiled {
         layout: Some(&pipeline_layout),
         module: &module,
         entry_point: Some("main"),
-        // Every kernel writes its workgroup memory before it reads it; zeroing it first costs more than some kernels themselves.
+        // Every kernel writes its workgroup memory before it reads it, and clearing it first costs more than some kernels themselves.
         compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
         cache: None,
     });

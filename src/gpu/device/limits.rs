@@ -1,48 +1,42 @@
-//! What an adapter allows: the sizes of buffers and bindings, and of a dispatch.
+//! The limits of an adapter: sizes of buffers, bindings and dispatches.
 
 use crate::error::{Error, Result};
 
-/// Scratch memory that a chunk aims at: larger chunks gain nothing, since a chunk of this size already fills a GPU.
-pub const SCRATCH_BYTES: u64 = 64 << 20;
+/// The scratch memory of a chunk: a chunk of this size fills a GPU, so larger ones gain nothing.
+pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
 
-/// Passes after which Mesa's software Vulkan ends every loop of an invocation, in silence: those of all its loops together.
-pub const SOFTWARE_PASSES: usize = 65_535;
+/// Mesa's software Vulkan silently ends all loops of an invocation once they have made this many passes together.
+pub(crate) const SOFTWARE_PASSES: usize = 65_535;
 
-/// Workgroups along one axis of a dispatch.
+/// The most workgroups along one axis of a dispatch.
 const MOST_WORKGROUPS: u64 = 65_535;
 
-/// What an adapter allows.
+/// The limits of an adapter.
 #[derive(Debug, Clone)]
-pub struct Limits {
-    /// For messages.
+pub(crate) struct Limits {
+    /// The adapter's name, for messages.
     pub adapter: String,
-    /// Bytes in one storage binding.
+    /// The largest storage binding in bytes.
     pub binding: u64,
-    /// Bytes in one buffer.
+    /// The largest buffer in bytes.
     pub buffer: u64,
-    /// Rows of a texture.
+    /// The most rows of a texture.
     pub texture: usize,
-    /// Bytes of scratch that a chunk aims at: [`SCRATCH_BYTES`], or less on a device that was lost.
+    /// The scratch bytes of a chunk: [`SCRATCH_BYTES`], or less after the device was lost.
     pub scratch: u64,
-    /// Passes of all loops of an invocation together: [`SOFTWARE_PASSES`], or any number.
+    /// The most passes of all loops of an invocation together: [`SOFTWARE_PASSES`], or no limit.
     pub passes: usize,
 }
 
 impl Limits {
-    /// Refuses a buffer that no binding can hold.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] with the figures.
-    pub fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
+    /// Refuses a buffer larger than a binding.
+    pub(crate) fn check(&self, buffer: &'static str, need: u64) -> Result<()> {
         let limit = self.binding.min(self.buffer);
         if need <= limit { Ok(()) } else { Err(Error::TooLarge { buffer, need, adapter: self.adapter.clone(), limit }) }
     }
 
-    /// Refuses loops that a device would cut short.
-    ///
-    /// # Errors
-    /// [`Error::NoDevice`] with the figures.
-    pub fn check_passes(&self, need: usize) -> Result<()> {
+    /// Refuses loops that the device would cut short.
+    pub(crate) fn check_passes(&self, need: usize) -> Result<()> {
         if need <= self.passes {
             return Ok(());
         }
@@ -53,11 +47,8 @@ impl Limits {
     }
 }
 
-/// Workgroup counts along x and y for `n` workgroups: kernels skip the surplus.
-///
-/// # Errors
-/// [`Error::TooLarge`] beyond 65 535².
-pub fn fold(n: u64) -> Result<[u32; 2]> {
+/// Workgroup counts along x and y for `n` workgroups; kernels skip the surplus.
+pub(crate) fn fold(n: u64) -> Result<[u32; 2]> {
     let x = n.clamp(1, MOST_WORKGROUPS);
     let y = n.max(1).div_ceil(x);
     if y > MOST_WORKGROUPS {

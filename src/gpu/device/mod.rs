@@ -1,16 +1,16 @@
-//! What wgpu gives: adapters, buffers, pipelines, submissions; and the kernels as texts. Nothing here knows the order of a step.
+//! The layer over wgpu: adapters, buffers, pipelines, submissions; and the sources of the kernels. Nothing here knows the order of a step.
 
-pub mod adapter;
-pub mod bindings;
-pub mod canaries;
+pub(crate) mod adapter;
+pub(crate) mod bindings;
+pub(crate) mod canaries;
 mod clock;
-pub mod command;
-pub mod context;
-pub mod factor;
-pub mod fused;
-pub mod kernels;
-pub mod limits;
-pub mod params;
+pub(crate) mod command;
+pub(crate) mod context;
+pub(crate) mod factor;
+pub(crate) mod fused;
+pub(crate) mod kernels;
+pub(crate) mod limits;
+pub(crate) mod params;
 mod patience;
-pub mod shaders;
-pub mod unroll;
+pub(crate) mod shaders;
+pub(crate) mod unroll;

@@ -1,11 +1,11 @@
-//! What kernels are told: a small struct for each kind of kernel, in Rust and in WGSL from one text; entries of a uniform buffer.
+//! The parameters of kernels: a small struct for each kind of kernel, in Rust and in WGSL from one source, and their entries in a uniform
+//! buffer.
 //!
 //! A row is one sample of one stratum of one replicate; a pair is a (replicate, stratum). A chunk holds the same range of samples of
-//! several consecutive pairs, `rows_per_pair` rows each (a multiple of 64, or of the fused kernel's unit, so that a tile stays in one
-//! pair; the surplus has weight 0). A quad is four consecutive numbers of a row of means, draws or logits: rows are padded to whole
-//! quads.
+//! several consecutive pairs, `rows_per_pair` rows each (a multiple of 64, or of the fused kernel's unit, so that a tile stays in one pair;
+//! surplus rows have weight 0). A quad is four consecutive numbers of a row of means, draws or logits: rows are padded to whole quads.
 
-/// Which struct a kernel reads.
+/// The struct that a kernel reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Draws,
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// One of the structs below.
-pub trait Params: bytemuck::Pod {
+pub(crate) trait Params: bytemuck::Pod {
     const KIND: Kind;
 }
 
@@ -30,7 +30,7 @@ macro_rules! params {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         #[allow(missing_docs)]
-        pub struct $name {
+        pub(crate) struct $name {
             $($(#[doc = $what])* pub $field: $type,)*
         }
 
@@ -71,7 +71,7 @@ params! {
 }
 
 params! {
-    /// For kernels that treat each row of a chunk by itself, as one side's components see it.
+    /// For kernels that process each row of a chunk by itself, for one side.
     Rows {
         n_strata: u32,
         n_components: u32,
@@ -87,13 +87,13 @@ params! {
         rows_per_pair: u32,
         /// 1: for coefficients of the Stein form, 0: for the forms that need the covariance times a
         stein: u32,
-        /// 0, but no compiler knows: see common/exact.wgsl
+        /// always 0, but unknown to the compiler: see common/exact.wgsl
         zero: u32,
     }
 }
 
 params! {
-    /// For kernels that add up the rows of a chunk over blocks and groups of samples.
+    /// For kernels that sum the rows of a chunk over blocks and groups of samples.
     Sums {
         n_strata: u32,
         n_components: u32,
@@ -131,13 +131,13 @@ params! {
         chunk_samples: u32,
         /// samples of a cell
         block_size: u32,
-        /// 0, but no compiler knows
+        /// always 0, but unknown to the compiler
         zero: u32,
     }
 }
 
 params! {
-    /// For kernels that see the components of both sides around a range of pairs.
+    /// For kernels that read the components of both sides around a range of pairs.
     BothSides {
         n_strata: u32,
         n_components: u32,
@@ -148,7 +148,7 @@ params! {
         rank: u32,
         first_pair: u32,
         n_pairs: u32,
-        /// a stratum with more walls keeps to Stein's form
+        /// a stratum with more walls uses Stein's form
         most_walls: u32,
         /// the number of groups, or 1 for the total over groups
         out_groups: u32,
@@ -160,23 +160,23 @@ params! {
 }
 
 params! {
-    /// For totals over groups, or over the nodes that devices have added up.
+    /// For totals over groups, or over nodes that devices have summed.
     Totals {
         n_rows: u32,
         /// of a row
         quads: u32,
         n_groups: u32,
-        /// the groups that are added up: from here …
+        /// the first group to add …
         first_leaf: u32,
-        /// … to here
+        /// … and the end of the range
         end_leaf: u32,
-        /// where their total goes
+        /// the place of the total
         totals_at: u32,
-        /// bit g: what a device has added up begins at group g
+        /// bit g: a node begins at group g
         node_starts: u32,
-        /// quads of such a node
+        /// quads of a node
         node_quads: u32,
-        /// where in a node these sums are
+        /// the place of these sums in a node
         node_at: u32,
     }
 }
@@ -199,16 +199,16 @@ params! {
         are_nodes: u32,
         /// 1: the Stein form
         stein: u32,
-        /// 1: rows have a part that their own stratum owns
+        /// 1: rows have a part from their own stratum alone
         own_rows: u32,
-        /// the pairs that are this device's
+        /// this device's pairs
         first_pair: u32,
         n_pairs: u32,
     }
 }
 
 params! {
-    /// For piecewise polynomials. F has a row of features, and of targets behind them, for each point.
+    /// For piecewise polynomials. F has one row for each point: its features, then its targets.
     Polynomials {
         rank: u32,
         /// of a point
@@ -220,13 +220,13 @@ params! {
         n_rows: u32,
         n_jobs: u32,
         rows_per_job: u32,
-        /// 1: there are targets
+        /// 1: rows of F have targets
         has_targets: u32,
     }
 }
 
 params! {
-    /// For kernels that are told one number.
+    /// For kernels that need one number.
     Count {
         n: u32,
     }
@@ -255,12 +255,12 @@ impl Kind {
         }
     }
 
-    /// For the test that compares it with the module's.
+    /// For the test that compares it with the layout in WGSL.
     pub fn layout(self) -> Layout {
         self.declared().1
     }
 
-    /// The struct, its binding, and the functions of it that more than one kernel has.
+    /// The struct in WGSL, its binding, and its functions that several kernels use.
     pub fn wgsl(self) -> String {
         let own: &[&str] = match self {
             Kind::Draws | Kind::Rows => &[include_str!("../../../shaders/common/rows.wgsl")],
@@ -276,26 +276,26 @@ impl Kind {
 }
 
 /// Distance between entries of the uniform buffer: the largest alignment that WebGPU allows an adapter to ask for.
-pub const STRIDE: usize = 256;
+pub(crate) const STRIDE: usize = 256;
 
 /// An entry of a uniform buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub kind: Kind,
-    /// In bytes.
+    /// The offset in bytes.
     pub offset: u32,
 }
 
-/// The entries of a uniform buffer that is yet to be made.
+/// The entries of a uniform buffer that is still to be created.
 #[derive(Debug, Default)]
-pub struct Entries {
-    /// What the buffer holds.
+pub(crate) struct Entries {
+    /// The contents of the buffer.
     pub bytes: Vec<u8>,
 }
 
 impl Entries {
-    /// One more entry, and where it is.
-    pub fn push<P: Params>(&mut self, params: P) -> Entry {
+    /// Adds an entry.
+    pub(crate) fn push<P: Params>(&mut self, params: P) -> Entry {
         let offset = self.bytes.len();
         self.bytes.extend_from_slice(bytemuck::bytes_of(&params));
         self.bytes.resize(offset + STRIDE, 0);
@@ -303,8 +303,8 @@ impl Entries {
     }
 }
 
-/// A uniform buffer's bytes with one entry.
-pub fn one<P: Params>(params: P) -> (Vec<u8>, Entry) {
+/// The bytes of a uniform buffer with one entry.
+pub(crate) fn one<P: Params>(params: P) -> (Vec<u8>, Entry) {
     let mut entries = Entries::default();
     let entry = entries.push(params);
     (entries.bytes, entry)

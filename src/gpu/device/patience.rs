@@ -1,25 +1,24 @@
-//! When work on a device has hung. A clock on the wall cannot tell: on a loaded machine a software adapter gets little of the processor, and a
-//! process can be stopped and continued. So patience is counted in slices of waiting, and a software adapter, whose work is this
-//! process's own, keeps it for as long as the process computes.
+//! When a device counts as hung. Wall-clock time does not tell: on a loaded machine a software adapter gets little processor time, and a
+//! process can be stopped and continued. So the limit is in slices of waiting. A software adapter computes in this process, so it may go on
+//! as long as the process uses processor time.
 
 use std::time::Duration;
 
-/// How long one wait is.
-pub const SLICE: Duration = Duration::from_secs(1);
+/// The length of one wait.
+pub(super) const SLICE: Duration = Duration::from_secs(1);
 
-/// Slices without progress after which a device has hung: no submission is made longer than a fraction of a second.
+/// A device has hung after this many slices without progress: no submission is made longer than a fraction of a second.
 const MOST: u32 = 60;
 
-/// Seconds of processor time that count as progress: a sixtieth of a core while patience lasts. Showing progress and the waiting itself take
-/// less.
+/// Seconds of processor time that count as progress: a sixtieth of a core over all slices. Displaying progress and waiting take less.
 const PROGRESS: f64 = 1.0;
 
-/// Slices of one submission, progress or not: a loop without an end computes too.
+/// The most slices of one submission even with progress, because an endless loop computes too.
 const MOST_OF_ALL: u32 = 3600;
 
-/// What is left of the patience with one submission.
-pub struct Patience {
-    /// Processor seconds at the last progress; `None` where the work is not this process's.
+/// How much longer to wait for one submission.
+pub(super) struct Patience {
+    /// Processor seconds at the last progress; `None` if the work is not done in this process.
     processor: Option<f64>,
     idle: u32,
     all: u32,
@@ -27,15 +26,16 @@ pub struct Patience {
 
 impl Patience {
     /// `software`: the adapter computes on this process's threads.
-    pub fn new(software: bool) -> Patience {
+    pub(super) fn new(software: bool) -> Patience {
         Patience { processor: if software { processor_seconds() } else { None }, idle: 0, all: 0 }
     }
 
-    /// One more slice has passed. What is wrong, if patience has ended.
-    pub fn another(&mut self) -> Option<String> {
+    /// Counts one more slice. Returns what is wrong if the limit is reached.
+    pub(super) fn another(&mut self) -> Option<String> {
         self.passed(if self.processor.is_some() { processor_seconds() } else { None })
     }
 
+    /// Counts a slice; `processor` is this process's processor time so far.
     fn passed(&mut self, processor: Option<f64>) -> Option<String> {
         self.all += 1;
         self.idle += 1;

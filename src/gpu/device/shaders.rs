@@ -1,10 +1,10 @@
-//! The kernels in their variants, what each is made of, and the one function that puts its module together from `shaders/`.
+//! The kernels in their variants, the parts of each, and the one function that composes a module from `shaders/`.
 
 use super::fused::{Fused, Sharing};
 use super::params::Kind;
 use super::unroll::{Names, unroll};
 
-/// A kernel in one of its variants. `half`: draws are stored in half precision; `lanes`: invocations that share a row, 1 or 16.
+/// A kernel in one of its variants. `half`: draws are stored in half precision; `lanes`: invocations per row, 1 or 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Kernel {
@@ -13,7 +13,7 @@ pub enum Kernel {
     Sobol { half: bool },
     Scrambles,
     Axes,
-    // Of each row.
+    // Per row.
     Origin,
     Logits { tile: Tile, half: bool },
     Softmax { lanes: usize },
@@ -45,27 +45,27 @@ pub enum Kernel {
     Hermite,
     Gram { tile: Tile },
     ReverseDiffusion,
-    // Known answers and roofs.
+    // Known answers and speed limits.
     SobolWords,
     Words,
     Roof,
     Copy,
 }
 
-/// The tile of a product.
+/// The tile of a matrix product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// 32 or 64.
     pub columns: usize,
-    /// By a subgroup of eight that hands on what it reads, from textures, instead of through workgroup memory.
+    /// Whether a subgroup of eight shares what it reads from textures, instead of workgroup memory.
     pub spread: bool,
 }
 
-/// What a module is made of: params, what the variants bring, then the parts.
+/// The parts of a module: params, declarations of the variant, then files.
 struct Recipe {
     name: &'static str,
     params: Kind,
-    /// Of kernels that read or write draws.
+    /// For kernels that read or write draws.
     half: Option<bool>,
     lanes: Option<usize>,
     tile: Option<Tile>,
@@ -103,15 +103,15 @@ impl Recipe {
         Self { lanes: Some(lanes), ..self }
     }
 
-    /// Before all parts a tile whose sums have such terms.
+    /// Puts the code of a tile, whose sums have these terms, before all parts.
     fn tile(mut self, tile: Tile, term: &'static str) -> Self {
         let text = if tile.spread { text!("common/tile_spread.part") } else { text!("common/tile.part") };
         self.parts.splice(..0, [term, text]);
         Self { tile: Some(tile), ..self }
     }
 
-    /// A tile of a product of rows with means, which a subgroup of eight reads from textures; rows in half precision have none of their
-    /// kind.
+    /// A tile of a product of rows with means, which a subgroup of eight reads from textures. (There are no textures of half-precision
+    /// rows.)
     fn factors(mut self, tile: Tile, rows: &'static str) -> Self {
         let row_texture = tile.spread && self.half != Some(true);
         let row = if row_texture { text!("common/rows_texture.wgsl") } else { text!("common/rows_buffer.wgsl") };
@@ -166,12 +166,12 @@ impl Kernel {
         }
     }
 
-    /// The params that it reads.
+    /// The kind of params that the kernel reads.
     pub fn params(self) -> Kind {
         self.recipe().params
     }
 
-    /// As in `logits_64_f16_spread`: columns of the tile or lanes of a row, half precision, subgroups.
+    /// As in `logits_64_f16_spread`: columns of the tile or lanes per row, half precision, subgroups.
     pub fn name(self) -> String {
         if let Kernel::Fused(fused) = self {
             return fused.name();
@@ -209,7 +209,8 @@ impl Kernel {
         parts.join("\n")
     }
 
-    /// The module as the standard wants it: what it uses beside the core of WGSL is enabled. (Our compiler knows subgroups without.)
+    /// The module with all features enabled that it uses beside the core of WGSL, as the standard requires. (Our compiler knows subgroups
+    /// without.)
     pub fn standard_source(self) -> String {
         let spread = match self {
             Kernel::Fused(fused) => fused.sharing == Sharing::Spread,

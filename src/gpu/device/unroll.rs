@@ -1,24 +1,23 @@
-//! Repeats lines of a shader, because no compiler between WGSL and the machine unrolls loops reliably, and arrays that are not unrolled
-//! end up in memory.
+//! Unrolls loops in the text of a shader. No compiler between WGSL and the machine unrolls loops reliably, and arrays in loops that are not
+//! unrolled end up in memory.
 //!
 //! `//* for c in FEATURES` … `//* end` repeats the lines between for c = 0, 1, …; in them `$c` is that number, `$c/4` and `$c%4` its
-//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* every 4 c` … `//* end` keeps its lines where c is a multiple of 4, and
-//! `//* every 4 c from KEPT` only from that number on.
-//! `//* include name` puts a part in. Parts are expanded as well.
+//! quotient and remainder, and `.$c%4` one of x, y, z, w. `//* every 4 c` … `//* end` keeps its lines if c is a multiple of 4, and `//*
+//! every 4 c from KEPT` only from that number on. `//* include name` inserts a part. Parts are expanded as well.
 
-/// What a template's names stand for.
-pub struct Names<'a> {
-    /// How often `//* for … in NAME` repeats.
+/// The values of the names in a template.
+pub(crate) struct Names<'a> {
+    /// The number of repetitions of `//* for … in NAME`.
     pub counts: &'a [(&'a str, usize)],
-    /// What `//* include name` puts in.
+    /// The text that `//* include name` inserts.
     pub parts: &'a [(&'a str, &'a str)],
 }
 
-/// The text with every repetition written out.
+/// The text with every loop unrolled.
 ///
 /// # Panics
-/// On a name that is not among `names`, or a `for` without its `end`: templates are part of this crate, and a test expands all of them.
-pub fn unroll(template: &str, names: &Names) -> String {
+/// On a name that is not among `names`, or a `for` without its `end`. (A test expands all templates of this crate.)
+pub(crate) fn unroll(template: &str, names: &Names) -> String {
     let mut out = String::with_capacity(16 * template.len());
     expand(&template.lines().collect::<Vec<_>>(), names, &mut Vec::new(), &mut out);
     out

@@ -11,8 +11,8 @@ use crate::gpu::device::factor::Factor;
 use crate::gpu::device::kernels::Kernels;
 use crate::gpu::device::shaders::{Kernel, Tile};
 
-/// What products multiply.
-pub struct Factors {
+/// The factors of matrix products.
+pub(super) struct Factors {
     pub z: Factor,
     pub responsibilities: [Factor; 2],
     pub vectors: [Factor; 2],
@@ -20,7 +20,7 @@ pub struct Factors {
 }
 
 /// Kernels from posteriors to sums of coefficients.
-pub struct GradientStages {
+pub(super) struct GradientStages {
     pub projections: [Bound; 2],
     pub centre: [Bound; 2],
     pub coefficients: [Bound; 2],
@@ -29,28 +29,28 @@ pub struct GradientStages {
     pub score: Option<Score>,
 }
 
-/// Sums of the score function's form beside those of Stein's: over blocks, then over groups.
-pub struct Score {
+/// Sums of the score-function form beside those of Stein's: over blocks, then over groups.
+pub(super) struct Score {
     pub blocks: Bound,
     pub fold: Bound,
 }
 
 /// The tiles of products over components of either side and over features.
 #[derive(Clone, Copy)]
-pub struct Tiles {
+pub(super) struct Tiles {
     pub components: [Tile; 2],
     pub features: Tile,
 }
 
-/// Invocations that share a row of components of either side, or of features.
+/// Invocations per row of components of either side, or of features.
 #[derive(Clone, Copy)]
-pub struct Lanes {
+pub(super) struct Lanes {
     pub components: [usize; 2],
     pub features: usize,
 }
 
-/// Buffers of a chunk.
-pub struct Scratch {
+/// The buffers of a chunk.
+pub(super) struct Scratch {
     pub frames: wgpu::Buffer,
     pub log_weights: wgpu::Buffer,
     pub responsibilities: [wgpu::Buffer; 2],
@@ -61,7 +61,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    pub fn new(context: &Context, sizes: &Sizes) -> Result<Self> {
+    pub(super) fn new(context: &Context, sizes: &Sizes) -> Result<Self> {
         let buffer = |label, bytes| context.buffer(label, bytes);
         let [student, teacher] = sizes.responsibilities;
         Ok(Self {
@@ -77,7 +77,7 @@ impl Scratch {
 }
 
 impl Factors {
-    pub fn new(
+    pub(super) fn new(
         context: &Context,
         kernels: &Kernels,
         model: &Model,
@@ -102,8 +102,8 @@ impl Factors {
     }
 }
 
-/// Binds the kernels of a chunk, `s` a side.
-pub struct Binder<'a> {
+/// Binds the kernels of a chunk; `s` is a side.
+pub(super) struct Binder<'a> {
     pub context: &'a Context,
     pub kernels: &'a Kernels,
     pub model: &'a Model,
@@ -116,12 +116,13 @@ pub struct Binder<'a> {
     pub lanes: Lanes,
 }
 
-pub fn both(bound: impl Fn(usize) -> Result<Bound>) -> Result<[Bound; 2]> {
+/// The same for both sides.
+pub(super) fn both(bound: impl Fn(usize) -> Result<Bound>) -> Result<[Bound; 2]> {
     Ok([bound(0)?, bound(1)?])
 }
 
 impl Binder<'_> {
-    pub fn bind(&self, kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
+    pub(super) fn bind(&self, kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]) -> Result<Bound> {
         self.kernels.bind(self.context, kernel, &self.rows.params, buffers)
     }
 
@@ -132,12 +133,12 @@ impl Binder<'_> {
         self.kernels.bind_resources(self.context, kernel, &self.rows.params, &resources)
     }
 
-    /// From partial sums of blocks to `sums` of groups.
-    pub fn fold(&self, partials: &wgpu::Buffer, sums: &wgpu::Buffer) -> Result<Bound> {
+    /// Sums `partials` of blocks into `sums` of groups.
+    pub(super) fn fold(&self, partials: &wgpu::Buffer, sums: &wgpu::Buffer) -> Result<Bound> {
         self.bind(Kernel::Fold, &[("partials", partials), ("sums", sums)])
     }
 
-    pub fn origin(&self, s: usize) -> Result<Bound> {
+    pub(super) fn origin(&self, s: usize) -> Result<Bound> {
         let Self { model, rows, scratch, .. } = self;
         let mixtures = [("centres", self.spec.centres), ("means", &model.means[s]), ("weights", &model.weights[s])];
         let (frames, log_weights) = (("frames", &scratch.frames), ("origin_log_weights", &scratch.log_weights));
@@ -145,25 +146,25 @@ impl Binder<'_> {
         self.bind(Kernel::Origin, &[&mixtures[..], &out].concat())
     }
 
-    pub fn logits(&self, s: usize) -> Result<Bound> {
+    pub(super) fn logits(&self, s: usize) -> Result<Bound> {
         let kernel = Kernel::Logits { tile: self.tiles.components[s], half: self.spec.half };
         let (origins, offsets) = (("origins", &self.rows.origins[s]), ("offsets", &self.rows.offsets[s]));
         self.product(kernel, &self.factors.z, s, [origins, offsets, ("out", &self.scratch.responsibilities[s])])
     }
 
-    pub fn softmax(&self, s: usize) -> Result<Bound> {
+    pub(super) fn softmax(&self, s: usize) -> Result<Bound> {
         let Scratch { responsibilities, log_weights, log_masses, .. } = self.scratch;
         let buffers = [("logits", &responsibilities[s]), ("origin_log_weights", log_weights), ("log_masses", log_masses)];
         self.bind(Kernel::Softmax { lanes: self.lanes.components[s] }, &buffers)
     }
 
-    pub fn posterior(&self, s: usize) -> Result<Bound> {
+    pub(super) fn posterior(&self, s: usize) -> Result<Bound> {
         let kernel = Kernel::Posterior { tile: self.tiles.features };
         let (frames, out) = (("frames", &self.scratch.frames), ("out", &self.scratch.vectors[s]));
         self.product(kernel, &self.factors.responsibilities[s], s, [("origins", &self.rows.origins[s]), frames, out])
     }
 
-    pub fn statistics(&self) -> Result<Bound> {
+    pub(super) fn statistics(&self) -> Result<Bound> {
         let Scratch { frames, vectors, log_masses, statistics, .. } = self.scratch;
         let buffers = [
             ("z", &self.draws.z),
@@ -177,7 +178,7 @@ impl Binder<'_> {
         self.bind(Kernel::Statistics { lanes: self.lanes.features, half: self.spec.half }, &buffers)
     }
 
-    pub fn gradient(&self, terms: Terms, sizes: &Sizes) -> Result<GradientStages> {
+    pub(super) fn gradient(&self, terms: Terms, sizes: &Sizes) -> Result<GradientStages> {
         let Self { rows, factors, tiles, lanes, .. } = self;
         let Scratch { responsibilities, statistics, partials, .. } = self.scratch;
         let projected = sizes.responsibilities.map(|bytes| self.context.buffer("projections", bytes));
@@ -185,7 +186,7 @@ impl Binder<'_> {
         let projected = [student?, teacher?];
         Ok(GradientStages {
             projections: both(|s| {
-                // Without Stein, a has taken the place of V_p, and both sides project it.
+                // Without Stein's form, a has replaced V_p, and both sides project it.
                 let left = &factors.vectors[if terms.stein { s } else { 0 }];
                 let buffers = [("origins", &rows.origins[s]), ("offsets", &rows.offsets[s]), ("out", &projected[s])];
                 self.product(Kernel::Projections { tile: tiles.components[s] }, left, s, buffers)

@@ -1,5 +1,5 @@
-//! Rows of `auto`: from both forms of a row to their mix, Γ found from the means on the device. Strata go through in ranges whose factors
-//! fit the scratch.
+//! The rows of `auto`: both forms of a row are blended with Γ, which the device finds from the means. Strata are processed in ranges whose
+//! factors fit the scratch memory.
 
 use std::ops::Range;
 
@@ -18,12 +18,12 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::estimator;
 use crate::objective::form::Form;
 
-/// Rows of 1 + FᵀF at the most: they go through the workgroup's memory, and one workgroup factors them.
-pub const MOST_ROWS: usize = 256;
+/// The most rows of 1 + FᵀF: one workgroup factors them in its memory.
+pub(crate) const MOST_ROWS: usize = 256;
 
-/// Walls up to which a row mixes two forms; 0 where none does. The host's rule, but for more than [`MOST_ROWS`] walls in more dimensions, and
-/// where so many columns of one stratum fit no binding.
-pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
+/// The most walls of a row that blends two forms; 0 if none does. The same rule as on the host, except for more than [`MOST_ROWS`] walls in
+/// more dimensions, and for columns of one stratum that do not fit a binding.
+pub(crate) fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     let n_components = problem.n_components() + problem.n_teacher_components();
     if problem.form != Form::Mixed {
         return 0;
@@ -34,24 +34,24 @@ pub fn most_walls(problem: &UnitProblem, limits: &Limits) -> usize {
     most.min(held).min(if problem.rank > MOST_ROWS { MOST_ROWS } else { usize::MAX })
 }
 
-/// The kernels with their scratch, for the same strata again and again.
-pub struct Blending {
+/// The kernels with their scratch buffers.
+pub(crate) struct Blending {
     walls: Bound,
     cholesky: Bound,
     /// Walls, columns and factor of each stratum of a range.
     scratch: [wgpu::Buffer; 3],
     params: wgpu::Buffer,
-    /// With an entry for all groups and one for their total.
+    /// Ranges of strata, with an entry for all groups and one for their total.
     ranges: Vec<(Range<usize>, [Entry; 2])>,
     rows: usize,
 }
 
 impl Blending {
-    /// Of rows that mix two forms.
+    /// For rows that blend two forms.
     ///
     /// # Errors
-    /// [`crate::Error::TooLarge`] where one stratum's walls fit no binding; [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
+    /// [`crate::Error::TooLarge`] if one stratum's walls do not fit a binding; [`crate::Error::DeviceLost`].
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, rows: &Rows, most_walls: usize) -> Result<Self> {
         let components = model.n_components[0] + model.n_components[1];
         let columns = most_walls.min(components);
         let most = 4 * columns.div_ceil(4).min(model.rank.div_ceil(4));
@@ -87,11 +87,8 @@ impl Blending {
         })
     }
 
-    /// Stein's rows in `gradient` become mixed ones, given the sums of the other form: of all groups, or of their `total`.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn list(
+    /// Stein's rows in `gradient` become blended ones, given the sums of the other form: of all groups, or of their `total`.
+    pub(crate) fn list(
         &self,
         context: &Context,
         kernels: &Kernels,
@@ -115,7 +112,7 @@ impl Blending {
         let mut list = Vec::new();
         for (range, entries) in &self.ranges {
             let (n, entry) = (range.len(), entries[usize::from(total)]);
-            // As many walls as there may be, which is more than there mostly are.
+            // This counts the largest possible number of walls; mostly there are fewer.
             let (walls, square) = ((n * numbers) as f64, (n * self.rows * self.rows) as f64);
             list.push(self.walls.dispatch(entry, n, 8.0 * walls)?);
             list.push(self.cholesky.dispatch(entry, n, square * (model.rank + self.rows) as f64)?);
@@ -125,7 +122,7 @@ impl Blending {
     }
 }
 
-/// Pairs of a range, each of which needs so many bytes of each buffer.
+/// The number of pairs per range, if each needs these bytes of each buffer.
 fn together(limits: &Limits, bytes: [u64; 3]) -> Result<usize> {
     for (label, bytes) in ["the walls of a stratum", "the columns of a stratum's walls", "the factor of a stratum"].into_iter().zip(bytes) {
         limits.check(label, bytes)?;

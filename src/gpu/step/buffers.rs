@@ -1,4 +1,4 @@
-//! What an expectation is over, and the bytes of its buffers, counted before any is taken.
+//! The description of an expectation, and the bytes of its buffers, computed before any is allocated.
 
 use super::model::Model;
 use super::plan::{Chunk, ChunkLimits, TILE, Widths, fused_budget, row_budget, sobol_quads};
@@ -11,62 +11,63 @@ use crate::objective::form::Draws;
 use crate::objective::grid::Grid;
 use crate::objective::groups::Groups;
 
-/// What is made of each row beside its statistics.
+/// The terms of a gradient row, beside its statistics.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Coefficients of the Stein form.
     pub stein: bool,
-    /// Each gradient row has a part that its own stratum owns (Stein, pathwise).
+    /// Each gradient row has a part from its own stratum alone (Stein, pathwise).
     pub own_rows: bool,
     /// Every stratum adds to every gradient row (all but Stein).
     pub scatter: bool,
-    /// ½|a|² enters with this factor (score function: 1).
+    /// The factor of ½|a|² (score function: 1).
     pub extra: f32,
-    /// Walls of a stratum up to which its row mixes Stein's form with the score function's; 0: all rows are Stein's alone.
+    /// The most walls of a stratum whose row blends Stein's form with the score-function form; 0: all rows use Stein's form.
     pub most_walls: usize,
 }
 
 impl Terms {
-    /// Whether rows mix two forms.
-    pub fn mixes(&self) -> bool {
+    /// Whether rows blend two forms.
+    pub(crate) fn mixes(&self) -> bool {
         self.most_walls > 0
     }
 }
 
-/// What an expectation is over.
-pub struct Spec<'a> {
-    /// Whose components the strata are.
+/// The description of an expectation.
+pub(crate) struct Spec<'a> {
+    /// The side whose components are the strata.
     pub strata: Side,
-    /// Their means (R, strata, feature quads): of all components of that side, or of those that were chosen.
+    /// The means of the strata (R, strata, feature quads): all components of that side, or the chosen ones.
     pub centres: &'a wgpu::Buffer,
     pub n_strata: usize,
     pub groups: Groups,
-    /// What of it is this device's.
+    /// The part that this device does.
     pub part: Part,
     pub draws: Draws,
-    /// Points of a net, for Sobol points.
+    /// Points per net, for Sobol points.
     pub net_size: usize,
-    /// The table of a grid.
+    /// The nodes of a grid.
     pub grid: Option<&'a Grid>,
     /// (R)
     pub keys: Vec<[u32; 2]>,
     /// `None`: statistics only.
     pub terms: Option<Terms>,
-    /// Draws are stored in half precision.
+    /// Whether draws are stored in half precision.
     pub half: bool,
-    /// Most rows of a chunk; `None`: what suits the adapter.
+    /// The most rows of a chunk; `None`: as suits the adapter.
     pub row_budget: Option<usize>,
-    /// The fused kernel that takes draws to sums of coefficients; `None`: products, softmax and the rest one by one.
+    /// The fused kernel from draws to sums of coefficients; `None`: separate kernels for products, softmax and the rest.
     pub fused: Option<Fused>,
 }
 
 impl Spec<'_> {
-    /// Samples whose sums are taken in one go.
-    pub fn block_size(&self) -> usize {
+    /// Samples that are summed in a row.
+    pub(crate) fn block_size(&self) -> usize {
         self.fused.map_or(self.groups.block_size(), |fused| fused.cell)
     }
 
-    pub fn most(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
+    /// The limits of a chunk for this expectation.
+    pub(crate) fn chunk_limits(&self, widths: Widths, limits: &Limits) -> Result<ChunkLimits> {
         let most = match self.fused {
             Some(fused) => fused_budget(widths, fused, limits)?,
             None => ChunkLimits { rows: row_budget(widths, limits)?, pairs: usize::MAX, unit: TILE },
@@ -77,8 +78,8 @@ impl Spec<'_> {
     }
 }
 
-/// Bytes of each buffer, computed before any is taken.
-pub struct Sizes {
+/// Bytes of each buffer.
+pub(crate) struct Sizes {
     pub origins: u64,
     pub offsets: [u64; 2],
     pub frames: u64,
@@ -97,7 +98,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub fn new(model: &Model, spec: &Spec, chunks: &[Chunk]) -> Self {
+    pub(crate) fn new(model: &Model, spec: &Spec, chunks: &[Chunk]) -> Self {
         let Widths { features, student, teacher } = model.widths;
         let bytes = |quads: usize| 16 * quads as u64;
         let rows = chunks.iter().map(Chunk::rows).max().unwrap_or(0);
@@ -127,11 +128,8 @@ impl Sizes {
         }
     }
 
-    /// Refuses what no binding can hold.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] with the figures.
-    pub fn check(&self, limits: &Limits, fused: bool) -> Result<()> {
+    /// Refuses a size that no binding can hold.
+    pub(crate) fn check(&self, limits: &Limits, fused: bool) -> Result<()> {
         if fused {
             limits.check("the tables of a chunk", self.tables[0].max(self.tables[1]))?;
         } else {

@@ -1,4 +1,4 @@
-//! Where the rows of a chunk come from: independent draws, with or without their negatives, a table of nodes, or Sobol points.
+//! The rows of a chunk: independent draws, with or without their negatives, a table of nodes, or Sobol points.
 
 use super::buffers::{Sizes, Spec};
 use super::entries::OfChunk;
@@ -13,8 +13,8 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::axes::AXES;
 use crate::random::sobol;
 
-/// The kernels that draw, and what they fill.
-pub struct Draws {
+/// The kernels that draw, and the buffers that they fill.
+pub(crate) struct Draws {
     /// (rows, feature quads)
     pub z: wgpu::Buffer,
     /// (rows)
@@ -23,22 +23,21 @@ pub struct Draws {
     sobol: Option<Sobol>,
 }
 
-/// What is found before Sobol points are.
+/// What Sobol points need beside the net.
 struct Sobol {
-    /// The axes of every stratum, which follow the means.
+    /// The axes of every stratum, which depend on the means.
     axes: Bound,
-    /// What scrambles the nets of a chunk.
+    /// The scrambles of the nets of a chunk.
     scrambles: Bound,
     net_size: usize,
 }
 
-/// Points of a net that are looked up: the LOW of the shader.
+/// The first points of a net, which are looked up: LOW in the shader.
 const LOW: usize = 256;
 
 impl Draws {
-    /// # Errors
-    /// The device's.
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+    /// Binds the kernels that the draws of `spec` need.
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let half = spec.half;
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let keys = context.upload("keys", &spec.keys)?;
@@ -68,18 +67,15 @@ impl Draws {
             return Ok(Self { draw, sobol: Some(sobol), z, weight });
         }
         let nodes = context.upload("nodes", &spec.grid.map(|g| padded(&g.nodes, model.rank)).unwrap_or_default())?;
-        let shares: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
-        let shares = context.upload("weights of nodes", &shares)?;
-        let addresses = [("keys", &keys), ("state", &model.state), ("nodes", &nodes), ("node_weights", &shares)];
+        let node_weights: Vec<f32> = spec.grid.map(|g| g.weights.iter().map(|w| *w as f32).collect()).unwrap_or_default();
+        let node_weights = context.upload("weights of nodes", &node_weights)?;
+        let addresses = [("keys", &keys), ("state", &model.state), ("nodes", &nodes), ("node_weights", &node_weights)];
         let draw = bind(Kernel::Draw { half }, &[&addresses[..], &[("z", &z), ("weight", &weight)]].concat())?;
         Ok(Self { draw, sobol: None, z, weight })
     }
 
-    /// The draws of a chunk, whose origins are known.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
+    /// The dispatches that draw a chunk, after its origins are known.
+    pub(crate) fn chunk(&self, model: &Model, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let Some(sobol) = &self.sobol else {
             return Ok(vec![self.draw.dispatch(of.draws, (rows * features).div_ceil(64), (rows * features * 600) as f64)?]);
@@ -97,7 +93,7 @@ impl Draws {
 }
 
 /// The first points of a net before scrambling, then every `LOW`-th, shape (points, quads).
-pub fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
+pub(crate) fn points(quads: usize, net_size: usize) -> Vec<[u32; 4]> {
     let quad = |index: usize, quad: usize| std::array::from_fn(|lane| sobol::reversed(index as u32, 4 * quad + lane));
     let indices = (0..net_size.min(LOW)).chain((0..net_size).step_by(LOW));
     indices.flat_map(|index| (0..sobol_quads(quads)).map(move |q| quad(index, q))).collect()

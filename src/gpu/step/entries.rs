@@ -1,15 +1,15 @@
-//! What the kernels of an expectation are told: the uniform entries of every chunk, then those of the ends.
+//! The parameters of the kernels of an expectation: the uniform entries of every chunk, then those of the totals.
 
 use super::buffers::{Spec, Terms};
 use super::model::{Model, index};
 use super::plan::{Chunk, Widths};
-use crate::backend::share::Share;
+use crate::backend::share::OwnNodes;
 use crate::gpu::device::params::{self, BothSides, Draws, Entry, Gradient, Totals};
 use crate::objective::form;
 
-/// Sums of which totals over groups are taken.
+/// The sums over groups that have totals.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sums {
+pub(crate) enum Sums {
     Student,
     Teacher,
     Scattered,
@@ -18,34 +18,34 @@ pub enum Sums {
 
 const SUMS: [Sums; 4] = [Sums::Student, Sums::Teacher, Sums::Scattered, Sums::Score];
 
-/// Entries of one chunk.
-pub struct OfChunk {
+/// The entries of one chunk.
+pub(crate) struct OfChunk {
     pub draws: Entry,
     pub axes: Entry,
-    /// Of either side.
+    /// For rows of either side.
     pub rows: [Entry; 2],
-    /// Of sums over either side's components.
+    /// For sums over either side's components.
     pub sums: [Entry; 2],
-    /// Of sums of statistics.
+    /// For sums of statistics.
     pub statistics: Entry,
-    /// Of sums of the score function's form.
+    /// For sums of the score-function form.
     pub score: Entry,
-    /// Of the fused kernel, of either side.
+    /// For the fused kernel of either side.
     pub fused: [Entry; 2],
 }
 
-/// Entries of totals; an index is a [`Sums`].
-pub type OfSums = [Entry; 4];
+/// Entries of totals, indexed by [`Sums`].
+pub(crate) type OfSums = [Entry; 4];
 
-/// All entries, as they lie in `bytes`.
-pub struct Entries {
+/// All entries, and the bytes that hold them.
+pub(crate) struct Entries {
     pub bytes: Vec<u8>,
     pub chunks: Vec<OfChunk>,
-    /// For what is made of each group.
+    /// For the gradient of each group.
     pub groups: Entry,
-    /// For what is made of the total over all groups.
+    /// For the gradient of the total over all groups.
     pub total: Entry,
-    /// For that total.
+    /// For the total of each of the sums.
     pub totals: OfSums,
     /// For the same total from the nodes of all devices.
     pub joins: OfSums,
@@ -53,17 +53,17 @@ pub struct Entries {
     pub nodes: Vec<OfSums>,
 }
 
-/// What a node of the tree over groups holds: totals of all sums, one after another.
+/// The layout of a node of the tree over groups: totals of all sums, one after another.
 #[derive(Debug, Clone, Copy)]
-pub struct Nodes {
+pub(crate) struct Nodes {
     /// Quads of a node.
     pub quads: usize,
-    /// Where each of the sums begins.
+    /// The place of each of the sums.
     at: [usize; 4],
 }
 
 impl Nodes {
-    pub fn new(model: &Model, n_pairs: usize, terms: Option<Terms>) -> Self {
+    pub(crate) fn new(model: &Model, n_pairs: usize, terms: Option<Terms>) -> Self {
         let Widths { features, student, teacher } = model.widths;
         let held = |yes: bool, quads: usize| if yes { quads } else { 0 };
         let student = held(terms.is_some(), n_pairs * student);
@@ -75,7 +75,7 @@ impl Nodes {
     }
 }
 
-/// An expectation, as its entries are made of it.
+/// The inputs of the entries.
 struct Expectation<'a> {
     model: &'a Model,
     spec: &'a Spec<'a>,
@@ -84,8 +84,8 @@ struct Expectation<'a> {
 }
 
 impl Entries {
-    /// Of all `chunks`, and of the totals that `share` asks for.
-    pub fn new(model: &Model, spec: &Spec, share: &Share, nodes: Nodes, chunks: &[Chunk]) -> Self {
+    /// The entries of all `chunks`, and of the totals that `own_nodes` needs.
+    pub(crate) fn new(model: &Model, spec: &Spec, own_nodes: &OwnNodes, nodes: Nodes, chunks: &[Chunk]) -> Self {
         let n_pairs = model.n_replicates * spec.n_strata;
         let terms = spec.terms.unwrap_or(Terms { stein: true, own_rows: false, scatter: false, extra: 0.0, most_walls: 0 });
         let of = Expectation { model, spec, terms, n_pairs };
@@ -98,7 +98,7 @@ impl Entries {
         let totals = all.map(|all| entries.push(all));
         let at = |sums: Sums| nodes.at[sums as usize];
         let joined = |sums: Sums| Totals {
-            node_starts: share.starts,
+            node_starts: own_nodes.starts,
             node_quads: nodes.quads as u32,
             node_at: at(sums) as u32,
             ..all[sums as usize]
@@ -110,7 +110,7 @@ impl Entries {
             totals_at: (node * nodes.quads + at(sums)) as u32,
             ..all[sums as usize]
         };
-        let own = (share.first_node..).zip(&share.nodes);
+        let own = (own_nodes.first_node..).zip(&own_nodes.nodes);
         let nodes = own.map(|(node, leaves)| SUMS.map(|sums| entries.push(of_node(node, leaves, sums)))).collect();
         Self { bytes: entries.bytes, chunks, groups, total, totals, joins, nodes }
     }
@@ -241,8 +241,8 @@ impl Expectation<'_> {
     }
 }
 
-/// Of both mixtures and no pairs yet.
-pub fn both_sides(model: &Model, n_pairs: usize) -> BothSides {
+/// For both mixtures, with no pairs yet.
+pub(crate) fn both_sides(model: &Model, n_pairs: usize) -> BothSides {
     BothSides {
         n_strata: (n_pairs / model.n_replicates) as u32,
         n_components: model.n_components[0] as u32,

@@ -16,32 +16,38 @@ use crate::gpu::device::params::Entry;
 use crate::gpu::device::shaders::Kernel;
 use crate::objective::divergence::Side;
 
-/// What follows the sums over groups.
-pub struct Finish {
+/// The dispatches that follow the sums over groups.
+pub(crate) struct Finish {
     /// (R, G, k, feature quads)
     pub group_gradients: wgpu::Buffer,
-    /// After the rows' list with statistics: the gradient of every group.
+    /// The gradient of every group, from the sums of a recording with statistics.
     pub groups_list: Vec<Dispatch>,
     pub step: Step,
 }
 
-/// A step of descent. Devices that share it go halfway, tell each other what they have found, and end it alike: those that share samples
-/// find nodes of the tree over groups, the others rows of the next means. A device that shares with nobody needs no second half.
-pub struct Step {
-    /// From the means to what this device finds.
+/// A step of descent. Devices that divide a step do its first half, exchange their results, and all do the same second half. If they divide
+/// samples, the results are nodes of the tree over groups; otherwise they are rows of the next means. A single device has no second half.
+pub(crate) struct Step {
+    /// From the means to this device's results.
     pub begin: Vec<Dispatch>,
-    /// From what all have found to the next means.
+    /// From the results of all devices to the next means.
     pub end: Vec<Dispatch>,
-    /// Where what is found lies: (nodes of all devices, quads of a node), or the means (R, k, feature quads).
+    /// The results: (nodes of all devices, quads of a node), or the means (R, k, feature quads).
     pub shared: wgpu::Buffer,
-    /// The numbers of it that are this device's.
+    /// This device's numbers in `shared`.
     pub own: Range<usize>,
 }
 
 impl Finish {
-    /// # Errors
-    /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, recording: &Recording, terms: Terms, strata: Side) -> Result<Self> {
+    /// Allocates and binds what follows the sums over groups.
+    pub(crate) fn new(
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        recording: &Recording,
+        terms: Terms,
+        strata: Side,
+    ) -> Result<Self> {
         let rows = &recording.rows;
         let blending = terms.mixes().then(|| Blending::new(context, kernels, model, rows, terms.most_walls)).transpose()?;
         let ends = Ends { context, kernels, model, rows, terms, strata, blending };
@@ -57,7 +63,7 @@ impl Finish {
     }
 }
 
-/// What the ends of the lists are made of.
+/// The inputs of the lists' ends.
 struct Ends<'a> {
     context: &'a Context,
     kernels: &'a Kernels,
@@ -78,7 +84,8 @@ impl Ends<'_> {
         self.kernels.bind(self.context, kernel, &self.rows.params, buffers)
     }
 
-    /// The sums that there are, and the quads of each for one group. The teacher's coefficients matter only to the part that rows own.
+    /// The sums of this form, and the quads of each per group. The teacher's coefficients only enter the part of a row from its own
+    /// stratum.
     fn sums(&self) -> impl Iterator<Item = (Sums, usize)> {
         let (terms, n_pairs, widths) = (self.terms, self.rows.n_pairs, self.model.widths);
         let all = [
@@ -96,7 +103,7 @@ impl Ends<'_> {
         [student, teacher, &self.rows.scattered, &self.rows.score_sums].map(wgpu::Buffer::clone)
     }
 
-    /// For their totals.
+    /// Buffers for the totals of the sums.
     fn buffers_of_totals(&self) -> Result<[wgpu::Buffer; 4]> {
         let bytes = |sums: Sums| self.sums().find(|(held, _)| *held == sums).map_or(0, |(_, quads)| 16 * quads as u64);
         let buffer = |label, sums| self.context.buffer(label, bytes(sums));
@@ -155,7 +162,7 @@ impl Ends<'_> {
         bound.dispatch(self.rows.entries.total, quads.div_ceil(64), (8 * quads) as f64)
     }
 
-    /// All sums over `leaves` groups or nodes.
+    /// Every sum added over `leaves` groups or nodes.
     fn summed(
         &self,
         kernel: Kernel,
@@ -172,12 +179,12 @@ impl Ends<'_> {
         self.sums().map(of).collect()
     }
 
-    /// A step that takes the rows to `totals`, and goes on with `ending`.
+    /// A step: the rows' dispatches, the sums into `totals`, then `ending`.
     fn step(&self, rows_list: &[Dispatch], totals: &[wgpu::Buffer; 4], ending: Vec<Dispatch>) -> Result<Step> {
         let (rows, of_groups) = (self.rows, self.of_groups());
-        let (share, n_groups) = (&rows.share, rows.groups.n_groups);
+        let (own_nodes, n_groups) = (&rows.own_nodes, rows.groups.n_groups);
         let mut begin = rows_list.to_vec();
-        if share.groups.len() == n_groups {
+        if own_nodes.groups.len() == n_groups {
             begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), totals.each_ref(), n_groups, &rows.entries.totals)?);
             begin.extend(ending);
             let row = 4 * self.model.widths.features;
@@ -185,13 +192,13 @@ impl Ends<'_> {
             return Ok(Step { begin, end: Vec::new(), shared: self.model.means[0].clone(), own: own.start * row..own.end * row });
         }
         let node = 4 * rows.nodes.quads;
-        let nodes = self.context.buffer("the nodes of all devices", (4 * share.n_nodes * node) as u64)?;
-        for (leaves, entries) in share.nodes.iter().zip(&rows.entries.nodes) {
+        let nodes = self.context.buffer("the nodes of all devices", (4 * own_nodes.n_nodes * node) as u64)?;
+        for (leaves, entries) in own_nodes.nodes.iter().zip(&rows.entries.nodes) {
             begin.extend(self.summed(Kernel::Total, of_groups.each_ref(), [&nodes; 4], leaves.len(), entries)?);
         }
-        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), share.n_nodes, &rows.entries.joins)?;
+        let mut end = self.summed(Kernel::Join, [&nodes; 4], totals.each_ref(), own_nodes.n_nodes, &rows.entries.joins)?;
         end.extend(ending);
-        let own = share.first_node * node..(share.first_node + share.nodes.len()) * node;
+        let own = own_nodes.first_node * node..(own_nodes.first_node + own_nodes.nodes.len()) * node;
         Ok(Step { begin, end, shared: nodes, own })
     }
 }

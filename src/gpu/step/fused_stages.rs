@@ -1,4 +1,4 @@
-//! The kernels of a chunk where the fused kernel takes draws to sums of coefficients.
+//! The kernels of a chunk if the fused kernel takes draws to sums of coefficients.
 
 use super::buffers::{Sizes, Spec};
 use super::draws::Draws;
@@ -15,7 +15,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
-pub struct FusedStages {
+pub(super) struct FusedStages {
     draws: Draws,
     origin: [Bound; 2],
     table: [Bound; 2],
@@ -24,15 +24,15 @@ pub struct FusedStages {
     fold_scores: Option<Bound>,
 }
 
-/// What the fused kernel reads of the components.
+/// The table of components that the fused kernel reads.
 enum Table {
     Buffer(wgpu::Buffer),
-    /// One quad of components a row.
+    /// One row per quad of components.
     Texture(wgpu::TextureView),
 }
 
 impl Table {
-    /// One of `bytes`, as [`Sizes`] counts them.
+    /// A table of `bytes`, as [`Sizes`] counts them.
     fn new(context: &Context, fused: Fused, bytes: u64) -> Result<Self> {
         let row = 64 * (fused.quads + 1) as u64;
         Ok(match fused.sharing {
@@ -41,7 +41,7 @@ impl Table {
         })
     }
 
-    /// What fills it.
+    /// The kernel that fills it.
     fn kernel(&self) -> Kernel {
         Kernel::Table { texture: matches!(self, Self::Texture(_)) }
     }
@@ -55,9 +55,16 @@ impl Table {
 }
 
 impl FusedStages {
-    /// # Errors
-    /// The device's.
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, fused: Fused, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+    /// Binds the kernels.
+    pub(super) fn new(
+        context: &Context,
+        kernels: &Kernels,
+        model: &Model,
+        spec: &Spec,
+        fused: Fused,
+        sizes: &Sizes,
+        rows: &Rows,
+    ) -> Result<Self> {
         let bind = |kernel: Kernel, buffers: &[(&str, &wgpu::Buffer)]| kernels.bind(context, kernel, &rows.params, buffers);
         let both = |f: &dyn Fn(usize) -> Result<Bound>| Ok::<_, crate::Error>([f(0)?, f(1)?]);
         let table = |s: usize| Table::new(context, fused, sizes.tables[s]);
@@ -97,11 +104,8 @@ impl FusedStages {
         })
     }
 
-    /// A chunk from draws to sums over groups.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] for too many workgroups.
-    pub fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
+    /// The dispatches of a chunk, from draws to sums over groups.
+    pub(super) fn chunk(&self, model: &Model, groups: &Groups, fused: Fused, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
         if chunk.meets_pairs {
@@ -116,7 +120,7 @@ impl FusedStages {
         for side in 0..2 {
             let quads = model.quads(side);
             let workgroups = (rows / fused.cell).div_ceil(fused.cells_per_workgroup());
-            // By the ledger: logits, then the cheaper way to coefficients. What the kernel does is more: logits again.
+            // Counted are the logits and the cheaper way to coefficients. The kernel does more: it computes logits twice.
             let ledger = rows * quads * (32 * features + (64 * features).min(32 * quads));
             out.push(self.fused[side].dispatch(of.fused[side], workgroups, ledger as f64)?);
             let (blocks, sums) = (chunk.n_pairs * chunk.blocks(fused.cell) * quads, chunk.n_pairs * chunk.groups(groups) * quads);

@@ -1,14 +1,14 @@
-//! A step as a list of dispatches: the pure plan, its buffers, and the stages from draws to means.
+//! A step as a list of dispatches: the plan, its buffers, and the stages from draws to means.
 
 mod binder;
-pub mod blend;
-pub mod buffers;
-pub mod draws;
-pub mod entries;
-pub mod finish;
+pub(crate) mod blend;
+pub(crate) mod buffers;
+pub(crate) mod draws;
+pub(crate) mod entries;
+pub(crate) mod finish;
 mod fused_stages;
-pub mod model;
-pub mod plan;
-pub mod recording;
-pub mod rows;
+pub(crate) mod model;
+pub(crate) mod plan;
+pub(crate) mod recording;
+pub(crate) mod rows;
 mod stages;

@@ -1,4 +1,4 @@
-//! Both mixtures of a batch of replicates as they lie on the device.
+//! Both mixtures of a batch of replicates in GPU buffers.
 
 use super::plan::Widths;
 use crate::backend::UnitProblem;
@@ -7,7 +7,7 @@ use crate::gpu::device::context::Context;
 use crate::objective::divergence::Side;
 
 /// Means and weights of either side; index 0 is the student, 1 the teacher.
-pub struct Model {
+pub(crate) struct Model {
     pub n_replicates: usize,
     pub rank: usize,
     /// k and K.
@@ -17,14 +17,14 @@ pub struct Model {
     pub means: [wgpu::Buffer; 2],
     /// (components): w, ln w
     pub weights: [wgpu::Buffer; 2],
-    /// (1): the step whose draws come next
+    /// (1): the step whose draws are used next
     pub state: wgpu::Buffer,
-    /// (k): what a step multiplies the gradient by; zeros until a descent sets them
+    /// (k): the factor of the gradient in a step; zeros until a descent sets them
     pub rates: wgpu::Buffer,
 }
 
 /// 0 for the student, 1 for the teacher.
-pub fn index(side: Side) -> usize {
+pub(crate) fn index(side: Side) -> usize {
     match side {
         Side::Student => 0,
         Side::Teacher => 1,
@@ -32,11 +32,8 @@ pub fn index(side: Side) -> usize {
 }
 
 impl Model {
-    /// The teacher of the problem, and a student whose means are still to come.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
-    pub fn new(context: &Context, problem: &UnitProblem) -> Result<Self> {
+    /// The teacher of the problem, and a student whose means are set later.
+    pub(crate) fn new(context: &Context, problem: &UnitProblem) -> Result<Self> {
         let n_components = [problem.n_components(), problem.n_teacher_components()];
         let widths = Widths::new(problem.rank, n_components[0], n_components[1]);
         let student_bytes = (problem.n_replicates * n_components[0] * widths.features * 16) as u64;
@@ -57,18 +54,18 @@ impl Model {
     }
 
     /// Quads of a side's responsibilities.
-    pub fn quads(&self, side: usize) -> usize {
+    pub(crate) fn quads(&self, side: usize) -> usize {
         [self.widths.student, self.widths.teacher][side]
     }
 }
 
-/// Numbers in a row of `rank`, padding included.
+/// The length of a padded row of `rank`.
 fn width(rank: usize) -> usize {
     4 * Widths::new(rank, 1, 1).features
 }
 
 /// Rows of `rank` numbers in single precision, padded with zeros.
-pub fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
+pub(crate) fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
     let width = width(rank);
     let mut out = vec![0.0; rows.len() / rank * width];
     for (to, from) in out.chunks_exact_mut(width).zip(rows.chunks_exact(rank)) {
@@ -78,11 +75,11 @@ pub fn padded(rows: &[f64], rank: usize) -> Vec<f32> {
 }
 
 /// The inverse of [`padded`], in double precision.
-pub fn unpadded(rows: &[f32], rank: usize) -> Vec<f64> {
+pub(crate) fn unpadded(rows: &[f32], rank: usize) -> Vec<f64> {
     rows.chunks_exact(width(rank)).flat_map(|row| row[..rank].iter().map(|v| f64::from(*v))).collect()
 }
 
 /// w and ln w, the logarithm taken in double precision.
-pub fn with_logarithms(weights: &[f64]) -> Vec<[f32; 2]> {
+pub(crate) fn with_logarithms(weights: &[f64]) -> Vec<[f32; 2]> {
     weights.iter().map(|w| [*w as f32, w.ln() as f32]).collect()
 }

@@ -1,4 +1,4 @@
-//! Pure planning: how rows are cut into chunks, and how many fit.
+//! Pure planning: the division of rows into chunks, and their sizes.
 
 use std::ops::Range;
 
@@ -10,19 +10,19 @@ use crate::objective::groups::{BLOCK, Groups};
 use crate::random::sobol;
 
 /// Rows in a tile of a product: the rows of a pair are padded to a multiple of it.
-pub const TILE: usize = 64;
+pub(crate) const TILE: usize = 64;
 
-/// Operations of one product that a chunk aims at, so that no dispatch comes near the two seconds after which drivers kill it.
+/// Operations of one product in a chunk, so that a dispatch stays far below the two seconds after which drivers kill it.
 const PRODUCT_OPERATIONS: u64 = 1 << 30;
 
-/// Rows that one workgroup of `scatter.wgsl` takes of a chunk at the most. Mesa's software Vulkan ends every loop of an invocation, in
-/// silence, once all its loops together have made 65 535 passes; a block of 256 rows takes 194 of them (130 with subgroups of eight).
+/// The most rows of a chunk for one workgroup of `scatter.wgsl`. Mesa's software Vulkan silently ends the loops of an invocation after 65
+/// 535 passes in all; a block of 256 rows takes 194 of them (130 with subgroups of eight).
 const SCATTERED_ROWS: usize = 1 << 16;
 
 /// The widths of a row, in quads of four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Widths {
-    /// ϱ/4, rounded up to what kernels are written out for.
+pub(crate) struct Widths {
+    /// ϱ/4, rounded up to a width for which kernels exist.
     pub features: usize,
     /// k/4, rounded up.
     pub student: usize,
@@ -31,43 +31,44 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// Quads that hold the given numbers.
-    pub fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
+    /// The widths for these numbers of features and components.
+    pub(crate) fn new(rank: usize, n_components: usize, n_teacher_components: usize) -> Self {
         Self { features: padded_quads(rank.div_ceil(4)), student: n_components.div_ceil(4), teacher: n_teacher_components.div_ceil(4) }
     }
 
-    /// Passes of all loops of an invocation, where they grow with both widths of a row: the most that a kernel makes.
-    pub fn passes(&self, draws: Draws) -> usize {
+    /// The most loop passes of an invocation in any kernel whose loops grow with both widths of a row.
+    pub(crate) fn passes(&self, draws: Draws) -> usize {
         let components = 4 * (self.student + self.teacher);
-        // own_rows.wgsl and nearest.wgsl go through all components, one by one.
+        // own_rows.wgsl and nearest.wgsl loop over all components, one by one.
         let singly = components + self.features;
-        // origin.wgsl goes twice over the coordinates of each 64th component of a side.
+        // origin.wgsl loops twice over the coordinates of each 64th component of a side.
         let origin = 2 * (4 * self.student.max(self.teacher)).div_ceil(64) * (self.features + 3) + 2 * self.features;
-        // axes.wgsl goes four times over those of each 32nd of both sides, and a few times over an axis.
+        // axes.wgsl loops four times over the coordinates of each 32nd component of both sides, and a few times over an axis.
         let axes = 4 * (components.div_ceil(32) * (self.features + 4) + 2 * self.features + 64);
         singly.max(origin).max(if draws.is_nets() { axes } else { 0 })
     }
 
+    /// The widest of the three.
     fn widest(&self) -> usize {
         self.features.max(self.student).max(self.teacher)
     }
 
-    /// Bytes of all scratch buffers per row: draws and two vectors, responsibilities, projections and partial sums, statistics.
+    /// Scratch bytes per row: draws and two vectors, responsibilities, projections and partial sums, statistics.
     fn row_bytes(&self) -> u64 {
         16 * (3 * self.features + 3 * (self.student + self.teacher) + 4) as u64
     }
 }
 
 /// Quads of coordinates that have direction numbers.
-pub fn sobol_quads(quads: usize) -> usize {
+pub(crate) fn sobol_quads(quads: usize) -> usize {
     quads.min(sobol::COORDINATES / 4)
 }
 
-/// Rows that a chunk may hold: a multiple of [`BLOCK`].
+/// The most rows of a chunk: a multiple of [`BLOCK`].
 ///
 /// # Errors
-/// [`Error::TooLarge`] where even one block of rows needs more than a binding.
-pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
+/// [`Error::TooLarge`] if one block of rows needs more than a binding.
+pub(crate) fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     let row = 16 * widths.widest() as u64;
     limits.check("the scratch of one block of rows", row * BLOCK as u64)?;
     let fits = limits.binding.min(limits.buffer) / row;
@@ -77,18 +78,18 @@ pub fn row_budget(widths: Widths, limits: &Limits) -> Result<usize> {
     Ok((rows / BLOCK * BLOCK).max(BLOCK))
 }
 
-/// Groups for sums of which only the total counts, and the samples in a cell: cells are never cut by a group.
-pub fn groups_and_cell(groups: Groups) -> (Groups, usize) {
+/// Groups for sums of which only the total is needed, and the samples in a cell: a group holds whole cells.
+pub(crate) fn groups_and_cell(groups: Groups) -> (Groups, usize) {
     let cell = groups.n_samples.next_power_of_two().clamp(8, CELL);
     let group_size = groups.group_size.next_multiple_of(cell);
     (Groups { group_size, n_groups: groups.n_samples.div_ceil(group_size), ..groups }, cell)
 }
 
-/// What a chunk of the fused kernel may be: it keeps draws, a table of each pair and sums of cells.
+/// The limits of a chunk of the fused kernel, which keeps draws, a table of each pair and sums of cells.
 ///
 /// # Errors
-/// [`Error::TooLarge`] where one pair's table needs more than a binding or a texture.
-pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<ChunkLimits> {
+/// [`Error::TooLarge`] if one pair's table needs more than a binding or a texture.
+pub(crate) fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<ChunkLimits> {
     let widest = widths.student.max(widths.teacher);
     let (row, table_rows) = (64 * (widths.features + 1) as u64, widest.next_multiple_of(2));
     let table = row * table_rows as u64;
@@ -110,7 +111,7 @@ pub fn fused_budget(widths: Widths, fused: Fused, limits: &Limits) -> Result<Chu
 
 /// The same range of samples of consecutive pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     pub first_pair: usize,
     pub n_pairs: usize,
     pub first_sample: usize,
@@ -118,40 +119,40 @@ pub struct Chunk {
     pub n_samples: usize,
     /// `n_samples` padded to whole tiles or cells.
     pub rows_per_pair: usize,
-    /// No chunk before it has these pairs.
+    /// Whether it is the first chunk with these pairs.
     pub meets_pairs: bool,
 }
 
 impl Chunk {
-    /// Rows in all.
-    pub fn rows(&self) -> usize {
+    /// Rows of all pairs.
+    pub(crate) fn rows(&self) -> usize {
         self.n_pairs * self.rows_per_pair
     }
 
     /// Blocks of each pair.
-    pub fn blocks(&self, block_size: usize) -> usize {
+    pub(crate) fn blocks(&self, block_size: usize) -> usize {
         self.n_samples.div_ceil(block_size)
     }
 
-    /// Groups that the chunk touches.
-    pub fn groups(&self, groups: &Groups) -> usize {
+    /// Groups with samples in the chunk.
+    pub(crate) fn groups(&self, groups: &Groups) -> usize {
         (self.first_sample + self.n_samples - 1) / groups.group_size + 1 - self.first_sample / groups.group_size
     }
 
-    /// Nets of `net_size` points that the chunk touches.
-    pub fn nets(&self, net_size: usize) -> usize {
+    /// Nets of `net_size` points with samples in the chunk.
+    pub(crate) fn nets(&self, net_size: usize) -> usize {
         (self.first_sample + self.n_samples - 1) / net_size + 1 - self.first_sample / net_size
     }
 
-    /// Replicates that the chunk touches, of `n_strata` pairs each.
-    pub fn replicates(&self, n_strata: usize) -> usize {
+    /// Replicates with pairs in the chunk, if each has `n_strata` pairs.
+    pub(crate) fn replicates(&self, n_strata: usize) -> usize {
         (self.first_pair + self.n_pairs - 1) / n_strata + 1 - self.first_pair / n_strata
     }
 }
 
-/// What a chunk may be.
+/// The limits of a chunk.
 #[derive(Debug, Clone, Copy)]
-pub struct ChunkLimits {
+pub(crate) struct ChunkLimits {
     pub rows: usize,
     pub pairs: usize,
     /// The rows of a pair are padded to a multiple of this divisor of [`BLOCK`].
@@ -159,16 +160,16 @@ pub struct ChunkLimits {
 }
 
 impl ChunkLimits {
-    /// Where one workgroup takes all rows that a chunk has of a group, from as many pairs as there are of a replicate.
-    pub fn scattered(self, group_size: usize) -> Self {
+    /// The limits if one workgroup takes all rows of a group in the chunk, from up to all pairs of a replicate.
+    pub(crate) fn scattered(self, group_size: usize) -> Self {
         let rows = if group_size > SCATTERED_ROWS { self.rows.min(SCATTERED_ROWS) } else { self.rows };
         Self { rows, pairs: self.pairs.min((SCATTERED_ROWS / group_size).max(1)), ..self }
     }
 }
 
-/// Cuts `pairs` × `samples` into chunks of at most `most.rows` rows (and never fewer than one block): many pairs with all their
-/// samples where a pair fits, else one pair and a range of whole blocks.
-pub fn plan(pairs: Range<usize>, samples: Range<usize>, most: ChunkLimits) -> Vec<Chunk> {
+/// Divides `pairs` × `samples` into chunks of at most `most.rows` rows (and at least one block): many pairs with all their samples if a
+/// pair fits, else one pair and a range of whole blocks.
+pub(crate) fn plan(pairs: Range<usize>, samples: Range<usize>, most: ChunkLimits) -> Vec<Chunk> {
     if samples.is_empty() {
         return Vec::new();
     }

@@ -6,37 +6,34 @@ use super::model::Model;
 use super::plan::{Chunk, plan};
 use super::rows::Rows;
 use super::stages::Stages;
-use crate::backend::share::Share;
+use crate::backend::share::OwnNodes;
 use crate::error::Result;
 use crate::gpu::device::command::Dispatch;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::kernels::Kernels;
 
 /// Buffers, and the dispatches that fill them.
-pub struct Recording {
+pub(crate) struct Recording {
     pub rows: Rows,
-    /// All chunks, to the sums that a gradient is made of.
+    /// All chunks, up to the sums of a gradient.
     pub gradient: Vec<Dispatch>,
-    /// The same with sums of statistics; empty where the fused kernel has none.
+    /// The same with sums of statistics; empty if the fused kernel is used, which has none.
     pub statistics: Vec<Dispatch>,
 }
 
 impl Recording {
-    /// Allocates and records what is this device's.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`] before anything is taken; [`crate::Error::DeviceLost`].
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
+    /// Allocates and records this device's part.
+    pub(crate) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec) -> Result<Self> {
         let Spec { groups, part, .. } = spec;
-        let share = Share::new(*part, groups.n_groups);
-        let samples = (share.groups.start * groups.group_size)..(share.groups.end * groups.group_size).min(groups.n_samples);
+        let own_nodes = OwnNodes::new(*part, groups.n_groups);
+        let samples = (own_nodes.groups.start * groups.group_size)..(own_nodes.groups.end * groups.group_size).min(groups.n_samples);
         let pairs = part.strata(model.n_replicates * spec.n_strata);
-        let chunks = plan(pairs, samples, spec.most(model.widths, &context.limits)?);
+        let chunks = plan(pairs, samples, spec.chunk_limits(model.widths, &context.limits)?);
         let sizes = Sizes::new(model, spec, &chunks);
         sizes.check(&context.limits, spec.fused.is_some())?;
         context.limits.check_passes(model.widths.passes(spec.draws))?;
         context.guarded(|| {
-            let rows = Rows::new(context, model, spec, share, &chunks, &sizes)?;
+            let rows = Rows::new(context, model, spec, own_nodes, &chunks, &sizes)?;
             record(context, kernels, model, spec, &sizes, &chunks, rows)
         })
     }

@@ -1,4 +1,4 @@
-//! The buffers that the rows of an expectation are summed into.
+//! The buffers for sums over the rows of an expectation.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use super::buffers::{Sizes, Spec};
 use super::entries::{Entries, Nodes};
 use super::model::Model;
 use super::plan::Chunk;
-use crate::backend::share::{Part, Share};
+use crate::backend::share::{OwnNodes, Part};
 use crate::error::Result;
 use crate::gpu::device::context::Context;
 use crate::objective::groups::Groups;
 
-/// The buffers of an expectation that outlast a chunk. Of its sums only those of `pairs` over `share.groups` are made here.
-pub struct Rows {
+/// The buffers of an expectation that outlast a chunk. They hold the sums of `pairs` over `own_nodes.groups` only.
+pub(crate) struct Rows {
     pub groups: Groups,
     pub part: Part,
-    pub share: Share,
+    pub own_nodes: OwnNodes,
     pub nodes: Nodes,
     pub n_strata: usize,
     pub n_pairs: usize,
-    /// Those of this device.
+    /// This device's pairs.
     pub pairs: Range<usize>,
     /// (pairs, groups) quads: sums of weight·(½|a|², ln p − ln q, excess, energy)
     pub statistic_sums: wgpu::Buffer,
@@ -27,27 +27,24 @@ pub struct Rows {
     pub coefficient_sums: [wgpu::Buffer; 2],
     /// (R, groups, k, feature quads)
     pub scattered: wgpu::Buffer,
-    /// (pairs, groups, feature quads): sums of the score function's form of a row under its own stratum
+    /// (pairs, groups, feature quads): sums of the score-function form of a row from its own stratum
     pub score_sums: wgpu::Buffer,
     /// (pairs) of either side
     pub origins: [wgpu::Buffer; 2],
     /// (pairs, component quads) of either side: logits at the centres
     pub offsets: [wgpu::Buffer; 2],
-    /// What the kernels are told, and where each of them finds it.
+    /// The parameters of the kernels, and the entry of each.
     pub params: wgpu::Buffer,
     pub entries: Entries,
 }
 
 impl Rows {
     /// Allocates.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
-    pub fn new(context: &Context, model: &Model, spec: &Spec, share: Share, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
+    pub(crate) fn new(context: &Context, model: &Model, spec: &Spec, own_nodes: OwnNodes, chunks: &[Chunk], sizes: &Sizes) -> Result<Self> {
         let n_pairs = model.n_replicates * spec.n_strata;
         let pairs = spec.part.strata(n_pairs);
         let nodes = Nodes::new(model, n_pairs, spec.terms);
-        let entries = Entries::new(model, spec, &share, nodes, chunks);
+        let entries = Entries::new(model, spec, &own_nodes, nodes, chunks);
         let pair = |label, bytes: [u64; 2]| Ok::<_, crate::Error>([context.buffer(label, bytes[0])?, context.buffer(label, bytes[1])?]);
         Ok(Self {
             groups: spec.groups,
@@ -63,24 +60,21 @@ impl Rows {
             params: context.uniform(&entries.bytes),
             entries,
             pairs,
-            share,
+            own_nodes,
             nodes,
         })
     }
 
     /// Sums of statistics, shape (this device's pairs, its groups, 4).
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
+    pub(crate) fn statistics(&self, context: &Context) -> Result<Vec<f32>> {
         let row = 4 * self.groups.n_groups;
         let rows = context.download_from(&self.statistic_sums, self.pairs.start * row, self.pairs.len() * row)?;
         Ok(self.own_groups(&rows, 4).copied().collect())
     }
 
-    /// Of rows (groups, width) those of this device's groups.
-    pub fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
-        let own = self.share.groups.start * width..self.share.groups.end * width;
+    /// This device's groups of rows (groups, width).
+    pub(crate) fn own_groups<'a>(&self, rows: &'a [f32], width: usize) -> impl Iterator<Item = &'a f32> {
+        let own = self.own_nodes.groups.start * width..self.own_nodes.groups.end * width;
         rows.chunks_exact(self.groups.n_groups * width).flat_map(move |row| &row[own.clone()])
     }
 }

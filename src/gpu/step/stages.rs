@@ -15,7 +15,7 @@ use crate::gpu::device::shaders::Kernel;
 use crate::objective::groups::Groups;
 
 /// Kernels with their buffers.
-pub struct Stages {
+pub(super) struct Stages {
     factors: Factors,
     draws: Draws,
     pub origin: [Bound; 2],
@@ -32,9 +32,8 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// # Errors
-    /// The device's.
-    pub fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
+    /// Binds the kernels.
+    pub(super) fn new(context: &Context, kernels: &Kernels, model: &Model, spec: &Spec, sizes: &Sizes, rows: &Rows) -> Result<Self> {
         let Widths { features, student, teacher } = model.widths;
         let tiles = Tiles { components: [kernels.tile(student), kernels.tile(teacher)], features: kernels.tile(features) };
         let lanes = Lanes { components: [kernels.lanes(student), kernels.lanes(teacher)], features: kernels.lanes(features) };
@@ -60,8 +59,8 @@ impl Stages {
         })
     }
 
-    /// Draws, responsibilities, posterior vectors and statistics of a chunk, of which one is the `first`.
-    pub fn densities(&self, model: &Model, chunk: &Chunk, of: &OfChunk, first: bool) -> Result<Vec<Dispatch>> {
+    /// The dispatches for draws, responsibilities, posterior vectors and statistics of a chunk; `first` marks the first chunk of a step.
+    pub(super) fn densities(&self, model: &Model, chunk: &Chunk, of: &OfChunk, first: bool) -> Result<Vec<Dispatch>> {
         let (rows, features) = (chunk.rows(), model.widths.features);
         let row_tiles = rows / 64;
         let mut out = Vec::new();
@@ -89,7 +88,7 @@ impl Stages {
     }
 
     /// Sums of statistics over the groups of a chunk.
-    pub fn statistic_sums(&self, groups: &Groups, chunk: &Chunk, of: &OfChunk) -> Result<[Dispatch; 2]> {
+    pub(super) fn statistic_sums(&self, groups: &Groups, chunk: &Chunk, of: &OfChunk) -> Result<[Dispatch; 2]> {
         let (blocks, sums) = (chunk.n_pairs * chunk.blocks(groups.block_size()), chunk.n_pairs * chunk.groups(groups));
         Ok([
             self.block_sums.dispatch(of.statistics, blocks.div_ceil(64), (8 * chunk.rows()) as f64)?,
@@ -98,11 +97,11 @@ impl Stages {
     }
 
     /// Sums of coefficients over the groups of a chunk, and the scatter.
-    pub fn coefficients(&self, model: &Model, groups: &Groups, terms: Terms, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
+    pub(super) fn coefficients(&self, model: &Model, groups: &Groups, terms: Terms, chunk: &Chunk, of: &OfChunk) -> Result<Vec<Dispatch>> {
         let Some(stages) = &self.gradient else { return Ok(Vec::new()) };
         let (rows, features) = (chunk.rows(), model.widths.features);
         let mut out = Vec::new();
-        // The teacher's coefficients matter only to the part that rows own.
+        // The teacher's coefficients only enter the part of a row from its own stratum.
         for side in 0..if terms.own_rows { 2 } else { 1 } {
             let (quads, rows_at, sums_at) = (model.quads(side), of.rows[side], of.sums[side]);
             let columns = (4 * quads).div_ceil(self.tiles.components[side].columns);

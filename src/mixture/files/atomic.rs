@@ -11,12 +11,11 @@ pub trait Out: Write + Seek {}
 
 impl<T: Write + Seek> Out for T {}
 
-/// Writes to a temporary file in the same folder, brings it to the disk and renames it to `path`: whatever stops the program, `path`
-/// holds the old bytes or all of the new ones.
+/// Writes to a temporary file in the same folder, brings it to the disk and renames it to `path`: if the program is stopped at any time,
+/// `path` holds the old bytes or all of the new ones.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refuses, or with `write`'s own error; [`Error::BadFile`] where `path` is a folder, pipe or device,
-/// which a rename would fail on or replace.
+/// [`Error::Io`] if the system refuses, or with `write`'s own error; [`Error::BadFile`] if `path` is a folder, pipe or device.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Out) -> io::Result<()>) -> Result<()> {
     if std::fs::metadata(path).is_ok_and(|old| !old.is_file()) {
         return Err(Error::bad_file(path, "exists and is not a regular file", "Choose another name for the output"));
@@ -39,7 +38,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Out) -> io::Result<()>) -> i
     sync_folder(folder)
 }
 
-/// A hidden name, and the permissions that an ordinary new file gets: a temporary file's own are for one user only.
+/// A hidden name, with the permissions of an ordinary new file (a temporary file's default is one user only).
 fn temporary_file() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".mixscore-").suffix(".partial");
@@ -48,8 +47,8 @@ fn temporary_file() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// A rename is on the disk when its folder is. Windows has no such call, nor have some file systems (CIFS, VirtualBox's, some of FUSE), nor
-/// has a folder that may be written but not read: the file is whole and at its place nevertheless.
+/// Makes a rename durable, which needs a sync of its folder. Windows has no such call, nor have some file systems (CIFS, VirtualBox's, some
+/// of FUSE), nor does it work in a folder that may be written but not read. The file is whole and in its place in any case.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
@@ -61,9 +60,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The place that a path names when its links are followed, also where nothing is there yet.
+/// The path after following all links; the last one need not exist.
 pub fn destination(path: &Path) -> PathBuf {
-    // As many links as Linux follows.
+    // Linux follows this many links.
     let mut place = path.to_path_buf();
     for _ in 0..40 {
         let Ok(target) = std::fs::read_link(&place) else { break };

@@ -1,7 +1,8 @@
 //! Points as text, read row by row with the `csv` crate.
 //!
-//! The crate's rows have no limit, so the bytes that it gets for each are counted here: a file without line ends takes no more memory
-//! than a row of 2 MiB (some 100 000 columns). Quotes come off around a number but join no lines: one that never closed would hide rows.
+//! The crate does not limit the length of a row, so the bytes that it gets for each are counted here: a file without line ends takes no
+//! more memory than a row of 2 MiB (some 100 000 columns). Quotes around a number are removed but do not join lines, because one that is
+//! never closed would hide rows.
 
 use std::fs::File;
 use std::io::{Chain, Read, Take};
@@ -14,20 +15,20 @@ use super::open::{damaged, reading, shown};
 use super::separator::Separator;
 use crate::error::{Error, Result};
 
-/// Two million empty cells are 2 MiB of text, and 48 MiB while the crate notes where they end.
+/// Two million empty cells are 2 MiB of text, and 48 MiB in the crate's list of their ends.
 const LONGEST_ROW: u64 = 2 << 20;
 const BUFFER: usize = 1 << 16;
 
-/// Rows of a file with a line end behind it: then each row ends with one, and the crate's count of them tells the row's line.
+/// The rows of a file and one added line end: then each row ends with one, and the crate's count of them gives the row's line.
 type Rows = csv::Reader<Chain<Take<File>, &'static [u8]>>;
 
-/// Rows of numbers with equally many columns, and notes on how they were understood. A first row without any number is a row of names;
-/// lines that begin with # are comments; a column without a name that counts or names the rows is left out. Lines and columns count from 1
-/// in messages.
-pub fn read(mut file: File) -> Result<(Array, Vec<String>)> {
+/// Rows of numbers with equally many columns, and notes on how the text was read. A first row without any number is a row of names; lines
+/// that begin with # are comments; a column without a name that counts or names the rows is left out. Lines and columns count from 1 in
+/// messages.
+pub(super) fn read(mut file: File) -> Result<(Array, Vec<String>)> {
     let separator = Separator::of(&mut file)?;
     let mut format = ReaderBuilder::new();
-    // Flexible, because the message is ours; carriage returns fall off with the white space around numbers.
+    // Rows of different lengths are accepted here and refused below with our own message. Carriage returns are trimmed with white space.
     format.flexible(true).quoting(false).terminator(Terminator::Any(b'\n')).buffer_capacity(BUFFER).delimiter(separator.byte());
     let mut rows = format.from_reader(file.take(0).chain(b"\n".as_slice()));
     rows.set_headers(StringRecord::new()); // else the crate keeps two copies of the first row
@@ -72,7 +73,7 @@ fn read_rows(mut rows: Rows, separator: Separator) -> Result<(Array, Vec<String>
     Ok((Array { shape: vec![n_rows, n_columns], values }, notes.into_iter().chain(row_names.note()).collect()))
 }
 
-/// Reads the next row and gives its line.
+/// Reads the next row. Returns its line number, or `None` at the end.
 fn next_row(rows: &mut Rows, row: &mut StringRecord) -> Result<Option<u64>> {
     // The buffer may hold the rows after this one already.
     rows.get_mut().get_mut().0.set_limit(LONGEST_ROW + BUFFER as u64);
@@ -89,7 +90,7 @@ fn next_row(rows: &mut Rows, row: &mut StringRecord) -> Result<Option<u64>> {
     Ok(there_is.then_some(line))
 }
 
-/// More cells than half of a row's bytes cannot all have a number: the first without one is told before memory is taken for all.
+/// Refuses a row in which most cells must be empty, because it has more cells than half its bytes, before memory is taken for all.
 fn refuse_empty_multitudes(row: &StringRecord, line: u64) -> Result<()> {
     if row.len() as u64 <= LONGEST_ROW / 2 {
         return Ok(());
@@ -98,12 +99,12 @@ fn refuse_empty_multitudes(row: &StringRecord, line: u64) -> Result<()> {
     Err(Error::bad_input(format!("line {line}, column {column} is empty, not a finite number"), "Replace it or drop that line"))
 }
 
-/// Appends the numbers of a row, before which there are `skipped` columns.
+/// Appends the numbers of a row; `skipped` columns come before them.
 fn read_row(cells: &[&str], line: u64, skipped: usize, separator: Separator, values: &mut Vec<f64>) -> Result<()> {
     for (column, cell) in cells.iter().enumerate() {
         let place = || format!("line {line}, column {}", column + 1 + skipped);
         match cell.parse::<f64>() {
-            // No program writes 05 for five: these are the decimals of 1,05.
+            // No program writes 05 for five, so these are the decimals of 1,05.
             Ok(_) if column > 0 && separator == Separator::Comma && is_fraction(cell) => {
                 return Err(Error::bad_input(
                     format!("{} is `{}`: the comma before it looks like a decimal comma", place(), shown(cell)),
@@ -120,7 +121,7 @@ fn read_row(cells: &[&str], line: u64, skipped: usize, separator: Separator, val
     Ok(())
 }
 
-/// Digits that begin with a zero and are no zero.
+/// Whether the cell is digits that begin with a zero, but not zero itself.
 fn is_fraction(cell: &str) -> bool {
     cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Results are checked before they reach a file: none that is not finite is written.
+//! Results are checked before they are written: a number that is not finite is refused.
 
 use crate::error::{Error, Result};
 

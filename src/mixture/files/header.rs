@@ -1,59 +1,58 @@
-//! Headers and row names of text files: what is certain is understood, what is likely a mistake is refused, what could be one is noted.
+//! Headers and row names of text files. Clear cases are accepted, likely mistakes are refused, and doubtful ones get a note.
 
 use super::open::shown;
 use crate::error::{Error, Result};
 
-/// Ways to say that there is no number.
+/// Words for a missing number.
 const MISSING: [&str; 9] = ["na", "n/a", "nan", "null", "none", "?", "-", ".", "missing"];
 
 /// Names of a column that counts the rows.
 const COUNTERS: [&str; 9] = ["index", "idx", "id", "row", "rowid", "rownames", "row_names", "obs", "level_0"];
 
 /// A first row of names.
-pub struct Header {
+pub(super) struct Header {
     names: Vec<String>,
     line: u64,
 }
 
-/// A row of numbers: its line, its cells as they are written, and what they say.
-pub struct NumberRow<'a> {
+/// A row of numbers: its line, its cells as text, and their values.
+pub(super) struct NumberRow<'a> {
     pub line: u64,
     pub cells: &'a [&'a str],
     pub values: &'a [f64],
 }
 
-/// Whether the first column of all rows names them, and how that was seen.
+/// Whether the first column of all rows holds names, and how that was recognised.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RowNames {
+pub(super) enum RowNames {
     None,
-    /// It has no name: pandas and R write their row index so.
+    /// It has no name: pandas and R write their row index like this.
     Unnamed,
     /// The header has one name fewer than rows have columns.
     NoNameForThem,
 }
 
-/// What was seen of all rows, to judge the first of them by.
+/// What all rows have in common, for judging the first one.
 #[derive(Default)]
-pub struct Rows {
+pub(super) struct Rows {
     first: Vec<f64>,
     second: Vec<f64>,
     third: Vec<f64>,
     line: u64,
     text: String,
     first_is_whole: bool,
-    /// Of the rows after the first.
+    /// Whether rows after the first have fractions.
     has_fractions: bool,
-    /// All numbers of the rows after the first are among those of the first.
+    /// Whether all numbers of the rows after the first occur in the first.
     repeats_first: bool,
     n: usize,
-    /// The first column counts rows from this number.
+    /// The number from which the first column counts the rows, if it does.
     counts_from: Option<f64>,
 }
 
 impl Header {
-    /// A row is one of names where none of its cells is a number; or where numbers that count follow an empty cell,
-    /// as above a row index.
-    pub fn of(cells: &[&str], line: u64) -> Option<Header> {
+    /// The header, if the row is one: none of its cells is a number, or numbers that count follow an empty cell, as above a row index.
+    pub(super) fn of(cells: &[&str], line: u64) -> Option<Header> {
         let is_number = |cell: &&str| cell.parse::<f64>().is_ok();
         let is_missing = |cell: &&str| MISSING.contains(&cell.to_lowercase().as_str());
         let strip = |cell: &str| cell.trim_start_matches('\u{feff}').trim().trim_matches('"').to_string();
@@ -68,8 +67,8 @@ impl Header {
 }
 
 impl RowNames {
-    /// By the header and the first row of numbers, whose first cell may be quoted: R writes names so, and numbers not.
-    pub fn of(header: Option<&Header>, first: &[&str], is_quoted: bool, line: u64) -> Result<RowNames> {
+    /// Judges by the header and the first row of numbers. Its first cell may be quoted: R quotes names but not numbers.
+    pub(super) fn of(header: Option<&Header>, first: &[&str], is_quoted: bool, line: u64) -> Result<RowNames> {
         let Some(Header { names, line: of_names }) = header else { return Ok(RowNames::None) };
         let unnamed = |name: &str| name.is_empty() || name == "Unnamed: 0" || name == "...1";
         if first.len() > 1 && names.len() == first.len() && unnamed(&names[0]) {
@@ -88,8 +87,8 @@ impl RowNames {
         ))
     }
 
-    /// The cells of a row that are numbers of points.
-    pub fn rest<'a, 'b>(self, cells: &'a [&'b str], line: u64) -> Result<&'a [&'b str]> {
+    /// The cells of a row without the row's name.
+    pub(super) fn rest<'a, 'b>(self, cells: &'a [&'b str], line: u64) -> Result<&'a [&'b str]> {
         if self == RowNames::None || cells.len() < 2 {
             return Ok(cells);
         }
@@ -102,8 +101,8 @@ impl RowNames {
         }
     }
 
-    /// What was left out.
-    pub fn note(self) -> Option<String> {
+    /// The note that a column was left out.
+    pub(super) fn note(self) -> Option<String> {
         let why = match self {
             RowNames::None => return None,
             RowNames::Unnamed => "has no name",
@@ -114,8 +113,8 @@ impl RowNames {
 }
 
 impl Rows {
-    /// Looks at the next row.
-    pub fn add(&mut self, row: &NumberRow) {
+    /// Takes in the next row.
+    pub(super) fn add(&mut self, row: &NumberRow) {
         let whole = |cell: &&str| !cell.contains(['.', 'e', 'E']);
         match self.n {
             0 => {
@@ -137,8 +136,9 @@ impl Rows {
         self.n += 1;
     }
 
-    /// Refuses a first row that is likely a header of numbers, and a named column that counts the rows; notes what could be a row index.
-    pub fn judge(&self, header: Option<&Header>) -> Result<Vec<String>> {
+    /// Refuses a first row that is probably a header of numbers, and a named column that counts the rows. Returns notes on a possible row
+    /// index.
+    pub(super) fn judge(&self, header: Option<&Header>) -> Result<Vec<String>> {
         if header.is_none() && self.is_header_of_numbers() {
             return Err(Error::bad_input(
                 format!("line {} (`{}`) looks like a header of numbers, not like a point", self.line, shown(&self.text)),
@@ -157,14 +157,14 @@ impl Rows {
         }
     }
 
-    /// Whole numbers that count 0, 1, 2, … or 2019, 2020, … above numbers of another kind.
+    /// Whether the first row counts 0, 1, 2, … or 2019, 2020, … above numbers of another kind.
     fn is_header_of_numbers(&self) -> bool {
         let first = &self.first;
         if !self.first_is_whole || self.n < 2 {
             return false;
         }
         if let [only] = first[..] {
-            // A column that begins with 0 is a header above fractions, unless these go on from it in even steps.
+            // A column that begins with 0 has a header above fractions, unless these continue it in even steps.
             let step = self.second[0] - only;
             let even = self.third.first().is_none_or(|third| (third - self.second[0] - step).abs() <= 1e-6 * step.abs());
             return only == 0.0 && self.has_fractions && !(even && self.n > 2);

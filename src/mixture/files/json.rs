@@ -28,7 +28,7 @@ struct Keys {
 }
 
 /// The arrays of a JSON mixture.
-pub fn read(path: &Path) -> Result<Contents> {
+pub(super) fn read(path: &Path) -> Result<Contents> {
     let (file, length) = open(path)?;
     require_short(path, length)?;
     let mut text = Vec::new();

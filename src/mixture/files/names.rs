@@ -1,19 +1,19 @@
-//! Names that others give to parts of a mixture: beside `means` they are more likely a part under another name than something else.
+//! Names that other programs give to parts of a mixture: an array beside `means` is probably such a part.
 
-/// Words of names that weights have, in the singular.
+/// Words in names of weights, in the singular.
 const WEIGHTS: &str = "
     weight w pi prior prob probability probabilitie p mix mixing mixture mixtur logit alpha phi coef coefficient proportion fraction
     count mass share logweight logprior logprob
 ";
 
-/// Words of names that variances and covariances have, in the singular.
+/// Words in names of variances and covariances, in the singular.
 const VARIANCE: &str = "
     variance var cov covar covariance sigma sigma2 sig std stdev stddev sd dev deviation scale precision prec chol cholesky tril tau
     bandwidth bw width logvar logvariance logstd logsigma s2 spread
 ";
 
-/// The part of a mixture that an array of this name probably is, though it is not called so: `weights` or `variance`.
-pub fn probably_meant(name: &str) -> Option<&'static str> {
+/// The part of a mixture that an array of this name probably is, though the name differs: `weights` or `variance`.
+pub(super) fn probably_meant(name: &str) -> Option<&'static str> {
     let words = words(name);
     let has = |known: &str| words.iter().any(|word| known.split_whitespace().any(|known| known == word));
     // `mixture_covariances` are covariances.
@@ -26,7 +26,7 @@ pub fn probably_meant(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The words of a name in lower case and without the s of a plural: of `Log_weights_`, log and weight; of `covMatrix`, cov and matrix.
+/// The words of a name in lower case and without the s of a plural: `Log_weights_` gives log and weight; `covMatrix` gives cov and matrix.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';

@@ -18,9 +18,6 @@ const MOST_DIMENSIONS: usize = 8;
 const NUMBERS: &str = "Save float64 numbers: x.astype('<f8')";
 
 /// An array from .npy: floats of 16 to 64 bits or whole numbers of 8 to 64, of either endianness, in C or Fortran order.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn read_npy(path: &Path) -> Result<Array> {
     let (file, length) = open(path)?;
     at(path, read(&mut BufReader::new(file), length)).map(|(array, _)| array)
@@ -39,7 +36,7 @@ pub fn write_npy(path: &Path, shape: &[usize], values: Values) -> Result<()> {
 }
 
 /// The bytes before the numbers, padded so that these begin at a multiple of 64.
-pub fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
+pub(super) fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
     let count = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
     if count != Some(values.len()) {
         return Err(Error::bad_input(

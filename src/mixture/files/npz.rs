@@ -24,9 +24,6 @@ const MOST_GROWTH: u64 = 8;
 const POINTS: [&str; 7] = ["points", "x", "X", "data", "samples", "observations", "arr_0"];
 
 /// All arrays of an .npz file, in its order.
-///
-/// # Errors
-/// [`Error::BadFile`].
 pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>> {
     Ok(read(path, None)?.arrays)
 }
@@ -63,7 +60,7 @@ fn plain() -> SimpleFileOptions {
 }
 
 /// The arrays called `wanted` (`None`: all), and the names of the others.
-pub fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
+pub(super) fn read(path: &Path, wanted: Option<&[&str]>) -> Result<Contents> {
     let (file, length) = open(path)?;
     at(path, open_archive(file, length).and_then(|archive| read_entries(archive, length, wanted)))
 }
@@ -92,7 +89,7 @@ fn read_entries(mut archive: Archive, length: u64, wanted: Option<&[&str]>) -> R
 }
 
 /// The points (n, d) of an archive, as they are stored: its only array, or the one that is called as points are.
-pub fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Numbers)> {
+pub(super) fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Numbers)> {
     let mut archive = open_archive(file, length)?;
     let names = array_names(&archive)?;
     let called = |wanted: &str| names.iter().find(|(_, name)| name == wanted);
@@ -113,14 +110,14 @@ pub fn read_stored_points(file: File, length: u64) -> Result<(Vec<usize>, Number
     }
     let size = entry.size();
     let read = npy::read_as_stored(&mut entry, size).map_err(|error| in_entry(name, error))?;
-    read_out(&mut entry)?;
+    read_to_end(&mut entry)?;
     Ok(read)
 }
 
 fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<(Array, Kind)> {
     let size = entry.size();
     let read = npy::read(entry, size)?;
-    read_out(entry)?;
+    read_to_end(entry)?;
     Ok(read)
 }
 
@@ -132,7 +129,7 @@ fn read_word(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<String> {
 }
 
 /// The checksum, and whether there are more bytes than declared, show at the end only.
-fn read_out(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<()> {
+fn read_to_end(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<()> {
     io::copy(entry, &mut io::sink()).map(drop).map_err(reading)
 }
 

@@ -10,7 +10,7 @@ use crate::memory::room_for;
 
 /// The number types that are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     F16,
     Bf16,
     F32,
@@ -27,7 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// Bytes of one number.
-    pub fn size(self) -> u64 {
+    pub(super) fn size(self) -> u64 {
         match self {
             Kind::I8 | Kind::U8 => 1,
             Kind::F16 | Kind::Bf16 | Kind::I16 | Kind::U16 => 2,
@@ -37,7 +37,7 @@ impl Kind {
     }
 
     /// Half a unit in the last place of a number near one; whole numbers are exact.
-    pub fn rounding(self) -> f64 {
+    pub(super) fn rounding(self) -> f64 {
         match self {
             Kind::F16 => 2f64.powi(-11),
             Kind::Bf16 => 2f64.powi(-8),
@@ -47,14 +47,14 @@ impl Kind {
     }
 
     /// Whether single precision holds all of its numbers.
-    pub fn is_single(self) -> bool {
+    pub(super) fn is_single(self) -> bool {
         matches!(self, Kind::F16 | Kind::Bf16 | Kind::F32)
     }
 }
 
 /// How numbers lie in a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Encoding {
+pub(super) struct Encoding {
     pub kind: Kind,
     pub big_endian: bool,
 }
@@ -76,13 +76,13 @@ pub enum Values<'a> {
 }
 
 /// The number of elements and of bytes of an array; `None` where a product overflows.
-pub fn extent(shape: &[usize], kind: Kind) -> Option<(usize, u64)> {
+pub(super) fn extent(shape: &[usize], kind: Kind) -> Option<(usize, u64)> {
     let count = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n))?;
     Some((count, (count as u64).checked_mul(kind.size())?))
 }
 
 /// Reads `count` numbers. The caller has checked that the file can hold that many.
-pub fn read_values(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f64>> {
+pub(super) fn read_values(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f64>> {
     let values = read_all(reader, encoding, count, extend)?;
     // Whole numbers beyond 2⁵³ were rounded: they are no counts of anything that we wrote.
     let exact = 2f64.powi(53);
@@ -93,7 +93,7 @@ pub fn read_values(reader: &mut dyn Read, encoding: Encoding, count: usize) -> R
 }
 
 /// As [`read_values`], of a kind that [is single](Kind::is_single), as it lies in the file.
-pub fn read_singles(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f32>> {
+pub(super) fn read_singles(reader: &mut dyn Read, encoding: Encoding, count: usize) -> Result<Vec<f32>> {
     read_all(reader, encoding, count, |values, kind, bytes| {
         let twos = bytes.as_chunks::<2>().0;
         match kind {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// An open regular file and its length in bytes. Links are followed; folders, pipes and devices are refused without waiting on them.
-pub fn open(path: &Path) -> Result<(File, u64)> {
+/// An open regular file and its length in bytes. Links are followed; folders, pipes and devices are refused without waiting for them.
+pub(super) fn open(path: &Path) -> Result<(File, u64)> {
     let cannot = |error: io::Error| Error::bad_file(path, format!("cannot be opened: {error}"), "Check the path and its permissions");
-    // Before opening, because opening a pipe waits for its writer; after, because the path may mean something else by then.
+    // Checked before opening, because opening a pipe waits for its writer, and after, because the path may have changed meanwhile.
     let before = std::fs::metadata(path).map_err(cannot)?;
     require_regular(path, &before)?;
     let file = File::open(path).map_err(cannot)?;
@@ -26,16 +26,16 @@ fn require_regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     Err(Error::bad_file(path, format!("is {kind}, not a file"), "Give a regular file"))
 }
 
-/// Puts the path on an error that was found in a file's contents.
-pub fn at<T>(path: &Path, result: Result<T>) -> Result<T> {
+/// Adds the path to an error that was found in a file's contents.
+pub(super) fn at<T>(path: &Path, result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         Error::BadInput { what, remedy } => Error::bad_file(path, what, remedy),
         error => error,
     })
 }
 
-/// An error while reading the contents: the file is shorter than it says, its compression is broken, or the disk is.
-pub fn reading(error: io::Error) -> Error {
+/// An error while reading the contents: the file is truncated, its compression is broken, or the disk is.
+pub(super) fn reading(error: io::Error) -> Error {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "ends before the contents that it declares".into(),
         _ => format!("cannot be read: {error}"),
@@ -43,19 +43,19 @@ pub fn reading(error: io::Error) -> Error {
     damaged(what)
 }
 
-/// An error in the form of a file, which only writing it again can mend.
-pub fn damaged(what: impl Into<String>) -> Error {
+/// An error in the format of a file; the remedy is to write it again.
+pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::bad_input(what, "The file is damaged or incomplete: write or copy it again")
 }
 
-/// The error for an extension that says nothing.
-pub fn unknown_extension(path: &Path, extension: &str, known: &str) -> Error {
+/// The error for an unknown extension.
+pub(super) fn unknown_extension(path: &Path, extension: &str, known: &str) -> Error {
     let what = if extension.is_empty() { "has no extension".into() } else { format!("has the extension .{}", shown(extension)) };
     Error::bad_file(path, what, format!("Use {known}"))
 }
 
-/// Text of a file, short and with control characters escaped, for a message on a terminal.
-pub fn shown(text: &str) -> String {
+/// Text of a file for a message on a terminal: short, with control characters escaped.
+pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 40;
     let short: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST).is_some() { short + "…" } else { short }

@@ -45,9 +45,6 @@ impl Numbers {
 }
 
 /// As [`read_stored_points`], in double precision and without the notes.
-///
-/// # Errors
-/// As [`read_stored_points`].
 pub fn read_points(path: &Path) -> Result<Array> {
     let StoredPoints { n, d, numbers, .. } = read_stored_points(path)?;
     Ok(Array { shape: vec![n, d], values: numbers.into_doubles() })

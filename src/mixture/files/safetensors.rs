@@ -19,7 +19,7 @@ use crate::mixture::{CovarianceKind, Mixture};
 const LONGEST_HEADER: u64 = 1 << 20;
 
 /// The tensors called `wanted`, and the names of the others.
-pub fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
+pub(super) fn read(path: &Path, wanted: &[&str]) -> Result<Contents> {
     let (file, length) = open(path)?;
     at(path, read_tensors(BufReader::new(file), length, wanted))
 }

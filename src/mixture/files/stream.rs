@@ -1,4 +1,4 @@
-//! Standard input, and what a shell's `<(…)` stands for: read once, into a temporary file that only this process has.
+//! Standard input and a shell's `<(…)`, read once into a temporary file that only this process has.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek};
@@ -16,11 +16,11 @@ pub fn is_stream(path: &Path) -> bool {
     }
 }
 
-/// All of a stream and its length in bytes.
+/// All of a stream, and its length in bytes.
 ///
 /// # Errors
-/// [`Error::BadFile`] for a terminal or a device, [`Error::Io`] where it cannot be read or kept.
-pub fn open_stream(path: &Path) -> Result<(File, u64)> {
+/// [`Error::BadFile`] for a terminal or a device.
+pub(super) fn open_stream(path: &Path) -> Result<(File, u64)> {
     let cannot = |error: io::Error| Error::bad_file(path, format!("cannot be opened: {error}"), "Check what is piped into this command");
     if path.as_os_str() == "-" && io::stdin().is_terminal() {
         return Err(Error::bad_file(path, "is a terminal, where points are expected", "Pipe points into this command, or name a file"));
@@ -52,7 +52,7 @@ fn standard_input() -> io::Result<File> {
     Ok(File::from(io::stdin().as_handle().try_clone_to_owned()?))
 }
 
-/// A device may have no end.
+/// Refuses a device, which may have no end.
 fn refuse_device(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     #[cfg(unix)]
     let is_device = {

@@ -1,7 +1,7 @@
-//! Opening a zip archive with the `zip` crate, behind the few checks that the crate does not make.
+//! Opening a zip archive with the `zip` crate, after some checks that the crate does not make.
 //!
-//! The crate takes memory for as many entries as an archive declares, goes on to look for another end where the first is broken, and
-//! searches all bytes that belong to no entry: each of them is checked here before the crate sees the archive.
+//! The crate allocates memory for as many entries as an archive declares, searches for another end if the first is broken, and searches all
+//! bytes that belong to no entry. All of this is checked here before the crate sees the archive.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -13,16 +13,16 @@ use zip::{CompressionMethod, ZipArchive};
 use super::open::{damaged, reading, shown};
 use crate::error::{Error, Result};
 
-pub type Archive = ZipArchive<BufReader<File>>;
+pub(super) type Archive = ZipArchive<BufReader<File>>;
 
 const MOST_ENTRIES: u64 = 64;
 const LONGEST_DIRECTORY: u64 = 1 << 16;
-/// More than one entry's header and what may follow its data.
+/// More than the size of one entry's header and of what may follow its data.
 const LONGEST_HEADER: u64 = 1 << 18;
 
-/// An archive of `length` bytes with at most 64 stored or deflated entries of different names, which do not overlap and which their own
-/// headers and the directory describe alike; no comment, one disk.
-pub fn open_archive(mut file: File, length: u64) -> Result<Archive> {
+/// An archive of `length` bytes with at most 64 stored or deflated entries of different names, without overlaps, and described alike by
+/// their own headers and by the directory; no comment, one disk.
+pub(super) fn open_archive(mut file: File, length: u64) -> Result<Archive> {
     require_plain_end(&mut file, length)?;
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipArchive::with_config(config, BufReader::new(file)).map_err(unsound)?;
@@ -42,7 +42,7 @@ pub fn open_archive(mut file: File, length: u64) -> Result<Archive> {
     Ok(archive)
 }
 
-pub fn unsound(error: ZipError) -> Error {
+pub(super) fn unsound(error: ZipError) -> Error {
     match error {
         ZipError::Io(error) => reading(error),
         error => damaged(format!("cannot be read: {error}")),
@@ -70,7 +70,7 @@ fn require_readable(entry: &ZipFileEntry) -> Result<()> {
     Ok(())
 }
 
-/// A comment behind the end of an archive is no damage, but it could hold another end.
+/// A comment after the end of an archive is legal, but could hold another end, so it is refused.
 fn no_plain_end(file: &mut File, length: u64) -> Error {
     let mut tail = Vec::new();
     let looked = file.seek(SeekFrom::Start(length.saturating_sub(22 + 0xffff))).and_then(|_| file.read_to_end(&mut tail));
@@ -85,8 +85,8 @@ fn no_plain_end(file: &mut File, length: u64) -> Error {
     }
 }
 
-/// Requires that the archive's last bytes are its end, in the form in which the crate accepts the first end that it finds, and that
-/// this end declares no more than what may be read.
+/// Requires that the last bytes of the archive are its end, in the form in which the crate accepts the first end that it finds, and that it
+/// declares no more than the limits.
 fn require_plain_end(file: &mut File, length: u64) -> Result<()> {
     // The zip64 end (56 bytes), its locator (20) and the end (22), all numbers little-endian.
     const END: u64 = 22;

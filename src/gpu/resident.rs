@@ -1,4 +1,4 @@
-//! A batch of replicates as it lies on a device: both mixtures, and what of the work is this device's.
+//! A batch of replicates in the memory of a GPU: both mixtures, and which part of the work this GPU does.
 
 use super::device::command::Dispatch;
 use super::device::context::Context;
@@ -18,66 +18,62 @@ use crate::objective::grid::{Grid, grid};
 use crate::objective::groups::Groups;
 use crate::random::streams::{Purpose, key};
 
-pub struct Placed {
+/// A batch of replicates whose mixtures are in the memory of one GPU, and that GPU's part of the work.
+pub(super) struct ResidentProblem {
     pub handle: Handle,
     pub problem: UnitProblem,
     pub part: Part,
     pub model: Model,
 }
 
-impl Placed {
-    /// # Errors
-    /// [`crate::Error::TooLarge`].
-    pub fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
+impl ResidentProblem {
+    /// Uploads the mixtures.
+    pub(super) fn new(handle: Handle, problem: UnitProblem, part: Part) -> Result<Self> {
         let model = Model::new(&handle.context, &problem)?;
         Ok(Self { handle, problem, part, model })
     }
 
-    pub fn context(&self) -> &Context {
+    pub(super) fn context(&self) -> &Context {
         &self.handle.context
     }
 
     /// Rows of the student's means, R·k.
-    pub fn n_rows(&self) -> usize {
+    pub(super) fn n_rows(&self) -> usize {
         self.model.n_replicates * self.model.n_components[0]
     }
 
-    /// Numbers in a row as it lies on the device.
-    pub fn row(&self) -> usize {
+    /// The length of a padded row on the device.
+    pub(super) fn row(&self) -> usize {
         4 * self.model.widths.features
     }
 
-    pub fn set_means(&self, means: &[f64]) {
+    pub(super) fn set_means(&self, means: &[f64]) {
         self.context().write(&self.model.means[0], &padded(means, self.model.rank));
     }
 
-    /// # Errors
-    /// The device's.
-    pub fn means(&self) -> Result<Vec<f64>> {
+    /// The student's means.
+    pub(super) fn means(&self) -> Result<Vec<f64>> {
         Ok(unpadded(&self.context().download(&self.model.means[0], self.n_rows() * self.row())?, self.model.rank))
     }
 
     /// The means of either side.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn means_of(&self, side: Side) -> Result<Vec<f64>> {
+    pub(super) fn means_of(&self, side: Side) -> Result<Vec<f64>> {
         if side == Side::Student { self.means() } else { Ok(self.problem.teacher_means.clone()) }
     }
 
-    /// The draws of `step` come next.
-    pub fn set_step(&self, step: u64) {
+    /// Selects the draws of `step`.
+    pub(super) fn set_step(&self, step: u64) {
         self.context().write(&self.model.state, &[step as u32]);
     }
 
     /// Keys of all replicates.
-    pub fn keys(&self, purpose: Purpose) -> Vec<[u32; 2]> {
+    pub(super) fn keys(&self, purpose: Purpose) -> Vec<[u32; 2]> {
         let first = self.problem.first_replicate;
         (first..first + self.problem.n_replicates as u32).map(|r| key(self.problem.seed, purpose, r)).collect()
     }
 
-    /// What a row of this form of the gradient is made of.
-    pub fn terms(&self) -> Terms {
+    /// The terms of a gradient row in the problem's form.
+    pub(super) fn terms(&self) -> Terms {
         let scattered = Terms { stein: false, own_rows: false, scatter: true, extra: 0.0, most_walls: 0 };
         match self.problem.form {
             Form::Forward => scattered,
@@ -93,8 +89,9 @@ impl Placed {
         }
     }
 
-    /// The fused kernel for a step of descent, and its groups, where it suits the problem: the choice depends on nothing else.
-    pub fn fused(&self) -> Option<(Groups, Fused)> {
+    /// The fused kernel for a step of descent, and its groups, if it suits the problem. The choice depends on the problem and the device
+    /// alone.
+    pub(super) fn fused(&self) -> Option<(Groups, Fused)> {
         let quads = self.model.widths.features;
         let terms = self.terms();
         let suits = terms.stein && fused::QUADS.contains(&quads) && self.problem.storage == Storage::F32;
@@ -104,11 +101,8 @@ impl Placed {
         Some((groups, Fused { quads, cell, sharing: sharing.for_rows_of(quads, groups.n_samples), mixed: terms.mixes() }))
     }
 
-    /// A grid as fine as the current means need; `None` for other draws.
-    ///
-    /// # Errors
-    /// The device's; those of [`grid`].
-    pub fn grid(&self) -> Result<Option<Grid>> {
+    /// A grid fine enough for the current means; `None` for other draws.
+    pub(super) fn grid(&self) -> Result<Option<Grid>> {
         let problem = &self.problem;
         let Draws::Grid(cap) = problem.draws else { return Ok(None) };
         let means = self.means()?;
@@ -118,7 +112,7 @@ impl Placed {
     }
 
     /// An expectation over all components of a side, from independent draws in these groups.
-    pub fn spec(&self, strata: Side, groups: Groups, purpose: Purpose) -> Spec<'_> {
+    pub(super) fn spec(&self, strata: Side, groups: Groups, purpose: Purpose) -> Spec<'_> {
         Spec {
             strata,
             centres: &self.model.means[index(strata)],
@@ -136,17 +130,13 @@ impl Placed {
         }
     }
 
-    /// # Errors
-    /// [`crate::Error::TooLarge`], [`crate::Error::DeviceLost`].
-    pub fn record(&self, spec: &Spec) -> Result<Recording> {
+    /// Records the dispatches of an expectation.
+    pub(super) fn record(&self, spec: &Spec) -> Result<Recording> {
         Recording::new(self.context(), &self.handle.kernels, &self.model, spec)
     }
 
     /// Runs lists one after another, `steps` times, until it is told to stop.
-    ///
-    /// # Errors
-    /// The device's; [`crate::Error::Stopped`].
-    pub fn run(&self, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
+    pub(super) fn run(&self, stage: &str, lists: &[&[Dispatch]], steps: u64) -> Result<()> {
         self.context().run_unless(&self.problem.interrupt, stage, lists, steps)
     }
 }
