@@ -64,7 +64,7 @@ struct Evaluated {
     annealed: Option<Annealed>,
 }
 
-pub fn run(common: &Common, arguments: &Arguments) -> Result<()> {
+pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if let Some(pair) = evaluate_general::pair(common, &arguments.pair)? {
         return print_general(common, arguments, pair);
     }

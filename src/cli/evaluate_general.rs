@@ -13,7 +13,7 @@ use crate::problem::Divergences;
 ///
 /// # Errors
 /// What cannot be read.
-pub fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
+pub(super) fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
     for path in [&pair.student, &pair.teacher] {
         if read_means(path)?.shape.len() == 3 {
             return Ok(None); // replicates, which have one common variance
@@ -28,7 +28,7 @@ pub fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
 }
 
 /// What there is to say of the student.
-pub struct Told {
+pub(super) struct Told {
     pub divergences: Divergences,
     pub by_grid: bool,
     /// Why it is by samples though they were not asked for, as a sentence without its full stop.
@@ -40,7 +40,7 @@ pub struct Told {
 
 /// Whether the divergences are by a grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Gridding {
+pub(super) enum Gridding {
     Never,
     IfItPays,
     Asked,
@@ -50,7 +50,7 @@ pub enum Gridding {
 ///
 /// # Errors
 /// Mixtures of different dimensions; a grid that is asked for in more than two; the device's own errors.
-pub fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize, noise: f64, gridding: Gridding) -> Result<Told> {
+pub(super) fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize, noise: f64, gridding: Gridding) -> Result<Told> {
     let (coverage, matched) = (coverage(&student, &teacher)?, matched_distance(&student, &teacher)?);
     let [student, teacher] = [student.smoothed(noise)?, teacher.smoothed(noise)?];
     let mut opened = common.open_device_for(&student)?;

@@ -17,7 +17,7 @@ use crate::problem::{GeneralGradient, GeneralProblem};
 ///
 /// # Errors
 /// A GPU that is asked for; what [`GeneralProblem::gradient`] refuses; numbers that are not finite.
-pub fn run(common: &Common, problem: &GeneralProblem, output: &Target, path: &Path) -> Result<()> {
+pub(super) fn run(common: &Common, problem: &GeneralProblem, output: &Target, path: &Path) -> Result<()> {
     if !matches!(common.device, Device::Auto | Device::Cpu | Device::Reference) {
         return Err(Failure::usage(
             format!("gradients by covariances and weights are computed on the host, so --device {} would do nothing", common.device),

@@ -25,7 +25,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Failure::Usage`].
-    pub fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+    pub(super) fn of(common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         Target::named("--output", common, path, extension, inputs)
     }
 
@@ -33,7 +33,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Failure::Usage`].
-    pub fn named(option: &str, common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
+    pub(super) fn named(option: &str, common: &Common, path: &Path, extension: &str, inputs: &[Input]) -> Result<Target> {
         if path.as_os_str() == "-" {
             return stdout_for_arrays(option, common);
         }
@@ -109,7 +109,7 @@ fn stdout_for_arrays(option: &str, common: &Common) -> Result<Target> {
 ///
 /// # Errors
 /// [`Failure::Usage`].
-pub fn refuse_equal([one, other]: [Input; 2]) -> Result<()> {
+pub(super) fn refuse_equal([one, other]: [Input; 2]) -> Result<()> {
     let place = |path: &Path| {
         let file = destination(path);
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).canonicalize();
@@ -128,7 +128,7 @@ pub fn refuse_equal([one, other]: [Input; 2]) -> Result<()> {
 ///
 /// # Errors
 /// [`Failure::Usage`].
-pub fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
+pub(super) fn refuse_inputs(output: &Path, inputs: &[Input]) -> Result<()> {
     match inputs.iter().find(|(_, input)| is_same_file(output, input)) {
         None => Ok(()),
         Some((name, input)) => Err(Failure::Usage {

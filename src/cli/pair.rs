@@ -30,7 +30,7 @@ impl Pair {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn read_any(&self) -> Result<([Mixture; 2], Vec<String>)> {
+    pub(super) fn read_any(&self) -> Result<([Mixture; 2], Vec<String>)> {
         let (student, mut notes) = read_any_mixture_with_notes(&self.student)?;
         let (teacher, more) = read_any_mixture_with_notes(&self.teacher)?;
         notes.extend(more);
@@ -49,7 +49,7 @@ impl Pair {
 }
 
 /// Whether both mixtures have one common variance: the case that devices know best.
-pub fn have_common_variance([student, teacher]: &[Mixture; 2]) -> bool {
+pub(super) fn have_common_variance([student, teacher]: &[Mixture; 2]) -> bool {
     matches!((student.covariance(), teacher.covariance()), (Covariance::Common(a), Covariance::Common(b)) if is_same_variance(*a, *b))
 }
 

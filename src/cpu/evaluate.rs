@@ -66,7 +66,7 @@ fn evaluate_tile(mixture: &GaussianMixture, log_weights: &[f64], points: &[f64],
     }
     let mut r = vec![0.0f32; k * n];
     let mut mass = vec![0.0; n];
-    unnormalised(&logits, &mut r, &mut mass);
+    softmax(&logits, &mut r, &mut mass);
     let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI * variance).ln();
     let mut out = Evaluation { log_density: vec![0.0; n], score: vec![0.0; n * d], responsibilities: Vec::new() };
     for (s, (x, score)) in points.chunks_exact(d).zip(out.score.chunks_exact_mut(d)).enumerate() {
@@ -171,7 +171,7 @@ fn square(a: &[f64], b: &[f64]) -> f64 {
 
 vector_fn! {
     /// Responsibilities (k, n) of relative logits (k, n), and the sums (n) of what they are shares of.
-    pub(super) fn shares(logits: &[f64], r: &mut [f32], mass: &mut [f64]) {
+    pub(super) fn softmax(logits: &[f64], r: &mut [f32], mass: &mut [f64]) {
         let n = mass.len();
         mass.fill(0.0);
         for (logits, r) in logits.chunks_exact(n).zip(r.chunks_exact_mut(n)) {
@@ -219,7 +219,7 @@ mod tests {
         let mut logits = vec![f64::from(logit); k];
         logits[0] = 0.0;
         let (mut r, mut mass) = (vec![0.0; k], [0.0]);
-        unnormalised(&logits, &mut r, &mut mass);
+        softmax(&logits, &mut r, &mut mass);
         let exact = 1.0 + (k - 1) as f64 * f64::from(lanes::exp(logit));
         assert!((mass[0] - exact).abs() <= 1e-12 * exact, "{} for {exact}", mass[0]);
         let single = (1..k).fold(1.0f32, |sum, _| sum + lanes::exp(logit));

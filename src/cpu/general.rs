@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::evaluate::{MOST_TURNS, PLAIN, relative_logits, shares};
+use super::evaluate::{MOST_TURNS, PLAIN, relative_logits, softmax};
 use crate::backend::{Evaluation, Points};
 use crate::mixture::{Factor, Mixture};
 use crate::vector::vector_fn;
@@ -15,7 +15,7 @@ use crate::vector::vector_fn;
 const TILE: usize = 128;
 
 /// What `Backend::evaluate` promises.
-pub fn evaluate(mixture: &Mixture, points: Points, responsibilities: bool) -> Evaluation {
+pub(super) fn evaluate(mixture: &Mixture, points: Points, responsibilities: bool) -> Evaluation {
     let d = mixture.n_features();
     let peaks = mixture.log_peaks();
     let tiles: Vec<Evaluation> = (0..points.len())
@@ -71,7 +71,7 @@ impl Tile {
             }
         }
         let (mut r, mut mass) = (vec![0.0f32; k * n], vec![0.0; n]);
-        shares(&logits, &mut r, &mut mass);
+        softmax(&logits, &mut r, &mut mass);
         let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln();
         let mut score = vec![0.0; n * d]; // by columns
         for (l, r) in r.chunks_exact(n).enumerate() {

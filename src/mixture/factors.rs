@@ -5,7 +5,7 @@ use crate::error::Result;
 
 /// Factors of all components; those that components share lie here once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Factors {
+pub(crate) struct Factors {
     d: usize,
     form: Form,
 }
@@ -59,7 +59,7 @@ impl Factors {
     }
 
     /// Of component i.
-    pub fn of_component(&self, i: usize) -> Factor<'_> {
+    pub(crate) fn of_component(&self, i: usize) -> Factor<'_> {
         let size = self.d * self.d;
         match &self.form {
             Form::Spherical(deviations) => Factor::Spherical(deviations[i.min(deviations.len() - 1)]),

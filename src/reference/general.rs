@@ -15,7 +15,7 @@ use crate::mixture::Mixture;
 const MOST_TURNS: usize = 8;
 
 /// What a mixture says of one point.
-pub struct Point {
+pub(crate) struct Point {
     /// ln p(x).
     pub log_density: f64,
     /// ∇ln p(x), shape (d).
@@ -25,7 +25,7 @@ pub struct Point {
 }
 
 /// At `x` (d).
-pub fn at(p: &Mixture, x: &[f64]) -> Point {
+pub(crate) fn at(p: &Mixture, x: &[f64]) -> Point {
     let (k, d, peaks) = (p.n_components(), p.n_features(), p.log_peaks());
     let whitened: Vec<Vec<f64>> = (0..k).map(|l| whitened(p, l, &difference(x, p.mean(l)))).collect();
     let square = |w: &[f64]| w.iter().map(|w| w * w).sum::<f64>();

@@ -22,7 +22,7 @@ use crate::mixture::Mixture;
 use crate::objective::general::{Objective, Parameters};
 
 /// A student's parameters and what is fixed while samples are added: the inverse covariances.
-pub struct General<'a> {
+pub(crate) struct General<'a> {
     p: &'a Mixture,
     q: &'a Mixture,
     pub parameters: Parameters,
@@ -42,14 +42,14 @@ struct Seen {
 }
 
 impl<'a> General<'a> {
-    pub fn new(p: &'a Mixture, q: &'a Mixture) -> General<'a> {
+    pub(crate) fn new(p: &'a Mixture, q: &'a Mixture) -> General<'a> {
         let parameters = Parameters { k: p.n_components(), d: p.n_features(), kind: p.covariance_kind() };
         General { p, q, parameters, precisions: precisions(p), teacher_precisions: precisions(q) }
     }
 
     /// gradient (of all [`Parameters`]) += weight·(what x, of component `i` of the objective's side, says); returns the integrand of the
     /// objective.
-    pub fn add(&self, objective: Objective, i: usize, x: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
+    pub(crate) fn add(&self, objective: Objective, i: usize, x: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let (p, q) = (seen(self.p, &self.precisions, x), seen(self.q, &self.teacher_precisions, x));
         let delta = minus(&p.point.score, &q.point.score);
         match objective {

@@ -21,7 +21,7 @@ pub(crate) struct Findings {
 }
 
 /// All of it, on a device whose problem is first changed by `fault`.
-pub fn find(case: &Case, device: &mut dyn Backend, fault: fn(&mut UnitProblem)) -> Result<Findings> {
+pub(crate) fn find(case: &Case, device: &mut dyn Backend, fault: fn(&mut UnitProblem)) -> Result<Findings> {
     let evaluation = device.evaluate(&(&case.teachers[0]).into(), (&case.points).into(), true)?;
     let mut fit = case.problem.open_each(&mut Single { device, fault }, &case.starts, &case.teachers)?;
     let start = fit.means()?;

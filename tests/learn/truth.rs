@@ -41,7 +41,7 @@ pub(crate) fn points(mixture: &GaussianMixture, n: usize, seed: u64) -> Vec<f64>
 }
 
 /// Mean ln p of points, in double precision.
-pub fn log_likelihood(mixture: &GaussianMixture, points: &[f64]) -> f64 {
+pub(crate) fn log_likelihood(mixture: &GaussianMixture, points: &[f64]) -> f64 {
     let e = mixscore::reference::Reference.evaluate(&mixture.into(), points.into(), false).unwrap();
     e.log_density.iter().sum::<f64>() / e.log_density.len() as f64
 }

@@ -7,7 +7,7 @@ use crate::mixture::{Covariance, CovarianceKind, Mixture, SUM_WITHIN};
 
 /// The arrays of a mixture file that were asked for, and the names of all others.
 #[derive(Default)]
-pub struct Contents {
+pub(super) struct Contents {
     pub arrays: Vec<(String, Array)>,
     pub others: Vec<String>,
     /// `covariance_type`.
@@ -18,7 +18,7 @@ pub struct Contents {
 
 impl Contents {
     /// The mixture, and notes on it.
-    pub fn mixture(mut self) -> Result<(Mixture, Vec<String>)> {
+    pub(super) fn mixture(mut self) -> Result<(Mixture, Vec<String>)> {
         self.refuse_mistaken_names()?;
         let mut means = self.means()?;
         let (k, d) = match means.shape[..] {
@@ -60,7 +60,7 @@ impl Contents {
     }
 
     /// Adds an array that was asked for.
-    pub fn push(&mut self, name: String, array: Array, kind: Kind) {
+    pub(super) fn push(&mut self, name: String, array: Array, kind: Kind) {
         if name == WEIGHTS {
             self.weights_rounding = kind.rounding();
         }
@@ -68,7 +68,7 @@ impl Contents {
     }
 
     /// Weights divided by their sum where that is 1 within what their type can say: a sum in a plain loop errs by some √k roundings.
-    pub fn rescaled(&self, mut weights: Vec<f64>) -> Result<Vec<f64>> {
+    pub(super) fn rescaled(&self, mut weights: Vec<f64>) -> Result<Vec<f64>> {
         if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
             return Ok(weights); // which will be refused for that
         }
@@ -88,7 +88,7 @@ impl Contents {
         Some(self.arrays.swap_remove(at).1)
     }
 
-    pub fn means(&mut self) -> Result<Array> {
+    pub(super) fn means(&mut self) -> Result<Array> {
         let Some(means) = self.take(MEANS) else {
             let names: Vec<String> = self.others.iter().take(8).map(|name| open::shown(name)).collect();
             return Err(Error::bad_input(
@@ -112,7 +112,7 @@ impl Contents {
         Ok(means)
     }
 
-    pub fn weights(&mut self) -> Result<Option<Vec<f64>>> {
+    pub(super) fn weights(&mut self) -> Result<Option<Vec<f64>>> {
         match self.take(WEIGHTS) {
             Some(weights) if weights.shape.len() != 1 => {
                 Err(Error::bad_input(format!("weights has shape {:?}", weights.shape), "Give one weight per component, shape (k)"))
@@ -121,7 +121,7 @@ impl Contents {
         }
     }
 
-    pub fn variance(&mut self) -> Result<Option<f64>> {
+    pub(super) fn variance(&mut self) -> Result<Option<f64>> {
         match self.take(VARIANCE) {
             None => Ok(None),
             Some(Array { values, .. }) if values.len() == 1 => Ok(Some(values[0])),
@@ -161,7 +161,7 @@ impl Contents {
     }
 
     /// The `variance` of a file whose components must have a common one.
-    pub fn common_variance(&mut self) -> Result<Option<f64>> {
+    pub(super) fn common_variance(&mut self) -> Result<Option<f64>> {
         if self.is_present(COVARIANCES) {
             return Err(Error::bad_input(
                 "there is an array `covariances`, and only one common `variance` is read here",
@@ -176,7 +176,7 @@ impl Contents {
     }
 
     /// Refuses arrays that are probably parts of a mixture under another name, unless the part is there under its own.
-    pub fn refuse_mistaken_names(&self) -> Result<()> {
+    pub(super) fn refuse_mistaken_names(&self) -> Result<()> {
         for other in self.others.iter().filter(|other| *other != COVARIANCES) {
             let states = |name: &str| self.is_present(name) || name == VARIANCE && self.is_present(COVARIANCES);
             // Two statements of the covariance contradict each other.
@@ -234,7 +234,7 @@ fn require_finite(name: &str, array: &Array) -> Result<()> {
 }
 
 /// The refusal of element `at` of an array.
-pub fn not_finite(name: &str, at: usize, shape: &[usize], value: f64) -> Error {
+pub(super) fn not_finite(name: &str, at: usize, shape: &[usize], value: f64) -> Error {
     let index = index_of(at, shape);
     let place = match index[..] {
         [row, column] => format!(" (row {row}, column {column}, counted from 0)"),

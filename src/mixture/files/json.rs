@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Contents> {
 }
 
 /// Writes a mixture; floats in the shortest digits that give the same bits back.
-pub fn write(path: &Path, mixture: &Mixture) -> Result<()> {
+pub(super) fn write(path: &Path, mixture: &Mixture) -> Result<()> {
     #[derive(Serialize)]
     struct Parts<'a> {
         means: Vec<&'a [f64]>,

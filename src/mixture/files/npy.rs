@@ -58,7 +58,7 @@ pub(super) fn header(shape: &[usize], values: &Values) -> Result<Vec<u8>> {
 
 /// Reads an array whose header and numbers are exactly `length` bytes, and the type that these have in the file. Memory is taken only after
 /// the header agrees with that.
-pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
+pub(super) fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
     let (header, encoding, count) = checked_header(reader, length)?;
     let values = read_values(reader, encoding, count)?;
     let values = if header.fortran_order { c_order(values, &header.shape) } else { values };
@@ -66,7 +66,7 @@ pub fn read(reader: &mut dyn Read, length: u64) -> Result<(Array, Kind)> {
 }
 
 /// As [`read`], in single precision where the file is: its shape and its numbers.
-pub fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
+pub(super) fn read_as_stored(reader: &mut dyn Read, length: u64) -> Result<(Vec<usize>, Numbers)> {
     let (Header { fortran_order, shape, .. }, encoding, count) = checked_header(reader, length)?;
     let numbers = if encoding.kind.is_single() {
         let values = read_singles(reader, encoding, count)?;
@@ -92,7 +92,7 @@ fn checked_header(reader: &mut dyn Read, length: u64) -> Result<(Header, Encodin
 }
 
 /// The header's text and the bytes up to its end.
-pub fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
+pub(super) fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> {
     let mut prologue = [0; 8];
     reader.read_exact(&mut prologue).map_err(reading)?;
     if &prologue[..6] != b"\x93NUMPY" {
@@ -122,7 +122,7 @@ pub fn header_text(reader: &mut dyn Read, length: u64) -> Result<(u64, String)> 
 }
 
 /// What a header says.
-pub struct Header {
+pub(super) struct Header {
     /// The type, as NumPy writes it.
     pub descr: String,
     fortran_order: bool,
@@ -131,7 +131,7 @@ pub struct Header {
 
 impl Header {
     /// A Python dictionary of exactly `descr`, `fortran_order` and `shape`.
-    pub fn parse(text: &str) -> Result<Header> {
+    pub(super) fn parse(text: &str) -> Result<Header> {
         let mut words = Words { rest: text };
         let (mut descr, mut fortran_order, mut shape) = (None, None, None);
         words.expect('{')?;

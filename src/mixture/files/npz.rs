@@ -124,7 +124,7 @@ fn read_entry(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<(Array, Kind)>
 fn read_word(entry: &mut ZipFile<'_, BufReader<File>>) -> Result<String> {
     let size = entry.size();
     let word = text::read(entry, size)?;
-    read_out(entry)?;
+    read_to_end(entry)?;
     Ok(word)
 }
 

@@ -83,7 +83,7 @@ fn read_tensor(file: &mut BufReader<File>, data: u64, name: &str, info: &TensorI
 }
 
 /// Writes weights, means and variance or covariances as F64; the kind of covariances as metadata.
-pub fn write(path: &Path, mixture: &Mixture) -> Result<()> {
+pub(super) fn write(path: &Path, mixture: &Mixture) -> Result<()> {
     let (k, d, kind) = (mixture.n_components(), mixture.n_features(), mixture.covariance_kind());
     let is_common = kind == CovarianceKind::Common;
     let words = (!is_common).then(|| HashMap::from([(COVARIANCE_TYPE.to_string(), kind.name().to_string())]));

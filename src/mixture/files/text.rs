@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 const LONGEST: usize = 64;
 
 /// The word of an array whose header and characters are exactly `length` bytes.
-pub fn read(reader: &mut dyn Read, length: u64) -> Result<String> {
+pub(super) fn read(reader: &mut dyn Read, length: u64) -> Result<String> {
     let (header_length, text) = header_text(reader, length)?;
     let Header { descr, shape, .. } = Header::parse(&text)?;
     let no_word = || {
