@@ -3,6 +3,8 @@
 mod common;
 #[path = "verbs/counts.rs"]
 mod counts;
+#[path = "verbs/covariances.rs"]
+mod covariances;
 #[path = "verbs/outputs.rs"]
 mod outputs;
 #[path = "verbs/refusals.rs"]

@@ -87,7 +87,7 @@ pub fn read_mixture_with_notes(path: &Path) -> Result<(GaussianMixture, Vec<Stri
         Error::bad_file(
             path,
             format!("has {} covariances, and here student and teacher have one common variance", mixture.covariance_kind()),
-            "Give a mixture with `variance`; score, sample and evaluate take covariances of every kind",
+            "Give a mixture with `variance`; score, sample, evaluate and gradient take covariances of every kind",
         )
     })?;
     Ok((common, notes))
