@@ -142,3 +142,9 @@ impl Error {
         Error::Io { path: path.into(), source }
     }
 }
+
+/// The choice that is most similar to a mistyped word, for a remedy; `None` if none is similar.
+pub(crate) fn most_similar<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = choices.into_iter().map(|choice| (strsim::jaro_winkler(word, choice), choice));
+    scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, choice)| choice)
+}

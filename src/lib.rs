@@ -20,7 +20,7 @@
 //!
 //! # Rooms, from the ground up
 //!
-//! [`error`], `memory`, [`number`], [`random`], `vector` (loops compiled for the machine's vector instructions) → [`mixture`] → [`objective`] (what is
+//! [`error`], `memory`, `number`, `random`, `vector` (loops compiled for the machine's vector instructions) → [`mixture`] → [`objective`] (what is
 //! minimised) → [`backend`] (the seam: problems, sums, how work is shared) → [`reference`](mod@reference), [`cpu`], [`gpu`] (the three
 //! devices, which never name each other) and [`problem`] (users' coordinates) → [`device`] (the choice among devices); [`descent`] and
 //! [`metrics`] use only problems; [`diffusion`] learns mixtures from points; [`check`] compares devices and measures them; [`experiment`]

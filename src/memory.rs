@@ -31,7 +31,7 @@ pub(crate) fn room_for<T>(count: usize, name: &str) -> Result<Vec<T>> {
 }
 
 /// The program's allocator: the system's, except that a refusal ends the program with a sentence and exit code 6 (out of memory). Files on
-/// disk, such as checkpoints, stay. Code that can go on without the memory must use [`room_for`]; a fallible allocation inside another
+/// disk, such as checkpoints, stay. Code that can go on without the memory must use `room_for`; a fallible allocation inside another
 /// crate ends the program too. Users of the library keep their own allocator.
 #[cfg(all(feature = "cli", unix))]
 pub struct ProgramAllocator;

@@ -1,7 +1,7 @@
 //! The interface to the devices: what a device can do, in units of a step or more.
 //!
 //! A backend works on a [`UnitProblem`]: unit variance, coordinates of the problem's own subspace, R replicates at once.
-//! [`crate::problem::reduction`] translates between it and what users see.
+//! `problem::reduction` translates between it and what users see.
 
 mod description;
 pub(crate) mod exchange;

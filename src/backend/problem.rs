@@ -34,6 +34,25 @@ pub struct UnitProblem {
 }
 
 impl UnitProblem {
+    /// One replicate with k student components and teachers at `teacher_means` (K, rank), equal weights, exact neighbours and seed 0.
+    pub(crate) fn with_equal_weights(rank: usize, k: usize, teacher_means: Vec<f64>, form: Form, draws: Draws) -> Self {
+        let n_teachers = teacher_means.len() / rank;
+        Self {
+            n_replicates: 1,
+            first_replicate: 0,
+            rank,
+            student_weights: vec![1.0 / k as f64; k],
+            teacher_weights: vec![1.0 / n_teachers as f64; n_teachers],
+            teacher_means,
+            form,
+            draws,
+            storage: Storage::F32,
+            neighbours: Neighbours::Exact,
+            seed: 0,
+            interrupt: Interrupt::none(),
+        }
+    }
+
     /// k.
     pub fn n_components(&self) -> usize {
         self.student_weights.len()

@@ -69,26 +69,12 @@ fn faster(problem: &UnitProblem, n_devices: usize) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Interrupt;
-    use crate::objective::divergence::Storage;
     use crate::objective::form::{Draws, Form};
-    use crate::objective::neighbours::Neighbours;
 
     fn problem(n_replicates: usize, k: usize, draws: Draws) -> UnitProblem {
-        UnitProblem {
-            n_replicates,
-            first_replicate: 0,
-            rank: 64,
-            student_weights: vec![1.0 / k as f64; k],
-            teacher_weights: vec![1.0],
-            teacher_means: vec![0.0; 64 * n_replicates],
-            form: Form::Stein,
-            draws,
-            storage: Storage::F32,
-            neighbours: Neighbours::Exact,
-            seed: 0,
-            interrupt: Interrupt::none(),
-        }
+        let teacher_means = vec![0.0; 64 * n_replicates];
+        let teacher_weights = vec![1.0];
+        UnitProblem { n_replicates, teacher_weights, ..UnitProblem::with_equal_weights(64, k, teacher_means, Form::Stein, draws) }
     }
 
     #[test]

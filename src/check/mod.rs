@@ -1,7 +1,7 @@
 //! Whether a device computes correctly, and how fast relative to its speed limit.
 //!
 //! [`self_check`](self_check()) is the short check at the start of every run; [`compare`] is the long one, a table of errors;
-//! [`bench`](mod@bench) measures steps and kernels relative to the [`roof`].
+//! `bench` measures steps and kernels relative to the `roof`.
 
 pub(crate) mod bench;
 #[cfg(feature = "gpu")]

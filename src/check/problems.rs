@@ -1,9 +1,7 @@
 //! The test problems for comparing devices, and the distance between two answers.
 
-use crate::backend::{Interrupt, UnitProblem};
-use crate::objective::divergence::Storage;
+use crate::backend::UnitProblem;
 use crate::objective::form::{Draws, Form};
-use crate::objective::neighbours::Neighbours;
 use crate::random::philox::Philox;
 use crate::random::streams::{Purpose, stream};
 
@@ -24,20 +22,7 @@ pub(super) fn problem(rank: usize, k: usize, n_teachers: usize, n_samples: usize
     let spread = (4.0 / (rank as f64).sqrt()).min(2.0) as f32;
     let mut means = |n: usize| scattered(&mut rng, n * rank).iter().map(|v| f64::from(*v as f32 * spread)).collect::<Vec<f64>>();
     let (student, teacher_means) = (means(k), means(n_teachers));
-    let problem = UnitProblem {
-        n_replicates: 1,
-        first_replicate: 0,
-        rank,
-        student_weights: vec![1.0 / k as f64; k],
-        teacher_weights: vec![1.0 / n_teachers as f64; n_teachers],
-        teacher_means,
-        form: Form::Stein,
-        draws: Draws::Independent(n_samples),
-        storage: Storage::F32,
-        neighbours: Neighbours::Exact,
-        seed: 0,
-        interrupt: Interrupt::none(),
-    };
+    let problem = UnitProblem::with_equal_weights(rank, k, teacher_means, Form::Stein, Draws::Independent(n_samples));
     (problem, student)
 }
 

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Failure, Result};
+use super::signals::interruption;
 use super::{Common, complain};
 use crate::descent::stop::Stop;
 use crate::experiment::events::Event;
 use crate::experiment::row::Row;
-use crate::experiment::run::Outcome;
+use crate::experiment::run::{Outcome, Request};
 use crate::number::short;
 
 /// The shortest time between two lines without a terminal.
@@ -105,8 +106,21 @@ fn loss(rows: &[Row]) -> String {
         .map_or(String::new(), |v| format!("reverse Fisher {} (at step {}{whose})", short(v), row.step))
 }
 
+/// Makes or resumes a run with its progress on stderr, and prints its result.
+pub(super) fn with_progress(common: &Common, work: impl FnOnce(Request) -> crate::Result<Outcome>) -> Result<()> {
+    let mut progress = Progress::new(common);
+    let outcome = work(Request {
+        device: common.device,
+        command_line: command_line(),
+        interrupted: interruption(),
+        on_event: &mut |event: &Event| progress.show(event),
+        draw: Some(&crate::report::write_run),
+    })?;
+    conclude(common, &outcome)
+}
+
 /// Prints the result of a run: one JSON object, or a sentence and the folder. Returns an error with the exit code if the run was cut short.
-pub(super) fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
+fn conclude(common: &Common, outcome: &Outcome) -> Result<()> {
     let folder = &outcome.folder;
     let said = if common.json {
         common.print_json(&serde_json::json!({

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use super::Common;
 use super::exit::{Failure, Result};
-use super::progress::{self, Progress};
-use super::signals::interruption;
-use crate::experiment::events::Event;
-use crate::experiment::run::Request;
+use super::progress::{self};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -32,14 +29,5 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             )),
         };
     }
-    let mut progress = Progress::new(common);
-    let request = Request {
-        device: common.device,
-        command_line: progress::command_line(),
-        interrupted: interruption(),
-        on_event: &mut |event: &Event| progress.show(event),
-        draw: Some(&crate::report::write_run),
-    };
-    let outcome = crate::experiment::run::resume(&arguments.folder, arguments.steps, request)?;
-    progress::conclude(common, &outcome)
+    progress::with_progress(common, |request| crate::experiment::run::resume(&arguments.folder, arguments.steps, request))
 }

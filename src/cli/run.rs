@@ -4,11 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Common;
 use super::exit::Result;
-use super::progress::{self, Progress};
-use super::signals::interruption;
+use super::progress::{self};
 use crate::error::Error;
-use crate::experiment::events::Event;
-use crate::experiment::run::Request;
 use crate::experiment::run_folder::{Output, name_of};
 use crate::experiment::{explain::with_name, presets, reading};
 
@@ -49,16 +46,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         common.say(&format!("this is one run of a sweep; `mixscore sweep {}` runs all of its cells", name.display()));
     }
     let output = arguments.output.clone().map_or(Output::Numbered(source.name), Output::At);
-    let mut progress = Progress::new(common);
-    let request = Request {
-        device: common.device,
-        command_line: progress::command_line(),
-        interrupted: interruption(),
-        on_event: &mut |event: &Event| progress.show(event),
-        draw: Some(&crate::report::write_run),
-    };
-    let outcome = crate::experiment::run::run(&config, &source.base, &output, request)?;
-    progress::conclude(common, &outcome)
+    progress::with_progress(common, |request| crate::experiment::run::run(&config, &source.base, &output, request))
 }
 
 /// The text of a config, the name of its runs, and the base of its relative paths.

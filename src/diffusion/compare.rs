@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::learn::draw;
 use crate::error::{Error, Result};
+use crate::metrics::nearest;
 use crate::mixture::{GaussianMixture, squared_distance};
 use crate::objective::groups::Estimate;
 
@@ -87,10 +88,6 @@ pub fn sampled(points: &[f64], truth: &GaussianMixture, seed: u64) -> Result<Sam
         mode_mass_error: shares.map(|(a, b)| a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)),
         stray: points.par_chunks_exact(d).filter(|x| is_stray(x)).count() as f64 / (points.len() / d) as f64,
     })
-}
-
-fn nearest(truth: &GaussianMixture, x: &[f64]) -> (usize, f64) {
-    crate::metrics::nearest(truth, x)
 }
 
 /// The fraction of the points nearest to each mean of the truth, shape (K).

@@ -1,13 +1,13 @@
-//! Learning a mixture from points: the diffusion-model learner of Gatmiry, Kelner and Lee (2024), and two others beside it.
+//! Learning a mixture from points: the diffusion-model learner of Gatmiry, Kelner and Lee (2024), and two others.
 //!
-//! Points x ~ Q₀ * N(0, σ₀²I) are noised to y = x + √t·ξ at a ladder of noise levels ([`schedule`]); at each level the posterior mean of
-//! the centre, f(y) = y + σ²∇ln p(y) with σ² = σ₀² + t, is learned by least squares on Hermite polynomials, one polynomial for each
-//! Voronoi cell of the current warm starts and of places between them ([`cells`], [`regression`], [`crate::objective::hermite`]);
-//! warm starts are a set cover of denoised points ([`warm_start`]); and the reverse diffusion draws new points ([`sampler`]). Only the principal directions matter ([`projection`]).
-//! [`parametric`] turns the last warm starts into means and weights, by denoising score matching ([`score_matching`]).
-//! [`ddpm`] is the two-stage learner of Shah, Chen and Klivans (2023), [`em`] the method that everyone knows.
+//! Points x ~ Q₀ * N(0, σ₀²I) are noised to y = x + √t·ξ at a ladder of noise levels (`schedule`). At each level the posterior mean of the
+//! centre, f(y) = y + σ²∇ln p(y) with σ² = σ₀² + t, is learned by least squares on Hermite polynomials, one polynomial for each Voronoi
+//! cell of the current warm starts and of places between them (`cells`, `regression`, `objective::hermite`). Warm starts are a set cover of
+//! denoised points (`warm_start`), and the reverse diffusion draws new points (`sampler`). Only the principal directions matter
+//! (`projection`). `parametric` turns the last warm starts into means and weights, by denoising score matching (`score_matching`). `ddpm`
+//! is the two-stage learner of Shah, Chen and Klivans (2023), and `em` is expectation–maximisation.
 //!
-//! Everything inside works in the units of [`data::Data`]: centred, and σ₀ = 1 if the variance is known.
+//! All computations are in the units of [`data::Data`]: centred, and σ₀ = 1 if the variance is known.
 
 pub(crate) mod cells;
 pub(crate) mod compare;

@@ -57,6 +57,5 @@ pub(crate) fn find(name: &str) -> Option<&'static Preset> {
 
 /// The name that is most similar to a mistyped one.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
-    let scored = PRESETS.iter().map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name));
-    scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    crate::error::most_similar(name, PRESETS.iter().map(|preset| preset.name))
 }

@@ -12,7 +12,7 @@ use crate::objective::neighbours::Neighbours;
 use super::noise::Noise;
 use super::teacher::Teacher;
 
-/// One experiment, as in its TOML file. [`super::reading::config_from`] makes one and checks its numbers.
+/// One experiment, as in its TOML file. `reading::config_from` makes one and checks its numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

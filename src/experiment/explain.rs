@@ -1,6 +1,6 @@
 //! Errors in a config, in its own words: the place, the key, and the name that was probably meant.
 
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, most_similar};
 
 /// The words of serde, and the words of a config's reader.
 const TYPES: [(&str, &str); 7] = [
@@ -88,11 +88,7 @@ fn suggestion(message: &str) -> Option<&str> {
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
-    quoted
-        .map(|name| (strsim::jaro_winkler(unknown, name), name))
-        .filter(|(likeness, _)| *likeness >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+    most_similar(unknown, quoted)
 }
 
 /// Text from a stranger's file for an error message: control characters escaped, at most 400 characters.

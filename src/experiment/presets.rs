@@ -42,8 +42,7 @@ pub fn find(name: &str) -> Option<&'static Preset> {
 
 /// The preset whose name is most similar to a mistyped one.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let scored = PRESETS.iter().map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name));
-    scored.filter(|(likeness, _)| *likeness >= 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    crate::error::most_similar(name, PRESETS.iter().map(|preset| preset.name))
 }
 
 #[cfg(test)]

@@ -12,17 +12,15 @@ use std::time::Instant;
 
 use super::batch::Batch;
 use super::handle::Handle;
+use crate::backend::UnitProblem;
 use crate::backend::share::Part;
-use crate::backend::{Interrupt, UnitProblem};
 use crate::error::Result;
 use crate::gpu::device::adapter::Adapter;
 use crate::gpu::device::context::Context;
 use crate::gpu::device::fused::{SHARINGS, Sharing};
 use crate::gpu::device::kernels::{Kernels, Variant};
 use crate::gpu::device::limits::SCRATCH_BYTES;
-use crate::objective::divergence::Storage;
 use crate::objective::form::{Draws, Form};
-use crate::objective::neighbours::Neighbours;
 
 /// Raised when kernels change so much that old choices are meaningless.
 const VERSION: u32 = 5;
@@ -147,20 +145,8 @@ fn seconds(context: &Arc<Context>, tuning: Tuning, size: Size) -> Result<f64> {
         (Size::Wide, true) => (128, 48, 36, 64),
     };
     let mean = |i: usize| f64::from((i * 7919 % 1000) as u16) / 500.0 - 1.0;
-    let problem = UnitProblem {
-        n_replicates: 1,
-        first_replicate: 0,
-        rank,
-        student_weights: vec![1.0 / k as f64; k],
-        teacher_weights: vec![1.0 / n_teachers as f64; n_teachers],
-        teacher_means: (0..n_teachers * rank).map(|i| mean(3 * i)).collect(),
-        form: Form::Mixed,
-        draws: Draws::Independent(n_samples),
-        neighbours: Neighbours::Exact,
-        storage: Storage::F32,
-        seed: 0,
-        interrupt: Interrupt::none(),
-    };
+    let teacher_means = (0..n_teachers * rank).map(|i| mean(3 * i)).collect();
+    let problem = UnitProblem::with_equal_weights(rank, k, teacher_means, Form::Mixed, Draws::Independent(n_samples));
     let kernels = Arc::new(Kernels::new(tuning.variant()));
     let handle = Handle { context: context.clone(), kernels, row_budget: None, sharing: Some(tuning.sharing) };
     let mut batch = Batch::new(handle, problem, Part::WHOLE)?;

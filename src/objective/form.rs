@@ -3,12 +3,12 @@
 
 use super::divergence::{Divergence, Estimator, Sampler, Side};
 
-/// The form of a gradient (formulas: [`super::divergence`]).
+/// The form of a gradient (formulas: `objective::divergence`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Reverse: each row depends on its own stratum alone.
     Stein,
-    /// Reverse: Stein's form, blended row by row with the score-function form across steep walls between components ([`super::estimator`]).
+    /// Reverse: Stein's form, blended row by row with the score-function form across steep walls between components (`objective::estimator`).
     Mixed,
     /// Reverse: the derivative of a reparameterised loss, as automatic differentiation gives it.
     Pathwise,

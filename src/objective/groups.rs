@@ -18,7 +18,7 @@ pub(crate) const NETS: usize = 16;
 pub struct Groups {
     pub n_samples: usize,
     pub n_groups: usize,
-    /// Samples in every group but the last: a power of two up to [`BLOCK`], or a multiple of it.
+    /// Samples in every group but the last: a power of two up to `BLOCK`, or a multiple of it.
     pub group_size: usize,
 }
 

@@ -53,7 +53,7 @@ impl Stored {
         } else if values.iter().all(|v| f64::from(*v as f32) == *v) {
             Stored { unit: 2f64.powi(-24), least: 2f64.powi(-126) }
         } else {
-            // 64 roundings of float64: nothing is more precise, and the means were computed in this type with several operations.
+            // 64 roundings of float64: the means were computed in this type, with a rounding at every operation.
             Stored { unit: 2f64.powi(-47), least: 0.0 }
         }
     }
