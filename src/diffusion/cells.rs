@@ -5,10 +5,8 @@
 //! points are: the few that come from elsewhere stay on the way. A mode of one per cent at ten standard deviations was then off by 0.3
 //! of them and half as wide again; with cells between, by 0.1 and right to 4 %.
 
-use rayon::prelude::*;
-
 use super::warm_start::LEAST_ROWS;
-use crate::cpu::polynomials::nearest;
+use crate::cpu::polynomials::nearest_of_all;
 use crate::mixture::squared_distance;
 
 /// Cells between two warm starts at the most, and how far apart cells are at least, in σ of the level.
@@ -30,7 +28,7 @@ pub fn with_between(centres: &[f32], rank: usize, sigma: f64, y: &[f32], feature
     let all = [centres, &places].concat();
     let first = centres.len() / rank;
     let counted = &y[..y.len().min(COUNTED * rank)];
-    let cells: Vec<u32> = counted.par_chunks_exact(rank).map(|row| nearest(row, &all)).collect();
+    let cells = nearest_of_all(counted, &all, rank);
     let mut rows = vec![0usize; places.len() / rank];
     cells.iter().filter_map(|cell| (*cell as usize).checked_sub(first)).for_each(|at| rows[at] += 1);
     let least = (LEAST_ROWS * features * counted.len()).div_ceil(y.len().max(1));
