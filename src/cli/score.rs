@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Common;
 use super::exit::Result;
 use super::output::Target;
+use super::signals::while_reading;
 use crate::backend::{Backend, Evaluation, Points};
 use crate::device::Device;
 use crate::error::Error;
@@ -39,8 +40,8 @@ pub struct Arguments {
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
     let output = Target::of(common, &arguments.output, "npz", &inputs)?;
-    let mixture = common.read_any_mixture(&arguments.mixture)?;
-    let points = read_stored_points(&arguments.points)?;
+    let mixture = common.read_mixture(&arguments.mixture)?;
+    let points = while_reading(|| read_stored_points(&arguments.points))?;
     points.notes.iter().for_each(|note| common.say(note));
     check_points(arguments, &mixture, &points)?;
     let mut opened = common.open_device_for(&mixture)?;

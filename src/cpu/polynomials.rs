@@ -11,11 +11,13 @@ use crate::backend::polynomials::{CLIP, Cells, Gram, Polynomials, Step};
 use crate::error::Result;
 use crate::objective::hermite::Basis;
 use crate::random::normal::normal_f32;
-use crate::vector::lanes::vectorised;
+use crate::vector::lanes::{LANES, vectorised};
 
 /// Rows whose products are summed in single precision, and rows of one product.
 const JOB: usize = 8192;
 const BLOCK: usize = 256;
+/// Rows whose cells one thread looks up at a time.
+const ROWS_OF_JOB: usize = 1024;
 
 /// Polynomials on the CPU: single precision on all cores.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,11 +43,17 @@ impl Polynomials for CpuPolynomials {
 }
 
 /// f̂ at points `y` (m, rank), shape (m, rank), for coefficients (C, rank, features).
-pub(crate) fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+pub fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+    posterior_means_within(cells, coefficients, y, &nearest_of_all(y, cells.centres, cells.rank()))
+}
+
+/// The same where the index of each point's cell (m) is known.
+pub fn posterior_means_within(cells: &Cells, coefficients: &[f32], y: &[f32], cell_of: &[u32]) -> Vec<f32> {
     let rank = cells.rank();
     let mut out = vec![0.0f32; y.len()];
-    y.par_chunks(JOB * rank).zip(out.par_chunks_mut(JOB * rank)).for_each(|(y, out)| {
-        for (cell, rows) in by_cell(y, cells.centres, rank).iter().enumerate() {
+    let jobs = y.par_chunks(JOB * rank).zip(cell_of.par_chunks(JOB)).zip(out.par_chunks_mut(JOB * rank));
+    jobs.for_each(|((y, cell_of), out)| {
+        for (cell, rows) in by_cell(cell_of, cells.centres.len() / rank).iter().enumerate() {
             for rows in rows.chunks(BLOCK) {
                 evaluate_block(cells, coefficients, cell, y, rows, out);
             }
@@ -79,7 +87,7 @@ fn evaluate_block(cells: &Cells, coefficients: &[f32], cell: usize, y: &[f32], r
 /// The Gram matrices of all cells.
 fn grams(cells: &Cells, y: &[f32], target: &[f32]) -> Vec<Gram> {
     let (rank, features) = (cells.rank(), cells.basis.len());
-    let rows_of = by_cell(y, cells.centres, rank);
+    let rows_of = by_cell(&nearest_of_all(y, cells.centres, rank), cells.centres.len() / rank);
     let jobs: Vec<(usize, &[u32])> =
         rows_of.iter().enumerate().flat_map(|(cell, rows)| rows.chunks(JOB).map(move |rows| (cell, rows))).collect();
     let parts: Vec<(Vec<f32>, Vec<f32>)> = jobs.par_iter().map(|(cell, rows)| part(cells, *cell, y, target, rows)).collect();
@@ -142,16 +150,76 @@ fn feature_columns(basis: &Basis, y: &[f32], rows: &[u32], centre: &[f32], sigma
     out
 }
 
-/// For each of `centres`, the rows of `y` (m, rank) that are nearest to it, in order.
-fn by_cell(y: &[f32], centres: &[f32], rank: usize) -> Vec<Vec<u32>> {
-    let nearest: Vec<u32> = y.par_chunks_exact(rank).map(|y| nearest(y, centres)).collect();
-    let mut cells = vec![Vec::new(); centres.len() / rank];
-    nearest.iter().enumerate().for_each(|(i, cell)| cells[*cell as usize].push(i as u32));
+/// The rows of each of `n` cells, in order.
+fn by_cell(cell_of: &[u32], n: usize) -> Vec<Vec<u32>> {
+    let mut cells = vec![Vec::new(); n];
+    cell_of.iter().enumerate().for_each(|(i, cell)| cells[*cell as usize].push(i as u32));
     cells
+}
+
+/// The index of the centre nearest to each row of `y` (m, rank), shape (m); the first of equally near ones.
+pub fn nearest_of_all(y: &[f32], centres: &[f32], rank: usize) -> Vec<u32> {
+    let mut out = vec![0u32; y.len() / rank];
+    out.par_chunks_mut(ROWS_OF_JOB).zip(y.par_chunks(ROWS_OF_JOB * rank)).for_each(|(out, y)| {
+        let mut columns = vec![0.0f32; rank * LANES];
+        for (out, y) in out.chunks_mut(LANES).zip(y.chunks(LANES * rank)) {
+            for (lane, row) in y.chunks_exact(rank).enumerate() {
+                row.iter().enumerate().for_each(|(c, y)| columns[c * LANES + lane] = *y);
+            }
+            let nearest = vectorised(
+                #[inline(always)]
+                || nearest_in_lanes(&columns, centres, rank),
+            );
+            out.copy_from_slice(&nearest[..out.len()]);
+        }
+    });
+    out
 }
 
 /// The index of the centre nearest to `y`.
 pub(crate) fn nearest(y: &[f32], centres: &[f32]) -> u32 {
     let squares = centres.chunks_exact(y.len()).map(|c| y.iter().zip(c).map(|(y, c)| (y - c) * (y - c)).sum::<f32>());
     squares.enumerate().fold((0, f32::INFINITY), |best, (i, s)| if s < best.1 { (i as u32, s) } else { best }).0
+}
+
+/// The same of 16 points in columns (rank, 16).
+#[inline(always)]
+fn nearest_in_lanes(columns: &[f32], centres: &[f32], rank: usize) -> [u32; LANES] {
+    let (mut nearest, mut least) = ([0u32; LANES], [f32::INFINITY; LANES]);
+    for (cell, centre) in centres.chunks_exact(rank).enumerate() {
+        let mut square = [0.0f32; LANES];
+        for (y, centre) in columns.chunks_exact(LANES).zip(centre) {
+            for lane in 0..LANES {
+                square[lane] += (y[lane] - centre) * (y[lane] - centre);
+            }
+        }
+        for lane in 0..LANES {
+            let is_nearer = square[lane] < least[lane];
+            nearest[lane] = if is_nearer { cell as u32 } else { nearest[lane] };
+            least[lane] = if is_nearer { square[lane] } else { least[lane] };
+        }
+    }
+    nearest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_centre_is_the_first_of_the_nearest_for_any_number_of_rows() {
+        let value = |i: usize| ((i * 7919) % 23) as f32 - 11.0; // small integers: many ties
+        for (rank, m, k) in [(1, 1, 1), (1, 17, 3), (2, 16, 9), (3, 2100, 30), (5, 33, 64)] {
+            let y: Vec<f32> = (0..m * rank).map(value).collect();
+            let centres: Vec<f32> = (0..k * rank).map(|i| value(i + 5)).collect();
+            let found = nearest_of_all(&y, &centres, rank);
+            for (row, found) in y.chunks_exact(rank).zip(&found) {
+                let squares: Vec<f32> =
+                    centres.chunks_exact(rank).map(|c| row.iter().zip(c).map(|(y, c)| (y - c) * (y - c)).sum()).collect();
+                let least = squares.iter().copied().fold(f32::INFINITY, f32::min);
+                assert_eq!(Some(*found as usize), squares.iter().position(|s| *s == least), "{rank} {m} {k}");
+            }
+            assert_eq!(found.len(), m);
+        }
+    }
 }

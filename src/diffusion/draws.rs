@@ -23,7 +23,9 @@ const LEAST_POINTS: usize = 1 << 13;
 const MOST_SHARE: f64 = 0.12;
 const MOST_MEAN: f64 = 0.15;
 const MOST_VARIANCE: f64 = 1.25;
-/// Deviations up to this many standard errors count as chance.
+/// Below this share of σ² a variance is that of equal points, and counts as so much: a ratio to it says nothing.
+const LEAST_VARIANCE: f64 = 1e-6;
+/// Standard errors that are chance.
 const CHANCE: f64 = 3.0;
 /// A component with a smaller fraction of the points, or with fewer expected points in either set, is not judged.
 const LEAST_SHARE: f64 = 1e-3;
@@ -58,11 +60,15 @@ pub struct Component {
     pub share_of_points: Estimate,
     /// |mean of the draws − mean of the data| in σ, and its standard error, with the same chance.
     pub mean_distance: Estimate,
-    /// Variance of the draws over that of the data, averaged over directions.
-    pub variance: Estimate,
-    /// The same along the line to the nearest other component; `None` if there is no other.
+    /// Variance of the draws over that of the points, averaged over directions; `None` where its points are equal, or within σ/1000 of
+    /// each other.
+    pub variance: Option<Estimate>,
+    /// The same along the line to the nearest other component; `None` also where there is no other.
     pub variance_along: Option<Estimate>,
-    /// Whether both sets have enough points to judge it.
+    /// Standard deviation of the draws in σ, where its points are equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_beside_equal_points: Option<f64>,
+    /// Whether both sides have points enough to judge it by.
     pub is_judged: bool,
     /// Its largest deviation, as a multiple of the largest allowed one: above 1 it is a fault. NaN if it is not judged.
     #[serde(deserialize_with = "or_nan")]
@@ -131,15 +137,25 @@ impl Draws {
 fn fault(l: usize, c: &Component) -> String {
     let along = c.variance_along.map_or(String::new(), |along| format!(" ({} along the line to the nearest other)", short(along.value)));
     format!(
-        "component {l} has a share of {} for {}, a mean off by {}σ and {} times the variance{along}",
+        "component {l} has a share of {} for {}, a mean off by {}σ and {}{along}",
         short(c.share.value),
         short(c.share_of_points.value),
         short(c.mean_distance.value),
-        short(c.variance.value)
+        c.variance_in_words(c.variance)
     )
 }
 
-/// A note on a component whose mass in the data has a large relative error.
+impl Component {
+    /// `ratio` of variances, or what there is instead of one.
+    pub fn variance_in_words(&self, ratio: Option<Estimate>) -> String {
+        match (ratio, self.spread_beside_equal_points) {
+            (Some(ratio), _) => format!("{} times the variance", short(ratio.value)),
+            (None, Some(spread)) => format!("a deviation of {}σ beside points that are equal", short(spread)),
+            (None, None) => "no variance to compare".into(),
+        }
+    }
+}
+
 fn unsure(l: usize, c: &Component) -> Option<String> {
     let Estimate { value, standard_error } = c.share_of_points;
     let is_unsure = c.is_judged && value < SMALL && standard_error > UNSURE * value;
@@ -185,12 +201,13 @@ impl Moments {
         self.first.iter().map(|m| m / self.mass)
     }
 
-    /// Per coordinate on average, and along the direction.
+    /// Per coordinate, and along the direction. They are differences of sums: of equal points either may come out a little below zero.
     fn variances(&self) -> [f64; 2] {
         let mean: Vec<f64> = self.mean().collect();
         let along: f64 = mean.iter().zip(&self.direction).map(|(m, u)| m * u).sum();
         let d = mean.len() as f64;
-        [(self.second / self.mass - mean.iter().map(|m| m * m).sum::<f64>()) / d, self.along / self.mass - along * along]
+        let variances = [(self.second / self.mass - mean.iter().map(|m| m * m).sum::<f64>()) / d, self.along / self.mass - along * along];
+        variances.map(|variance| if variance < 0.0 { 0.0 } else { variance })
     }
 }
 
@@ -252,37 +269,37 @@ fn direction(mixture: &GaussianMixture, l: usize) -> Vec<f64> {
 fn component(draws: &Moments, points: &Moments, d: usize, sigma: f64, unseen: f64) -> Component {
     let (mut share, share_of_points) = (draws.share(), points.share());
     let by_chance = (share_of_points.value * (1.0 - share_of_points.value).max(0.0) / draws.n as f64).sqrt();
-    let of_draws = share.standard_error.max(by_chance); // if none were drawn there is no spread
-    share.standard_error = of_draws.hypot(unseen.sqrt() * share_of_points.standard_error);
+    let chance = share.standard_error.max(by_chance); // where none were drawn their spread is nothing
+    share.standard_error = chance.hypot(unseen.sqrt() * share_of_points.standard_error);
     let (m, n) = (draws.effective(), points.effective());
-    let of_points = points.variances();
+    let (of_draws, of_points, least) = (draws.variances(), points.variances(), LEAST_VARIANCE * sigma * sigma);
     let offset = draws.mean().zip(points.mean()).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
     let error = (d as f64 * of_points[0] * (1.0 / m + unseen / n)).sqrt() / sigma;
     let mean_distance = Estimate { value: offset.sqrt() / sigma, standard_error: error };
     // The variance of a normal sample of n in d directions has a relative error of √(2/(nd)).
     let ratio = |at: usize, d: usize| {
-        let value = draws.variances()[at] / of_points[at];
+        let value = of_draws[at].max(least) / of_points[at].max(least);
         Estimate { value, standard_error: value * (2.0 / d as f64 * (1.0 / m + 1.0 / n)).sqrt() }
     };
-    let variance = ratio(0, d);
-    let variance_along = (!points.direction.is_empty()).then(|| ratio(1, 1));
+    let has_line = !points.direction.is_empty();
+    let ratios = [Some(ratio(0, d)), has_line.then(|| ratio(1, 1))];
+    let told = |at: usize| ratios[at].filter(|_| of_points[at] >= least);
+    let (variance, variance_along) = (told(0), told(1));
+    let spread_beside_equal_points = (of_points[0] < least).then(|| of_draws[0].sqrt() / sigma);
     let expected = share_of_points.value * (draws.n.min(points.n)) as f64;
     let is_judged = share_of_points.value >= LEAST_SHARE && expected >= LEAST_OF_COMPONENT;
-    let mut c = Component { share, share_of_points, mean_distance, variance, variance_along, is_judged, worst: f64::NAN };
-    if is_judged {
-        c.worst = worst(&c);
-    }
-    c
+    let worst = if is_judged { worst(share, share_of_points.value, mean_distance, ratios) } else { f64::NAN };
+    Component { share, share_of_points, mean_distance, variance, variance_along, spread_beside_equal_points, is_judged, worst }
 }
 
-/// The largest deviation, as a multiple of the largest allowed one.
-fn worst(c: &Component) -> f64 {
+/// The largest deviation, as a multiple of the largest that is allowed; `expected` is the share of the points, and `ratios` are of
+/// variances.
+fn worst(share: Estimate, expected: f64, mean_distance: Estimate, ratios: [Option<Estimate>; 2]) -> f64 {
     let of = |deviation: f64, error: f64, most: f64| if deviation.is_nan() { f64::INFINITY } else { deviation / most.max(CHANCE * error) };
-    let value = c.share_of_points.value;
-    let share = of((c.share.value / value - 1.0).abs(), c.share.standard_error / value, MOST_SHARE);
-    let mean = of(c.mean_distance.value, c.mean_distance.standard_error, MOST_MEAN);
+    let share = of((share.value / expected - 1.0).abs(), share.standard_error / expected, MOST_SHARE);
+    let mean = of(mean_distance.value, mean_distance.standard_error, MOST_MEAN);
     let variance = |ratio: Estimate| of(ratio.value.max(1e-9).ln().abs(), ratio.standard_error / ratio.value, MOST_VARIANCE.ln());
-    let variances = [Some(c.variance), c.variance_along].into_iter().flatten().map(variance).fold(0.0, f64::max);
+    let variances = ratios.into_iter().flatten().map(variance).fold(0.0, f64::max);
     share.max(mean).max(variances)
 }
 

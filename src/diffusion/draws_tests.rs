@@ -60,3 +60,28 @@ fn points_that_stand_for_others_have_their_chance() {
     assert!((ratio.0 - 4.56).abs() <= 0.4 && (ratio.1 - 4.56).abs() <= 0.4, "{ratio:?}");
     assert!(none.worst > 1.0 && most.worst < 1.0, "{none:?} {most:?}");
 }
+
+/// A component whose points are all equal has no variance that others could be a multiple of: none is printed, and draws that spread there
+/// are a fault all the same.
+#[test]
+fn beside_equal_points_no_ratio_of_variances_is_made_up() {
+    let mixture = GaussianMixture::new(vec![0.5, 0.5], vec![0.1, 3e-8, 10.0, 10.0], 2, 1e-2).unwrap();
+    let of = |spread: f64, seed: u64| {
+        let mut points = draw(&mixture, 4000, seed);
+        for x in points.chunks_exact_mut(2).filter(|x| x[0] < 5.0) {
+            x.iter_mut().zip([0.1, 3e-8]).for_each(|(x, mean)| *x = mean + spread * (*x - mean));
+        }
+        let sums = moments(&points.iter().map(|x| *x as f32).collect::<Vec<f32>>(), &mixture);
+        sums.into_iter().next().unwrap()
+    };
+    for spread in [0.0, 1e-12, 1e-5] {
+        let right = component(&of(spread, 1), &of(0.0, 2), 2, 0.1, 0.0);
+        assert!(right.variance.is_none() && right.variance_along.is_none() && right.is_judged && right.worst < 1.0, "{right:?}");
+        let wide = component(&of(1.0, 1), &of(spread, 2), 2, 0.1, 0.0);
+        assert!(wide.variance.is_none() && wide.worst > 1.0 && wide.worst.is_finite(), "{wide:?}");
+        let said = fault(0, &wide);
+        assert!(said.contains("σ beside points that are equal") && !said.contains("times the variance"), "{said}");
+        let narrow = component(&of(spread, 1), &of(1.0, 2), 2, 0.1, 0.0);
+        assert!(narrow.variance.is_some_and(|ratio| (0.0..=1e-5).contains(&ratio.value)) && narrow.worst > 1.0, "{narrow:?}");
+    }
+}

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::noised::Noised;
 use crate::backend::polynomials::{Cells, Gram, Polynomials};
-use crate::cpu::polynomials::{nearest, posterior_means};
+use crate::cpu::polynomials::{nearest_of_all, posterior_means, posterior_means_within};
 use crate::error::{Error, Result};
 use crate::objective::hermite::Basis;
 
@@ -36,11 +36,12 @@ impl Piecewise {
         let rank = noised.rank;
         let cells = Cells { basis: &basis, centres: &centres, sigma: sigma as f32 };
         let grams = device.grams(&cells, &noised.y, &noised.target)?;
+        let cell_of = nearest_of_all(&check.y, &centres, rank);
         let mut best: Vec<(f64, Vec<f32>)> = vec![(f64::INFINITY, Vec::new()); grams.len()];
         for ridge in RIDGES {
             let solved: Vec<Vec<f32>> = grams.par_iter().map(|gram| solve_from(gram, basis.len(), rank, ridge)).collect::<Result<_>>()?;
             let trial = Self { basis: basis.clone(), centres: centres.clone(), sigma, coefficients: solved.concat() };
-            let errors = trial.errors(check);
+            let errors = trial.errors(check, &cell_of);
             for ((best, error), solved) in best.iter_mut().zip(errors).zip(solved) {
                 if best.1.is_empty() || error < best.0 {
                     *best = (error, solved);
@@ -55,13 +56,13 @@ impl Piecewise {
         Cells { basis: &self.basis, centres: &self.centres, sigma: self.sigma as f32 }
     }
 
-    /// Σ|f̂ − u|² over the points of each cell.
-    fn errors(&self, check: &Noised) -> Vec<f64> {
+    /// Σ|f̂ − u|² over the points of each cell; `cell_of` is each point's.
+    fn errors(&self, check: &Noised, cell_of: &[u32]) -> Vec<f64> {
         let rank = check.rank;
-        let means = self.posterior_mean(&check.y);
+        let means = posterior_means_within(&self.cells(), &self.coefficients, &check.y, cell_of);
         let mut errors = vec![0.0; self.centres.len() / rank];
-        for ((y, f), u) in check.y.chunks_exact(rank).zip(means.chunks_exact(rank)).zip(check.target.chunks_exact(rank)) {
-            errors[nearest(y, &self.centres) as usize] += f.iter().zip(u).map(|(f, u)| f64::from(f - u).powi(2)).sum::<f64>();
+        for ((cell, f), u) in cell_of.iter().zip(means.chunks_exact(rank)).zip(check.target.chunks_exact(rank)) {
+            errors[*cell as usize] += f.iter().zip(u).map(|(f, u)| f64::from(f - u).powi(2)).sum::<f64>();
         }
         errors
     }

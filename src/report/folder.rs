@@ -14,6 +14,7 @@ use crate::experiment::learn_source::source;
 use crate::experiment::learn_summary::{self, LearnSummary};
 use crate::experiment::run_folder::small_file;
 use crate::experiment::summary::FILE;
+use crate::experiment::sweep::folder::turn;
 use crate::mixture::files::{is_stream, read_mixture, read_npy};
 
 /// The beginning of every `summary.json`.
@@ -30,6 +31,7 @@ struct Head {
 pub fn write(folder: &Path) -> Result<PathBuf> {
     let (page, summary) = (folder.join("report.html"), folder.join(FILE));
     if folder.join("sweep.toml").exists() {
+        let _turn = turn(folder);
         write_sweep(folder)?;
     } else if folder.join("metrics.csv").exists() || !summary.exists() {
         write_run(folder)?;

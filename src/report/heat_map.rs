@@ -17,6 +17,8 @@ pub(super) enum Tile {
     Value { shade: f64, text: String, ends: String },
     /// Its number in the list of failures.
     Failed(usize),
+    /// Another process is at it.
+    Running,
     /// Not run yet.
     Missing,
     /// Finished, but without this number.
@@ -82,6 +84,7 @@ impl Render for Tile {
                     }
                 }
                 Tile::Failed(number) => td.failed { b { "failed" } small { "see " (number) " below" } },
+                Tile::Running => td.missing { b { "running" } small { "in another process" } },
                 Tile::Missing => td.missing { b { "missing" } small { "not run" } },
                 Tile::Blank => td.missing { b { "–" } small { "no value" } },
                 Tile::Nothing => td {},

@@ -12,14 +12,13 @@ const MOST_ROWS: usize = 200;
 pub(crate) fn in_words(draws: &Draws) -> String {
     let mut text = String::new();
     if let Some((l, c)) = draws.worst() {
-        let variance = c.variance_along.unwrap_or(c.variance);
+        let variance = c.variance_in_words(c.variance_along.or(c.variance));
         text += &format!(
-            "Drawn points beside {} points, component {l}, which is farthest off: share {} for {}, mean off by {}σ, {} times the variance.",
+            "Drawn points beside {} points, component {l}, which is farthest off: share {} for {}, mean off by {}σ, {variance}.",
             draws.points,
             plus_minus(c.share.value, c.share.standard_error),
             plus_minus(c.share_of_points.value, c.share_of_points.standard_error),
-            short(c.mean_distance.value),
-            short(variance.value)
+            short(c.mean_distance.value)
         );
     }
     if let Some(TwoSample { energy_distance: Estimate { value, standard_error }, p, against, .. }) = &draws.two_sample {
@@ -45,8 +44,9 @@ pub(crate) fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
     facts
 }
 
-/// Fractions, means and variances by component, as a listing.
-pub(crate) fn listing(draws: &Draws) -> (String, String) {
+/// Shares, means and variances by component, as a listing.
+pub fn listing(draws: &Draws) -> (String, String) {
+    let ratio = |ratio: Option<Estimate>| ratio.map_or("–".to_string(), |ratio| short(ratio.value));
     let mut text = format!(
         "{:>9}  {:>20}  {:>20}  {:>14}  {:>14}  {:>14}\n",
         "component", "share of the draws", "of the points", "mean off (σ)", "variance ratio", "along the line"
@@ -58,8 +58,8 @@ pub(crate) fn listing(draws: &Draws) -> (String, String) {
             plus_minus(share.value, share.standard_error),
             plus_minus(share_of_points.value, share_of_points.standard_error),
             short(mean_distance.value),
-            short(variance.value),
-            variance_along.map_or("–".into(), |along| short(along.value))
+            ratio(*variance),
+            ratio(*variance_along)
         );
     }
     ("Drawn points beside the points, by component".into(), text)

@@ -86,13 +86,19 @@ fn arrangement(layout: &Layout) -> &'static str {
 
 fn counts(table: &SweepTable) -> String {
     let count = |word: &str| table.cells.iter().filter(|cell| cell.state.word() == word).count();
-    let (done, failed, missing) = (count("done"), count("failed"), count("missing"));
+    let (done, failed, running, missing) = (count("done"), count("failed"), count("running"), count("missing"));
     let mut text = format!("{done} of {} cells are done", table.cells.len());
     if failed > 0 {
         text += &format!(", {failed} failed");
     }
+    if running > 0 {
+        text += &format!(", another process is at {running}");
+    }
     if missing > 0 {
-        text += &format!(", {missing} not run yet; the finding is of those that are done");
+        text += &format!(", {missing} not run yet");
+    }
+    if running + missing > 0 {
+        text += "; the finding is of those that are done";
     }
     text + "."
 }
@@ -133,6 +139,7 @@ fn maps(table: &SweepTable, layout: &Layout, (quantity, numbers): &Numbers, fail
         let Some(cell) = cell else { return Tile::Nothing };
         match (&table.cells[cell].state, &numbers[cell]) {
             (CellState::Failed(_), _) => Tile::Failed(failures.binary_search(&cell).map_or(0, |at| at + 1)),
+            (CellState::Running, _) => Tile::Running,
             (CellState::Missing, _) => Tile::Missing,
             (CellState::Done, None) => Tile::Blank,
             (CellState::Done, Some(i)) => {

@@ -153,7 +153,7 @@ fn thresholds(table: &SweepTable, numbers: &[Option<Interval>], sides: &[Side], 
         })
         .collect();
     let undone = table.cells.iter().filter(|cell| cell.state != CellState::Done).count();
-    let of = if undone == 0 { String::new() } else { format!(" that is done ({undone} failed or are not run)") };
+    let of = if undone == 0 { String::new() } else { format!(" that is done ({undone} failed or are not done)") };
     format!(
         "The share of students that end at the teacher mean nearest at their start reaches {ENOUGH} in every cell{of} {} (in brackets the \
          lowest share there, with its 95 % interval).",

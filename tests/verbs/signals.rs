@@ -71,3 +71,31 @@ fn signals_that_were_ignored_stay_ignored() {
         ended(child, &place.path(signal));
     }
 }
+
+/// Whoever waits for points that do not come has nothing to write: it ends at once.
+#[test]
+fn a_command_that_waits_for_its_input_ends_at_once() {
+    let place = Place::new();
+    place.mixture("m.npz", &[1.0], &[0.0, 0.0], 2, 1.0);
+    for arguments in ["score --mixture m.npz --points - --output o.npz --device cpu", "learn - --output l --device cpu"] {
+        for signal in ["TERM", "INT"] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_mixscore"))
+                .args(arguments.split(' '))
+                .current_dir(place.path(""))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let pipe = child.stdin.take();
+            std::thread::sleep(Duration::from_secs(2));
+            let sent = Instant::now();
+            send(&child, signal);
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(130) && sent.elapsed() < Duration::from_secs(1), "{arguments} {signal}: {said}");
+            assert!(said.contains("waited for its input") && !place.path("o.npz").exists() && !place.path("l").exists(), "{said}");
+            drop(pipe);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::design::Design;
 use super::folder::turn;
-use super::table::{CellState, STATE, state};
+use super::table::{CellState, STATE, state_now};
 use crate::error::Result;
 use crate::experiment::nearest::Proportion;
 use crate::experiment::row::Measurement;
@@ -21,7 +21,7 @@ pub(crate) fn write(folder: &Path, plan: &Design) -> Result<()> {
     let _turn = turn(folder);
     let mut rows = vec![header(plan)];
     for cell in &plan.cells {
-        let (state, summary) = state(folder, &cell.hash, &mut 0)?;
+        let (state, summary) = state_now(folder, &cell.hash, &mut 0)?;
         let mut row = [std::slice::from_ref(&cell.hash), &cell.values].concat();
         row.push(state.word().into());
         row.extend(measured(summary.as_ref()));

@@ -279,6 +279,7 @@ fn note(event: &RunEvent, on_event: &mut dyn FnMut(&Event)) {
 /// The lock of a cell, which lasts as long as the file is held and ends with the process; `None` if another process holds it.
 fn claim(folder: &Path, hash: &str) -> Result<Option<File>> {
     let path = folder.join("locks").join(hash);
+    let _turn = folder::turn(folder); // whoever looks whether a cell is claimed holds its lock for a moment
     let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(|e| Error::io(&path, e))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -4,6 +4,7 @@
 //! measurements. State and summary are read from `cells/` itself, which is always up to date. The folder may come from a stranger: all
 //! sizes are limited.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -54,6 +55,8 @@ pub enum CellState {
     Done,
     /// With the text of the error; the summary may have measurements from before it.
     Failed(String),
+    /// Another process is at it.
+    Running,
     /// Not begun, or begun and not finished.
     Missing,
 }
@@ -64,6 +67,7 @@ impl CellState {
         match self {
             CellState::Done => "done",
             CellState::Failed(_) => "failed",
+            CellState::Running => "running",
             CellState::Missing => "missing",
         }
     }
@@ -83,7 +87,7 @@ pub fn read_table(dir: &Path, see: &mut dyn FnMut(&CellState, Option<&Summary>))
     let mut bytes = 0;
     for cell in &mut cells {
         let summary;
-        (cell.state, summary) = state(dir, &cell.hash, &mut bytes)?;
+        (cell.state, summary) = state_now(dir, &cell.hash, &mut bytes)?;
         see(&cell.state, summary.as_ref());
     }
     let axes = keys.into_iter().enumerate().map(|(at, key)| Axis { key, values: distinct(&cells, at) }).collect();
@@ -123,8 +127,22 @@ pub(crate) fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellSt
     Ok((state, summary))
 }
 
-/// The file with the error of a failed cell.
-pub(crate) fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
+/// As [`state`], and whether another process is at the cell: for whoever has the folder's turn, as cells are claimed in turn.
+///
+/// # Errors
+/// Those of [`state`].
+pub fn state_now(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
+    let (state, summary) = state(dir, hash, bytes)?;
+    let lock = File::open(dir.join("locks").join(hash));
+    let is_claimed = || lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    match state {
+        CellState::Missing if is_claimed() || run_folder::is_locked(&dir.join("cells").join(hash)) => Ok((CellState::Running, None)),
+        state => Ok((state, summary)),
+    }
+}
+
+/// Where the error of a failed cell is written.
+pub fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
     dir.join("cells").join(format!("{hash}.failed"))
 }
 
@@ -193,6 +211,13 @@ mod tests {
         assert_eq!(table.axes[1].values, ["wide", "shell"]);
         let states: Vec<&CellState> = table.cells.iter().map(|cell| &cell.state).collect();
         assert_eq!(states[..2], [&CellState::Done, &CellState::Missing]);
+        std::fs::create_dir(folder.path().join("locks")).unwrap();
+        let lock = File::create(folder.path().join("locks/bbbbbbbb")).unwrap();
+        let now = || read_table(folder.path(), &mut |_, _| ()).unwrap().cells.into_iter().map(|cell| cell.state).collect::<Vec<_>>();
+        lock.lock().unwrap();
+        assert_eq!(now()[..2], [CellState::Done, CellState::Running], "another process is at it");
+        drop(lock);
+        assert_eq!(now()[..2], [CellState::Done, CellState::Missing]);
         assert!(matches!(states[2], CellState::Failed(why) if why.starts_with("step 3 of replicate 0")), "{states:?}");
         assert_eq!(states[3], &CellState::Failed("it does not fit".into()));
         assert_eq!(summaries.iter().map(|(_, summary)| summary.is_some()).collect::<Vec<_>>(), [true, false, true, false]);

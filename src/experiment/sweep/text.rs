@@ -30,15 +30,14 @@ fn tables(sweep: &Table) -> Vec<&Table> {
     lists.filter_map(Value::as_array).flatten().filter_map(Value::as_table).collect()
 }
 
-/// Makes the paths of files in a `[sweep]` table absolute instead of relative to `base`, so that a copy of `sweep.toml` finds them.
-pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
+/// The keys that name files, by table.
+const FILES: [(&str, &str); 3] = [("teacher", "file"), ("teacher", "samples"), ("student", "file")];
+
+/// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
+pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
-        for key in ["teacher.file", "student.file"] {
-            grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(|file| make_absolute(file, base));
-        }
-        for key in ["teacher", "student"] {
-            let tables = grid.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
-            tables.filter_map(|table| table.get_mut("file")).for_each(|file| make_absolute(file, base));
+        for (key, values) in grid.iter_mut() {
+            values.as_array_mut().into_iter().flatten().for_each(|value| anchor_in(key, value, base));
         }
     }
     let mut lists: Vec<&mut Value> = Vec::new();
@@ -50,12 +49,17 @@ pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
         }
     }
     for table in lists.into_iter().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_table_mut) {
-        for (key, value) in table.iter_mut() {
-            match key.as_str() {
-                "teacher.file" | "student.file" => make_absolute(value, base),
-                "teacher" | "student" => value.get_mut("file").into_iter().for_each(|file| make_absolute(file, base)),
-                _ => {}
-            }
+        table.iter_mut().for_each(|(key, value)| anchor_in(key, value, base));
+    }
+}
+
+/// The file that `value` of `key` names, where `key` is a file's or a table that has one.
+fn anchor_in(key: &str, value: &mut Value, base: &Path) {
+    for (section, file) in FILES {
+        if key == section {
+            value.get_mut(file).into_iter().for_each(|path| anchor(path, base));
+        } else if key.split_once('.') == Some((section, file)) {
+            anchor(value, base);
         }
     }
 }
@@ -75,10 +79,13 @@ mod tests {
         file = "base.npz"
         [sweep.grid]
         "teacher.file" = ["a.npz", "/b.npz"]
+        "teacher.samples" = ["x.npy", "/y.npy"]
         "objective.noise" = [0.0, 1.0]
         [[sweep.bundles.start]]
         label = "given"
         "student.file" = "s.npz"
+        "teacher.samples" = "z.npy"
+        teacher = { samples = "w.npy", bandwidth = 0.5 }
         [[sweep.cells]]
         teacher = { file = "c.npz" }
         objective = { noise = { from = 1.0, steps = 5 } }
@@ -102,6 +109,8 @@ mod tests {
         let files: Vec<&str> = values_of(&config, "teacher", "file").iter().filter_map(|v| v.as_str()).collect();
         assert_eq!(files, ["/data/a.npz", "/b.npz", "/data/c.npz"]);
         assert_eq!(values_of(&config, "student", "file")[0].as_str(), Some("/data/s.npz"));
+        let points: Vec<&str> = values_of(&config, "teacher", "samples").iter().filter_map(|v| v.as_str()).collect();
+        assert_eq!(points, ["/data/x.npy", "/y.npy", "/data/z.npy", "/data/w.npy"]);
         assert_eq!(config["sweep"]["bundles"]["start"][0]["label"].as_str(), Some("given"));
     }
 }

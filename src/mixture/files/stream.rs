@@ -3,8 +3,12 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+
+/// Set while a stream is waited for: nothing has been computed that a signal would have to keep.
+pub static IS_READING: AtomicBool = AtomicBool::new(false);
 
 /// Whether `path` is `-` or names an open descriptor of this process, as `/dev/stdin` and `/dev/fd/63` do.
 pub fn is_stream(path: &Path) -> bool {
@@ -32,11 +36,13 @@ pub(super) fn open_stream(path: &Path) -> Result<(File, u64)> {
     }
     refuse_device(path, &metadata)?;
     let place = std::env::temp_dir();
+    IS_READING.store(true, Ordering::SeqCst);
     let kept = tempfile::tempfile().and_then(|mut kept| {
         let length = io::copy(&mut source, &mut kept)?;
         kept.rewind()?;
         Ok((kept, length))
     });
+    IS_READING.store(false, Ordering::SeqCst);
     kept.map_err(|error| Error::io(place, error))
 }
 
