@@ -4,6 +4,7 @@ pub(crate) mod density;
 pub(crate) mod draw;
 pub(crate) mod forward_fisher;
 pub(crate) mod measure;
+pub(crate) mod moments;
 mod polynomials;
 pub(crate) mod posterior;
 pub(crate) mod reverse_fisher;
