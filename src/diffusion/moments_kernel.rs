@@ -134,7 +134,9 @@ impl<'a> Kernel<'a> {
             }
         }
         let mut share = [0.0; TILE];
-        (0..TILE).for_each(|s| share[s] = 1.0 / mass[s]);
+        for s in 0..TILE {
+            share[s] = 1.0 / mass[s];
+        }
         for r in self.r.chunks_exact_mut(TILE) {
             for s in 0..TILE {
                 r[s] *= share[s];
@@ -154,7 +156,10 @@ impl<'a> Kernel<'a> {
                     self.e.chunks_exact_mut(TILE).for_each(|e| e[count..].fill(0.0));
                     add_lower(&self.e, &self.e, self.mixture.n_features(), &mut sums.second);
                 }
-                (0..self.log_peaks.len()).for_each(|l| self.add_component(x, l, sums));
+                // No closure: it would be compiled for plain processors.
+                for l in 0..self.log_peaks.len() {
+                    self.add_component(x, l, sums);
+                }
             },
         );
     }
@@ -163,7 +168,11 @@ impl<'a> Kernel<'a> {
     fn add_component(&mut self, x: &[f32], l: usize, sums: &mut Moments) {
         let (d, mean) = (self.mixture.n_features(), self.mixture.mean(l));
         let r: &[f64; TILE] = self.r[l * TILE..][..TILE].try_into().expect("a tile");
-        if !r.iter().any(|r| *r >= NOTHING) {
+        let mut most = 0.0;
+        for s in 0..TILE {
+            most = if r[s] > most { r[s] } else { most };
+        }
+        if most < NOTHING {
             return;
         }
         sums.mass[l] += sum(r, &[1.0; TILE]);
@@ -299,19 +308,10 @@ fn rows(panel: &[f64], e: &[f64], at: usize) -> [[f64; WIDE]; ROWS] {
     w
 }
 
-/// The panels one after the other.
+/// Panel p of all panels of a factor, which grow by four columns each.
 #[inline(always)]
-fn each_panel<'a>(panels: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {
-    let mut first = 0;
-    (1..).map_while(
-        #[inline(always)]
-        move |p| {
-            let size = p * ROWS * ROWS;
-            let panel = panels.get(first..first + size)?;
-            first += size;
-            Some(panel)
-        },
-    )
+fn panel(panels: &[f64], p: usize) -> &[f64] {
+    &panels[ROWS * ROWS * (p * (p + 1) / 2)..][..ROWS * ROWS * (p + 1)]
 }
 
 /// |R e|² of differences (d′, 64).
@@ -319,10 +319,11 @@ fn each_panel<'a>(panels: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {
 fn whitened_square(panels: &[f64], e: &[f64], square: &mut [f64; TILE]) {
     for at in (0..TILE).step_by(WIDE) {
         let mut sum = [0.0; WIDE];
-        for panel in each_panel(panels) {
-            for w in rows(panel, e, at) {
+        for p in 0..e.len() / (ROWS * TILE) {
+            let w = rows(panel(panels, p), e, at);
+            for i in 0..ROWS {
                 for s in 0..WIDE {
-                    sum[s] = w[s].mul_add(w[s], sum[s]);
+                    sum[s] = w[i][s].mul_add(w[i][s], sum[s]);
                 }
             }
         }
@@ -334,9 +335,10 @@ fn whitened_square(panels: &[f64], e: &[f64], square: &mut [f64; TILE]) {
 #[inline(always)]
 fn whiten(panels: &[f64], e: &[f64], w: &mut [f64]) {
     for at in (0..TILE).step_by(WIDE) {
-        for (panel, out) in each_panel(panels).zip(w.chunks_exact_mut(ROWS * TILE)) {
-            for (i, row) in rows(panel, e, at).iter().enumerate() {
-                out[i * TILE + at..][..WIDE].copy_from_slice(row);
+        for p in 0..e.len() / (ROWS * TILE) {
+            let rows = rows(panel(panels, p), e, at);
+            for i in 0..ROWS {
+                w[(p * ROWS + i) * TILE + at..][..WIDE].copy_from_slice(&rows[i]);
             }
         }
     }
