@@ -26,6 +26,12 @@ pub mod diffusion {
     pub mod em {
         pub use crate::diffusion::em::*;
     }
+    pub mod em_general {
+        pub use crate::diffusion::em_general::*;
+    }
+    pub mod moments {
+        pub use crate::diffusion::moments::*;
+    }
     pub mod pass {
         pub use crate::diffusion::pass::*;
     }
@@ -78,6 +84,7 @@ pub mod random {
 pub mod reference {
     pub use crate::reference::Components;
     pub use crate::reference::draw::draw;
+    pub use crate::reference::moments::moments;
     pub use crate::reference::posterior::Point;
     pub mod reverse_fisher {
         pub use crate::reference::reverse_fisher::*;

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use super::islands::Islands;
+use super::learn_general::scaled;
 use super::projection::Projection;
 use super::tiles::Tiles;
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
+use crate::mixture::{CovarianceKind, GaussianMixture, Mixture};
 use crate::random::philox::Philox;
 use crate::random::rows;
 use crate::random::streams::{Purpose, stream};
@@ -46,6 +47,24 @@ impl Data {
     /// # Errors
     /// [`Error::BadInput`] for too few points, or points that are all the same.
     pub fn new(points: &[f64], d: usize, deviation: Option<f64>, islands: Islands, held_out: f64, seed: u64) -> Result<Self> {
+        Self::of_kind(CovarianceKind::Common, points, d, deviation, islands, held_out, seed)
+    }
+
+    /// The same for covariances of a kind. Others than the common variance stay in all dimensions: a floor holds their variances up where
+    /// the points have no spread, and what is diagonal in some directions is not in others.
+    ///
+    /// # Errors
+    /// As [`Data::new`].
+    pub fn of_kind(
+        kind: CovarianceKind,
+        points: &[f64],
+        d: usize,
+        deviation: Option<f64>,
+        islands: Islands,
+        held_out: f64,
+        seed: u64,
+    ) -> Result<Self> {
+        let is_common = kind == CovarianceKind::Common;
         let n = points.len() / d.max(1);
         if n < 2 {
             return Err(Error::bad_input(format!("there is {n} point"), "Give at least two; a mixture needs some hundreds"));
@@ -62,8 +81,8 @@ impl Data {
         if !(typical > 0.0) && points.chunks_exact(d).all(|row| row == &points[..d]) {
             return Err(Error::bad_input(format!("all {n} points are the same"), "A mixture cannot be learned from one place"));
         }
-        let mut notes = constant_columns(points, d);
-        notes.extend(equal_points(points, d));
+        let mut notes = constant_columns(points, d, is_common);
+        notes.extend(equal_points(points, d, is_common));
         let kept = kept(points, d, &centre, typical, &mut notes);
         let (held_out, train) = split(kept, held_out, seed);
         let together = |point: &[f64]| -> Vec<f64> { point.iter().enumerate().map(|(c, x)| islands.inside(c, *x)).collect() };
@@ -80,7 +99,7 @@ impl Data {
         let place = |row: u32, c: usize| ((islands.inside(c, points[row as usize * d + c]) - centre[c]) / scale) as f32;
         let tiles = |rows: &[u32]| Tiles::new(rows.len(), d, |i, c| place(rows[i], c));
         let (mut train, mut held_out) = (tiles(&train), tiles(&held_out));
-        let span = Projection::span(&[&train, &held_out])?;
+        let span = if is_common { Projection::span(&[&train, &held_out])? } else { None };
         if let Some(span) = &span {
             let rank = span.rank();
             notes.push(format!(
@@ -106,7 +125,29 @@ impl Data {
         GaussianMixture::new(mixture.weights().to_vec(), means, self.centre.len(), mixture.variance() * self.scale * self.scale)
     }
 
-    /// Points (n, d) of users' units in the learners' units.
+    /// A mixture of any covariances in users' units.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn outside_general(&self, mixture: &Mixture) -> Result<Mixture> {
+        scaled(mixture, self.outside_points(mixture.means()), &vec![self.scale; self.centre.len()])
+    }
+
+    /// A mixture of any covariances of users' units in these.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for one of other dimensions; those of [`Mixture::new`].
+    pub fn inside_general(&self, mixture: &Mixture) -> Result<Mixture> {
+        if mixture.n_features() != self.centre.len() {
+            return Err(Error::bad_input(
+                format!("the start has {} dimensions and the points have {}", mixture.n_features(), self.centre.len()),
+                "Give a start for these points",
+            ));
+        }
+        scaled(mixture, self.inside_points(mixture.means()), &vec![1.0 / self.scale; self.centre.len()])
+    }
+
+    /// Points (n, d) of users' units in these.
     pub fn inside_points(&self, outside: &[f64]) -> Vec<f64> {
         let d = self.centre.len();
         let place = |(at, x): (usize, &f64)| (self.islands.inside(at % d, *x) - self.centre[at % d]) / self.scale;
@@ -166,23 +207,23 @@ fn median(mut values: Vec<f64>) -> f64 {
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-fn constant_columns(points: &[f64], d: usize) -> Vec<String> {
+fn constant_columns(points: &[f64], d: usize, is_common: bool) -> Vec<String> {
     let constant: Vec<usize> = (0..d).filter(|c| points.chunks_exact(d).all(|row| row[*c] == points[*c])).collect();
     if constant.is_empty() {
         return Vec::new();
     }
     let first: Vec<String> = constant.iter().take(5).map(usize::to_string).collect();
     let more = if constant.len() > 5 { ", …" } else { "" };
+    let but = if is_common { "cannot have the common variance of the others" } else { "have the floor for their variance" };
     vec![format!(
-        "{} of {d} columns are constant ({}{more}): they cannot have the common variance of the others, so densities are not to be \
-         trusted; drop them",
+        "{} of {d} columns are constant ({}{more}): they {but}, so densities are not to be trusted; drop them",
         constant.len(),
         first.join(", ")
     )]
 }
 
-/// A note if many points lie at one place.
-fn equal_points(points: &[f64], d: usize) -> Option<String> {
+/// A note where many points lie on one place.
+fn equal_points(points: &[f64], d: usize, is_common: bool) -> Option<String> {
     let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut n = 0;
     for row in sampled_rows(points, d) {
@@ -193,10 +234,11 @@ fn equal_points(points: &[f64], d: usize) -> Option<String> {
     let share = *most as f64 / n as f64;
     let first: Vec<String> = place.iter().take(3).map(|bits| crate::number::short(f64::from_bits(*bits))).collect();
     let more = if d > 3 { ", …" } else { "" };
+    let but = if is_common { "a common variance does not fit them beside points that spread" } else { "a component may shrink to them" };
     (*most > 1 && share >= MANY_EQUAL).then(|| {
         format!(
-            "{:.0} % of the points are equal, at ({}{more}): a common variance does not fit them beside points that spread, so that the \
-             number of components and densities are not to be trusted; set them aside",
+            "{:.0} % of the points are equal, at ({}{more}): {but}, so that the number of components and densities are not to be trusted; \
+             set them aside",
             100.0 * share,
             first.join(", ")
         )

@@ -16,11 +16,11 @@ use super::search::{self, Found, Tried};
 use super::tiles::Tiles;
 use super::warm_start::{SMALLEST_COMPONENT, set_cover};
 use super::watch::Watch;
-use super::{ddpm, em, misfit, parametric, pass, sampler, schedule};
+use super::{ddpm, em, learn_general, misfit, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
 use crate::mixture::sample::about;
+use crate::mixture::{CovarianceKind, GaussianMixture, Mixture};
 use crate::objective::groups::Estimate;
 use crate::random::categorical::Categorical;
 use crate::random::normal::normal_f32;
@@ -29,11 +29,16 @@ use crate::random::streams::{Purpose, key, words};
 /// The result of learning.
 #[derive(Debug, Clone)]
 pub struct Learned {
+    /// Of one common variance. Where covariances are of another kind: the same weights and means beside their mean variance.
     pub mixture: GaussianMixture,
-    /// The reason for the number of components.
+    /// What was learned, where its covariances are of another kind.
+    pub general: Option<Mixture>,
+    /// Why it has so many components.
     pub why: String,
     /// Drawn points (samples, d), and what they were drawn from.
     pub samples: Vec<f64>,
+    /// The component of each (samples), where they were drawn from the mixture; else empty.
+    pub labels: Vec<i64>,
     pub samples_from: &'static str,
     /// Comparison of the drawn points with the data; `None` if none were drawn.
     pub draws: Option<Draws>,
@@ -85,13 +90,13 @@ const COMPARED_PAIRS: usize = 4096;
 /// The use number of that comparison's noise.
 const COMPARE: u32 = 3;
 
-struct Clock {
+pub(super) struct Clock {
     began: Instant,
     seconds: Vec<(&'static str, f64)>,
 }
 
 impl Clock {
-    fn lap(&mut self, stage: &'static str) {
+    pub(super) fn lap(&mut self, stage: &'static str) {
         self.seconds.push((stage, self.began.elapsed().as_secs_f64()));
         self.began = Instant::now();
     }
@@ -130,6 +135,9 @@ fn learn_from(
 ) -> Result<(Learned, bool)> {
     let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
     let mut options = options.clone();
+    if options.covariance != CovarianceKind::Common {
+        return learn_general_from(points, d, islands, &options, clock, watch);
+    }
     let needs_variance = options.variance == Variance::Estimate && options.method != Method::Em;
     let first = if needs_variance || (options.method == Method::Ddpm && options.components.is_none()) {
         let first = look(points, d, islands.clone(), &options, watch)?;
@@ -152,6 +160,24 @@ fn learn_from(
     learned.draws = draws::compared(&data, &data.inside(&learned.mixture)?, &learned.samples, options.seed)?;
     learned.notes.extend(learned.draws.iter().flat_map(|draws| draws.notes(learned.samples_from)));
     clock.lap("comparing draws");
+    learned.seconds = clock.seconds;
+    let is_between = data.is_between_islands(&learned.mixture);
+    Ok((learned, is_between))
+}
+
+/// The same for covariances of other kinds. Draws are from the mixture itself, so nothing is to be found by comparing them.
+fn learn_general_from(
+    points: &[f64],
+    d: usize,
+    islands: Islands,
+    options: &Options,
+    mut clock: Clock,
+    watch: &mut Watch,
+) -> Result<(Learned, bool)> {
+    let data = Data::of_kind(options.covariance, points, d, None, islands, options.held_out, options.seed)?;
+    clock.lap("data");
+    let mut learned = learn_general::by_em(&data, options, &mut clock, watch)?;
+    learned.notes.splice(0..0, data.notes.iter().cloned());
     learned.seconds = clock.seconds;
     let is_between = data.is_between_islands(&learned.mixture);
     Ok((learned, is_between))
@@ -301,11 +327,14 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
     let held_out_points = data.outside_points(&data.held_out.rows().iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
     let unit = data.log_unit(inside.variance());
     let samples = draw(&mixture, options.samples, options.seed);
+    let labels = labels(&mixture, options.samples, options.seed);
     clock.lap("likelihood");
     Ok(Learned {
         why: format!("{} were asked for", mixture.n_components()),
         mixture,
+        general: None,
         samples,
+        labels,
         samples_from: "the mixture",
         draws: None,
         held_out: Estimate { value: held_out.value + unit, ..held_out },
@@ -329,8 +358,20 @@ pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
     let components = Categorical::of_weights(mixture.weights());
     let mut points = vec![0.0; count * d];
     points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
-        let u = (f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32);
-        about(mixture.mean(components.at(u)), (key, 0, 0, i as u32), point, |mean, word| mean + scale * f64::from(normal_f32(word)));
+        about(mixture.mean(component_of(&components, key, i)), (key, 0, 0, i as u32), point, |mean, word| {
+            mean + scale * f64::from(normal_f32(word))
+        });
     });
     points
+}
+
+/// The component of each of those points (count).
+fn labels(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<i64> {
+    let (key, components) = (key(seed, Purpose::LearnData, 0), Categorical::of_weights(mixture.weights()));
+    (0..count).into_par_iter().map(|i| component_of(&components, key, i) as i64).collect()
+}
+
+/// The component of point i.
+pub(super) fn component_of(components: &Categorical, key: [u32; 2], i: usize) -> usize {
+    components.at((f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32))
 }

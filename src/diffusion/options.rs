@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::mixture::{CovarianceKind, Mixture};
 
 /// The learning method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,13 @@ pub struct Options {
     /// The degree of the polynomials.
     pub degree: usize,
     pub variance: Variance,
+    /// The form of the covariances; others than the common variance are learned by EM.
+    pub covariance: CovarianceKind,
+    /// Is added to every variance of such covariances, in units of the points.
+    pub regularisation: f64,
+    /// Where EM begins with such covariances; `None`: the search finds that.
+    #[serde(skip)]
+    pub start: Option<Mixture>,
     /// Pairs of noised points at each level.
     pub pairs: usize,
     /// Starts that compete: rounds of the search for K, and starts of the DDPM learner.
@@ -75,6 +83,9 @@ impl Default for Options {
             components: None,
             degree: 3,
             variance: Variance::Known(1.0),
+            covariance: CovarianceKind::Common,
+            regularisation: 1e-6,
+            start: None,
             pairs: 1 << 17,
             restarts: 10,
             tolerance: 1e-10,
@@ -94,6 +105,7 @@ pub(crate) fn check(n: usize, options: &Options) -> Result<()> {
     {
         return Err(Error::bad_input(format!("the variance is {variance}"), "Give a positive number, or `estimate`"));
     }
+    check_covariance(options)?;
     let trained = n - (options.held_out * n as f64) as usize;
     if let Some(k) = options.components
         && !(1..=trained).contains(&k)
@@ -116,4 +128,41 @@ pub(crate) fn check(n: usize, options: &Options) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what other covariances than the common variance do not go with.
+fn check_covariance(options: &Options) -> Result<()> {
+    let kind = options.covariance;
+    if !(options.regularisation.is_finite() && options.regularisation >= 0.0) {
+        return Err(Error::bad_input(format!("the regularisation is {}", options.regularisation), "Give a number that is not negative"));
+    }
+    if kind == CovarianceKind::Common {
+        return match &options.start {
+            Some(_) => Err(Error::bad_input("a start is given beside one common variance", "Give one with covariances of another kind")),
+            None => Ok(()),
+        };
+    }
+    if options.method != Method::Em {
+        return Err(Error::bad_input(
+            format!("{kind} covariances are learned by EM alone: the other methods know one common variance"),
+            "Choose EM, or the common variance",
+        ));
+    }
+    if let Variance::Known(variance) = options.variance {
+        return Err(Error::bad_input(
+            format!("a common variance of {variance} is given beside {kind} covariances, which are estimated"),
+            "Leave out one of the two",
+        ));
+    }
+    match &options.start {
+        Some(start) if start.covariance_kind() != kind => Err(Error::bad_input(
+            format!("the start has {} covariances, and {kind} ones are asked for", start.covariance_kind()),
+            "Give a start of the same kind",
+        )),
+        Some(start) if options.components.is_some_and(|k| k != start.n_components()) => Err(Error::bad_input(
+            format!("the start has {} components, and another number is asked for", start.n_components()),
+            "Leave out one of the two",
+        )),
+        _ => Ok(()),
+    }
 }

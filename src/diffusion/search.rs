@@ -53,7 +53,10 @@ pub struct Tried {
     pub components: usize,
     /// −2 ln L + parameters · ln n, the lowest that was found.
     pub criterion: f64,
-    /// The common variance, in units of the data's scale if it is estimated.
+    /// −2 ln L + 2·parameters.
+    #[serde(default)]
+    pub aic: Option<f64>,
+    /// The common variance (of other covariances the mean), in units of the data's scale where it is estimated.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub variance: f64,
 }
@@ -76,7 +79,9 @@ pub struct Found {
     pub mixture: GaussianMixture,
     /// By K.
     pub tried: Vec<Tried>,
-    /// The number of points used.
+    /// The same mixtures themselves.
+    pub mixtures: Vec<GaussianMixture>,
+    /// Points that it looked at.
     pub points: usize,
     /// Whether the search ended because its budget was spent, before enough rounds in a row found nothing better.
     pub is_cut_short: bool,
@@ -154,9 +159,11 @@ fn within_budget(tiles: &Tiles, starts: &[f64], near: bool, options: &Options, b
     let tried = |(k, (criterion, mixture)): (&usize, &(f64, GaussianMixture))| Tried {
         components: *k,
         criterion: *criterion,
+        aic: Some(criterion - parameters(*k, tiles.d, options.variance) as f64 * ((all.n as f64).ln() - 2.0)),
         variance: mixture.variance(),
     };
-    Ok(Found { mixture, tried: search.best.iter().map(tried).collect(), points: all.n, is_cut_short })
+    let mixtures = search.best.values().map(|(_, mixture)| mixture.clone()).collect();
+    Ok(Found { mixture, tried: search.best.iter().map(tried).collect(), mixtures, points: all.n, is_cut_short })
 }
 
 /// A criterion and its mixture.
@@ -184,8 +191,7 @@ impl Search<'_, '_> {
         let fitted = em::climb(tiles, start, em::Options { variance, tolerance: 1e-9, most_iterations: steps }, None)?;
         let (k, n) = (fitted.mixture.n_components(), tiles.n as f64);
         self.work += fitted.iterations as f64 * step_work(tiles, k);
-        let parameters = k * (tiles.d + 1) - 1 + usize::from(variance.is_none());
-        let criterion = -2.0 * n * fitted.log_likelihood + parameters as f64 * n.ln();
+        let criterion = -2.0 * n * fitted.log_likelihood + parameters(k, tiles.d, variance) as f64 * n.ln();
         let is_better = self.best.get(&k).is_none_or(|(least, _)| criterion < *least);
         if tiles.n == self.n && k <= self.most && fitted.mixture.variance() > LEAST_VARIANCE && is_better {
             self.best.insert(k, (criterion, fitted.mixture.clone()));
@@ -293,6 +299,11 @@ impl Search<'_, '_> {
     fn is_spent(&self) -> bool {
         self.work >= self.budget.search
     }
+}
+
+/// Free numbers of k components in d dimensions.
+fn parameters(k: usize, d: usize, variance: Option<f64>) -> usize {
+    k * (d + 1) - 1 + usize::from(variance.is_none())
 }
 
 /// Squared differences of coordinates of one EM step of `k` components.

@@ -6,6 +6,7 @@ pub(crate) mod forward_fisher;
 pub(crate) mod general;
 pub(crate) mod general_gradient;
 pub(crate) mod measure;
+pub(crate) mod moments;
 mod polynomials;
 pub(crate) mod posterior;
 pub(crate) mod reverse_fisher;

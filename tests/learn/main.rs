@@ -1,6 +1,7 @@
 //! The learners: what they must reach, what they must refuse, and that fast and plain arithmetic agree.
 
 mod choice;
+mod covariances;
 mod draws;
 mod em;
 mod learners;

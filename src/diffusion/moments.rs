@@ -1,0 +1,115 @@
+//! One pass of a mixture with covariances of any kind over tiles, in double precision: log-likelihood, and the sums that EM needs.
+//!
+//! Means are subtracted before anything is squared. Sums run in lanes over a tile and then in the order of the tiles; how many jobs there
+//! are depends on the sizes alone: the same bits for any number of threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use super::moments_kernel::Kernel;
+use super::tiles::{TILE, Tiles};
+use crate::mixture::{Covariance, CovarianceKind, Mixture};
+
+/// Jobs at the most, and numbers that all of them hold together.
+const MOST_JOBS: usize = 256;
+const MOST_NUMBERS: usize = 1 << 25;
+/// Tiles between two looks at whether to stop.
+const RUN: usize = 16;
+
+/// Σ over samples, with responsibilities r and differences e = x − μ from the mixture's means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    /// ln p(x).
+    pub log_likelihood: f64,
+    /// r, shape (k).
+    pub mass: Vec<f64>,
+    /// r e, shape (k, d).
+    pub first: Vec<f64>,
+    /// r|e|², r e_a² or r e eᵀ in the shape of the covariances; summed over the components where they share one.
+    pub second: Vec<f64>,
+}
+
+impl Moments {
+    pub(super) fn zero(kind: CovarianceKind, k: usize, d: usize) -> Self {
+        let second = vec![0.0; kind.shape(k, d).iter().product()];
+        Self { log_likelihood: 0.0, mass: vec![0.0; k], first: vec![0.0; k * d], second }
+    }
+
+    fn add(mut self, other: &Moments) -> Moments {
+        let add = |a: &mut [f64], b: &[f64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        self.log_likelihood += other.log_likelihood;
+        add(&mut self.mass, &other.mass);
+        add(&mut self.first, &other.first);
+        add(&mut self.second, &other.second);
+        self
+    }
+
+    /// From scatter about the mixture's centroid to scatter about the components' means, where these share one matrix; and the upper
+    /// triangles, which the kernel leaves out.
+    fn completed(mut self, mixture: &Mixture) -> Moments {
+        let d = mixture.n_features();
+        if mixture.covariance_kind() == CovarianceKind::Tied {
+            let centroid = mixture.centroid();
+            for (l, (mass, first)) in self.mass.iter().zip(self.first.chunks_exact(d)).enumerate() {
+                let shift: Vec<f64> = mixture.mean(l).iter().zip(&centroid).map(|(m, c)| m - c).collect();
+                for a in 0..d {
+                    for b in 0..=a {
+                        self.second[a * d + b] -= first[a] * shift[b] + shift[a] * first[b] + mass * shift[a] * shift[b];
+                    }
+                }
+            }
+        }
+        if matches!(mixture.covariance(), Covariance::Tied(_) | Covariance::Full(_)) {
+            for matrix in self.second.chunks_exact_mut(d * d) {
+                (0..d).for_each(|a| (0..a).for_each(|b| matrix[b * d + a] = matrix[a * d + b]));
+            }
+        }
+        self
+    }
+}
+
+/// The sums over all samples.
+pub fn moments(tiles: &Tiles, mixture: &Mixture) -> Moments {
+    moments_until(tiles, mixture, &AtomicBool::new(false))
+}
+
+/// The same; once `interrupted`, what is left is passed over, and the sums are of no use.
+pub fn moments_until(tiles: &Tiles, mixture: &Mixture, interrupted: &AtomicBool) -> Moments {
+    let zero = Moments::zero(mixture.covariance_kind(), mixture.n_components(), tiles.d);
+    let most = (MOST_NUMBERS / (zero.second.len() + zero.first.len())).clamp(1, MOST_JOBS);
+    let share = tiles.n_tiles().div_ceil(most).max(RUN);
+    let jobs: Vec<Moments> = (0..tiles.n_tiles().div_ceil(share))
+        .into_par_iter()
+        .map(|job| {
+            let (mut kernel, mut sums) = (Kernel::new(mixture), zero.clone());
+            let last = tiles.n_tiles().min((job + 1) * share);
+            for first in (job * share..last).step_by(RUN) {
+                if interrupted.load(Ordering::Relaxed) {
+                    break;
+                }
+                for i in first..last.min(first + RUN) {
+                    kernel.responsibilities(tiles.tile(i));
+                    let count = tiles.count(i);
+                    sums.log_likelihood += (0..count).map(|s| kernel.log_density(s)).sum::<f64>();
+                    kernel.add_moments(tiles.tile(i), count, &mut sums);
+                }
+            }
+            sums
+        })
+        .collect();
+    jobs.iter().fold(zero, Moments::add).completed(mixture)
+}
+
+/// ln p(x) of every sample, shape (n).
+pub fn log_densities(tiles: &Tiles, mixture: &Mixture) -> Vec<f64> {
+    let mut out = vec![0.0; tiles.n];
+    out.par_chunks_mut(TILE * RUN).enumerate().for_each(|(job, out)| {
+        let mut kernel = Kernel::new(mixture);
+        for (i, out) in out.chunks_mut(TILE).enumerate() {
+            kernel.responsibilities(tiles.tile(job * RUN + i));
+            out.iter_mut().enumerate().for_each(|(s, out)| *out = kernel.log_density(s));
+        }
+    });
+    out
+}
