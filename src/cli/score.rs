@@ -40,7 +40,7 @@ pub struct Arguments {
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let inputs = [("--mixture", arguments.mixture.as_path()), ("--points", arguments.points.as_path())];
     let output = Target::of(common, &arguments.output, "npz", &inputs)?;
-    let mixture = common.read_mixture(&arguments.mixture)?;
+    let mixture = common.read_any_mixture(&arguments.mixture)?;
     let points = while_reading(|| read_stored_points(&arguments.points))?;
     points.notes.iter().for_each(|note| common.say(note));
     check_points(arguments, &mixture, &points)?;

@@ -8,13 +8,13 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The flag that the first signal sets: Ctrl-C, or what batch systems send before a time limit (TERM, HUP, USR1, USR2, XCPU). One that was
 /// ignored when the program began stays ignored, as under nohup. A second Ctrl-C ends the process at once; of the others any number is one,
 /// as some are sent to a process and again to its group. While a stream is waited for, the first ends the process at once.
-pub fn interruption() -> &'static AtomicBool {
+pub(super) fn interruption() -> &'static AtomicBool {
     system::listen();
     &INTERRUPTED
 }
 
 /// Does `read`; a signal that comes while it waits for a stream ends the process with the exit code of an interruption.
-pub fn while_reading<T>(read: impl FnOnce() -> T) -> T {
+pub(super) fn while_reading<T>(read: impl FnOnce() -> T) -> T {
     system::while_reading(read)
 }
 
@@ -43,7 +43,7 @@ mod system {
         });
     }
 
-    pub fn while_reading<T>(read: impl FnOnce() -> T) -> T {
+    pub(super) fn while_reading<T>(read: impl FnOnce() -> T) -> T {
         let before: Vec<_> = SIGNALS.into_iter().filter_map(|signal| catch(signal).map(|before| (signal, before))).collect();
         let out = read();
         for (signal, before) in before {

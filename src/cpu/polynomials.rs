@@ -43,12 +43,12 @@ impl Polynomials for CpuPolynomials {
 }
 
 /// f̂ at points `y` (m, rank), shape (m, rank), for coefficients (C, rank, features).
-pub fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
+pub(crate) fn posterior_means(cells: &Cells, coefficients: &[f32], y: &[f32]) -> Vec<f32> {
     posterior_means_within(cells, coefficients, y, &nearest_of_all(y, cells.centres, cells.rank()))
 }
 
 /// The same where the index of each point's cell (m) is known.
-pub fn posterior_means_within(cells: &Cells, coefficients: &[f32], y: &[f32], cell_of: &[u32]) -> Vec<f32> {
+pub(crate) fn posterior_means_within(cells: &Cells, coefficients: &[f32], y: &[f32], cell_of: &[u32]) -> Vec<f32> {
     let rank = cells.rank();
     let mut out = vec![0.0f32; y.len()];
     let jobs = y.par_chunks(JOB * rank).zip(cell_of.par_chunks(JOB)).zip(out.par_chunks_mut(JOB * rank));
@@ -158,7 +158,7 @@ fn by_cell(cell_of: &[u32], n: usize) -> Vec<Vec<u32>> {
 }
 
 /// The index of the centre nearest to each row of `y` (m, rank), shape (m); the first of equally near ones.
-pub fn nearest_of_all(y: &[f32], centres: &[f32], rank: usize) -> Vec<u32> {
+pub(crate) fn nearest_of_all(y: &[f32], centres: &[f32], rank: usize) -> Vec<u32> {
     let mut out = vec![0u32; y.len() / rank];
     out.par_chunks_mut(ROWS_OF_JOB).zip(y.par_chunks(ROWS_OF_JOB * rank)).for_each(|(out, y)| {
         let mut columns = vec![0.0f32; rank * LANES];

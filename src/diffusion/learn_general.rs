@@ -24,7 +24,7 @@ const MOST_NAMED: usize = 8;
 const FEW_POINTS: usize = 5;
 
 /// By EM from the start that is given, or from the search's.
-pub fn by_em(data: &Data, options: &Options, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
+pub(super) fn by_em(data: &Data, options: &Options, clock: &mut Clock, watch: &mut Watch) -> Result<Learned> {
     let kind = options.covariance;
     let floor = (options.regularisation / (data.scale * data.scale)).max(em::LEAST_VARIANCE);
     let (start, found) = match &options.start {
@@ -90,7 +90,7 @@ fn of_mixture(data: &Data, fitted: &em_general::Fitted, options: &Options, clock
 }
 
 /// `count` points (count, d) of a mixture and the component of each, from the addresses that draws of a common variance have.
-pub fn draw(mixture: &Mixture, count: usize, seed: u64) -> (Vec<f64>, Vec<i64>) {
+pub(crate) fn draw(mixture: &Mixture, count: usize, seed: u64) -> (Vec<f64>, Vec<i64>) {
     let d = mixture.n_features();
     let (key, components) = (key(seed, Purpose::LearnData, 0), Categorical::of_weights(mixture.weights()));
     let (mut points, mut labels) = (vec![0.0; count * d], vec![0; count]);
@@ -152,7 +152,7 @@ fn notes(data: &Data, fitted: &em_general::Fitted, floor: f64, options: &Options
 ///
 /// # Errors
 /// Those of [`Mixture::new`].
-pub fn scaled(mixture: &Mixture, means: Vec<f64>, scales: &[f64]) -> Result<Mixture> {
+pub(crate) fn scaled(mixture: &Mixture, means: Vec<f64>, scales: &[f64]) -> Result<Mixture> {
     let (k, d) = (mixture.n_components(), scales.len());
     let is_even = scales.iter().all(|s| s == &scales[0]);
     let own = if is_even {

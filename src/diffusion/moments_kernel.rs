@@ -28,7 +28,7 @@ enum Form {
 }
 
 /// A mixture, and scratch for one tile.
-pub struct Kernel<'a> {
+pub(super) struct Kernel<'a> {
     mixture: &'a Mixture,
     form: Form,
     /// ln wᵢ − ½ ln|Σᵢ|.
@@ -49,7 +49,7 @@ pub struct Kernel<'a> {
 }
 
 impl<'a> Kernel<'a> {
-    pub fn new(mixture: &'a Mixture) -> Self {
+    pub(super) fn new(mixture: &'a Mixture) -> Self {
         let (k, d) = (mixture.n_components(), mixture.n_features());
         let size = d.next_multiple_of(ROWS) * TILE;
         Self {
@@ -68,7 +68,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// Responsibilities of a tile (d, 64).
-    pub fn responsibilities(&mut self, x: &[f32]) {
+    pub(super) fn responsibilities(&mut self, x: &[f32]) {
         vectorised(
             #[inline(always)]
             || {
@@ -79,7 +79,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// ln p of sample s of the tile that was done last.
-    pub fn log_density(&self, s: usize) -> f64 {
+    pub(super) fn log_density(&self, s: usize) -> f64 {
         self.log_normaliser + self.peak[s] + self.mass[s].ln()
     }
 
@@ -147,7 +147,7 @@ impl<'a> Kernel<'a> {
 
     /// Adds the moments of the first `count` samples of the tile that was done last: of matrices their lower triangles, and where
     /// components share one, the scatter about the mixture's centroid.
-    pub fn add_moments(&mut self, x: &[f32], count: usize, sums: &mut Moments) {
+    pub(super) fn add_moments(&mut self, x: &[f32], count: usize, sums: &mut Moments) {
         self.r.chunks_exact_mut(TILE).for_each(|r| r[count..].fill(0.0));
         vectorised(
             #[inline(always)]

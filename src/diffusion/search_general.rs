@@ -35,7 +35,7 @@ const EXPONENTIAL: usize = 24;
 
 /// What the search is told.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     pub kind: CovarianceKind,
     /// K; `None`: it is found.
     pub components: Option<usize>,
@@ -48,7 +48,7 @@ pub struct Options {
 
 /// What it found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub(crate) struct Found {
     pub mixture: Mixture,
     /// By K.
     pub tried: Vec<Tried>,
@@ -60,7 +60,7 @@ pub struct Found {
 }
 
 impl Found {
-    pub fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         let (least, most) = (self.tried.first().map_or(1, |t| t.components), self.tried.last().map_or(1, |t| t.components));
         format!(
             "of {} numbers of components from {least} to {most} this is the least whose Bayesian information criterion (on {} points) is \
@@ -71,7 +71,7 @@ impl Found {
     }
 
     /// What people should know.
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.shrunk.is_empty() {
             let numbers: Vec<String> = self.shrunk.iter().map(usize::to_string).collect();
@@ -95,7 +95,7 @@ impl Found {
 ///
 /// # Errors
 /// [`Error::BadInput`] for fewer different points than components; [`Error::Stopped`].
-pub fn components(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Found> {
+pub(crate) fn components(tiles: &Tiles, options: &Options, watch: &mut Watch) -> Result<Found> {
     let all = tiles.thinned(MOST_POINTS);
     let few = tiles.thinned(FEW.max(8 * tiles.d));
     let one = one_component(&all, options)?;
@@ -279,7 +279,7 @@ impl Search<'_, '_> {
 }
 
 /// The variance of a coordinate about its component's mean, on average over components and coordinates.
-pub fn mean_variance(mixture: &Mixture) -> f64 {
+pub(crate) fn mean_variance(mixture: &Mixture) -> f64 {
     let (d, covariance) = (mixture.n_features(), mixture.covariance());
     let trace = |l: usize| match covariance {
         Covariance::Common(variance) => *variance * d as f64,
@@ -292,7 +292,7 @@ pub fn mean_variance(mixture: &Mixture) -> f64 {
 }
 
 /// Coordinates whose variance, given those before it, is made by the floor in some component.
-pub fn near_floor(mixture: &Mixture, floor: f64) -> Vec<usize> {
+pub(crate) fn near_floor(mixture: &Mixture, floor: f64) -> Vec<usize> {
     let least = least_variances(mixture);
     (0..least.len()).filter(|a| least[*a] < NEAR_FLOOR * floor).collect()
 }

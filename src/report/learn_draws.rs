@@ -45,7 +45,7 @@ pub(crate) fn facts(draws: Option<&Draws>) -> Vec<(String, String)> {
 }
 
 /// Shares, means and variances by component, as a listing.
-pub fn listing(draws: &Draws) -> (String, String) {
+pub(crate) fn listing(draws: &Draws) -> (String, String) {
     let ratio = |ratio: Option<Estimate>| ratio.map_or("–".to_string(), |ratio| short(ratio.value));
     let mut text = format!(
         "{:>9}  {:>20}  {:>20}  {:>14}  {:>14}  {:>14}\n",

@@ -65,7 +65,7 @@ pub(crate) fn inner_of_differences(a: &[f64], b: &[f64], c: &[f64], d: &[f64]) -
 
 /// eˣ for x ≤ 709, within 2 ULP, for loops that are vector code themselves; 3e-308 where the true value is smaller.
 #[inline(always)]
-pub fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5·2⁵²: adding it leaves the nearest integer in the low bits
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10]; // the first has 32 bits: its multiples are exact
     let x = x.clamp(-708.0, 709.0);

@@ -8,7 +8,8 @@ use super::{Place, array};
 /// Two components in the plane with covariances of their own, and another pair.
 fn place() -> (Place, Mixture) {
     let place = Place::new();
-    let full = |factors: [[f64; 3]; 2]| Covariance::Full(factors.iter().flat_map(|[a, b, c]| [a * a, a * b, a * b, b * b + c * c]).collect());
+    let full =
+        |factors: [[f64; 3]; 2]| Covariance::Full(factors.iter().flat_map(|[a, b, c]| [a * a, a * b, a * b, b * b + c * c]).collect());
     let make = |w: [f64; 2], means: [f64; 4], covariance| Mixture::new(w.to_vec(), means.to_vec(), 2, covariance).unwrap();
     let p = make([0.5, 0.5], [-1.0, 0.0, 1.0, 0.5], full([[1.0, 0.5, 0.8], [0.7, -0.4, 1.1]]));
     let q = make([0.3, 0.7], [0.0, -0.5, 0.5, 1.0], full([[0.9, 0.3, 1.2], [1.3, -0.6, 0.7]]));
@@ -50,10 +51,14 @@ fn scores_are_derivatives_on_either_device() {
     let (place, _) = place();
     place.points("x.npy", 2, &[0.3, -0.2, 0.301, -0.2, 0.299, -0.2, -7.0, 12.0]);
     for device in ["cpu", "reference", "auto"] {
-        let told = place.json(&format!("score --mixture p.npz --points x.npy --output o.npz --dtype f64 --responsibilities --device {device}"), "mixscore.score/1");
+        let told = place.json(
+            &format!("score --mixture p.npz --points x.npy --output o.npz --dtype f64 --responsibilities --device {device}"),
+            "mixscore.score/1",
+        );
         assert_eq!(told["covariance_type"], "full");
         let arrays = read_npz(&place.path("o.npz")).unwrap();
-        let (density, score, r) = (&array(&arrays, "log_density").values, &array(&arrays, "score").values, &array(&arrays, "responsibilities"));
+        let (density, score, r) =
+            (&array(&arrays, "log_density").values, &array(&arrays, "score").values, &array(&arrays, "responsibilities"));
         assert!((score[0] - (density[1] - density[2]) / 0.002).abs() <= 1e-4 && r.shape == [4, 2], "{device}");
         assert!(r.values.chunks_exact(2).all(|r| (r[0] + r[1] - 1.0).abs() <= 1e-6));
     }
@@ -114,7 +119,10 @@ fn gradients_are_by_all_parameters() {
         }
     }
     // Of a common variance: the Kullback–Leibler divergence, which the devices' own way does not have.
-    place.json("gradient --student common.npz --teacher common.npz --divergence forward-kl --samples 64 --output g.npz", "mixscore.gradient/1");
+    place.json(
+        "gradient --student common.npz --teacher common.npz --divergence forward-kl --samples 64 --output g.npz",
+        "mixscore.gradient/1",
+    );
     let equal = read_npz(&place.path("g.npz")).unwrap();
     assert!(array(&equal, "gradient_covariances").shape.is_empty() && array(&equal, "divergence").values == [0.0]);
 }

@@ -131,7 +131,7 @@ pub(crate) fn state(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellSt
 ///
 /// # Errors
 /// Those of [`state`].
-pub fn state_now(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
+pub(crate) fn state_now(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState, Option<Summary>)> {
     let (state, summary) = state(dir, hash, bytes)?;
     let lock = File::open(dir.join("locks").join(hash));
     let is_claimed = || lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)));
@@ -142,7 +142,7 @@ pub fn state_now(dir: &Path, hash: &str, bytes: &mut usize) -> Result<(CellState
 }
 
 /// Where the error of a failed cell is written.
-pub fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
+pub(crate) fn failure(dir: &Path, hash: &str) -> std::path::PathBuf {
     dir.join("cells").join(format!("{hash}.failed"))
 }
 

@@ -34,7 +34,7 @@ fn tables(sweep: &Table) -> Vec<&Table> {
 const FILES: [(&str, &str); 3] = [("teacher", "file"), ("teacher", "samples"), ("student", "file")];
 
 /// Makes the paths of files in a `[sweep]` table start at the root instead of at `base`, so that a copy of `sweep.toml` finds them.
-pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
+pub(crate) fn with_absolute_paths(sweep: &mut Table, base: &Path) {
     if let Some(Value::Table(grid)) = sweep.get_mut("grid") {
         for (key, values) in grid.iter_mut() {
             values.as_array_mut().into_iter().flatten().for_each(|value| anchor_in(key, value, base));
@@ -57,9 +57,9 @@ pub fn with_absolute_paths(sweep: &mut Table, base: &Path) {
 fn anchor_in(key: &str, value: &mut Value, base: &Path) {
     for (section, file) in FILES {
         if key == section {
-            value.get_mut(file).into_iter().for_each(|path| anchor(path, base));
+            value.get_mut(file).into_iter().for_each(|path| make_absolute(path, base));
         } else if key.split_once('.') == Some((section, file)) {
-            anchor(value, base);
+            make_absolute(value, base);
         }
     }
 }
