@@ -90,7 +90,7 @@ const COMPARED_PAIRS: usize = 4096;
 /// The noise's use number of that comparison.
 const COMPARE: u32 = 3;
 
-pub(super) struct Clock {
+pub(crate) struct Clock {
     began: Instant,
     seconds: Vec<(&'static str, f64)>,
 }

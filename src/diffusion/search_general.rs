@@ -278,8 +278,17 @@ impl Search<'_, '_> {
     }
 }
 
+/// The mixture of one common variance with the same weights, means and mean variance.
+///
+/// # Errors
+/// Those of [`GaussianMixture::new`].
+pub fn ruler(mixture: &Mixture) -> Result<GaussianMixture> {
+    let (weights, means) = (mixture.weights().to_vec(), mixture.means().to_vec());
+    GaussianMixture::new(weights, means, mixture.n_features(), mean_variance(mixture))
+}
+
 /// The variance of a coordinate about its component's mean, on average over components and coordinates.
-pub fn mean_variance(mixture: &Mixture) -> f64 {
+fn mean_variance(mixture: &Mixture) -> f64 {
     let (d, covariance) = (mixture.n_features(), mixture.covariance());
     let trace = |l: usize| match covariance {
         Covariance::Common(variance) => *variance * d as f64,

@@ -5,9 +5,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::diffusion::learn_general::scaled;
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
+use crate::mixture::{GaussianMixture, Mixture};
 
 /// Mean and standard deviation of each column (d); 1 for a column that is constant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +57,14 @@ impl Standardisation {
     /// What one nat of log-density in units of the columns lacks to one in users' units.
     pub fn log_unit(&self) -> f64 {
         -self.deviations.iter().map(|s| s.ln()).sum::<f64>()
+    }
+
+    /// A mixture of any covariances, which is in units of the columns, in users' units.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn outside_mixture(&self, mixture: &Mixture) -> Result<Mixture> {
+        scaled(mixture, self.outside(mixture.means()), &self.deviations)
     }
 
     /// Writes `mixture`, which is in units of the columns, in users' units: its common variance becomes one for each column, so the file has
