@@ -12,11 +12,13 @@ use super::signals::interruption;
 use crate::diffusion::compare::Sampled;
 use crate::diffusion::learn::{Method, Options, Variance};
 use crate::experiment::learn::{self, Event, Outcome, Request};
+use crate::experiment::learn_model::read_with_covariances;
 use crate::experiment::learn_source::preset;
 use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
 use crate::experiment::learn_task::Task;
 use crate::experiment::run_folder::Output;
+use crate::mixture::CovarianceKind;
 use crate::mixture::files::is_stream;
 use crate::number::minus;
 use crate::objective::groups::Estimate;
@@ -41,6 +43,15 @@ pub struct Arguments {
     /// The common variance σ² of the components if it is known, or `estimate` (the default, except for presets, whose variance is 1).
     #[arg(long, value_parser = variance)]
     variance: Option<Variance>,
+    /// The form of the components' covariances; all but `common` with --method em.
+    #[arg(long, value_enum, default_value_t = CovarianceKind::Common, value_name = "KIND")]
+    covariance: CovarianceKind,
+    /// Is added to every variance, in units of the points, so that none shrinks to nothing (covariances other than common).
+    #[arg(long, default_value_t = 1e-6, value_name = "VARIANCE")]
+    regularisation: f64,
+    /// Where EM begins: an .npz file of means, weights and covariances (covariances other than common).
+    #[arg(long, value_name = "MIXTURE")]
+    start: Option<PathBuf>,
     /// Total degree of the polynomials. Several, as 1,2,3: a sweep, with a page of the errors.
     #[arg(long, value_delimiter = ',', default_value = "3", value_name = "D")]
     degree: Vec<usize>,
@@ -86,6 +97,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if is_preset && has_truth {
         return Err(Failure::Usage { what: format!("{} has its own truth", arguments.data.display()), remedy: "Leave --truth out".into() });
     }
+    check_covariance(arguments)?;
     let cells = cells(&arguments.points, &arguments.degree);
     if cells.len() > 1 && !is_preset && !has_truth {
         return Err(Failure::usage(
@@ -103,7 +115,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     for name in ["summary.json", "report.html"] {
         refuse_inputs(&arguments.output.join(name), &inputs)?;
     }
-    let task = task(common, arguments);
+    let task = task(common, arguments)?;
     let mut show = Show { common, stages: None };
     let mut asked = Request { device: common.device, interrupted: interruption(), tell: &mut |event| show.event(event), page: &write_page };
     if let [cell] = cells[..] {
@@ -123,13 +135,18 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     common.print(&format!("{}\nResults: {}\nReport:  {}", summary.finding, folder.display(), folder.join("report.html").display()))
 }
 
-/// The common part of all cells of a sweep.
-fn task(common: &Common, arguments: &Arguments) -> Task {
-    let known = preset(&arguments.data).map_or(Variance::Estimate, |_| Variance::Known(1.0));
+/// All but what the cells of a sweep differ in.
+fn task(common: &Common, arguments: &Arguments) -> Result<Task> {
+    let is_known = preset(&arguments.data).is_some() && arguments.covariance == CovarianceKind::Common;
+    let known = if is_known { Variance::Known(1.0) } else { Variance::Estimate };
+    let start = arguments.start.as_ref().map(|path| read_with_covariances(path, arguments.covariance)).transpose()?;
     let options = Options {
         method: arguments.method,
         components: arguments.components,
         variance: arguments.variance.unwrap_or(known),
+        covariance: arguments.covariance,
+        regularisation: arguments.regularisation,
+        start,
         pairs: arguments.pairs,
         restarts: arguments.restarts,
         tolerance: arguments.tolerance,
@@ -140,13 +157,40 @@ fn task(common: &Common, arguments: &Arguments) -> Task {
         seed: common.seed.unwrap_or(0),
         ..Options::default()
     };
-    Task { data: arguments.data.clone(), truth: arguments.truth.clone(), points: None, options }
+    Ok(Task { data: arguments.data.clone(), truth: arguments.truth.clone(), points: None, options })
+}
+
+/// Refuses what other covariances than the common variance do not go with.
+fn check_covariance(arguments: &Arguments) -> Result<()> {
+    let kind = arguments.covariance;
+    if kind == CovarianceKind::Common {
+        return match &arguments.start {
+            Some(_) => Err(Failure::usage("--start is for covariances other than common", "Add --covariance full, or leave --start out")),
+            None => Ok(()),
+        };
+    }
+    if arguments.method != Method::Em {
+        return Err(Failure::usage(
+            format!("{kind} covariances are learned by EM alone: the other methods know one common variance"),
+            "Add --method em",
+        ));
+    }
+    if matches!(arguments.variance, Some(Variance::Known(_))) {
+        return Err(Failure::usage(
+            format!("--variance is the common variance, and {kind} covariances are estimated"),
+            "Leave --variance out",
+        ));
+    }
+    Ok(())
 }
 
 fn write_page(folder: &Path, outcome: &Outcome) -> crate::Result<()> {
     let Outcome { source, learned, summary } = outcome;
     let (samples, points, truth) = (&learned.samples, &source.points, source.truth.as_ref());
-    write_learned(&folder.join("report.html"), &Content { summary, mixture: &learned.mixture, samples, points, truth })
+    write_learned(
+        &folder.join("report.html"),
+        &Content { summary, mixture: &learned.mixture, general: learned.general.as_ref(), samples, points, truth },
+    )
 }
 
 /// Shows events.
@@ -170,7 +214,10 @@ impl Show<'_> {
 /// The result in a few sentences.
 fn in_words(summary: &LearnSummary, folder: &Path) -> String {
     let LearnSummary { components, variance, components_why, against_truth: truth, .. } = summary;
-    let mut text = format!("{components} components with variance {variance:.4}: {components_why}.\n");
+    let mut text = match summary.covariance_type {
+        CovarianceKind::Common => format!("{components} components with variance {variance:.4}: {components_why}.\n"),
+        kind => format!("{components} components with {kind} covariances: {components_why}.\n"),
+    };
     if let Some(Estimate { value, standard_error }) = summary.held_out_log_likelihood {
         let error = if standard_error.is_finite() { format!(" ± {standard_error:.4}") } else { String::new() };
         text += &format!("Held-out log-likelihood {}{error} nats per point", minus(value, 4));

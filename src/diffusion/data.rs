@@ -95,7 +95,10 @@ impl Data {
         } else {
             (centre, typical)
         };
-        let scale = deviation.unwrap_or((typical / (d as f64).sqrt()).max(f64::MIN_POSITIVE));
+        let typical_scale = (typical / (d as f64).sqrt()).max(f64::MIN_POSITIVE);
+        // A power of two rounds nothing: coordinates of few values, as counts, would all be rounded the same way, and no mean helps.
+        let own_scale = if is_common { typical_scale } else { typical_scale.log2().round().exp2() };
+        let scale = deviation.unwrap_or(own_scale);
         let place = |row: u32, c: usize| ((islands.inside(c, points[row as usize * d + c]) - centre[c]) / scale) as f32;
         let tiles = |rows: &[u32]| Tiles::new(rows.len(), d, |i, c| place(rows[i], c));
         let (mut train, mut held_out) = (tiles(&train), tiles(&held_out));

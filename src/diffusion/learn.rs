@@ -90,7 +90,7 @@ const COMPARED_PAIRS: usize = 4096;
 /// The use number of that comparison's noise.
 const COMPARE: u32 = 3;
 
-pub(super) struct Clock {
+pub(crate) struct Clock {
     began: Instant,
     seconds: Vec<(&'static str, f64)>,
 }

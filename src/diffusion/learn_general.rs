@@ -6,12 +6,12 @@ use super::data::Data;
 use super::em_general::{self, collapsed, least_variances};
 use super::learn::{Clock, EmEnd, Learned, component_of};
 use super::options::Options;
-use super::search_general::{self, mean_variance, near_floor};
+use super::search_general::{self, near_floor, ruler};
 use super::watch::Watch;
 use super::{em, moments};
 use crate::error::Result;
 use crate::mixture::sample::about;
-use crate::mixture::{Covariance, CovarianceKind, GaussianMixture, Mixture};
+use crate::mixture::{Covariance, CovarianceKind, Mixture};
 use crate::number::short;
 use crate::objective::groups::Estimate;
 use crate::random::categorical::Categorical;
@@ -67,10 +67,9 @@ fn of_mixture(data: &Data, fitted: &em_general::Fitted, options: &Options, clock
     let held_out_points = data.outside_points(&data.held_out.rows().iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
     let (samples, labels) = draw(&general, options.samples, options.seed);
     clock.lap("likelihood");
-    let ruler = GaussianMixture::new(general.weights().to_vec(), general.means().to_vec(), d, mean_variance(&general))?;
     Ok(Learned {
         why: format!("{} were asked for", general.n_components()),
-        mixture: ruler,
+        mixture: ruler(&general)?,
         general: Some(general),
         samples,
         labels,

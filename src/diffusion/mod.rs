@@ -26,6 +26,7 @@ pub(crate) mod mergers;
 pub(crate) mod misfit;
 pub(crate) mod moments;
 mod moments_kernel;
+mod moments_loops;
 pub(crate) mod noised;
 pub(crate) mod options;
 pub(crate) mod parametric;

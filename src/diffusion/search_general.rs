@@ -243,13 +243,13 @@ impl Search<'_, '_> {
             }
             let brief = common_em::Options { variance: None, tolerance: 1e-5, most_iterations: 10 };
             let start = common_em::climb(tiles, common_em::start(tiles, means, None)?, brief, None)?.mixture;
-            starts.push(if is_plain { Mixture::from(&start).widened(kind)? } else { self.from_units(&start)? });
+            starts.push(if is_plain { Mixture::from(&start).widened(kind)? } else { self.out_of_units(&start)? });
         }
         Ok(starts)
     }
 
     /// A mixture of one common variance in units of the spread, as one of the kind that is looked for, in the points' units.
-    fn from_units(&self, mixture: &GaussianMixture) -> Result<Mixture> {
+    fn out_of_units(&self, mixture: &GaussianMixture) -> Result<Mixture> {
         let (k, d, l) = (mixture.n_components(), self.all.d, &self.units);
         let one = one_component(&self.few, self.options)?;
         let back = |z: &[f64], a: usize| one.mean(0)[a] + (0..=a).map(|b| l[a * d + b] * z[b]).sum::<f64>();
@@ -278,8 +278,17 @@ impl Search<'_, '_> {
     }
 }
 
+/// The mixture of one common variance with the same weights, means and mean variance.
+///
+/// # Errors
+/// Those of [`GaussianMixture::new`].
+pub fn ruler(mixture: &Mixture) -> Result<GaussianMixture> {
+    let (weights, means) = (mixture.weights().to_vec(), mixture.means().to_vec());
+    GaussianMixture::new(weights, means, mixture.n_features(), mean_variance(mixture))
+}
+
 /// The variance of a coordinate about its component's mean, on average over components and coordinates.
-pub(crate) fn mean_variance(mixture: &Mixture) -> f64 {
+fn mean_variance(mixture: &Mixture) -> f64 {
     let (d, covariance) = (mixture.n_features(), mixture.covariance());
     let trace = |l: usize| match covariance {
         Covariance::Common(variance) => *variance * d as f64,

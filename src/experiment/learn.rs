@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::learn_model::write_with_covariances;
 use super::learn_source::{Source, source};
 use super::learn_summary::LearnSummary;
 use super::learn_task::Task;
@@ -16,7 +17,8 @@ use crate::device::{self, Device};
 use crate::diffusion::learn::{Learned, Method, learn};
 use crate::diffusion::watch::Watch;
 use crate::error::{Error, Result};
-use crate::mixture::files::{write_mixture, write_points};
+use crate::mixture::files::{Values, write_mixture, write_npy, write_points};
+use crate::mixture::{CovarianceKind, Mixture};
 
 /// The learned mixture, in users' units; and in standardised units, if columns were standardised.
 pub const MODEL: &str = "model.npz";
@@ -61,6 +63,10 @@ pub fn run(task: &Task, output: &Output, asked: &mut Request) -> Result<(PathBuf
     let options = &task.options;
     let mut polynomials = polynomials(asked.device, options.method, asked.tell)?;
     let mut source = source(&task.data, task.truth.as_deref(), task.points, options.seed)?;
+    if options.covariance != CovarianceKind::Common {
+        refuse_truth(task)?;
+        source.truth = None; // a preset's own
+    }
     source.notes.iter().for_each(|text| (asked.tell)(&Event::Note { text }));
     let own = if options.standardise { Some(standardised(&mut source)?) } else { None };
     let began = Instant::now();
@@ -83,7 +89,24 @@ pub fn run(task: &Task, output: &Output, asked: &mut Request) -> Result<(PathBuf
     Ok((folder, outcome.summary))
 }
 
-/// The polynomials of the device, if the method uses polynomials and the device has its own.
+/// What is compared with a truth has one common variance.
+fn refuse_truth(task: &Task) -> Result<()> {
+    if task.truth.is_some() {
+        return Err(Error::bad_input(
+            format!("a truth is compared with mixtures of one common variance, and {} covariances are asked for", task.options.covariance),
+            "Leave out the truth and compare the held-out log-likelihood, or learn a common variance",
+        ));
+    }
+    if task.options.standardise && task.options.start.is_some() {
+        return Err(Error::bad_input(
+            "a start is given, and points are to be standardised, which changes its units",
+            "Leave out one of the two",
+        ));
+    }
+    Ok(())
+}
+
+/// The device's way with polynomials, where the method has polynomials and the device a way of its own.
 fn polynomials(choice: Device, method: Method, tell: &mut dyn FnMut(&Event)) -> Result<Box<dyn Polynomials>> {
     let opened = device::open(choice)?; // a device that is asked for by name must exist, even if the method does not use it
     if method != Method::PiecewisePolynomial {
@@ -118,7 +141,12 @@ fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> R
     let (at, d) = (staged.path(), outcome.source.d);
     let mixture = &outcome.learned.mixture;
     let samples = &outcome.learned.samples;
-    if let Some(own) = &outcome.summary.standardised {
+    if !outcome.learned.labels.is_empty() {
+        write_npy(&at.join("labels.npy"), &[outcome.learned.labels.len()], Values::I64(&outcome.learned.labels))?;
+    }
+    if let Some(general) = &outcome.learned.general {
+        write_general(at, outcome, general)?;
+    } else if let Some(own) = &outcome.summary.standardised {
         write_mixture(&at.join(MODEL_STANDARDISED), mixture)?;
         own.write_mixture(&at.join(MODEL), mixture)?;
         let least = own.deviations.iter().copied().fold(f64::INFINITY, f64::min);
@@ -130,4 +158,20 @@ fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> R
     write_json(&at.join("summary.json"), &serde_json::json!(outcome.summary))?;
     page(at, outcome)?;
     staged.publish(output)
+}
+
+/// The model and the drawn points, where covariances are of another kind than the common variance.
+fn write_general(at: &Path, outcome: &Outcome, mixture: &Mixture) -> Result<()> {
+    let (d, samples) = (mixture.n_features(), &outcome.learned.samples);
+    let least = |mixture: &Mixture| (0..mixture.n_components()).map(|l| mixture.factor(l).least_deviation(d)).fold(f64::INFINITY, f64::min);
+    let Some(own) = &outcome.summary.standardised else {
+        write_with_covariances(&at.join(MODEL), mixture)?;
+        write_points(&at.join("samples.npy"), d, samples, least(mixture))?;
+        return Ok(());
+    };
+    let outside = own.outside_mixture(mixture)?;
+    write_with_covariances(&at.join(MODEL_STANDARDISED), mixture)?;
+    write_with_covariances(&at.join(MODEL), &outside)?;
+    write_points(&at.join("samples.npy"), d, &own.outside(samples), least(&outside))?;
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::diffusion::ladder::Row;
 use crate::diffusion::learn::{Learned, Method, Options, Variance};
 use crate::diffusion::search::Tried;
 use crate::error::Result;
-use crate::mixture::GaussianMixture;
+use crate::mixture::{CovarianceKind, GaussianMixture};
 use crate::number::or_nan;
 use crate::objective::groups::Estimate;
 use crate::random::streams::RNG_VERSION;
@@ -38,7 +38,10 @@ pub struct LearnSummary {
     pub components: usize,
     pub components_why: String,
     pub weights_why: String,
+    /// The common variance; of other covariances the mean variance of a coordinate about its component's mean.
     pub variance: f64,
+    #[serde(default = "common")]
+    pub covariance_type: CovarianceKind,
     pub variance_was_given: bool,
     pub trained_on: usize,
     /// The number of points held out.
@@ -139,6 +142,7 @@ impl LearnSummary {
             weights_why: "weights are mean responsibilities of the points: score matching hardly sees them where modes are separated"
                 .into(),
             variance: learned.mixture.variance(),
+            covariance_type: options.covariance,
             variance_was_given: matches!(options.variance, Variance::Known(_)),
             trained_on: learned.n_train,
             held_out: learned.held_out_points.len() / d,
@@ -181,7 +185,11 @@ impl AgainstTruth {
     }
 }
 
-/// The estimate, unless it is NaN.
+/// Of summaries that do not say it.
+fn common() -> CovarianceKind {
+    CovarianceKind::Common
+}
+
 fn known(estimate: Estimate) -> Option<Estimate> {
     Some(estimate).filter(|estimate| estimate.value.is_finite())
 }

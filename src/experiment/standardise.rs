@@ -5,9 +5,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::diffusion::learn_general::scaled;
 use crate::error::{Error, Result};
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::{Values, write_npz};
+use crate::mixture::{GaussianMixture, Mixture};
 
 /// Mean and standard deviation of each column (d); the deviation of a constant column is 1.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +59,15 @@ impl Standardisation {
         -self.deviations.iter().map(|s| s.ln()).sum::<f64>()
     }
 
-    /// Writes `mixture`, which is in units of the columns, in users' units. Its common variance becomes one per column, so the file has
+    /// A mixture of any covariances, which is in units of the columns, in users' units.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn outside_mixture(&self, mixture: &Mixture) -> Result<Mixture> {
+        scaled(mixture, self.outside(mixture.means()), &self.deviations)
+    }
+
+    /// Writes `mixture`, which is in units of the columns, in users' units: its common variance becomes one for each column, so the file has
     /// `covariances` (k, d), the diagonals.
     pub fn write_mixture(&self, path: &Path, mixture: &GaussianMixture) -> Result<()> {
         let (k, d) = (mixture.n_components(), mixture.n_features());

@@ -8,13 +8,15 @@ use super::learn::{Content, write_learned};
 use super::learn_sweep::write_learn_sweep;
 use super::run::write_run;
 use super::sweep::write_sweep;
+use crate::diffusion::search_general::ruler;
 use crate::error::{Error, Result};
 use crate::experiment::learn::{MODEL, MODEL_STANDARDISED};
+use crate::experiment::learn_model::read_with_covariances;
 use crate::experiment::learn_source::source;
 use crate::experiment::learn_summary::{self, LearnSummary};
 use crate::experiment::run_folder::small_file;
 use crate::experiment::summary::FILE;
-use crate::experiment::sweep::folder::turn;
+use crate::mixture::CovarianceKind;
 use crate::mixture::files::{is_stream, read_mixture, read_npy};
 
 /// The beginning of every `summary.json`.
@@ -56,7 +58,14 @@ fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Re
     }
     let source = source(Path::new(&asked.data), asked.truth.as_deref(), Some(asked.points), asked.options.seed)?;
     let model = if summary.standardised.is_some() { MODEL_STANDARDISED } else { MODEL };
-    let (mixture, samples) = (read_mixture(&folder.join(model))?, read_npy(&folder.join("samples.npy"))?);
+    let samples = read_npy(&folder.join("samples.npy"))?;
+    let (mixture, general) = match summary.covariance_type {
+        CovarianceKind::Common => (read_mixture(&folder.join(model))?, None),
+        kind => {
+            let general = read_with_covariances(&folder.join(model), kind)?;
+            (ruler(&general)?, Some(general))
+        }
+    };
     if [source.d, samples.shape.last().copied().unwrap_or(0)] != [mixture.n_features(); 2] {
         return Err(Error::bad_file(folder, "points, drawn points and model have different dimensions", "Learn again"));
     }
@@ -64,6 +73,7 @@ fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Re
         Some(own) => own.inside(&points),
         None => points,
     };
-    let (samples, points, truth) = (&inside(samples.values), &inside(source.points), source.truth.as_ref());
-    write_learned(page, &Content { summary, mixture: &mixture, samples, points, truth })
+    let (samples, points) = (&inside(samples.values), &inside(source.points));
+    let truth = source.truth.as_ref().filter(|_| general.is_none());
+    write_learned(page, &Content { summary, mixture: &mixture, general: general.as_ref(), samples, points, truth })
 }

@@ -11,8 +11,8 @@ use super::plane::Plane;
 use crate::diffusion::ladder::Row;
 use crate::error::Result;
 use crate::experiment::learn_summary::LearnSummary;
-use crate::mixture::GaussianMixture;
 use crate::mixture::files::write_atomically;
+use crate::mixture::{CovarianceKind, GaussianMixture, Mixture};
 use crate::number::{minus, short, word};
 use crate::objective::groups::Estimate;
 use crate::random::rows;
@@ -21,6 +21,9 @@ use crate::random::rows;
 const MOST_POINTS: usize = 1500;
 /// The levels of the contours, as fractions of the largest density.
 const LEVELS: [f64; 5] = [0.8, 0.4, 0.1, 1e-2, 1e-3];
+/// Standard deviations of a component at which its ellipses lie, and sides of these.
+const DEVIATIONS: [f64; 2] = [1.0, 2.0];
+const ELLIPSE: usize = 72;
 /// Arrows of the score field in each direction.
 const ARROWS: usize = 17;
 
@@ -28,6 +31,8 @@ const ARROWS: usize = 17;
 pub(crate) struct Content<'a> {
     pub summary: &'a LearnSummary,
     pub mixture: &'a GaussianMixture,
+    /// What was learned, where covariances are of another kind than the common variance: `mixture` then has its means.
+    pub general: Option<&'a Mixture>,
     /// (samples, d)
     pub samples: &'a [f64],
     /// (n, d)
@@ -74,14 +79,16 @@ fn finding(summary: &LearnSummary) -> String {
 
 fn facts(summary: &LearnSummary) -> Vec<(String, String)> {
     let LearnSummary { data, points, held_out, components_why, samples, samples_from, seed, .. } = summary;
+    let is_common = summary.covariance_type == CovarianceKind::Common;
     let facts = [
         ("Data", data.clone()),
         ("Points", points.to_string()),
         ("Held out", held_out.to_string()),
         ("Method", word(summary.method)),
         ("Why so many components", components_why.clone()),
-        ("Common variance", short(summary.variance)),
-        ("Variance was given", summary.variance_was_given.to_string()),
+        ("Covariances", if is_common { String::new() } else { summary.covariance_type.to_string() }),
+        (if is_common { "Common variance" } else { "Mean variance of a coordinate" }, short(summary.variance)),
+        ("Variance was given", if is_common { summary.variance_was_given.to_string() } else { String::new() }),
         ("Principal directions", summary.principal_directions.to_string()),
         ("Log-likelihood of training points (nat)", short(summary.train_log_likelihood)),
         ("Points drawn", samples.to_string()),
@@ -121,22 +128,23 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
             figures.push(Figure {
                 title: "Learned density and the points".into(),
                 svg: view.density(content.points, &x, &y).svg()?,
-                caption: format!("Grey: points. Blue: contours of the learned density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak, and its means.{truth}{seen}"),
+                caption: format!("Grey: points. Blue: {}.{truth}{seen}", view.lines_in_words()),
             });
             if !content.samples.is_empty() {
                 let from = &content.summary.samples_from;
                 figures.push(Figure {
                     title: "Drawn points".into(),
                     svg: view.density(content.samples, &x, &y).svg()?,
-                    caption: format!("Grey: points drawn from {from}. Contours and means as before, of the parametric mixture.{truth}"),
+                    caption: format!("Grey: points drawn from {from}. Lines and means as before, of the parametric mixture.{truth}"),
                 });
             }
-            figures.push(Figure {
+            let score_field = if view.general.is_none() { Some(view.score_field(&x, &y).svg()?) } else { None };
+            figures.extend(score_field.map(|svg| Figure {
                 title: "Learned score field".into(),
-                svg: view.score_field(&x, &y).svg()?,
+                svg,
                 caption: "The score ∇ln p of the learned mixture: lines begin at the dots and point uphill; their length grows with the square root of the score’s."
                     .into(),
-            });
+            }));
         }
     }
     if let Some(chart) = criteria(content.summary) {
@@ -163,6 +171,7 @@ fn figures(content: &Content) -> Result<Vec<Figure>> {
 struct View<'a> {
     plane: Plane,
     mixture: &'a GaussianMixture,
+    general: Option<&'a Mixture>,
     truth: Option<&'a GaussianMixture>,
     centres: Vec<(f64, f64)>,
 }
@@ -171,11 +180,15 @@ impl<'a> View<'a> {
     fn new(content: &Content<'a>, plane: Plane) -> Self {
         let mixture = content.mixture;
         let centres = (0..mixture.n_components()).map(|j| plane.project(mixture.mean(j))).collect();
-        View { plane, mixture, truth: content.truth, centres }
+        View { plane, mixture, general: content.general, truth: content.truth, centres }
     }
 
     /// Axes around the learned means with the same length for a unit in both directions.
     fn axes(&self) -> Option<(Axis, Axis)> {
+        if self.general.is_some() {
+            let ellipses = self.ellipses(3.0);
+            return self.plane.axes(ellipses.iter().flatten().copied());
+        }
         let reach = 4.0 * self.mixture.variance().sqrt();
         self.plane.axes(self.centres.iter().flat_map(|c| [(c.0 - reach, c.1 - reach), (c.0 + reach, c.1 + reach)]))
     }
@@ -186,7 +199,10 @@ impl<'a> View<'a> {
         let shown = rows::chosen(points.len() / d, MOST_POINTS, 0).into_iter();
         let places = shown.map(|i| self.plane.project(&points[i * d..][..d]));
         let weighted: Vec<_> = self.centres.iter().copied().zip(self.mixture.weights().iter().copied()).collect();
-        let lines = contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS);
+        let lines = match self.general {
+            Some(_) => DEVIATIONS.iter().flat_map(|deviations| self.ellipses(*deviations)).collect(),
+            None => contours(&weighted, self.mixture.variance(), (x.low, x.high), (y.low, y.high), &LEVELS),
+        };
         let mut marks: Vec<Mark> = lines.into_iter().map(|points| Mark::Line { points, ink: Ink::Blue, width: 3, opacity: 0.9 }).collect();
         // Only points, because lines would hide them.
         let dots = places.filter(|(a, b)| x.holds(*a) && x.holds(a + small) && y.holds(*b));
@@ -197,6 +213,28 @@ impl<'a> View<'a> {
             marks.extend(crosses.filter(|at| x.holds(at.0) && y.holds(at.1)).map(|at| Mark::Cross { at, ink: Ink::Vermillion }));
         }
         Chart { description: "Points, and contours of the learned density", x: x.clone(), y: y.clone(), marks }
+    }
+
+    /// What the blue lines are.
+    fn lines_in_words(&self) -> &'static str {
+        match self.general {
+            Some(_) => "each component's mean, and its covariance as ellipses at one and two standard deviations",
+            None => "contours of the learned density at 0.8, 0.4, 0.1, 0.01 and 0.001 of its peak, and its means",
+        }
+    }
+
+    /// The covariance of each component, projected to the plane, at so many standard deviations.
+    fn ellipses(&self, deviations: f64) -> Vec<Vec<(f64, f64)>> {
+        let Some(general) = self.general else { return Vec::new() };
+        let of = |(l, centre): (usize, &(f64, f64))| {
+            let [xx, xy, yy] = self.plane.covariance(&general.covariance().matrix(l, general.n_features()));
+            let a = xx.max(0.0).sqrt().max(f64::MIN_POSITIVE); // the factor (a, 0; b, c)
+            let (b, c) = (xy / a, (yy - xy * xy / (a * a)).max(0.0).sqrt());
+            let at = |i: usize| (i as f64 / ELLIPSE as f64 * std::f64::consts::TAU).sin_cos();
+            let on = |(s, t): (f64, f64)| (centre.0 + deviations * a * t, centre.1 + deviations * (b * t + c * s));
+            (0..=ELLIPSE).map(|i| on(at(i))).collect()
+        };
+        self.centres.iter().enumerate().map(of).collect()
     }
 
     fn score_field(&self, x: &Axis, y: &Axis) -> Chart {

@@ -65,6 +65,16 @@ impl Plane {
         Some((widened(&x, width), widened(&y, height)))
     }
 
+    /// A covariance (d, d) in the plane: its two variances with the covariance between them.
+    pub fn covariance(&self, matrix: &[f64]) -> [f64; 3] {
+        let d = self.origin.len();
+        let product = |u: &[f64], v: &[f64]| -> f64 {
+            matrix.chunks_exact(d).zip(u).map(|(row, u)| u * row.iter().zip(v).map(|(m, v)| m * v).sum::<f64>()).sum()
+        };
+        let [u, v] = &self.axes;
+        [product(u, u), product(u, v), product(v, v)]
+    }
+
     /// The coordinates of a point (d) in the plane.
     pub(super) fn project(&self, point: &[f64]) -> (f64, f64) {
         let along = |axis: &[f64]| point.iter().zip(&self.origin).zip(axis).map(|((p, o), a)| (p - o) * a).sum();
