@@ -10,8 +10,8 @@ pub mod backend {
 pub mod diffusion {
     pub use crate::diffusion::data::Data;
     pub use crate::diffusion::islands::Islands;
-    pub use crate::diffusion::learn::draw;
     pub use crate::diffusion::noised::{Address, Noised};
+    pub use crate::diffusion::points_of::draw;
     pub use crate::diffusion::presets::PRESETS;
     pub use crate::diffusion::regression::Piecewise;
     pub use crate::diffusion::score_matching::loss;

@@ -10,16 +10,15 @@ use super::output::refuse_inputs;
 use super::progress::Stages;
 use super::signals::interruption;
 use crate::diffusion::compare::Sampled;
-use crate::diffusion::learn::{Method, Options, Variance};
+use crate::diffusion::options::{Method, Options, Variance};
 use crate::experiment::learn::{self, Event, Outcome, Request};
-use crate::experiment::learn_model::read_with_covariances;
 use crate::experiment::learn_source::preset;
 use crate::experiment::learn_summary::LearnSummary;
 use crate::experiment::learn_sweep::{self, cells};
 use crate::experiment::learn_task::Task;
 use crate::experiment::run_folder::Output;
 use crate::mixture::CovarianceKind;
-use crate::mixture::files::is_stream;
+use crate::mixture::files::{is_stream, read_any_mixture};
 use crate::number::minus;
 use crate::objective::groups::Estimate;
 use crate::report::learn::{Content, write_learned};
@@ -139,7 +138,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
 fn task(common: &Common, arguments: &Arguments) -> Result<Task> {
     let is_known = preset(&arguments.data).is_some() && arguments.covariance == CovarianceKind::Common;
     let known = if is_known { Variance::Known(1.0) } else { Variance::Estimate };
-    let start = arguments.start.as_ref().map(|path| read_with_covariances(path, arguments.covariance)).transpose()?;
+    let start = arguments.start.as_ref().map(|path| read_any_mixture(path)?.widened(arguments.covariance)).transpose()?;
     let options = Options {
         method: arguments.method,
         components: arguments.components,

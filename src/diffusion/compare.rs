@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::learn::draw;
+use super::points_of::draw;
 use crate::error::{Error, Result};
 use crate::metrics::nearest;
 use crate::mixture::{GaussianMixture, squared_distance};

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use super::islands::Islands;
-use super::learn_general::scaled;
 use super::projection::Projection;
 use super::tiles::Tiles;
 use crate::error::{Error, Result};
@@ -133,7 +132,7 @@ impl Data {
     /// # Errors
     /// Those of [`Mixture::new`].
     pub fn outside_general(&self, mixture: &Mixture) -> Result<Mixture> {
-        scaled(mixture, self.outside_points(mixture.means()), &vec![self.scale; self.centre.len()])
+        mixture.in_units(self.outside_points(mixture.means()), &vec![self.scale; self.centre.len()])
     }
 
     /// A mixture of any covariances of users' units in these.
@@ -147,7 +146,7 @@ impl Data {
                 "Give a start for these points",
             ));
         }
-        scaled(mixture, self.inside_points(mixture.means()), &vec![1.0 / self.scale; self.centre.len()])
+        mixture.in_units(self.inside_points(mixture.means()), &vec![1.0 / self.scale; self.centre.len()])
     }
 
     /// Points (n, d) of users' units in these.

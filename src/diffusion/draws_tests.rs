@@ -1,6 +1,6 @@
 use super::*;
 use crate::diffusion::islands::Islands;
-use crate::diffusion::{em, learn::draw};
+use crate::diffusion::{em, points_of::draw};
 
 /// Ten clusters in fifty dimensions, ten standard deviations apart.
 fn ten_clusters() -> GaussianMixture {

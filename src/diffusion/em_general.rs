@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::moments::{self, Moments};
+use super::moment_sums::Moments;
+use super::moments;
 use super::tiles::Tiles;
 use super::watch::Watch;
 use crate::error::Result;

@@ -76,7 +76,7 @@ fn upper_tail(t: f64, degrees: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diffusion::learn::draw;
+    use crate::diffusion::points_of::draw;
     use crate::mixture::GaussianMixture;
 
     #[test]

@@ -1,85 +1,24 @@
 //! From points to a mixture and a sampler, by the chosen method: the computation of the verb `learn`.
 
-use std::time::Instant;
-
-use rayon::prelude::*;
-
 use super::data::Data;
-use super::draws::{self, Draws};
+use super::draws::{self};
 use super::islands::Islands;
-use super::ladder::{self, Ladder, Row};
+use super::ladder::{self, Ladder};
+use super::learned::{Clock, EmEnd, Learned};
 use super::noised::{Address, Noised};
 use super::options::check;
-pub(crate) use super::options::{Method, Options, Variance};
+use super::options::{Method, Options, Variance};
+use super::points_of::{draw, labels};
 use super::projection::Projection;
-use super::search::{self, Found, Tried};
+use super::search::{self, Found};
 use super::tiles::Tiles;
 use super::warm_start::{SMALLEST_COMPONENT, set_cover};
 use super::watch::Watch;
 use super::{ddpm, em, learn_general, misfit, parametric, pass, sampler, schedule};
 use crate::backend::polynomials::Polynomials;
 use crate::error::{Error, Result};
-use crate::mixture::sample::about;
-use crate::mixture::{CovarianceKind, GaussianMixture, Mixture};
+use crate::mixture::{CovarianceKind, GaussianMixture};
 use crate::objective::groups::Estimate;
-use crate::random::categorical::Categorical;
-use crate::random::normal::normal_f32;
-use crate::random::streams::{Purpose, key, words};
-
-/// The result of learning.
-#[derive(Debug, Clone)]
-pub struct Learned {
-    /// Of one common variance. Where covariances are of another kind: the same weights and means beside their mean variance.
-    pub mixture: GaussianMixture,
-    /// What was learned, where its covariances are of another kind.
-    pub general: Option<Mixture>,
-    /// Why it has so many components.
-    pub why: String,
-    /// Drawn points (samples, d), and what they were drawn from.
-    pub samples: Vec<f64>,
-    /// The component of each (samples), where they were drawn from the mixture; else empty.
-    pub labels: Vec<i64>,
-    pub samples_from: &'static str,
-    /// Comparison of the drawn points with the data; `None` if none were drawn.
-    pub draws: Option<Draws>,
-    /// Mean ln p of the held-out points, in nats; NaN if there are none.
-    pub held_out: Estimate,
-    pub train_log_likelihood: f64,
-    /// The held-out points (m, d).
-    pub held_out_points: Vec<f64>,
-    pub n_train: usize,
-    /// The number of principal directions used; d if none were sought.
-    pub rank: usize,
-    pub levels: Vec<Row>,
-    /// The end of EM on all points, if EM was the method.
-    pub em: Option<EmEnd>,
-    /// The numbers of components that the search tried.
-    pub tried: Vec<Tried>,
-    pub notes: Vec<String>,
-    /// Stage and seconds, in order.
-    pub seconds: Vec<(&'static str, f64)>,
-}
-
-impl Learned {
-    /// Adds the results of the search for K, if K was not given.
-    fn counted(mut self, found: Found, options: &Options) -> Learned {
-        if options.components.is_none() {
-            self.why = found.why();
-            self.notes.extend(found.notes());
-            self.tried = found.tried;
-        }
-        self
-    }
-}
-
-/// How EM ended.
-#[derive(Debug, Clone, Copy)]
-pub struct EmEnd {
-    pub iterations: usize,
-    pub seconds: f64,
-    /// The gain of the last step, in nats per point.
-    pub last_gain: f64,
-}
 
 /// Radius of the balls that propose components, in σ₀: modes at distance 2.5 still get separate balls.
 const CANDIDATE_RADIUS: f64 = 1.25;
@@ -89,18 +28,6 @@ const LAST_STEPS: em::Options = em::Options { variance: Some(1.0), tolerance: 1e
 const COMPARED_PAIRS: usize = 4096;
 /// The use number of that comparison's noise.
 const COMPARE: u32 = 3;
-
-pub(crate) struct Clock {
-    began: Instant,
-    seconds: Vec<(&'static str, f64)>,
-}
-
-impl Clock {
-    pub(super) fn lap(&mut self, stage: &'static str) {
-        self.seconds.push((stage, self.began.elapsed().as_secs_f64()));
-        self.began = Instant::now();
-    }
-}
 
 /// Learns from `points` (n, d). `device` computes the polynomials: [`crate::Backend::polynomials`].
 ///
@@ -133,7 +60,7 @@ fn learn_from(
     device: &mut dyn Polynomials,
     watch: &mut Watch,
 ) -> Result<(Learned, bool)> {
-    let mut clock = Clock { began: Instant::now(), seconds: Vec::new() };
+    let mut clock = Clock::start();
     let mut options = options.clone();
     if options.covariance != CovarianceKind::Common {
         return learn_general_from(points, d, islands, &options, clock, watch);
@@ -348,30 +275,4 @@ fn of_mixture(data: &Data, inside: &GaussianMixture, options: &Options, clock: &
         notes: misfit::notes(&data.train, inside),
         seconds: Vec::new(),
     })
-}
-
-/// `count` points (count, d) of a mixture, each from its own address. (The component is chosen by one word, but by two in the verb
-/// `sample`, so that the points of presets and of samples never change.)
-pub fn draw(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<f64> {
-    let (d, scale) = (mixture.n_features(), mixture.variance().sqrt());
-    let key = key(seed, Purpose::LearnData, 0);
-    let components = Categorical::of_weights(mixture.weights());
-    let mut points = vec![0.0; count * d];
-    points.par_chunks_exact_mut(d).enumerate().for_each(|(i, point)| {
-        about(mixture.mean(component_of(&components, key, i)), (key, 0, 0, i as u32), point, |mean, word| {
-            mean + scale * f64::from(normal_f32(word))
-        });
-    });
-    points
-}
-
-/// The component of each of those points (count).
-fn labels(mixture: &GaussianMixture, count: usize, seed: u64) -> Vec<i64> {
-    let (key, components) = (key(seed, Purpose::LearnData, 0), Categorical::of_weights(mixture.weights()));
-    (0..count).into_par_iter().map(|i| component_of(&components, key, i) as i64).collect()
-}
-
-/// The component of point i.
-pub(super) fn component_of(components: &Categorical, key: [u32; 2], i: usize) -> usize {
-    components.at((f64::from(words(key, 0, 1, i as u32, 0)[0]) + 0.5) / 2f64.powi(32))
 }

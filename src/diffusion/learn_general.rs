@@ -1,22 +1,17 @@
 //! Learning by EM where covariances are of another kind than the common variance.
 
-use rayon::prelude::*;
-
 use super::data::Data;
 use super::em_general::{self, collapsed, least_variances};
-use super::learn::{Clock, EmEnd, Learned, component_of};
+use super::learned::{Clock, EmEnd, Learned};
 use super::options::Options;
+use super::points_of::draw_general;
 use super::search_general::{self, near_floor, ruler};
 use super::watch::Watch;
 use super::{em, moments};
 use crate::error::Result;
-use crate::mixture::sample::about;
-use crate::mixture::{Covariance, CovarianceKind, Mixture};
+use crate::mixture::CovarianceKind;
 use crate::number::short;
 use crate::objective::groups::Estimate;
-use crate::random::categorical::Categorical;
-use crate::random::normal::normal_f32;
-use crate::random::streams::{Purpose, key};
 
 /// Columns that a note names.
 const MOST_NAMED: usize = 8;
@@ -65,7 +60,7 @@ fn of_mixture(data: &Data, fitted: &em_general::Fitted, options: &Options, clock
     let held_out = Estimate::of_mean(&moments::log_densities(&data.held_out, inside));
     let train = moments::moments(&data.train, inside).log_likelihood / data.train.n as f64;
     let held_out_points = data.outside_points(&data.held_out.rows().iter().map(|z| f64::from(*z)).collect::<Vec<f64>>());
-    let (samples, labels) = draw(&general, options.samples, options.seed);
+    let (samples, labels) = draw_general(&general, options.samples, options.seed);
     clock.lap("likelihood");
     Ok(Learned {
         why: format!("{} were asked for", general.n_components()),
@@ -86,22 +81,6 @@ fn of_mixture(data: &Data, fitted: &em_general::Fitted, options: &Options, clock
         notes: Vec::new(),
         seconds: Vec::new(),
     })
-}
-
-/// `count` points (count, d) of a mixture and the component of each, from the addresses that draws of a common variance have.
-pub(crate) fn draw(mixture: &Mixture, count: usize, seed: u64) -> (Vec<f64>, Vec<i64>) {
-    let d = mixture.n_features();
-    let (key, components) = (key(seed, Purpose::LearnData, 0), Categorical::of_weights(mixture.weights()));
-    let (mut points, mut labels) = (vec![0.0; count * d], vec![0; count]);
-    let zero = vec![0.0; d];
-    points.par_chunks_exact_mut(d).zip(&mut labels).enumerate().for_each(|(i, (point, label))| {
-        let l = component_of(&components, key, i);
-        let mut z = vec![0.0; d];
-        about(&zero, (key, 0, 0, i as u32), &mut z, |_, word| f64::from(normal_f32(word)));
-        point.iter_mut().enumerate().for_each(|(a, x)| *x = mixture.mean(l)[a] + mixture.factor(l).coloured(&z, a));
-        *label = l as i64;
-    });
-    (points, labels)
 }
 
 /// What people should know of how EM ended.
@@ -145,27 +124,4 @@ fn notes(data: &Data, fitted: &em_general::Fitted, floor: f64, options: &Options
         ));
     }
     notes
-}
-
-/// A mixture with covariances in units `scales` (d) times as large.
-///
-/// # Errors
-/// Those of [`Mixture::new`].
-pub(crate) fn scaled(mixture: &Mixture, means: Vec<f64>, scales: &[f64]) -> Result<Mixture> {
-    let (k, d) = (mixture.n_components(), scales.len());
-    let is_even = scales.iter().all(|s| s == &scales[0]);
-    let own = if is_even {
-        mixture.covariance().clone()
-    } else {
-        // What is round in one unit is not in others.
-        let covariance = mixture.covariance();
-        let kind = covariance.kind().max(CovarianceKind::Diagonal);
-        covariance.widened(kind, k, d).unwrap_or_else(|| covariance.clone())
-    };
-    let values = own.values().iter().enumerate().map(|(at, v)| match own {
-        Covariance::Common(_) | Covariance::Spherical(_) => v * scales[0] * scales[0],
-        Covariance::Diagonal(_) => v * scales[at % d] * scales[at % d],
-        Covariance::Tied(_) | Covariance::Full(_) => v * scales[at / d % d] * scales[at % d],
-    });
-    Mixture::new(mixture.weights().to_vec(), means, d, Covariance::of_kind(own.kind(), values.collect()))
 }

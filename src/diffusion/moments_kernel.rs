@@ -1,6 +1,6 @@
 //! A mixture with covariances of any kind over one tile of 64 samples: vector loops in double precision.
 
-use super::moments::Moments;
+use super::moment_sums::Moments;
 use super::moments_loops::{
     ROWS, add_lower, differences, distances, first_moment, products, scaled_distances, squared_distances, sum, two_moments, whiten,
     whitened_square,

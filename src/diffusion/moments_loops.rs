@@ -3,7 +3,7 @@
 use super::tiles::TILE;
 
 /// Rows of a triangular product that stay in registers, and samples of each.
-pub const ROWS: usize = 4;
+pub(super) const ROWS: usize = 4;
 const WIDE: usize = 8;
 /// Samples of one accumulator of the second moments, which four rows by two columns of them keep in registers.
 const NARROW: usize = 4;
@@ -11,7 +11,7 @@ const COLUMNS: usize = 2;
 
 /// e = x − mean, shape (d, 64).
 #[inline(always)]
-pub fn differences(x: &[f32], mean: &[f64], e: &mut [f64]) {
+pub(super) fn differences(x: &[f32], mean: &[f64], e: &mut [f64]) {
     for ((x, mean), e) in x.chunks_exact(TILE).zip(mean).zip(e.chunks_exact_mut(TILE)) {
         for s in 0..TILE {
             e[s] = f64::from(x[s]) - mean;
@@ -20,7 +20,7 @@ pub fn differences(x: &[f32], mean: &[f64], e: &mut [f64]) {
 }
 
 #[inline(always)]
-pub fn squared_distances(x: &[f32], mean: &[f64], square: &mut [f64; TILE]) {
+pub(super) fn squared_distances(x: &[f32], mean: &[f64], square: &mut [f64; TILE]) {
     for part in (0..TILE).step_by(2 * WIDE) {
         let mut sum = [0.0; 2 * WIDE];
         for (x, mean) in x.chunks_exact(TILE).zip(mean) {
@@ -35,7 +35,7 @@ pub fn squared_distances(x: &[f32], mean: &[f64], square: &mut [f64; TILE]) {
 }
 
 #[inline(always)]
-pub fn scaled_distances(x: &[f32], mean: &[f64], scale: &[f64], square: &mut [f64; TILE]) {
+pub(super) fn scaled_distances(x: &[f32], mean: &[f64], scale: &[f64], square: &mut [f64; TILE]) {
     for part in (0..TILE).step_by(2 * WIDE) {
         let mut sum = [0.0; 2 * WIDE];
         for ((x, mean), scale) in x.chunks_exact(TILE).zip(mean).zip(scale) {
@@ -51,7 +51,7 @@ pub fn scaled_distances(x: &[f32], mean: &[f64], scale: &[f64], square: &mut [f6
 
 /// |w − mean|² of whitened samples (d′, 64).
 #[inline(always)]
-pub fn distances(w: &[f64], mean: &[f64], square: &mut [f64; TILE]) {
+pub(super) fn distances(w: &[f64], mean: &[f64], square: &mut [f64; TILE]) {
     for part in (0..TILE).step_by(2 * WIDE) {
         let mut sum = [0.0; 2 * WIDE];
         for (w, mean) in w.chunks_exact(TILE).zip(mean) {
@@ -88,7 +88,7 @@ fn panel(panels: &[f64], p: usize) -> &[f64] {
 
 /// |R e|² of differences (d′, 64).
 #[inline(always)]
-pub fn whitened_square(panels: &[f64], e: &[f64], square: &mut [f64; TILE]) {
+pub(super) fn whitened_square(panels: &[f64], e: &[f64], square: &mut [f64; TILE]) {
     for at in (0..TILE).step_by(WIDE) {
         let mut sum = [0.0; WIDE];
         for p in 0..e.len() / (ROWS * TILE) {
@@ -105,7 +105,7 @@ pub fn whitened_square(panels: &[f64], e: &[f64], square: &mut [f64; TILE]) {
 
 /// w = R e, shapes (d′, 64).
 #[inline(always)]
-pub fn whiten(panels: &[f64], e: &[f64], w: &mut [f64]) {
+pub(super) fn whiten(panels: &[f64], e: &[f64], w: &mut [f64]) {
     for at in (0..TILE).step_by(WIDE) {
         for p in 0..e.len() / (ROWS * TILE) {
             let rows = rows(panel(panels, p), e, at);
@@ -118,7 +118,7 @@ pub fn whiten(panels: &[f64], e: &[f64], w: &mut [f64]) {
 
 /// Adds the lower triangle of a bᵀ, where a and b have shape (d′, 64), to `out` (d, d).
 #[inline(always)]
-pub fn add_lower(a: &[f64], b: &[f64], d: usize, out: &mut [f64]) {
+pub(super) fn add_lower(a: &[f64], b: &[f64], d: usize, out: &mut [f64]) {
     for row in (0..d).step_by(ROWS) {
         for column in (0..(row + ROWS).min(d)).step_by(COLUMNS) {
             let (a, b) = (&a[row * TILE..][..ROWS * TILE], &b[column * TILE..][..COLUMNS * TILE]);
@@ -157,7 +157,7 @@ fn tree(sum: [f64; WIDE]) -> f64 {
 
 /// Σ ab.
 #[inline(always)]
-pub fn sum(a: &[f64; TILE], b: &[f64; TILE]) -> f64 {
+pub(super) fn sum(a: &[f64; TILE], b: &[f64; TILE]) -> f64 {
     let mut sum = [0.0; WIDE];
     for at in (0..TILE).step_by(WIDE) {
         for s in 0..WIDE {
@@ -169,7 +169,7 @@ pub fn sum(a: &[f64; TILE], b: &[f64; TILE]) -> f64 {
 
 /// Σ r e, which `re` keeps by sample.
 #[inline(always)]
-pub fn products(r: &[f64; TILE], e: &[f64; TILE], re: &mut [f64; TILE]) -> f64 {
+pub(super) fn products(r: &[f64; TILE], e: &[f64; TILE], re: &mut [f64; TILE]) -> f64 {
     let mut sum = [0.0; WIDE];
     for at in (0..TILE).step_by(WIDE) {
         for s in 0..WIDE {
@@ -182,7 +182,7 @@ pub fn products(r: &[f64; TILE], e: &[f64; TILE], re: &mut [f64; TILE]) -> f64 {
 
 /// Σ r(x − mean).
 #[inline(always)]
-pub fn first_moment(x: &[f32; TILE], mean: f64, r: &[f64; TILE]) -> f64 {
+pub(super) fn first_moment(x: &[f32; TILE], mean: f64, r: &[f64; TILE]) -> f64 {
     let mut sum = [0.0; WIDE];
     for at in (0..TILE).step_by(WIDE) {
         for s in 0..WIDE {
@@ -194,7 +194,7 @@ pub fn first_moment(x: &[f32; TILE], mean: f64, r: &[f64; TILE]) -> f64 {
 
 /// Σ r(x − mean) and Σ r(x − mean)².
 #[inline(always)]
-pub fn two_moments(x: &[f32; TILE], mean: f64, r: &[f64; TILE]) -> (f64, f64) {
+pub(super) fn two_moments(x: &[f32; TILE], mean: f64, r: &[f64; TILE]) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; WIDE], [0.0; WIDE]);
     for at in (0..TILE).step_by(WIDE) {
         for s in 0..WIDE {

@@ -1,6 +1,6 @@
 //! The built-in data sets of the verb `learn`: points of a known mixture.
 
-use super::learn::draw;
+use super::points_of::draw;
 use crate::error::Result;
 use crate::mixture::GaussianMixture;
 use crate::mixture::generate::{circle, separated, weighted};

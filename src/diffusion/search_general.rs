@@ -282,7 +282,7 @@ impl Search<'_, '_> {
 ///
 /// # Errors
 /// Those of [`GaussianMixture::new`].
-pub fn ruler(mixture: &Mixture) -> Result<GaussianMixture> {
+pub(crate) fn ruler(mixture: &Mixture) -> Result<GaussianMixture> {
     let (weights, means) = (mixture.weights().to_vec(), mixture.means().to_vec());
     GaussianMixture::new(weights, means, mixture.n_features(), mean_variance(mixture))
 }

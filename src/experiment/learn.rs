@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::learn_model::write_with_covariances;
 use super::learn_source::{Source, source};
 use super::learn_summary::LearnSummary;
 use super::learn_task::Task;
@@ -14,10 +13,12 @@ use crate::backend::polynomials::Polynomials;
 use crate::check::check_polynomials;
 use crate::cpu::CpuPolynomials;
 use crate::device::{self, Device};
-use crate::diffusion::learn::{Learned, Method, learn};
+use crate::diffusion::learn::learn;
+use crate::diffusion::learned::Learned;
+use crate::diffusion::options::Method;
 use crate::diffusion::watch::Watch;
 use crate::error::{Error, Result};
-use crate::mixture::files::{Values, write_mixture, write_npy, write_points};
+use crate::mixture::files::{Values, write_any_mixture, write_mixture, write_npy, write_points};
 use crate::mixture::{CovarianceKind, Mixture};
 
 /// The learned mixture, in users' units; and in standardised units, if columns were standardised.
@@ -148,7 +149,7 @@ fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> R
         write_general(at, outcome, general)?;
     } else if let Some(own) = &outcome.summary.standardised {
         write_mixture(&at.join(MODEL_STANDARDISED), mixture)?;
-        own.write_mixture(&at.join(MODEL), mixture)?;
+        write_any_mixture(&at.join(MODEL), &own.outside_mixture(&mixture.into())?)?;
         let least = own.deviations.iter().copied().fold(f64::INFINITY, f64::min);
         write_points(&at.join("samples.npy"), d, &own.outside(samples), least * mixture.variance().sqrt())?;
     } else {
@@ -163,15 +164,14 @@ fn write(output: &Output, outcome: &Outcome, page: &dyn Fn(&Path, &Outcome) -> R
 /// The model and the drawn points, where covariances are of another kind than the common variance.
 fn write_general(at: &Path, outcome: &Outcome, mixture: &Mixture) -> Result<()> {
     let (d, samples) = (mixture.n_features(), &outcome.learned.samples);
-    let least = |mixture: &Mixture| (0..mixture.n_components()).map(|l| mixture.factor(l).least_deviation(d)).fold(f64::INFINITY, f64::min);
     let Some(own) = &outcome.summary.standardised else {
-        write_with_covariances(&at.join(MODEL), mixture)?;
-        write_points(&at.join("samples.npy"), d, samples, least(mixture))?;
+        write_any_mixture(&at.join(MODEL), mixture)?;
+        write_points(&at.join("samples.npy"), d, samples, mixture.deviations()[0])?;
         return Ok(());
     };
     let outside = own.outside_mixture(mixture)?;
-    write_with_covariances(&at.join(MODEL_STANDARDISED), mixture)?;
-    write_with_covariances(&at.join(MODEL), &outside)?;
-    write_points(&at.join("samples.npy"), d, &own.outside(samples), least(&outside))?;
+    write_any_mixture(&at.join(MODEL_STANDARDISED), mixture)?;
+    write_any_mixture(&at.join(MODEL), &outside)?;
+    write_points(&at.join("samples.npy"), d, &own.outside(samples), outside.deviations()[0])?;
     Ok(())
 }

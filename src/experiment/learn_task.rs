@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diffusion::learn::Options;
+use crate::diffusion::options::Options;
 
 /// The data and the choices for learning.
 #[derive(Debug, Clone)]

@@ -10,7 +10,6 @@ pub(crate) mod fingerprint;
 pub(crate) mod journal;
 pub(crate) mod keys;
 pub mod learn;
-pub(crate) mod learn_model;
 pub(crate) mod learn_source;
 pub mod learn_summary;
 pub(crate) mod learn_sweep;

@@ -1,14 +1,10 @@
 //! Columns in units of their own standard deviations, and back.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::diffusion::learn_general::scaled;
 use crate::error::{Error, Result};
-use crate::mixture::files::{Values, write_npz};
-use crate::mixture::{GaussianMixture, Mixture};
+use crate::mixture::Mixture;
 
 /// Mean and standard deviation of each column (d); the deviation of a constant column is 1.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,20 +60,7 @@ impl Standardisation {
     /// # Errors
     /// Those of [`Mixture::new`].
     pub fn outside_mixture(&self, mixture: &Mixture) -> Result<Mixture> {
-        scaled(mixture, self.outside(mixture.means()), &self.deviations)
-    }
-
-    /// Writes `mixture`, which is in units of the columns, in users' units: its common variance becomes one for each column, so the file has
-    /// `covariances` (k, d), the diagonals.
-    pub fn write_mixture(&self, path: &Path, mixture: &GaussianMixture) -> Result<()> {
-        let (k, d) = (mixture.n_components(), mixture.n_features());
-        let (means, variance) = (self.outside(mixture.means()), mixture.variance());
-        let covariances: Vec<f64> = (0..k).flat_map(|_| self.deviations.iter().map(|s| variance * s * s)).collect();
-        let (weights, shape) = (Values::F64(mixture.weights()), [k, d]);
-        write_npz(
-            path,
-            &[("weights", &[k], weights), ("means", &shape, Values::F64(&means)), ("covariances", &shape, Values::F64(&covariances))],
-        )
+        mixture.in_units(self.outside(mixture.means()), &self.deviations)
     }
 }
 

@@ -115,6 +115,24 @@ impl Mixture {
         GaussianMixture::new(self.weights.clone(), self.means.clone(), self.n_features, variance).ok()
     }
 
+    /// The same mixture in other units, x'_a = scales_a·x_a and a shift, with its means (k, d) there: what is round in one unit is not in
+    /// others, so where scales differ common and spherical covariances become diagonal.
+    ///
+    /// # Errors
+    /// Those of [`Mixture::new`].
+    pub fn in_units(&self, means: Vec<f64>, scales: &[f64]) -> Result<Mixture> {
+        let (k, d) = (self.n_components(), scales.len());
+        let is_even = scales.iter().all(|s| s == &scales[0]);
+        let kind = if is_even { self.covariance_kind() } else { self.covariance_kind().max(CovarianceKind::Diagonal) };
+        let own = self.covariance.widened(kind, k, d).unwrap_or_else(|| self.covariance.clone());
+        let values = own.values().iter().enumerate().map(|(at, v)| match own {
+            Covariance::Common(_) | Covariance::Spherical(_) => v * scales[0] * scales[0],
+            Covariance::Diagonal(_) => v * scales[at % d] * scales[at % d],
+            Covariance::Tied(_) | Covariance::Full(_) => v * scales[at / d % d] * scales[at % d],
+        });
+        Mixture::new(self.weights.clone(), means, d, Covariance::of_kind(kind, values.collect()))
+    }
+
     /// After heat flow of time t: Σᵢ + tI.
     ///
     /// # Errors

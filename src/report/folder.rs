@@ -11,13 +11,13 @@ use super::sweep::write_sweep;
 use crate::diffusion::search_general::ruler;
 use crate::error::{Error, Result};
 use crate::experiment::learn::{MODEL, MODEL_STANDARDISED};
-use crate::experiment::learn_model::read_with_covariances;
 use crate::experiment::learn_source::source;
 use crate::experiment::learn_summary::{self, LearnSummary};
 use crate::experiment::run_folder::small_file;
 use crate::experiment::summary::FILE;
+use crate::experiment::sweep::folder::turn;
 use crate::mixture::CovarianceKind;
-use crate::mixture::files::{is_stream, read_mixture, read_npy};
+use crate::mixture::files::{is_stream, read_any_mixture, read_mixture, read_npy};
 
 /// The beginning of every `summary.json`.
 #[derive(Deserialize)]
@@ -61,8 +61,8 @@ fn write_learned_again(folder: &Path, summary: &LearnSummary, page: &Path) -> Re
     let samples = read_npy(&folder.join("samples.npy"))?;
     let (mixture, general) = match summary.covariance_type {
         CovarianceKind::Common => (read_mixture(&folder.join(model))?, None),
-        kind => {
-            let general = read_with_covariances(&folder.join(model), kind)?;
+        _ => {
+            let general = read_any_mixture(&folder.join(model))?;
             (ruler(&general)?, Some(general))
         }
     };

@@ -66,7 +66,7 @@ impl Plane {
     }
 
     /// A covariance (d, d) in the plane: its two variances with the covariance between them.
-    pub fn covariance(&self, matrix: &[f64]) -> [f64; 3] {
+    pub(super) fn covariance(&self, matrix: &[f64]) -> [f64; 3] {
         let d = self.origin.len();
         let product = |u: &[f64], v: &[f64]| -> f64 {
             matrix.chunks_exact(d).zip(u).map(|(row, u)| u * row.iter().zip(v).map(|(m, v)| m * v).sum::<f64>()).sum()
