@@ -1,9 +1,12 @@
 //! How many components with covariances of other kinds than the common variance, and where each number of them starts.
 //!
-//! Such components fit what is stretched with a few, so the search goes up from one: for each number K it lets starts compete on few
+//! Such components fit what is stretched with a few, so the search goes up from one, and at least as far as the number that one common
+//! variance wants: on a lattice every smaller number is worse than one. Then it looks between the numbers beside the best. For each number K it lets starts compete on few
 //! points (the mixture of one common variance that [`super::search`] has for K, and k-means++ seeds in the points' units and in those of
 //! their spread), and takes the best to all points. Fits with a component that has shrunk to the floor count for no K: their likelihood is
 //! the floor's.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::em::{self as common_em};
 use super::em_general::{self, Fitted, NEAR_FLOOR, climb, collapsed, least_variances, n_parameters};
@@ -29,6 +32,8 @@ const FINALISTS: usize = 2;
 /// The search ends when so many numbers in a row are worse than the best by so much.
 const WORSE: f64 = 10.0;
 const VAIN: usize = 3;
+/// Numbers between those in turn that are looked at near the best.
+const MOST_BETWEEN: usize = 6;
 /// Products of coordinates that are computed at the most, an exponential counted as so many: about half a minute on two cores.
 const BUDGET: f64 = 1.5e11;
 const EXPONENTIAL: usize = 24;
@@ -101,35 +106,40 @@ pub(crate) fn components(tiles: &Tiles, options: &Options, watch: &mut Watch) ->
     let one = one_component(&all, options)?;
     let (metric, units) = units(&few, &one)?;
     let rough = search::Options { components: options.components, variance: None, rounds: 1, seed: options.seed };
-    let common = match search::components(&few, &[], false, &rough, watch) {
-        Ok(found) => found.mixtures,
+    let (common, of_common) = match search::components(&few, &[], false, &rough, watch) {
+        Ok(found) => (found.mixtures, found.mixture.n_components()),
         Err(Error::Stopped { stage }) => return Err(Error::Stopped { stage }),
-        Err(_) => Vec::new(), // its variance shrank to nothing: other starts are left
+        Err(_) => (Vec::new(), 1), // its variance shrank to nothing: other starts are left
     };
     let whole = least_variances(&one);
     let mut search = Search { options, watch, few, metric, units, all, whole, common, work: 0.0 };
-    let mut found = Vec::new();
-    let (mut shrunk, mut best, mut vain, mut is_cut_short) = (Vec::new(), f64::INFINITY, 0, false);
-    for k in search.numbers() {
-        let Some((criterion, tried, fitted, is_sound)) = search.of_number(k)? else { break };
-        if is_sound || options.components.is_some() || k == 1 {
-            vain = if criterion < best + WORSE { 0 } else { vain + 1 };
-            best = best.min(criterion);
-            found.push((criterion, tried, fitted.mixture));
-        } else {
-            shrunk.push(k);
-            vain += 1;
+    let mut looked = Looked { found: BTreeMap::new(), shrunk: BTreeSet::new() };
+    let (mut vain, mut is_cut_short) = (0, false);
+    for k in search.numbers(of_common) {
+        let best = looked.best().map_or(f64::INFINITY, |(_, best)| best);
+        if !search.look(k, &mut looked)? {
+            break;
         }
+        vain = if looked.found.get(&k).is_some_and(|(criterion, ..)| *criterion < best + WORSE) { 0 } else { vain + 1 };
         is_cut_short = search.work > BUDGET;
-        if vain >= VAIN || is_cut_short {
+        if (vain >= VAIN && k >= of_common) || is_cut_short {
             break;
         }
     }
+    // Between the numbers beside the best.
+    for _ in 0..MOST_BETWEEN {
+        let next = looked.best().and_then(|(best, _)| looked.beside(best));
+        match next.filter(|_| options.components.is_none() && !is_cut_short) {
+            Some(k) if search.look(k, &mut looked)? => is_cut_short = search.work > BUDGET,
+            _ => break,
+        }
+    }
     let points = search.all.n;
-    let chosen = found.iter().find(|(criterion, ..)| *criterion <= best + EVIDENCE).map(|(.., mixture)| mixture.clone());
+    let Some((_, best)) = looked.best() else { return Err(search.nothing()) };
+    let chosen = looked.found.values().find(|(criterion, ..)| *criterion <= best + EVIDENCE).map(|(.., mixture)| mixture.clone());
     let Some(mixture) = chosen else { return Err(search.nothing()) };
-    let tried = found.into_iter().map(|(_, tried, _)| tried).collect();
-    Ok(Found { mixture, tried, points, shrunk, is_cut_short })
+    let tried = looked.found.into_values().map(|(_, tried, _)| tried).collect();
+    Ok(Found { mixture, tried, points, shrunk: looked.shrunk.into_iter().collect(), is_cut_short })
 }
 
 /// One component for all points.
@@ -157,6 +167,29 @@ fn units(tiles: &Tiles, one: &Mixture) -> Result<(Tiles, Vec<f64>)> {
     Ok((Tiles::of_rows(&rows, d), l))
 }
 
+/// What was found of each number of components, and the numbers that count for none.
+struct Looked {
+    found: BTreeMap<usize, (f64, Tried, Mixture)>,
+    shrunk: BTreeSet<usize>,
+}
+
+impl Looked {
+    /// The number of the least criterion, and that.
+    fn best(&self) -> Option<(usize, f64)> {
+        let all = self.found.iter().map(|(k, (criterion, ..))| (*k, *criterion));
+        all.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// The middle of the wider gap between `k` and the numbers beside it that were looked at; `None` where there is no gap.
+    fn beside(&self, k: usize) -> Option<usize> {
+        let known = || self.found.keys().chain(&self.shrunk).copied();
+        let below = known().filter(|other| *other < k).max().map(|other| (k - other, other));
+        let above = known().filter(|other| *other > k).min().map(|other| (other - k, k));
+        let (gap, from) = below.into_iter().chain(above).max()?;
+        (gap > 1).then_some(from + gap / 2)
+    }
+}
+
 struct Search<'a, 'b> {
     options: &'a Options,
     watch: &'a mut Watch<'b>,
@@ -173,10 +206,23 @@ struct Search<'a, 'b> {
 }
 
 impl Search<'_, '_> {
-    fn numbers(&self) -> Vec<usize> {
+    /// The numbers of components to look at in turn; `of_common` is the one that a common variance wants.
+    fn numbers(&self, of_common: usize) -> Vec<usize> {
         let (kind, d) = (self.options.kind, self.all.d);
         let fits = |k: &usize| *k == 1 || n_parameters(kind, *k, d) * POINTS_PER_PARAMETER <= self.all.n;
-        self.options.components.map_or_else(|| NUMBERS.into_iter().filter(fits).collect(), |k| vec![k])
+        let numbers: BTreeSet<usize> = NUMBERS.into_iter().chain([of_common]).filter(fits).collect();
+        self.options.components.map_or_else(|| numbers.into_iter().collect(), |k| vec![k])
+    }
+
+    /// Looks at K components; false without any start for them.
+    fn look(&mut self, k: usize, looked: &mut Looked) -> Result<bool> {
+        let Some((criterion, tried, fitted, is_sound)) = self.of_number(k)? else { return Ok(false) };
+        if is_sound || self.options.components.is_some() || k == 1 {
+            looked.found.insert(k, (criterion, tried, fitted.mixture));
+        } else {
+            looked.shrunk.insert(k);
+        }
+        Ok(true)
     }
 
     /// The best fit of K components, with its criterion, and whether none of them shrank to the floor; `None` without any start.

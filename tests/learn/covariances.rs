@@ -1,11 +1,15 @@
 //! EM with covariances of any kind: its sums against plain loops, what a step may and may not do, real points, and how fast it is.
 
+use mixscore::cpu::CpuPolynomials;
+use mixscore::diffusion::{self as learn, Learned, Method};
 use mixscore::internals::diffusion::Tiles;
 use mixscore::internals::diffusion::em_general::{self, Options, climb};
 use mixscore::internals::diffusion::moments::{log_densities, moments};
 use mixscore::internals::random::{normal_f64, philox};
 use mixscore::internals::reference;
 use mixscore::mixture::{Covariance, CovarianceKind, Mixture};
+
+use crate::truth::unwatched;
 
 /// Standard normal numbers, by address.
 fn normals(n: usize, seed: u32) -> Vec<f64> {
@@ -191,6 +195,111 @@ fn lost_and_shrunk_components_stay_finite() {
 }
 
 /// Seconds of an iteration at n = 10⁶, d = K = 16, for a comparison with other programs in one run.
+/// Fisher's irises (150, 4), in tenths of a centimetre.
+const IRISES: &str = "
+    51 35 14 2 49 30 14 2 47 32 13 2 46 31 15 2 50 36 14 2 54 39 17 4 46 34 14 3 50 34 15 2 44 29 14 2 49 31 15 1 54 37 15 2 48 34
+    16 2 48 30 14 1 43 30 11 1 58 40 12 2 57 44 15 4 54 39 13 4 51 35 14 3 57 38 17 3 51 38 15 3 54 34 17 2 51 37 15 4 46 36 10 2 51
+    33 17 5 48 34 19 2 50 30 16 2 50 34 16 4 52 35 15 2 52 34 14 2 47 32 16 2 48 31 16 2 54 34 15 4 52 41 15 1 55 42 14 2 49 31 15 2
+    50 32 12 2 55 35 13 2 49 36 14 1 44 30 13 2 51 34 15 2 50 35 13 3 45 23 13 3 44 32 13 2 50 35 16 6 51 38 19 4 48 30 14 3 51 38
+    16 2 46 32 14 2 53 37 15 2 50 33 14 2 70 32 47 14 64 32 45 15 69 31 49 15 55 23 40 13 65 28 46 15 57 28 45 13 63 33 47 16 49 24
+    33 10 66 29 46 13 52 27 39 14 50 20 35 10 59 30 42 15 60 22 40 10 61 29 47 14 56 29 36 13 67 31 44 14 56 30 45 15 58 27 41 10 62
+    22 45 15 56 25 39 11 59 32 48 18 61 28 40 13 63 25 49 15 61 28 47 12 64 29 43 13 66 30 44 14 68 28 48 14 67 30 50 17 60 29 45 15
+    57 26 35 10 55 24 38 11 55 24 37 10 58 27 39 12 60 27 51 16 54 30 45 15 60 34 45 16 67 31 47 15 63 23 44 13 56 30 41 13 55 25 40
+    13 55 26 44 12 61 30 46 14 58 26 40 12 50 23 33 10 56 27 42 13 57 30 42 12 57 29 42 13 62 29 43 13 51 25 30 11 57 28 41 13 63 33
+    60 25 58 27 51 19 71 30 59 21 63 29 56 18 65 30 58 22 76 30 66 21 49 25 45 17 73 29 63 18 67 25 58 18 72 36 61 25 65 32 51 20 64
+    27 53 19 68 30 55 21 57 25 50 20 58 28 51 24 64 32 53 23 65 30 55 18 77 38 67 22 77 26 69 23 60 22 50 15 69 32 57 23 56 28 49 20
+    77 28 67 20 63 27 49 18 67 33 57 21 72 32 60 18 62 28 48 18 61 30 49 18 64 28 56 21 72 30 58 16 74 28 61 19 79 38 64 20 64 28 56
+    22 63 28 51 15 61 26 56 14 77 30 61 23 63 34 56 24 64 31 55 18 60 30 48 18 69 31 54 21 67 31 56 24 69 31 51 23 58 27 51 19 68 32
+    59 23 67 33 57 25 67 30 52 23 63 25 50 19 65 30 52 20 62 34 54 23 59 30 51 18
+";
+
+fn irises() -> Vec<f64> {
+    IRISES.split_whitespace().map(|tenths| tenths.parse::<f64>().unwrap() / 10.0).collect()
+}
+
+fn em(kind: CovarianceKind) -> learn::Options {
+    learn::Options { method: Method::Em, covariance: kind, held_out: 0.0, samples: 10, ..learn::Options::default() }
+}
+
+fn learned(x: &[f64], d: usize, options: &learn::Options) -> Learned {
+    unwatched(|watch| learn::learn(x, d, options, &mut CpuPolynomials, watch)).unwrap()
+}
+
+/// `GaussianMixture(3, covariance_type=…, means_init=x[[10, 75, 130]], weights_init=[1/3]*3, precisions_init=2·I, tol=1e-13)` of
+/// scikit-learn 1.9.1.
+#[test]
+fn irises_have_the_likelihoods_of_scikit_learn() {
+    let x = irises();
+    let means: Vec<f64> = [10, 75, 130].into_iter().flat_map(|row| x[4 * row..][..4].to_vec()).collect();
+    let start = Mixture::new(vec![1.0 / 3.0; 3], means, 4, Covariance::Common(0.5)).unwrap();
+    for (kind, want) in [
+        (CovarianceKind::Spherical, -2.5620939671566556),
+        (CovarianceKind::Diagonal, -2.0478504782004303),
+        (CovarianceKind::Tied, -1.709026954858413),
+        (CovarianceKind::Full, -1.2012365172332167),
+    ] {
+        let found = learned(&x, 4, &learn::Options { start: Some(start.widened(kind).unwrap()), ..em(kind) });
+        assert!((found.train_log_likelihood - want).abs() <= 1e-6, "{kind}: {} for {want}", found.train_log_likelihood);
+        assert_eq!(found.general.unwrap().covariance_kind(), kind);
+    }
+}
+
+/// Lattices, on which every smaller number of round components is worse than one, and clusters that are stretched each in its own way.
+#[test]
+fn as_many_components_as_there_are() {
+    let lattice = |side: usize, d: usize| -> Vec<f64> {
+        (0..side.pow(d as u32)).flat_map(|j| (0..d).map(move |c| 12.0 * (j / side.pow(c as u32) % side) as f64)).collect()
+    };
+    let round = |means: Vec<f64>, d: usize| {
+        let k = means.len() / d;
+        Mixture::new(vec![1.0 / k as f64; k], means, d, Covariance::Common(1.0)).unwrap()
+    };
+    let stretched = [4.0, 1.9, 1.9, 1.0, 0.2, 0.0, 0.0, 5.0, 3.0, -1.6, -1.6, 1.0];
+    let stretched = Mixture::new(vec![0.5, 0.3, 0.2], vec![0.0, 0.0, 6.0, 0.0, 0.0, 8.0], 2, Covariance::Full(stretched.to_vec())).unwrap();
+    for (truth, n, kind) in [
+        (round(lattice(2, 5), 5), 3000, CovarianceKind::Spherical),
+        (round(lattice(4, 2), 2), 3000, CovarianceKind::Diagonal),
+        (round(lattice(20, 1), 1), 3000, CovarianceKind::Tied),
+        (round(lattice(3, 2), 2), 3000, CovarianceKind::Full),
+        (stretched, 3000, CovarianceKind::Full),
+    ] {
+        let (k, d) = (truth.n_components(), truth.n_features());
+        let found = learned(&points(&truth, n, 5), d, &em(kind));
+        let mixture = found.general.unwrap();
+        assert_eq!(mixture.n_components(), k, "{kind} in {d} dimensions: {}, {:?}", found.why, found.tried);
+        for l in 0..k {
+            let nearest = (0..k).map(|j| distance(truth.mean(l), mixture.mean(j))).fold(f64::INFINITY, f64::min);
+            assert!(nearest <= 0.5, "{kind} in {d} dimensions: mean {l} is missed by {nearest}");
+        }
+        assert!(found.tried.iter().all(|tried| tried.aic.is_some_and(|aic| aic < tried.criterion)));
+    }
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+}
+
+/// Units of columns come back: full covariances do not care for units, and round ones become diagonal.
+#[test]
+fn points_drawn_are_those_of_the_model() {
+    let truth = mixture(CovarianceKind::Full, 3, 2, 6.0, 4);
+    let found = learned(&points(&truth, 6000, 9), 2, &learn::Options { components: Some(3), samples: 60_000, ..em(CovarianceKind::Full) });
+    let model = found.general.unwrap();
+    for l in 0..3 {
+        let own: Vec<&[f64]> =
+            found.samples.chunks_exact(2).zip(&found.labels).filter(|(_, own)| **own == l as i64).map(|(x, _)| x).collect();
+        let m = own.len() as f64;
+        assert!((m / 60_000.0 - model.weights()[l]).abs() <= 4.5 * (model.weights()[l] / 60_000.0).sqrt());
+        let sigma = model.covariance().matrix(l, 2);
+        for a in 0..2 {
+            let mean = own.iter().map(|x| x[a]).sum::<f64>() / m;
+            assert!((mean - model.mean(l)[a]).abs() <= 4.5 * (sigma[3 * a] / m).sqrt());
+            let variance = own.iter().map(|x| (x[a] - mean) * (x[a] - mean)).sum::<f64>() / m;
+            assert!((variance / sigma[3 * a] - 1.0).abs() <= 4.5 * (2.0 / m).sqrt());
+        }
+    }
+}
+
 #[test]
 #[ignore = "a timing"]
 fn time_per_iteration() {

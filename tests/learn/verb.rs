@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use mixscore::mixture::files::{Values, read_mixture, read_points, write_mixture, write_npy};
+use mixscore::mixture::files::{Values, read_any_mixture, read_mixture, read_points, write_mixture, write_npy};
 use serde_json::Value;
 
 use crate::truth::{mixture, points};
@@ -194,4 +194,35 @@ fn every_number_of_components_that_was_tried_is_told() {
     let summary = &place.json("learn x.npy --method em --iterations 2 --tolerance 0 --samples 10 --output e")["summary"];
     assert!(summary["em_iterations"] == 2 && summary["em_last_gain"].is_f64());
     assert!(summary["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("has not converged")), "{summary}");
+}
+
+#[test]
+fn covariances_of_their_own_in_every_file() {
+    let place = Place::new();
+    for (kind, shape) in [("spherical", vec![3usize]), ("diag", vec![3, 2]), ("tied", vec![2, 2]), ("full", vec![3, 2, 2])] {
+        let said = place.json(&format!("learn x.npy --method em --covariance {kind} --components 3 --samples 500 --output {kind}"));
+        assert_eq!((said["summary"]["covariance_type"].as_str(), said["summary"]["components"].as_u64()), (Some(kind), Some(3)));
+        let model = read_any_mixture(&place.path(&format!("{kind}/model.npz"))).unwrap();
+        assert_eq!((model.covariance_kind().name(), model.covariance_kind().shape(3, 2)), (kind, shape));
+        let labels = mixscore::mixture::files::read_npy(&place.path(&format!("{kind}/labels.npy"))).unwrap();
+        assert!(labels.shape == [500] && labels.values.iter().all(|l| (0.0..3.0).contains(l)));
+        assert!(text(&place.path(&format!("{kind}/report.html"))).contains("<svg"));
+        // The model is a mixture like any other, and a start.
+        place.json(&format!("score --mixture {kind}/model.npz --points x.npy --output o.npz"));
+        let again =
+            place.json(&format!("learn x.npy --method em --covariance {kind} --start {kind}/model.npz --samples 10 --output {kind}-again"));
+        let likelihood = |said: &Value| said["summary"]["train_log_likelihood"].as_f64().unwrap();
+        assert!((likelihood(&again) - likelihood(&said)).abs() <= 1e-8, "{kind}");
+        assert_eq!(place.run(&format!("report {kind}")).status.code(), Some(0));
+    }
+    // Round in units of the columns is diagonal in users'.
+    place.json("learn x.npy --method em --covariance spherical --components 3 --samples 10 --standardise --output s");
+    assert_eq!(read_any_mixture(&place.path("s/model.npz")).unwrap().covariance_kind().name(), "diag");
+    assert_eq!(read_any_mixture(&place.path("s/model-standardised.npz")).unwrap().covariance_kind().name(), "spherical");
+    place.json("learn x.npy --method em --components 3 --samples 10 --standardise --output c");
+    assert_eq!(read_any_mixture(&place.path("c/model.npz")).unwrap().covariance_kind().name(), "diag");
+    place.refused("learn x.npy --covariance full --output bad", 4, "em");
+    place.refused("learn x.npy --method em --covariance full --variance 1 --output bad", 4, "variance");
+    place.refused("learn x.npy --method em --covariance full --truth t.npz --output bad", 4, "truth");
+    place.refused("learn x.npy --method em --covariance diag --start full/model.npz --output bad", 4, "full covariances are not diag ones");
 }
