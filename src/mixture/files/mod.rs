@@ -31,8 +31,8 @@ pub use atomic::{Out, destination, write_atomically};
 pub use finite::check_finite;
 pub use npy::{read_npy, write_npy};
 pub use npz::{read_npz, write_npz};
-pub use numbers::Values;
-pub use points::{Dtype, Numbers, StoredPoints, read_points, read_stored_points, write_points};
+pub use numbers::{Numbers, Values};
+pub use points::{Dtype, StoredPoints, read_points, read_stored_points, write_points};
 pub use stream::{IS_READING, is_stream};
 
 /// Numbers with a shape, in C order: `values.len()` is the product of `shape` (1 for a scalar, whose shape is empty).

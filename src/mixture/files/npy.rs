@@ -5,9 +5,8 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::numbers::{Encoding, Kind, Values, extent, read_singles, read_values};
+use super::numbers::{Encoding, Kind, Numbers, Values, extent, read_singles, read_values};
 use super::open::{at, damaged, open, reading, shown};
-use super::points::Numbers;
 use super::{Array, write_atomically};
 use crate::error::{Error, Result};
 

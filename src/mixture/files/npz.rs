@@ -9,9 +9,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::contents::Contents;
-use super::numbers::{Kind, Values};
+use super::numbers::{Kind, Numbers, Values};
 use super::open::{at, damaged, open, reading, shown};
-use super::points::Numbers;
 use super::unzip::{Archive, open_archive, unsound};
 use super::{Array, COVARIANCE_TYPE, MEANS, npy, text, write_atomically};
 use crate::error::{Error, Result};

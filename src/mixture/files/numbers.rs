@@ -65,6 +65,31 @@ impl From<Kind> for Encoding {
     }
 }
 
+/// Numbers in the precision in which they are stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Numbers {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Numbers {
+    /// In double precision, exactly.
+    pub fn into_doubles(self) -> Vec<f64> {
+        match self {
+            Numbers::F64(values) => values,
+            Numbers::F32(values) => values.into_iter().map(f64::from).collect(),
+        }
+    }
+
+    /// The first that is NaN or infinite, and its place.
+    pub(super) fn not_finite(&self) -> Option<(usize, f64)> {
+        match self {
+            Numbers::F32(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(x[at]))),
+            Numbers::F64(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, x[at])),
+        }
+    }
+}
+
 /// Numbers to write, in the type that the file gets.
 #[derive(Debug, Clone, Copy)]
 pub enum Values<'a> {

@@ -5,17 +5,11 @@ use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use super::contents::not_finite;
+use super::numbers::Numbers;
 use super::open::{at, open, reading, unknown_extension};
 use super::stream::{is_stream, open_stream};
 use super::{Array, Values, csv, extension, npy, npz, write_npy};
 use crate::error::{Error, Result};
-
-/// Numbers in the precision in which they are stored.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Numbers {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
 
 /// Points (n, d) in C order, as they are stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,23 +19,6 @@ pub struct StoredPoints {
     pub numbers: Numbers,
     /// What people should know of how the file was understood, as sentences without full stops.
     pub notes: Vec<String>,
-}
-
-impl Numbers {
-    /// In double precision, exactly.
-    pub fn into_doubles(self) -> Vec<f64> {
-        match self {
-            Numbers::F64(values) => values,
-            Numbers::F32(values) => values.into_iter().map(f64::from).collect(),
-        }
-    }
-
-    fn not_finite(&self) -> Option<(usize, f64)> {
-        match self {
-            Numbers::F32(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(x[at]))),
-            Numbers::F64(x) => x.iter().position(|v| !v.is_finite()).map(|at| (at, x[at])),
-        }
-    }
 }
 
 /// As [`read_stored_points`], in double precision and without the notes.
