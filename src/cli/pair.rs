@@ -15,7 +15,7 @@ pub(super) struct Pair {
     /// The student: a mixture file (.npz, .safetensors or .json).
     #[arg(long, value_name = "S")]
     pub student: PathBuf,
-    /// The teacher: a mixture file with the student's dimension and variance.
+    /// The teacher: a mixture file with the student's dimension.
     #[arg(long, value_name = "T")]
     pub teacher: PathBuf,
 }
