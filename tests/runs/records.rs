@@ -50,7 +50,7 @@ fn variances_go_together_up_to_single_precision_in_every_format() {
             assert!(fits || text(&output.stderr).contains("variance"), "{file}: {}", text(&output.stderr));
         }
         let output = place.mixscore(&["evaluate", "--student", &format!("{name}.npz"), "--teacher", "teacher.npz", "--device", "cpu"]);
-        assert_eq!(code(&output), if fits { 0 } else { 4 }, "{name}: {}", text(&output.stderr));
+        assert_eq!(code(&output), 0, "any two variances are evaluated, {name}: {}", text(&output.stderr));
     }
     // The teacher's is used.
     assert_eq!(array(&place.path("rounded-npz/student.npz"), "variance").values, [0.1]);
