@@ -1,7 +1,7 @@
 //! EM with covariances of any kind: its sums against plain loops, what a step may and may not do, real points, and how fast it is.
 
 use mixscore::cpu::CpuPolynomials;
-use mixscore::diffusion::{self as learn, Learned, Method};
+use mixscore::diffusion::{self as learn, Learned, Method, Variance};
 use mixscore::internals::diffusion::Tiles;
 use mixscore::internals::diffusion::em_general::{self, Options, climb};
 use mixscore::internals::diffusion::moments::{log_densities, moments};
@@ -218,7 +218,14 @@ fn irises() -> Vec<f64> {
 }
 
 fn em(kind: CovarianceKind) -> learn::Options {
-    learn::Options { method: Method::Em, covariance: kind, held_out: 0.0, samples: 10, ..learn::Options::default() }
+    learn::Options {
+        method: Method::Em,
+        covariance: kind,
+        variance: Variance::Estimate,
+        held_out: 0.0,
+        samples: 10,
+        ..learn::Options::default()
+    }
 }
 
 fn learned(x: &[f64], d: usize, options: &learn::Options) -> Learned {
