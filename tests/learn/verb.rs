@@ -221,8 +221,8 @@ fn covariances_of_their_own_in_every_file() {
     assert_eq!(read_any_mixture(&place.path("s/model-standardised.npz")).unwrap().covariance_kind().name(), "spherical");
     place.json("learn x.npy --method em --components 3 --samples 10 --standardise --output c");
     assert_eq!(read_any_mixture(&place.path("c/model.npz")).unwrap().covariance_kind().name(), "diag");
-    place.refused("learn x.npy --covariance full --output bad", 4, "em");
-    place.refused("learn x.npy --method em --covariance full --variance 1 --output bad", 4, "variance");
+    place.refused("learn x.npy --covariance full --output bad", 2, "--method em");
+    place.refused("learn x.npy --method em --covariance full --variance 1 --output bad", 2, "Leave --variance out");
     place.refused("learn x.npy --method em --covariance full --truth t.npz --output bad", 4, "truth");
     place.refused("learn x.npy --method em --covariance diag --start full/model.npz --output bad", 4, "full covariances are not diag ones");
 }
