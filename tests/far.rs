@@ -257,21 +257,30 @@ fn covariances_of_every_kind_are_evaluated() {
                 CovarianceKind::Tied => square[..d * d].to_vec(),
                 CovarianceKind::Full => square,
             };
-            let (means, weights): (Vec<f64>, Vec<f64>) = ((0..k * d).map(|_| 3.0 * random()).collect(), vec![1.0 / k as f64; k]);
+            // Components over each other, and points in and far outside of them.
+            let (means, weights): (Vec<f64>, Vec<f64>) = ((0..k * d).map(|_| 0.2 * random()).collect(), vec![1.0 / k as f64; k]);
             let mixture = Mixture::new(weights, means.clone(), d, Covariance::of_kind(kind, values)).unwrap();
-            let points: Vec<f64> = means.iter().flat_map(|m| [*m, m + 1.0, m + 40.0]).collect::<Vec<f64>>();
-            let got = Cpu::new().evaluate(&mixture, (&points).into(), true).unwrap();
-            let want = Reference.evaluate(&mixture, (&points).into(), true).unwrap();
-            let what = format!("{kind}, k = {k}, d = {d}");
-            let single = Tolerance { bound: 1e-6, why: "exponentials are in single precision" };
-            assert_normwise(&format!("{what}: log-density"), &got.log_density, &want.log_density, &single);
-            for (got, want) in got.score.chunks_exact(d).zip(want.score.chunks_exact(d)) {
-                // At a mean the score is nothing beside one deviation's.
-                let size = want.iter().fold(1.0 / mixture.deviations()[1], |a, v| a.max(v.abs()));
-                let near = Tolerance { bound: 1e-6 * size, ..single };
-                got.iter().zip(want).for_each(|(got, want)| assert_close(&format!("{what}: score"), *got, *want, &near));
+            let near: Vec<f64> =
+                means.chunks_exact(d).flat_map(|m| [0.0, 0.1, 0.5].map(|by| m.iter().map(move |m| m + by))).flatten().collect();
+            let far: Vec<f64> = means.iter().map(|m| m + 40.0).collect();
+            for points in [&far, &near] {
+                let got = Cpu::new().evaluate(&mixture, points.into(), true).unwrap();
+                let want = Reference.evaluate(&mixture, points.into(), true).unwrap();
+                let what = format!("{kind}, k = {k}, d = {d}");
+                let is_mixed = want.responsibilities.iter().any(|r| (0.05..0.95).contains(r));
+                assert!(is_mixed || k == 1 || points == &far, "{what}: each point belongs to one component");
+                let single = Tolerance { bound: 1e-6, why: "exponentials are in single precision" };
+                assert_normwise(&format!("{what}: log-density"), &got.log_density, &want.log_density, &single);
+                for (got, want) in got.score.chunks_exact(d).zip(want.score.chunks_exact(d)) {
+                    // At a mean the score is nothing beside one deviation's.
+                    let size = want.iter().fold(1.0 / mixture.deviations()[1], |a, v| a.max(v.abs()));
+                    let near = Tolerance { bound: 1e-6 * size, ..single };
+                    got.iter().zip(want).for_each(|(got, want)| assert_close(&format!("{what}: score"), *got, *want, &near));
+                }
+                assert_normwise(&format!("{what}: responsibilities"), &got.responsibilities, &want.responsibilities, &single);
             }
-            assert_normwise(&format!("{what}: responsibilities"), &got.responsibilities, &want.responsibilities, &single);
+            let (points, want) = (&near, Reference.evaluate(&mixture, (&near).into(), true).unwrap());
+            let what = format!("{kind}, k = {k}, d = {d}");
             let x = &points[..d];
             let here = |x: &[f64]| Reference.evaluate(&mixture, x.into(), false).unwrap().log_density[0];
             assert_close(

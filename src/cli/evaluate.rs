@@ -109,6 +109,9 @@ fn print_general(common: &Common, arguments: &Arguments, pair: [Mixture; 2]) -> 
     };
     let Told { divergences, by_grid, no_grid, coverage, matched, device } =
         evaluate_general::told(common, pair, arguments.samples, arguments.noise, gridding)?;
+    for (name, e) in named_estimates(&divergences) {
+        check_finite(name, &[e.value, e.standard_error])?;
+    }
     print(common, arguments, &[Evaluated { divergences, by_grid, no_grid, coverage, matched, annealed: None }], &device)
 }
 

@@ -15,7 +15,8 @@ use crate::problem::Divergences;
 /// What cannot be read.
 pub(super) fn pair(common: &Common, pair: &Pair) -> Result<Option<[Mixture; 2]>> {
     for path in [&pair.student, &pair.teacher] {
-        if read_means(path)?.shape.len() == 3 {
+        let shape = read_means(path)?.shape;
+        if shape.len() == 3 && shape[0] > 1 {
             return Ok(None); // replicates, which have one common variance
         }
     }
@@ -38,6 +39,10 @@ pub(super) struct Told {
     pub device: String,
 }
 
+/// What samples of these mixtures may miss without a word.
+pub(super) const UNCHECKED: &str = "where covariances are not common nobody checks whether rare draws carry a Fisher divergence: of modes that \
+                                    are far apart a sampled one is too small, whatever its standard error";
+
 /// Whether the divergences are by a grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Gridding {
@@ -53,8 +58,6 @@ pub(super) enum Gridding {
 pub(super) fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples: usize, noise: f64, gridding: Gridding) -> Result<Told> {
     let (coverage, matched) = (coverage(&student, &teacher)?, matched_distance(&student, &teacher)?);
     let [student, teacher] = [student.smoothed(noise)?, teacher.smoothed(noise)?];
-    let mut opened = common.open_device_for(&student)?;
-    let device = opened.backend.describe().to_string();
     let gridded = match gridding {
         Gridding::Never => None,
         _ => by_quadrature(&student, &teacher, n_samples, gridding == Gridding::Asked)?,
@@ -67,9 +70,16 @@ pub(super) fn told(common: &Common, [student, teacher]: [Mixture; 2], n_samples:
         ..=2 => "a grid that is fine enough is slow; --sampler grid takes one all the same".into(),
         _ => "where covariances are not common a grid works in one or two dimensions".into(),
     });
-    let divergences = match gridded {
-        Some(divergences) => divergences,
-        None => sampled(&student, &teacher, n_samples, common.seed.unwrap_or(0), &mut *opened.backend)?,
+    let (divergences, device) = match gridded {
+        Some(divergences) => (divergences, "host, double precision".to_string()),
+        None => {
+            let mut opened = common.open_device_for(&[&student, &teacher])?;
+            let device = opened.backend.describe().to_string();
+            (sampled(&student, &teacher, n_samples, common.seed.unwrap_or(0), &mut *opened.backend)?, device)
+        }
     };
+    if !by_grid && student.n_components().max(teacher.n_components()) > 1 {
+        common.say(UNCHECKED);
+    }
     Ok(Told { divergences, by_grid, no_grid, coverage, matched, device })
 }

@@ -140,7 +140,8 @@ impl Arguments {
     /// The problem of covariances of any kind.
     fn general(&self, [student, teacher]: [Mixture; 2], seed: u64) -> Result<GeneralProblem> {
         let of_common = [
-            (!matches!(self.estimator, Estimator::Auto | Estimator::Stein), "--estimator"),
+            (self.estimator != Estimator::Auto, "--estimator"),
+            (self.no_reduce, "--no-reduce"),
             (self.storage != Storage::default(), "--storage"),
             (self.neighbours != Neighbours::Auto, "--neighbours"),
         ];

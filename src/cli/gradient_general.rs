@@ -6,12 +6,17 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::Common;
+use super::evaluate_general::UNCHECKED;
 use super::exit::{Failure, Result};
 use super::output::Target;
 use crate::device::Device;
 use crate::mixture::files::{Values, check_finite, write_npz};
 use crate::number::plus_minus;
+use crate::objective::divergence::Sampler;
 use crate::problem::{GeneralGradient, GeneralProblem};
+
+/// With fewer groups than this a standard error is known to no better than 1/√12 = 29 %.
+const FEW_GROUPS: usize = 8;
 
 /// Computes, writes the arrays and says what they are.
 ///
@@ -27,6 +32,14 @@ pub(super) fn run(common: &Common, problem: &GeneralProblem, output: &Target, pa
     common.say("gradients by covariances and weights are computed on the host, in double precision and plain loops");
     let result = problem.gradient()?;
     output.write(|path| write(path, &result))?;
+    if result.sampler != Sampler::Grid {
+        if result.n_groups < FEW_GROUPS {
+            common.say(&format!("standard errors come from {} groups of samples only: they are rough", result.n_groups));
+        }
+        if problem.student.n_components().max(problem.teacher.n_components()) > 1 {
+            common.say(UNCHECKED);
+        }
+    }
     let name = |value: Option<clap::builder::PossibleValue>| value.map_or(String::new(), |value| value.get_name().to_string());
     if common.json {
         return common.print_json(&json!({

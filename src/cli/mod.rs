@@ -204,9 +204,9 @@ impl Common {
         }
     }
 
-    /// Opens the device for a mixture: `auto` is the CPU where covariances are not common, which GPUs do not evaluate.
-    pub fn open_device_for(&self, mixture: &Mixture) -> Result<Opened> {
-        let is_common = mixture.covariance_kind() == CovarianceKind::Common;
+    /// Opens the device for mixtures: `auto` is the CPU where some covariances are not common, which GPUs do not evaluate.
+    pub fn open_device_for(&self, mixtures: &[&Mixture]) -> Result<Opened> {
+        let is_common = mixtures.iter().all(|mixture| mixture.covariance_kind() == CovarianceKind::Common);
         let device = if self.device == Device::Auto && !is_common { Device::Cpu } else { self.device };
         Common { device, ..self.clone() }.open_device()
     }

@@ -50,6 +50,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     if matches!(common.device, Device::Gpu(_) | Device::Gpus | Device::Software) {
         device::open(common.device)?;
     }
+    let components = if labels_output.is_some() { labels(&mixture, n, seed)? } else { Vec::new() };
     if dtype == Dtype::F64 {
         let values = sample(&mixture, n, seed)?;
         refuse_overflow(values.par_iter().position_any(|v| !v.is_finite()), d)?;
@@ -60,7 +61,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         output.write(|path| write_npy(path, &[n, d], Values::F32(&values)))?;
     }
     if let Some(output) = &labels_output {
-        output.write(|path| write_npy(path, &[n], Values::I64(&labels(&mixture, n, seed)?)))?;
+        output.write(|path| write_npy(path, &[n], Values::I64(&components)))?;
     }
     if common.json {
         return common.print_json(&json!({
@@ -74,7 +75,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
             "labels": arguments.labels.as_ref().map(|path| path.to_string_lossy()),
         }));
     }
-    output.print(common, &format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
+    let told = labels_output.as_ref().filter(|labels| matches!(labels, Target::Stdout)).unwrap_or(&output);
+    told.print(common, &format!("{n} points of {d} dimensions drawn; written to {}", arguments.output.display()))
 }
 
 /// Of all points that may be drawn, so that fewer points are the first of more.

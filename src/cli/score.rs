@@ -44,7 +44,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<()> {
     let points = while_reading(|| read_stored_points(&arguments.points))?;
     points.notes.iter().for_each(|note| common.say(note));
     check_points(arguments, &mixture, &points)?;
-    let mut opened = common.open_device_for(&mixture)?;
+    let mut opened = common.open_device_for(&[&mixture])?;
     let asked = arguments.dtype.or((common.device == Device::Reference).then_some(Dtype::F64));
     let (n, d, k) = (points.n, points.d, mixture.n_components());
     let columns = evaluate(&mut *opened.backend, &mixture, &points, arguments.responsibilities, asked)?;

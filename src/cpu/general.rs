@@ -193,7 +193,7 @@ fn refine(mixture: &Mixture, peaks: &[f64], x: &[f64], dominant: usize, logits: 
     };
     let own: Vec<Vec<f64>> = (0..k).map(|l| white(l, x, mixture.mean(l))).collect();
     let mut b = dominant;
-    for _ in 0..MOST_TURNS {
+    for turn in 0..MOST_TURNS {
         let mut next = b;
         logits[b * stride] = 0.0;
         for l in (0..k).filter(|l| *l != b) {
@@ -206,6 +206,12 @@ fn refine(mixture: &Mixture, peaks: &[f64], x: &[f64], dominant: usize, logits: 
         }
         if next == b {
             break;
+        }
+        if turn + 1 == MOST_TURNS {
+            // By rounding each of some may dominate the next: relative to the largest all the same.
+            let peak = logits[next * stride];
+            (0..k).for_each(|l| logits[l * stride] -= peak);
+            return (peaks[b] - 0.5 * own[b].iter().map(|w| w * w).sum::<f64>() + peak, next);
         }
         b = next;
     }

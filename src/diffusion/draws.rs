@@ -33,6 +33,8 @@ const LEAST_OF_COMPONENT: f64 = 10.0;
 /// A component below the first mass gets a note if its relative standard error, by the number of points, exceeds the second number.
 const SMALL: f64 = 0.05;
 const UNSURE: f64 = 0.075;
+/// Means whose chance is larger, in σ, may be off by twice as much.
+const UNSURE_MEAN: f64 = 0.1;
 /// A two-sample test below this p-value gets a note.
 const TELLING: f64 = 1e-3;
 
@@ -68,6 +70,9 @@ pub struct Component {
     /// Standard deviation of the draws in σ, where its points are equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread_beside_equal_points: Option<f64>,
+    /// What chance alone makes of the mean of so many points, in σ: √(d/n).
+    #[serde(default)]
+    pub mean_by_chance: f64,
     /// Whether both sides have points enough to judge it by.
     pub is_judged: bool,
     /// Its largest deviation, as a multiple of the largest allowed one: above 1 it is a fault. NaN if it is not judged.
@@ -114,6 +119,14 @@ impl Draws {
         let unsure: Vec<String> = self.components.iter().enumerate().filter_map(|(l, c)| unsure(l, c)).collect();
         if !unsure.is_empty() {
             notes.push(format!("the points are too few to know small shares to 15 %: {}", unsure.join(", ")));
+        }
+        let judged = self.components.iter().enumerate().filter(|(_, c)| c.is_judged);
+        let worst = judged.max_by(|a, b| a.1.mean_by_chance.total_cmp(&b.1.mean_by_chance));
+        if let Some((l, c)) = worst.filter(|(_, c)| c.mean_by_chance > UNSURE_MEAN) {
+            notes.push(format!(
+                "the points are too few to know all means to 0.2σ: that of component {l} is off by {}σ by chance alone",
+                short(c.mean_by_chance)
+            ));
         }
         if let Some(test) = self.two_sample.as_ref().filter(|test| test.p < TELLING) {
             notes.push(format!(
@@ -289,7 +302,18 @@ fn component(draws: &Moments, points: &Moments, d: usize, sigma: f64, unseen: f6
     let expected = share_of_points.value * (draws.n.min(points.n)) as f64;
     let is_judged = share_of_points.value >= LEAST_SHARE && expected >= LEAST_OF_COMPONENT;
     let worst = if is_judged { worst(share, share_of_points.value, mean_distance, ratios) } else { f64::NAN };
-    Component { share, share_of_points, mean_distance, variance, variance_along, spread_beside_equal_points, is_judged, worst }
+    let mean_by_chance = (d as f64 * of_points[0] * (1.0 - unseen) / n).sqrt() / sigma;
+    Component {
+        share,
+        share_of_points,
+        mean_distance,
+        mean_by_chance,
+        variance,
+        variance_along,
+        spread_beside_equal_points,
+        is_judged,
+        worst,
+    }
 }
 
 /// The largest deviation, as a multiple of the largest that is allowed; `expected` is the share of the points, and `ratios` are of

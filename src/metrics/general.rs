@@ -30,11 +30,6 @@ const FIRST: f64 = 32.0;
 const FINER: f64 = 1.5;
 /// Components and nodes that are visited at the most.
 const MOST_VISITS: f64 = 6e6;
-/// How far from a component's mean its density matters: 7.5 of its deviations, or 4 beyond the wall to its nearest neighbour, at most 37,
-/// where a density is below the least number.
-const REACH: f64 = 7.5;
-const BEYOND_WALL: f64 = 4.0;
-const FURTHEST: f64 = 37.0;
 
 /// Refuses two mixtures of different dimensions.
 fn check(student: &Mixture, teacher: &Mixture) -> Result<()> {
@@ -100,8 +95,8 @@ fn of_stratum(
 /// ½|δ|², ln p − ln q, and (1 − q/p)₊ for x ~ student or (1 − p/q)₊ for x ~ teacher.
 fn terms(side: Side, p: (f64, Vec<f64>), q: (f64, Vec<f64>)) -> [f64; 3] {
     let log_ratio = p.0 - q.0;
-    let excess = -if side == Side::Student { -log_ratio } else { log_ratio }.exp_m1();
-    [0.5 * squared_distance(&p.1, &q.1), log_ratio, excess.max(0.0)]
+    let exponent = if side == Side::Student { -log_ratio } else { log_ratio };
+    [0.5 * squared_distance(&p.1, &q.1), log_ratio, (-exponent.exp_m1()).max(0.0)]
 }
 
 fn divergences([of_student, of_teacher]: [[Estimate; 3]; 2]) -> Divergences {
@@ -127,8 +122,11 @@ pub fn by_quadrature(student: &Mixture, teacher: &Mixture, n_nodes: usize, is_as
     if d > 2 {
         return Ok(None);
     }
-    let reach = reach(student).max(reach(teacher));
     let all = (student.n_components() + teacher.n_components()) as f64;
+    if !is_asked && (2.0 * FIRST + 1.0).powi(d as i32) * all * all > MOST_VISITS {
+        return Ok(None);
+    }
+    let reach = student.reach().max(teacher.reach());
     let least = (n_nodes as f64).powf(1.0 / d as f64) / 2.0;
     let mut half = (FIRST * student.narrowness_beside(teacher)).max(if is_asked { least } else { 0.0 });
     let mut found: Option<Divergences> = None;
@@ -179,20 +177,6 @@ fn on_grid(student: &Mixture, teacher: &Mixture, side: Side, grid: &Grid) -> [Es
     }
     let [fine, second, third] = total;
     std::array::from_fn(|c| Estimate { value: fine[c], standard_error: (fine[c] - second[c]).abs().max((fine[c] - third[c]).abs()) })
-}
-
-/// How many deviations from a component's mean its grid must go: where two neighbours' densities meet.
-fn reach(mixture: &Mixture) -> f64 {
-    let wall = |i: usize, j: usize| {
-        let e: Vec<f64> = mixture.mean(j).iter().zip(mixture.mean(i)).map(|(a, b)| a - b).collect();
-        // |e| in deviations of either component along e: densities meet where both count the same number of them.
-        let [a, b] = [i, j].map(|l| whitened(mixture, l, &e).iter().map(|w| w * w).sum::<f64>().sqrt());
-        a * b / (a + b).max(f64::MIN_POSITIVE)
-    };
-    let k = mixture.n_components();
-    let nearest = |i: usize| (0..k).filter(|j| *j != i).map(|j| wall(i, j)).fold(f64::INFINITY, f64::min);
-    let furthest = (0..k).map(nearest).filter(|wall| wall.is_finite()).fold(0.0, f64::max);
-    (furthest + BEYOND_WALL).clamp(REACH, FURTHEST)
 }
 
 fn whitened(mixture: &Mixture, l: usize, e: &[f64]) -> Vec<f64> {

@@ -226,7 +226,7 @@ fn symmetric(matrix: &mut [f64], d: usize, name: &str) -> Result<()> {
     for a in 0..d {
         for b in 0..a {
             let (below, above) = (matrix[a * d + b], matrix[b * d + a]);
-            if !((below - above).abs() <= ASYMMETRY * (matrix[a * d + a] * matrix[b * d + b]).sqrt()) {
+            if !((below - above).abs() <= ASYMMETRY * matrix[a * d + a].sqrt() * matrix[b * d + b].sqrt()) {
                 return Err(Error::bad_input(
                     format!("{name} is not symmetric: [{a}, {b}] is {below} and [{b}, {a}] is {above}"),
                     "Give the covariance matrix Σ, not its Cholesky factor; ½(Σ + Σᵀ) is symmetric",
@@ -243,14 +243,17 @@ fn symmetric(matrix: &mut [f64], d: usize, name: &str) -> Result<()> {
 pub(super) fn not_definite(matrix: &[f64], d: usize, name: &str) -> Error {
     let eigenvalues = Mat::from_fn(d, d, |a, b| matrix[a * d + b]).self_adjoint_eigenvalues(Side::Lower);
     let (least, largest) = match &eigenvalues {
-        Ok(values) => (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)),
+        Ok(values) => (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
         Err(_) => (f64::NAN, f64::NAN),
     };
+    // Half as much again as what makes it definite beyond rounding: two digits are printed.
+    let ridge = 1.5 * ((-least).max(0.0) + 1e-9 * largest.abs().max(least.abs()));
     Error::bad_input(
         format!("{name} is not positive definite: its smallest eigenvalue is {least:.3e}, its largest {largest:.3e}"),
-        format!(
-            "Add at least {:.1e} to its diagonal, or leave out directions without spread",
-            (1e-9 * largest - least).max(1e-9 * largest)
-        ),
+        if ridge.is_finite() {
+            format!("Add {ridge:.1e} to its diagonal, or leave out directions without spread")
+        } else {
+            "Leave out directions without spread".into()
+        },
     )
 }

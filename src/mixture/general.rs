@@ -89,6 +89,28 @@ impl Mixture {
         (0..self.n_components()).map(of).fold([f64::INFINITY, 0.0], |[least, largest], [a, b]| [least.min(a), largest.max(b)])
     }
 
+    /// Deviations from a mean beyond which no density matters, at the least; see [`Mixture::reach`].
+    pub(crate) const LEAST_REACH: f64 = 7.5;
+
+    /// How many deviations from a component's mean its density matters: 7.5, or 4 beyond where it meets its nearest neighbour's, at most
+    /// 37, where it is below the least number.
+    pub(crate) fn reach(&self) -> f64 {
+        let wall = |i: usize, j: usize| {
+            let e: Vec<f64> = self.mean(j).iter().zip(self.mean(i)).map(|(a, b)| a - b).collect();
+            let mut w = vec![0.0; e.len()];
+            // |e| in deviations of either component along e: densities meet where both count the same number of them.
+            let [a, b] = [i, j].map(|l| {
+                self.factor(l).whiten(&e, &mut w);
+                w.iter().map(|w| w * w).sum::<f64>().sqrt()
+            });
+            a * b / (a + b).max(f64::MIN_POSITIVE)
+        };
+        let k = self.n_components();
+        let nearest = |i: usize| (0..k).filter(|j| *j != i).map(|j| wall(i, j)).fold(f64::INFINITY, f64::min);
+        let furthest = (0..k).map(nearest).filter(|wall| wall.is_finite()).fold(0.0, f64::max);
+        (furthest + 4.0).clamp(Self::LEAST_REACH, 37.0)
+    }
+
     /// The largest factor by which some component of either mixture is narrower than another in some direction (within √d): at least 1.
     pub fn narrowness_beside(&self, other: &Mixture) -> f64 {
         let d = self.n_features;

@@ -83,3 +83,20 @@ fn what_is_no_covariance_is_refused_for_the_right_reason() {
     let matrix = rounded.covariance().values();
     assert!(matrix[1] == matrix[2]);
 }
+
+/// What a refusal advises is accepted.
+#[test]
+fn the_advice_for_matrices_leads_out() {
+    for matrix in [[1.0, 2.0, 2.0, 1.0], [-1.0, 0.0, 0.0, -1.0], [1.0, 1.0, 1.0, 1.0], [1e-9, 2e-9, 2e-9, 1e-9], [1e8, 0.0, 0.0, -3.0]] {
+        let refused = |matrix: [f64; 4]| mixture(Covariance::Tied(matrix.to_vec())).unwrap_err().to_string();
+        let text = refused(matrix);
+        let ridge: f64 = text.split("Add ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a figure").parse().unwrap();
+        let mended = [matrix[0] + ridge, matrix[1], matrix[2], matrix[3] + ridge];
+        assert!(mixture(Covariance::Tied(mended.to_vec())).is_ok(), "{text}");
+    }
+    // Large and small units: what is not symmetric is refused, what single precision rounds is not.
+    let of = |unit: f64, above: f64| mixture(Covariance::Tied(vec![unit, 0.3 * unit, above * unit, unit]));
+    for unit in [1e160, 1e-170] {
+        assert!(of(unit, 0.5).is_err() && of(unit, f64::from(0.3f32)).is_ok(), "{unit}");
+    }
+}

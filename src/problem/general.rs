@@ -14,13 +14,15 @@ use crate::random::streams::{Purpose, key};
 use crate::reference::draw::draw;
 use crate::reference::general_gradient::General;
 
-/// Nodes on each side of a grid's centre where their number is not given.
-const HALF: f64 = 60.0;
+/// Nodes on each side of a grid's centre: at the least, and of the first grid where their number is not given.
+const LEAST_HALF: f64 = 8.0;
+const FIRST: f64 = 40.0;
 /// Each further grid has so many times the nodes on an axis, until two agree to [`EXACT`] of the largest derivative.
 const FINER: f64 = 1.3;
 const EXACT: f64 = 1e-10;
-/// How far the grid goes, in a component's own deviations.
-const REACH: f64 = 7.5;
+/// Components and nodes that are visited at the most by one grid where their number is not given; then the difference to a coarser one
+/// stands in the place of the standard error.
+const MOST_VISITS: f64 = 2e7;
 /// Samples whose sums are added in one go.
 const RUN: usize = 64;
 
@@ -50,6 +52,14 @@ pub struct GeneralGradient {
 }
 
 impl GeneralGradient {
+    /// With the differences to another grid in the place of standard errors.
+    fn with_differences(mut self, other: &GeneralGradient) -> GeneralGradient {
+        self.value.standard_error = (self.value.value - other.value.value).abs();
+        let pairs = self.gradient.iter().zip(&other.gradient);
+        self.standard_error = pairs.map(|(a, b)| (a - b).abs()).collect();
+        self
+    }
+
     /// Whether two grids agree.
     fn is_near(&self, other: &GeneralGradient) -> bool {
         let largest = self.gradient.iter().fold(self.value.value.abs(), |a, g| a.max(g.abs()));
@@ -59,7 +69,8 @@ impl GeneralGradient {
 }
 
 impl GeneralProblem {
-    /// The gradient and its standard errors. A grid whose nodes are not given is made finer until it is exact to 1e-10.
+    /// The gradient and its standard errors. A grid whose nodes are not given is made finer until two agree to 1e-10 of the largest
+    /// derivative (or to 1e-14), and has no error; any other has its differences to a coarser one in the place of standard errors.
     ///
     /// # Errors
     /// [`Error::BadInput`] for mixtures of different dimensions or no samples, and a grid in more than three dimensions.
@@ -73,14 +84,28 @@ impl GeneralProblem {
         }
         let (draws, sampler) = self.draws()?;
         let nodes = |half: f64| (2.0 * half + 1.0).powi(d as i32);
+        let reach = p.reach().max(q.reach());
+        let on = |half: f64| self.estimate(draws, sampler, Some(&grid_of(d, reach, nodes(half))?));
         match draws {
-            Draws::Grid(Some(n)) => self.estimate(draws, sampler, Some(&grid_of(d, REACH, n as f64)?)),
+            Draws::Grid(Some(cap)) => {
+                let half = (((cap as f64).powf(1.0 / d as f64) - 1.0) / 2.0).floor();
+                if half < LEAST_HALF {
+                    return Err(Error::GridTooCoarse { cap, rank: d, least: (2.0 * LEAST_HALF + 1.0).powi(d as i32) as usize });
+                }
+                // What a grid of fewer nodes says else.
+                Ok(on(half)?.with_differences(&on((half / FINER).floor())?))
+            }
             Draws::Grid(None) => {
-                let mut half = HALF * p.narrowness_beside(q);
-                let mut last = self.estimate(draws, sampler, Some(&grid_of(d, REACH, nodes(half))?))?;
+                let all = (p.n_components() + q.n_components()) as f64;
+                let mut half = (FIRST * p.narrowness_beside(q) * reach / Mixture::LEAST_REACH).ceil();
+                let mut last = on(half)?;
                 loop {
-                    half *= FINER;
-                    let next = self.estimate(draws, sampler, Some(&grid_of(d, REACH, nodes(half))?))?;
+                    half = (FINER * half).ceil();
+                    if !last.value.value.is_finite() || nodes(half) * all * all > MOST_VISITS {
+                        let coarse = on((half / (FINER * FINER)).floor())?;
+                        return Ok(last.with_differences(&coarse));
+                    }
+                    let next = on(half)?;
                     if next.is_near(&last) {
                         return Ok(next);
                     }
@@ -126,12 +151,12 @@ impl GeneralProblem {
             }
             return Ok((Draws::Grid(self.n_samples), Sampler::Grid));
         }
+        super::check_samples(self.sampler, self.n_samples)?;
         if n < 4 {
             return Err(Error::TooFewSamples { n, least: 4 });
         }
         match self.sampler {
             Sampler::Auto | Sampler::Antithetic if n.is_multiple_of(2) => Ok((Draws::Antithetic(n), Sampler::Antithetic)),
-            Sampler::Antithetic => Err(Error::bad_input(format!("{n} samples are no pairs"), "Give an even number")),
             Sampler::Sobol => Ok((Draws::Nets(n), Sampler::Sobol)),
             _ => Ok((Draws::Independent(n), Sampler::Philox)),
         }

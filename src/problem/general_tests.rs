@@ -73,7 +73,7 @@ fn gradients_on_a_grid_are_the_known_ones() {
         close("means", &got.gradient[..means.len()], means);
         close("covariances", &by_logarithm(&got, &pair.0, scale), variances);
         close("logits", &got.gradient[logits..], &[logit, -logit]);
-        assert!(got.standard_error.iter().all(|e| *e == 0.0));
+        assert!(got.standard_error.iter().all(|e| *e == 0.0), "a grid that is fine enough has no error");
     }
     let got = on_grid(&c, Objective::Reverse);
     let g = &got.gradient[4..12];
@@ -200,6 +200,21 @@ fn what_cannot_be_computed_is_refused() {
     let said = |problem: GeneralProblem| problem.gradient().unwrap_err().to_string();
     assert!(said(problem(pair, Objective::Reverse, Sampler::Auto, Some(2))).contains("Use at least 4"));
     assert!(said(problem(pair, Objective::Reverse, Sampler::Antithetic, Some(7))).contains("an even number"));
+    assert!(said(problem(pair, Objective::Reverse, Sampler::Sobol, Some(5000))).contains("no whole nets of 256"));
+    assert!(said(problem(pair, Objective::Reverse, Sampler::Grid, Some(100))).contains("Use at least 289 samples"));
     let other = (pair.0.clone(), pairs()[0].1.clone());
     assert!(said(problem(&other, Objective::Reverse, Sampler::Auto, Some(8))).contains("2 dimensions and the teacher 1"));
+}
+
+/// A grid that is too coarse for a component a hundred times narrower says so.
+#[test]
+fn coarse_grids_have_an_error() {
+    let line = |weights: Vec<f64>, means: Vec<f64>, variances: Vec<f64>| {
+        Mixture::new(weights, means, 1, Covariance::Spherical(variances)).unwrap()
+    };
+    let pair = (line(vec![1.0], vec![0.0], vec![1.0]), line(vec![0.8, 0.2], vec![0.0, 0.5], vec![1.0, 1e-4]));
+    let exact = on_grid(&pair, Objective::ReverseKl).value;
+    let coarse = problem(&pair, Objective::ReverseKl, Sampler::Grid, Some(61)).gradient().unwrap().value;
+    assert!((exact.value - 0.1777).abs() <= 1e-4 && exact.standard_error == 0.0, "{exact:?}");
+    assert!((coarse.value - exact.value).abs() <= 5.0 * coarse.standard_error, "{coarse:?} for {exact:?}");
 }

@@ -239,28 +239,7 @@ impl Problem {
     }
 
     fn check_samples(&self) -> Result<()> {
-        let least = match self.sampler {
-            Sampler::Antithetic => 4,
-            _ => 2,
-        };
-        match (self.sampler, self.n_samples) {
-            (Sampler::Grid, None) => Ok(()),
-            (_, None) => Err(Error::MissingSamples),
-            (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(
-                format!("{n} samples per component are more than the {MOST_SAMPLES} that random numbers have addresses for"),
-                "Use fewer, and more steps",
-            )),
-            (Sampler::Antithetic, Some(n)) if n % 2 == 1 => {
-                Err(Error::bad_input(format!("{n} antithetic samples do not make pairs"), "Use an even number"))
-            }
-            (Sampler::Sobol, Some(n)) if n >= least && !Groups::nets(n).are_whole() => {
-                let net = Groups::nets(n).group_size;
-                let below = n / net * net;
-                Err(Error::bad_input(format!("{n} Sobol points are no whole nets of {net}"), format!("Use {below} or {}", below + net)))
-            }
-            (_, Some(n)) if n < least => Err(Error::TooFewSamples { n, least }),
-            _ => Ok(()),
-        }
+        check_samples(self.sampler, self.n_samples)
     }
 
     /// The problem in the coordinates of the device.
@@ -280,5 +259,31 @@ impl Problem {
             seed: self.seed,
             interrupt: self.interrupt.clone(),
         })
+    }
+}
+
+/// Refuses numbers of samples that this sampler cannot draw.
+fn check_samples(sampler: Sampler, n_samples: Option<usize>) -> Result<()> {
+    let least = match sampler {
+        Sampler::Antithetic => 4,
+        _ => 2,
+    };
+    match (sampler, n_samples) {
+        (Sampler::Grid, None) => Ok(()),
+        (_, None) => Err(Error::MissingSamples),
+        (_, Some(n)) if n > MOST_SAMPLES => Err(Error::bad_input(
+            format!("{n} samples per component are more than the {MOST_SAMPLES} that random numbers have addresses for"),
+            "Use fewer, and more steps",
+        )),
+        (Sampler::Antithetic, Some(n)) if n % 2 == 1 => {
+            Err(Error::bad_input(format!("{n} antithetic samples do not make pairs"), "Use an even number"))
+        }
+        (Sampler::Sobol, Some(n)) if n >= least && !Groups::nets(n).are_whole() => {
+            let net = Groups::nets(n).group_size;
+            let below = n / net * net;
+            Err(Error::bad_input(format!("{n} Sobol points are no whole nets of {net}"), format!("Use {below} or {}", below + net)))
+        }
+        (_, Some(n)) if n < least => Err(Error::TooFewSamples { n, least }),
+        _ => Ok(()),
     }
 }

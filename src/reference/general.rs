@@ -31,20 +31,21 @@ pub(crate) fn at(p: &Mixture, x: &[f64]) -> Point {
     let square = |w: &[f64]| w.iter().map(|w| w * w).sum::<f64>();
     let mut b = largest(&(0..k).map(|l| peaks[l] - 0.5 * square(&whitened[l])).collect::<Vec<f64>>());
     let mut logits = vec![0.0; k];
-    for _ in 0..MOST_TURNS {
+    for turn in 0..MOST_TURNS {
         for l in 0..k {
             logits[l] = peaks[l] - peaks[b] - 0.5 * difference_of_squares(p, l, b, x, &whitened);
         }
         let next = largest(&logits);
-        if !(logits[next] > 0.0) {
-            break;
+        if !(logits[next] > 0.0) || turn + 1 == MOST_TURNS {
+            break; // by rounding each of some may dominate the next: the logits are then those beside b
         }
         b = next;
     }
-    let mass: f64 = logits.iter().map(|logit| logit.exp()).sum();
-    let responsibilities: Vec<f64> = logits.iter().map(|logit| logit.exp() / mass).collect();
+    let peak = logits[largest(&logits)];
+    let mass: f64 = logits.iter().map(|logit| (logit - peak).exp()).sum();
+    let responsibilities: Vec<f64> = logits.iter().map(|logit| (logit - peak).exp() / mass).collect();
     let constant = 0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln();
-    let log_density = peaks[b] - 0.5 * square(&whitened[b]) + mass.ln() - constant;
+    let log_density = peaks[b] - 0.5 * square(&whitened[b]) + peak + mass.ln() - constant;
     let (mut score, mut pull) = (vec![0.0; d], vec![0.0; d]);
     for l in 0..k {
         p.factor(l).whiten_transposed(&whitened[l], &mut pull);

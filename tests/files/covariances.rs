@@ -127,5 +127,9 @@ fn forged_covariances_are_refused() {
         "covariances[0] is not positive definite",
         read_any_mixture,
     );
+    for word in ["full", "banana"] {
+        let alone = json(&format!(r#"{{"means": [[0, 0]], "covariance_type": "{word}"}}"#));
+        assert_refused(&alone, &format!("covariance_type is `{word}`, and there is no array `covariances`"), read_any_mixture);
+    }
     assert_refused(&json(r#"{"means": [[0, 0]], "covariances": [[1, 1]]}"#), "has diag covariances", read_mixture);
 }

@@ -135,7 +135,15 @@ impl Contents {
     /// `covariances`, or else the common `variance`, or else 1.
     fn covariance(&mut self, k: usize, d: usize) -> Result<Covariance> {
         let (variance, covariances, name) = (self.variance()?, self.take(COVARIANCES), self.covariance_type.take());
-        let Some(Array { shape, values }) = covariances else { return Ok(Covariance::Common(variance.unwrap_or(1.0))) };
+        let Some(Array { shape, values }) = covariances else {
+            return match name.filter(|name| name != CovarianceKind::Common.name()) {
+                None => Ok(Covariance::Common(variance.unwrap_or(1.0))),
+                Some(name) => Err(Error::bad_input(
+                    format!("{COVARIANCE_TYPE} is `{}`, and there is no array `covariances`", open::shown(&name)),
+                    "Save the covariances under that name, or leave the word out",
+                )),
+            };
+        };
         if variance.is_some() {
             return Err(Error::bad_input(
                 "there are arrays `covariances` and `variance`, and both cannot be meant",
