@@ -120,11 +120,11 @@ impl Draws {
         if !unsure.is_empty() {
             notes.push(format!("the points are too few to know small shares to 15 %: {}", unsure.join(", ")));
         }
-        let judged = self.components.iter().enumerate().filter(|(_, c)| c.is_judged);
-        let worst = judged.max_by(|a, b| a.1.mean_by_chance.total_cmp(&b.1.mean_by_chance));
+        let small = self.components.iter().enumerate().filter(|(_, c)| c.is_judged && c.share_of_points.value < SMALL);
+        let worst = small.max_by(|a, b| a.1.mean_by_chance.total_cmp(&b.1.mean_by_chance));
         if let Some((l, c)) = worst.filter(|(_, c)| c.mean_by_chance > UNSURE_MEAN) {
             notes.push(format!(
-                "the points are too few to know all means to 0.2σ: that of component {l} is off by {}σ by chance alone",
+                "the points are too few to know the means of small components to 0.2σ: that of component {l} is off by {}σ by chance alone",
                 short(c.mean_by_chance)
             ));
         }
